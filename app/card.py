@@ -1,0 +1,86 @@
+"""The model card: the schema of `model.json`, described in `models/README.md`. Knows nothing of how it was made."""
+
+from typing import Annotated
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=0)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Data(_Strict):
+    """What the model learnt from and was judged on."""
+
+    name: str
+    files: dict[str, Sha256]
+    split: dict[str, Count]
+
+
+class HistoryPoint(_Strict):
+    """One point of the training curves."""
+
+    iteration: Count
+    loss: float
+    validation_accuracy: Share
+
+
+class Score(_Strict):
+    """How many images of a part were read right."""
+
+    total: Count
+    correct: Count
+    accuracy: Share
+
+
+class TestReport(Score):
+    """The report on the test part, which a run uses once."""
+
+    interval_95: tuple[Share, Share]
+    recall: Annotated[list[Share], Field(min_length=10, max_length=10)]
+    confusion: Annotated[
+        list[Annotated[list[Count], Field(min_length=10, max_length=10)]], Field(min_length=10, max_length=10)
+    ]
+    negative_log_likelihood: Annotated[float, Field(ge=0)]
+    expected_calibration_error: Share
+    abstained: Count
+
+
+class Abstention(_Strict):
+    """The thresholds past which an answer should not be trusted."""
+
+    confidence: Share
+    energy: float | None
+
+
+class Software(_Strict):
+    """The versions that made the artefact."""
+
+    python: str
+    tensorflow: str
+    digitserve: str
+
+
+class Card(_Strict):
+    """All of `model.json`."""
+
+    name: str
+    version: Annotated[int, Field(ge=1)]
+    created_at: AwareDatetime
+    architecture: str
+    parameters: Annotated[int, Field(ge=1)]
+    multiply_adds: Annotated[int, Field(ge=1)]
+    training: dict[str, JsonValue]
+    data: Data
+    history: list[HistoryPoint]
+    validation: Score
+    test: TestReport
+    temperature: Annotated[float, Field(gt=0)]
+    abstention: Abstention
+    preprocessing: Annotated[int, Field(ge=1)]
+    files: Annotated[dict[str, Sha256], Field(min_length=1)]
+    software: Software
