@@ -1,0 +1,27 @@
+"""Any picture of a handwritten digit -> the 28x28 image that a model was taught on.
+
+`read_picture` is the whole line: bytes -> pixels (`decode`) -> ink and paper -> 28x28 (`normalise`). This package knows
+nothing of HTTP, of TensorFlow or of models.
+"""
+
+from imaging.decode import DEFAULT_MAX_PIXELS, decode, encode_png
+from imaging.errors import PictureError, PictureTooLarge, UnreadablePicture, UnsupportedPicture
+from imaging.reading import Finding, Reading, normalise, read_picture
+
+PREPROCESSING_VERSION = 1
+"""Goes up whenever `read_picture` makes a different image of the same bytes."""
+
+__all__ = [
+    "DEFAULT_MAX_PIXELS",
+    "PREPROCESSING_VERSION",
+    "Finding",
+    "PictureError",
+    "PictureTooLarge",
+    "Reading",
+    "UnreadablePicture",
+    "UnsupportedPicture",
+    "decode",
+    "encode_png",
+    "normalise",
+    "read_picture",
+]

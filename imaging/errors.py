@@ -1,0 +1,23 @@
+"""What can be wrong with a picture. Knows nothing of how pictures are read, nor of HTTP statuses.
+
+PictureError
+├── UnsupportedPicture    the bytes are no picture type that is read
+├── UnreadablePicture     a known type, but broken or truncated
+└── PictureTooLarge       more pixels than allowed
+"""
+
+
+class PictureError(Exception):
+    """A picture could not be read. The message says what was wrong, what was expected and what to do."""
+
+
+class UnsupportedPicture(PictureError):  # noqa: N818 - reads as what it says
+    """The bytes are of no picture type that is read."""
+
+
+class UnreadablePicture(PictureError):  # noqa: N818 - reads as what it says
+    """The bytes are of a known picture type, but broken or truncated."""
+
+
+class PictureTooLarge(PictureError):  # noqa: N818 - reads as what it says
+    """The header announces more pixels than are allowed; nothing was decoded."""
