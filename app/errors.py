@@ -1,0 +1,62 @@
+"""What can go wrong between a request and its answer. Knows no HTTP: `problems.py` gives each kind its status.
+
+ServiceError
+├── MalformedRequest      the request does not have the form that was asked for
+├── UnsupportedBody       the body says that it is something other than a picture
+├── TooLarge              more bytes or more files than are taken
+├── UnknownModel          no model of that name
+├── UnknownVersion        the model has no such version
+├── NotReady              the model exists but cannot answer: it is still loading, or it failed to
+├── Overloaded            the queue is full
+├── DeadlineExceeded      the answer took longer than was allowed
+└── BrokenArtefact        a folder of models/ that cannot be served
+
+Pictures that cannot be read raise `imaging.PictureError`.
+"""
+
+
+class ServiceError(Exception):
+    """The root; its message is written for the person who sent the request."""
+
+
+class MalformedRequest(ServiceError):
+    """The request does not have the form that was asked for."""
+
+
+class UnsupportedBody(ServiceError):
+    """The body says that it is something other than a picture."""
+
+
+class TooLarge(ServiceError):
+    """More bytes or more files than are taken."""
+
+
+class UnknownModel(ServiceError):
+    """No model of that name."""
+
+    def __init__(self, name: str, available: list[str]) -> None:
+        super().__init__(f"There is no model '{name}'. Available models: {', '.join(available) or 'none'}.")
+
+
+class UnknownVersion(ServiceError):
+    """The model has no such version."""
+
+    def __init__(self, name: str, version: int, available: list[int]) -> None:
+        versions = ", ".join(map(str, available)) or "none"
+        super().__init__(f"Model '{name}' has no version {version}. Available versions: {versions}.")
+
+
+class NotReady(ServiceError):
+    """The model exists but cannot answer: it is still loading, or it failed to."""
+
+
+class Overloaded(ServiceError):
+    """The queue is full."""
+
+
+class DeadlineExceeded(ServiceError):
+    """The answer took longer than was allowed."""
+
+
+class BrokenArtefact(ServiceError):
+    """A folder of `models/` that cannot be served."""

@@ -1,0 +1,67 @@
+"""Puts the application together: settings in, FastAPI out. Nothing is opened before the lifespan begins."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import structlog
+from fastapi import FastAPI
+from fastapi.responses import RedirectResponse
+from fastapi_offline import FastAPIOffline
+
+from app import __version__, problems
+from app.logs import configure_logging
+from app.middleware import RequestObserver
+from app.predictor import Predictor
+from app.reader import Reader
+from app.repository import Repository
+from app.routes import health, models, predict
+from app.settings import Settings
+from app.telemetry import Telemetry
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Build the service; its objects live on `app.state`, from the lifespan's beginning to its end."""
+    telemetry = Telemetry()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            repository = Repository(settings, telemetry)
+            stack.push_async_callback(repository.close)
+            reader = await stack.enter_async_context(
+                Reader(max_pixels=settings.max_pixels, queue_size=settings.queue_size, observer=telemetry)
+            )
+            app.state.repository = repository
+            app.state.predictor = Predictor(repository, reader, telemetry, deadline_seconds=settings.deadline_seconds)
+            # The port opens at once, and says that it is not ready, rather than keep a health check waiting.
+            async with asyncio.TaskGroup() as group:
+                group.create_task(asyncio.to_thread(repository.load))
+                yield
+
+    app = FastAPIOffline(
+        title="Digitserve",
+        version=__version__,
+        summary="Reads handwritten digits in the pictures that people send.",
+        lifespan=lifespan,
+        redoc_url=None,
+    )
+    app.state.settings = settings
+    app.state.telemetry = telemetry
+    app.include_router(predict.router)
+    app.include_router(models.router)
+    app.include_router(health.router)
+    app.add_api_route("/", _to_docs, include_in_schema=False)
+    problems.install(app)
+    app.add_middleware(RequestObserver, telemetry=telemetry, log=structlog.get_logger(), access_log=settings.access_log)
+    return app
+
+
+def worker_app() -> FastAPI:
+    """Build the application of one worker process, from the environment."""
+    configure_logging()
+    return create_app(Settings())
+
+
+async def _to_docs() -> RedirectResponse:
+    return RedirectResponse("docs")

@@ -1,0 +1,113 @@
+"""Turns what went wrong into `application/problem+json` (RFC 9457). The one table from kinds of error to statuses."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, NamedTuple
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from app import errors
+from app.schemas import Problem
+from imaging import PictureError, PictureTooLarge, UnreadablePicture, UnsupportedPicture
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_SECONDS = "1"
+
+
+class Kind(NamedTuple):
+    """A kind of problem: its status, its name for programs and metrics, and its title for people."""
+
+    status: int
+    name: str
+    title: str
+
+
+KINDS: Mapping[type[Exception], Kind] = {
+    errors.MalformedRequest: Kind(400, "malformed-request", "The request is malformed"),
+    RequestValidationError: Kind(400, "malformed-request", "The request is malformed"),
+    errors.UnknownModel: Kind(404, "unknown-model", "No such model"),
+    errors.UnknownVersion: Kind(404, "unknown-version", "No such version"),
+    errors.TooLarge: Kind(413, "request-too-large", "The request is too large"),
+    PictureTooLarge: Kind(413, "picture-too-large", "The picture has too many pixels"),
+    errors.UnsupportedBody: Kind(415, "unsupported-body", "The body is not a picture"),
+    UnsupportedPicture: Kind(415, "unsupported-picture", "Not a picture type that is read"),
+    UnreadablePicture: Kind(422, "unreadable-picture", "The picture cannot be read"),
+    errors.NotReady: Kind(503, "not-ready", "The model is not ready"),
+    errors.Overloaded: Kind(503, "overloaded", "The service is busy"),
+    errors.DeadlineExceeded: Kind(504, "deadline-exceeded", "The answer took too long"),
+}
+INTERNAL = Kind(500, "internal-error", "The service failed")
+
+
+def kind_of(error: Exception) -> Kind:
+    """Find the kind of an error; what is in no table is a bug of ours and its message is not for clients."""
+    for class_ in type(error).__mro__:
+        if class_ in KINDS:
+            return KINDS[class_]
+    if isinstance(error, HTTPException):  # the framework's own: an unknown path, a method that a path does not have
+        status = HTTPStatus(error.status_code)
+        return Kind(status, status.phrase.lower().replace(" ", "-"), status.phrase)
+    return INTERNAL
+
+
+def problem(kind: Kind, detail: str, *, instance: str, request_id: str) -> Problem:
+    """Say it as RFC 9457 has it."""
+    return Problem(
+        type=f"urn:digitserve:problem:{kind.name}",
+        title=kind.title,
+        status=kind.status,
+        detail=detail,
+        instance=instance,
+        request_id=request_id,
+    )
+
+
+def describe(error: Exception, request: Request) -> Problem:
+    """Turn an error that a request met into the problem its sender reads, and count it."""
+    kind = kind_of(error)
+    request.app.state.telemetry.refused(kind.name)
+    return problem(kind, _detail(error), instance=request.url.path, request_id=request.state.request_id)
+
+
+def _detail(error: Exception) -> str:
+    if isinstance(error, RequestValidationError):
+        return " ".join(
+            f"{problem['loc'][0]} parameter '{problem['loc'][-1]}' is {str(problem.get('input'))!r}: {problem['msg']}."
+            for problem in error.errors()
+        )
+    if isinstance(error, HTTPException):
+        return str(error.detail)
+    if isinstance(error, errors.ServiceError | PictureError):
+        return str(error)
+    return "An unexpected error. It has been logged with this request's id; please report it with that id."
+
+
+def answer(problem: Problem) -> Response:
+    """Send a problem."""
+    headers = {"Retry-After": RETRY_AFTER_SECONDS} if problem.status == HTTPStatus.SERVICE_UNAVAILABLE else None
+    return Response(problem.model_dump_json(), problem.status, headers, MEDIA_TYPE)
+
+
+async def _handle(request: Request, error: Exception) -> Response:
+    response = answer(describe(error, request))
+    if isinstance(error, HTTPException) and error.headers:
+        response.headers.update(error.headers)  # Allow, with 405
+    return response
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error that the table knows, and the framework's own."""
+    for class_ in (*KINDS, HTTPException):
+        app.add_exception_handler(class_, _handle)
+
+
+def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Document which problems a route answers with, for OpenAPI."""
+    schema = Problem.model_json_schema()
+    titles = {
+        status: " or ".join(dict.fromkeys(kind.title for kind in (*KINDS.values(), INTERNAL) if kind.status == status))
+        for status in statuses
+    }
+    return {status: {"description": titles[status], "content": {MEDIA_TYPE: {"schema": schema}}} for status in statuses}

@@ -1,0 +1,61 @@
+"""`/models` and `/metrics`: what is served, and how good it is."""
+
+from fastapi import APIRouter, Request, Response
+
+from app.repository import Repository
+from app.schemas import Metrics, ModelList, ModelStatus, ServedModel, VersionStatus
+from app.telemetry import Telemetry
+
+router = APIRouter(tags=["models"])
+
+_PROMETHEUS = ("text/plain", "application/openmetrics-text")
+
+
+@router.get("/models", summary="List every model and version")
+async def list_models(request: Request) -> ModelList:
+    """Give the state of each version, and its card."""
+    repository: Repository = request.app.state.repository
+    served = {version.card.name: version.card.version for version in repository.served()}
+    return ModelList(
+        models=[
+            ModelStatus(
+                name=name,
+                served=served.get(name),
+                versions=[
+                    VersionStatus(version=version.number, state=version.state, reason=version.reason, card=version.card)
+                    for version in versions
+                ],
+            )
+            for name, versions in repository.models.items()
+        ]
+    )
+
+
+@router.get(
+    "/metrics",
+    summary="How good the models are, and how the service fares",
+    response_model=Metrics,
+    responses={200: {"content": {type_: {"schema": {"type": "string"}} for type_ in _PROMETHEUS}}},
+)
+async def metrics(request: Request) -> Response:
+    """Give the test accuracy as JSON, or all metrics for Prometheus if the Accept header asks for its format."""
+    accept = request.headers.get("accept", "")
+    if any(type_ in accept for type_ in _PROMETHEUS):
+        telemetry: Telemetry = request.app.state.telemetry
+        body, content_type = telemetry.exposition(accept)
+        return Response(body, headers={"content-type": content_type})
+    repository: Repository = request.app.state.repository
+    answer = Metrics(
+        models={
+            version.card.name: ServedModel(
+                version=version.card.version,
+                architecture=version.card.architecture,
+                parameters=version.card.parameters,
+                multiply_adds=version.card.multiply_adds,
+                temperature=version.card.temperature,
+                test=version.card.test,
+            )
+            for version in repository.served()
+        }
+    )
+    return Response(answer.model_dump_json(), media_type="application/json")

@@ -1,0 +1,116 @@
+"""The shapes of the answers, as JSON. Knows nothing of how they come about."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from app.card import Card, TestReport
+
+Reason = Literal["blank", "several_digits", "not_a_digit", "unsure"]
+Probability = Annotated[float, Field(ge=0, le=1)]
+
+_PREDICTION: dict[str, JsonValue] = {
+    "digit": 7,
+    "confidence": 0.9993,
+    "probabilities": [0.0, 0.0, 0.0001, 0.0001, 0.0, 0.0, 0.0, 0.9993, 0.0, 0.0005],
+    "abstained": False,
+    "reason": None,
+    "model": "convnet",
+    "version": 1,
+    "seen": None,
+}
+_PROBLEM: dict[str, JsonValue] = {
+    "type": "urn:digitserve:problem:unknown-version",
+    "title": "No such version",
+    "status": 404,
+    "detail": "Model 'convnet' has no version 7. Available versions: 1, 2, 3.",
+    "instance": "/predict",
+    "request_id": "5f0c3a9be1d24c56",
+}
+
+
+class Prediction(BaseModel):
+    """What a model reads in one picture."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_PREDICTION]})
+
+    digit: Annotated[int, Field(ge=0, le=9, description="The best guess, also when it should not be trusted.")]
+    confidence: Annotated[Probability, Field(description="The probability of that digit, calibrated.")]
+    probabilities: Annotated[
+        list[Probability], Field(min_length=10, max_length=10, description="Of 0 to 9, to six decimals.")
+    ]
+    abstained: Annotated[bool, Field(description="Whether the answer should not be trusted.")]
+    reason: Annotated[Reason | None, Field(description="Why not, if so.")]
+    model: str
+    version: int
+    seen: Annotated[
+        str | None, Field(description="With `seen=true`: the 28x28 that the model saw, a PNG as a data URL.")
+    ] = None
+
+
+class Problem(BaseModel):
+    """What went wrong, as RFC 9457 has it."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_PROBLEM]})
+
+    type: Annotated[str, Field(description="The kind of problem, for programs.")]
+    title: Annotated[str, Field(description="The kind of problem, for people.")]
+    status: int
+    detail: Annotated[str, Field(description="What was wrong, what was expected and what to do.")]
+    instance: Annotated[str, Field(description="The path that was asked for.")]
+    request_id: Annotated[str, Field(description="Also in the `X-Request-ID` header and in the log.")]
+
+
+class BatchAnswer(BaseModel):
+    """One prediction or one problem for each picture, in the order they were sent."""
+
+    predictions: list[Prediction | Problem]
+
+
+State = Literal["loading", "ready", "failed", "not_loaded"]
+
+
+class VersionStatus(BaseModel):
+    """One version of a model."""
+
+    version: int
+    state: State
+    reason: Annotated[str | None, Field(description="Why it failed, if it did.")]
+    card: Annotated[Card | None, Field(description="Its model.json, once that was read.")]
+
+
+class ModelStatus(BaseModel):
+    """One model and its versions, the newest first."""
+
+    name: str
+    served: Annotated[int | None, Field(description="The version that answers when a request names none.")]
+    versions: list[VersionStatus]
+
+
+class ModelList(BaseModel):
+    """Every model in the folder."""
+
+    models: list[ModelStatus]
+
+
+class ServedModel(BaseModel):
+    """How good the served version of a model is."""
+
+    version: int
+    architecture: str
+    parameters: int
+    multiply_adds: int
+    temperature: float
+    test: TestReport
+
+
+class Metrics(BaseModel):
+    """The accuracy of the served models on the 10,000 MNIST test images."""
+
+    models: dict[str, ServedModel]
+
+
+class Health(BaseModel):
+    """Whether the process, or the service, is well."""
+
+    status: Literal["live", "ready"]

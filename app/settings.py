@@ -1,0 +1,92 @@
+"""The settings of the service, read once from the environment: the name of each field, in capitals."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, DirectoryPath, Field, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+def _cores() -> int:
+    """Count the cores this process may use, which in a container can be fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _split_commas(value: object) -> object:
+    return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
+
+
+class Settings(BaseSettings):
+    """All that can be configured; frozen, so that nothing changes under a running service."""
+
+    model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True)
+
+    host: Annotated[str, Field(description="Address to listen on; 0.0.0.0 for every interface.")] = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535, description="TCP port, 0 to 65535; 0 takes a free one.")] = 8000
+    workers: Annotated[
+        int,
+        Field(
+            ge=1, le=256, description="Worker processes, 1 to 256, each with one inference thread. Default: the cores."
+        ),
+    ] = Field(default_factory=_cores)
+    models_dir: Annotated[DirectoryPath, Field(description="Folder that holds `<name>/<version>/`; it must exist.")] = (
+        Path("models")
+    )
+    default_model: Annotated[
+        str, Field(pattern=r"^[a-z0-9_-]+$", description="The model that answers when a request names none.")
+    ] = "convnet"
+    required_models: Annotated[
+        frozenset[str],
+        NoDecode,
+        BeforeValidator(_split_commas),
+        Field(description="Models without which the service is not ready, separated by commas."),
+    ] = frozenset({"convnet", "softmax"})
+    keep_versions: Annotated[
+        int, Field(ge=1, le=100, description="How many of the newest versions of each model are loaded, 1 to 100.")
+    ] = 2
+    engine: Annotated[
+        Literal["openvino", "tensorflow"],
+        Field(description="What runs the models: `openvino`, or `tensorflow` where that is installed."),
+    ] = "openvino"
+    max_body_bytes: Annotated[
+        int, Field(ge=1024, le=1024**3, description="Largest request body in bytes, 1024 to 1073741824.")
+    ] = 8 * 1024**2
+    max_pixels: Annotated[
+        int, Field(ge=784, le=10**9, description="Most pixels a picture may have, 784 to 1000000000.")
+    ] = 24_000_000
+    max_files: Annotated[int, Field(ge=1, le=1024, description="Most pictures in one batch request, 1 to 1024.")] = 64
+    queue_size: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=100_000,
+            description="Pictures that may wait in one worker, 1 to 100000; more are refused with 503.",
+        ),
+    ] = 512
+    deadline_seconds: Annotated[
+        float,
+        Field(gt=0, le=600, description="Longest time for one answer, above 0 to 600; past it the answer is 504."),
+    ] = 10.0
+    shutdown_seconds: Annotated[
+        int, Field(ge=0, le=600, description="How long a stopping worker may take to finish what it took, 0 to 600.")
+    ] = 30
+    access_log: Annotated[bool, Field(description="Whether each request is logged as one line of JSON.")] = True
+
+
+def explain(error: ValidationError) -> str:
+    """Say which settings are bad: name, value, what is wrong with it and what is allowed.
+
+    Args:
+        error: what `Settings()` raised.
+
+    Returns:
+        One line for each bad setting.
+
+    """
+    lines = []
+    for problem in error.errors():
+        field = str(problem["loc"][0])
+        allowed = Settings.model_fields[field].description or ""
+        lines.append(f"{field.upper()}={str(problem['input'])!r} is not valid: {problem['msg']}. Expected: {allowed}")
+    return "\n".join(lines)
