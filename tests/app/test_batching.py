@@ -1,0 +1,174 @@
+import asyncio
+import threading
+from collections.abc import Iterator
+
+import anyio
+import numpy as np
+import pytest
+
+from app.batching import Batcher
+from app.engine import Images, Scores
+from app.errors import NotReady, Overloaded
+
+pytestmark = pytest.mark.anyio
+
+
+class Brightness:
+    """An engine small enough to check by eye: every score of an image is its first pixel."""
+
+    def __init__(self, *, blocks_briefly: bool = True) -> None:
+        self.blocks_briefly = blocks_briefly
+        self.batches: list[int] = []
+
+    def __call__(self, images: Images) -> Scores:
+        self.batches.append(len(images))
+        scores = np.repeat(images[:, 0, :1], 10, axis=1).astype(np.float32)
+        return Scores(scores, scores)
+
+
+class Gated(Brightness):
+    """The same, but each batch waits in its thread until it is let through."""
+
+    def __init__(self) -> None:
+        super().__init__(blocks_briefly=False)
+        self.began = threading.Event()
+        self.gate = threading.Event()
+
+    def __call__(self, images: Images) -> Scores:
+        self.began.set()
+        assert self.gate.wait(timeout=10)
+        return super().__call__(images)
+
+
+class Broken(Brightness):
+    def __call__(self, images: Images) -> Scores:
+        raise FloatingPointError(len(images))
+
+
+class Diary:
+    """An observer that writes down what it is told."""
+
+    def __init__(self) -> None:
+        self.waits = 0
+        self.batches: list[int] = []
+
+    def queued(self, seconds: float) -> None:
+        self.waits += 1
+
+    def inferred(self, images: int, seconds: float) -> None:
+        self.batches.append(images)
+
+
+def image(brightness: int, count: int = 1) -> Images:
+    return np.full((count, 28, 28), brightness, np.uint8)
+
+
+def batcher(engine: Brightness, queue_size: int = 1000) -> Batcher:
+    return Batcher(engine, queue_size=queue_size, observer=Diary())
+
+
+@pytest.fixture(params=[True, False], ids=["on the loop", "in a thread"])
+def engine(request: pytest.FixtureRequest) -> Iterator[Brightness]:
+    return Brightness(blocks_briefly=request.param)
+
+
+async def test_each_caller_gets_the_scores_of_its_own_images(engine: Brightness) -> None:
+    async with batcher(engine) as queue:
+        sizes = [1, 3, 1, 64, 2, 1, 7]
+        answers = await asyncio.gather(*(queue.score(image(place, size)) for place, size in enumerate(sizes)))
+    for place, (size, answer) in enumerate(zip(sizes, answers, strict=True)):
+        assert answer.probabilities.shape == answer.logits.shape == (size, 10)
+        assert (answer.probabilities == place).all()
+
+
+async def test_what_arrives_together_is_scored_together() -> None:
+    engine = Brightness()
+    async with batcher(engine) as queue:
+        await asyncio.gather(*(queue.score(image(1)) for _ in range(100)))
+    assert engine.batches == [64, 36]
+
+
+async def test_what_arrives_while_the_engine_is_busy_makes_the_next_batch() -> None:
+    engine = Gated()
+    async with batcher(engine) as queue:
+        first = asyncio.create_task(queue.score(image(1)))
+        await anyio.to_thread.run_sync(engine.began.wait)
+        others = [asyncio.create_task(queue.score(image(2))) for _ in range(5)]
+        await asyncio.sleep(0)
+        engine.gate.set()
+        await asyncio.gather(first, *others)
+    assert engine.batches == [1, 5]
+
+
+async def test_a_large_request_is_scored_in_parts_and_answered_in_order(engine: Brightness) -> None:
+    images = np.concatenate([image(brightness) for brightness in range(200)])
+    async with batcher(engine) as queue:
+        answer = await queue.score(images)
+    assert (answer.logits[:, 0] == np.arange(200)).all()
+    assert engine.batches == [64, 64, 64, 8]
+
+
+async def test_a_caller_who_left_is_skipped_and_harms_no_neighbour() -> None:
+    engine = Gated()
+    async with batcher(engine) as queue:
+        first = asyncio.create_task(queue.score(image(1)))
+        await anyio.to_thread.run_sync(engine.began.wait)
+        leaver, neighbour = (asyncio.create_task(queue.score(image(brightness))) for brightness in (2, 3))
+        await asyncio.sleep(0)
+        leaver.cancel()
+        engine.gate.set()
+        assert (await first).logits[0, 0] == 1
+        assert (await neighbour).logits[0, 0] == 3
+    assert engine.batches == [1, 1]
+
+
+async def test_a_caller_who_leaves_while_its_batch_runs_harms_no_neighbour() -> None:
+    engine = Gated()
+    async with batcher(engine) as queue:
+        leaver, neighbour = (asyncio.create_task(queue.score(image(brightness))) for brightness in (2, 3))
+        await anyio.to_thread.run_sync(engine.began.wait)
+        leaver.cancel()
+        engine.gate.set()
+        assert (await neighbour).logits[0, 0] == 3
+
+
+@pytest.mark.parametrize("blocks_briefly", [True, False])
+async def test_a_batch_that_raises_gives_each_caller_the_error_and_the_next_one_runs(*, blocks_briefly: bool) -> None:
+    queue = batcher(Broken(blocks_briefly=blocks_briefly))
+    for _ in range(2):
+        errors = await asyncio.gather(*(queue.score(image(1)) for _ in range(3)), return_exceptions=True)
+        assert [type(error) for error in errors] == [FloatingPointError] * 3
+    await queue.close()
+
+
+async def test_past_the_bound_a_request_is_refused_at_once_and_what_waits_is_answered() -> None:
+    engine = Gated()
+    async with batcher(engine, queue_size=2) as queue:
+        first = asyncio.create_task(queue.score(image(1)))
+        await anyio.to_thread.run_sync(engine.began.wait)
+        waiting = asyncio.create_task(queue.score(image(2, count=2)))
+        await asyncio.sleep(0)
+        with pytest.raises(Overloaded, match="2 pictures are waiting"):
+            await queue.score(image(3))
+        engine.gate.set()
+        assert len((await first).logits) == 1
+        assert len((await waiting).logits) == 2
+        assert (await queue.score(image(4))).logits[0, 0] == 4
+
+
+async def test_closing_answers_everyone_and_takes_nothing_new(engine: Brightness) -> None:
+    queue = batcher(engine)
+    waiting = [asyncio.create_task(queue.score(image(1))) for _ in range(70)]
+    await asyncio.sleep(0)
+    await queue.close()
+    assert all(answer.logits[0, 0] == 1 for answer in await asyncio.gather(*waiting))
+    with pytest.raises(NotReady):
+        await queue.score(image(1))
+
+
+async def test_the_observer_is_told_of_waits_and_batches() -> None:
+    diary = Diary()
+    async with Batcher(Brightness(), queue_size=10, observer=diary) as queue:
+        await asyncio.gather(*(queue.score(image(1)) for _ in range(3)))
+    assert diary.waits == 3
+    assert diary.batches == [3]

@@ -1,0 +1,52 @@
+import pytest
+from pydantic import ValidationError
+
+from app.settings import Settings, explain
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "allowed"),
+    [
+        ("PORT", "99999", "0 to 65535"),
+        ("WORKERS", "none", "1 to 256"),
+        ("MODELS_DIR", "/no/such/folder", "must exist"),
+        ("DEFAULT_MODEL", "../secret", "model that answers"),
+        ("ENGINE", "caffe", "`openvino`"),
+        ("MAX_BODY_BYTES", "-1", "1024 to 1073741824"),
+        ("MAX_PIXELS", "1e99", "784 to 1000000000"),
+        ("DEADLINE_SECONDS", "0", "above 0 to 600"),
+        ("ACCESS_LOG", "perhaps", "logged"),
+    ],
+)
+def test_a_bad_setting_is_named_with_its_value_and_range(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, allowed: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ValidationError) as caught:
+        Settings()
+    (line,) = explain(caught.value).splitlines()
+    assert line.startswith(f"{name}='{value}' is not valid")
+    assert allowed in line
+
+
+def test_every_bad_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORT", "x")
+    monkeypatch.setenv("QUEUE_SIZE", "0")
+    with pytest.raises(ValidationError) as caught:
+        Settings()
+    assert [line.split("=")[0] for line in explain(caught.value).splitlines()] == ["PORT", "QUEUE_SIZE"]
+
+
+def test_an_empty_setting_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORT", "")
+    assert Settings().port == 8000
+
+
+def test_names_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REQUIRED_MODELS", "convnet, softmax,")
+    assert Settings().required_models == {"convnet", "softmax"}
+
+
+def test_settings_do_not_change() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        Settings().port = 1  # type: ignore[misc]

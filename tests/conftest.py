@@ -1,0 +1,65 @@
+"""What many tests stand on: the published models, a digit drawn in code, and a client of a running application."""
+
+import io
+import shutil
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+
+import anyio
+import httpx
+import pytest
+from PIL import Image, ImageDraw
+
+from app.main import create_app
+from app.settings import Settings
+
+MODELS = Path(__file__).parent.parent / "models"
+
+Serve = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def models_dir(tmp_path: Path) -> Path:
+    """Give a folder of models that a test may spoil."""
+    return Path(shutil.copytree(MODELS, tmp_path / "models", ignore=shutil.ignore_patterns("*.md")))
+
+
+@pytest.fixture(scope="session")
+def seven() -> bytes:
+    """Draw a 7 in dark ink on light paper, as a PNG file."""
+    return draw_seven("PNG")
+
+
+def draw_seven(type_: str, size: tuple[int, int] = (280, 280), mode: str = "L") -> bytes:
+    """Draw a 7 as a file of the type that Pillow knows by that name."""
+    picture = Image.new("L", (280, 280), 250)
+    ImageDraw.Draw(picture).line([(80, 70), (200, 70), (120, 220)], fill=10, width=22, joint="curve")
+    file = io.BytesIO()
+    picture.resize(size).convert(mode).save(file, type_)
+    return file.getvalue()
+
+
+@pytest.fixture
+def serve() -> Serve:
+    """Give a context that runs the application in this process and yields its client."""
+    return _serve
+
+
+@asynccontextmanager
+async def _serve(*, ready: bool = True, **settings: object) -> AsyncIterator[httpx.AsyncClient]:
+    app = create_app(Settings.model_validate({"models_dir": MODELS, "access_log": False, **settings}))
+    transport = httpx.ASGITransport(app=app)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://service") as client,
+    ):
+        with anyio.fail_after(30):
+            while ready and (await client.get("/health/ready")).status_code != 200:
+                await anyio.sleep(0.01)
+        yield client
