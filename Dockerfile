@@ -1,0 +1,40 @@
+# Two images from one file: `serve`, the default, without TensorFlow or a compiler, and `train`.
+FROM docker.io/library/python:3.11-slim-bookworm AS base
+ENV PYTHONUNBUFFERED=1 PATH=/opt/venv/bin:$PATH
+WORKDIR /srv/digitserve
+
+FROM base AS serve-packages
+COPY requirements/serve.txt .
+RUN python3 -m venv /opt/venv \
+ && pip install --no-cache-dir --disable-pip-version-check --require-hashes -r serve.txt \
+ # Only the CPU plugin and the SavedModel reader of OpenVINO are used, and pip not at all.
+ && find /opt/venv -name 'libopenvino_*' \
+      ! -name '*intel_cpu_plugin*' ! -name '*tensorflow_frontend*' ! -name 'libopenvino_c.so*' -delete \
+ && pip uninstall --quiet --yes pip setuptools
+
+FROM base AS train-packages
+COPY requirements/train.txt .
+RUN python3 -m venv /opt/venv \
+ && pip install --no-cache-dir --disable-pip-version-check --require-hashes -r train.txt
+
+FROM base AS train
+COPY --from=train-packages /opt/venv /opt/venv
+COPY imaging imaging
+COPY training training
+# It begins as root to step down to the owner of the mounted models/, who is then the owner of what it publishes.
+ENTRYPOINT ["sh", "-c", "owner=$(stat -c %u models) && chown $owner /cache && exec setpriv --reuid=$owner --regid=$(stat -c %g models) --clear-groups python -m training train \"$@\"", "train"]
+ENV XDG_CACHE_HOME=/cache MPLCONFIGDIR=/tmp
+VOLUME /cache
+
+FROM base AS serve
+RUN useradd --system --uid 10001 --no-create-home digitserve
+COPY --from=serve-packages /opt/venv /opt/venv
+COPY imaging imaging
+COPY app app
+COPY models models
+USER digitserve
+ENV HOST=0.0.0.0 PORT=8000
+EXPOSE 8000
+HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 \
+  CMD ["python3", "-c", "import os, urllib.request; urllib.request.urlopen(f'http://127.0.0.1:{os.environ[\"PORT\"]}/health/ready', timeout=2)"]
+ENTRYPOINT ["python3", "-m", "app"]

@@ -1,0 +1,49 @@
+# Every target does its own set-up. The settings of README.md can stand behind it: make serve PORT=8123
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help serve test check train requirements clean
+
+help:            ## List the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/:/' | column -t -s:
+
+serve: $(VENV)/serve  ## Start the service
+	$(BIN)/python -m app
+
+test: lint       ## Run everything: format, lint, types and all tests (TensorFlow and MNIST are fetched if missing)
+	$(BIN)/pytest
+
+check: lint      ## Run what takes seconds: format, lint, types and the fast tests
+	$(BIN)/pytest -m "not slow"
+
+train: $(VENV)/train  ## Train and publish both models
+	$(BIN)/python -m training train softmax
+	$(BIN)/python -m training train convnet
+
+.PHONY: lint
+lint: $(VENV)/dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+# A file in the environment remembers which requirements it was last brought up to.
+$(VENV)/%: requirements/%.txt | $(BIN)/python
+	@echo "Installing requirements/$*.txt into $(VENV) (only when it changes)"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or later is needed; $(PYTHON) is older. Name another one: make PYTHON=python3.12 ..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# Pins everything anew from pyproject.toml. Addresses are left out: each installs from the index it is set up with.
+COMPILE := uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml
+requirements:    ## Compile requirements/*.txt (needs uv)
+	$(COMPILE) --all-extras --output-file requirements/dev.txt
+	$(COMPILE) --constraint requirements/dev.txt --output-file requirements/serve.txt
+	$(COMPILE) --constraint requirements/dev.txt --extra train --output-file requirements/train.txt
+
+clean:           ## Remove the environment and all caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
