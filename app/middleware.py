@@ -61,10 +61,9 @@ class RequestObserver:
         route = getattr(scope.get("route"), "path", "unmatched")
         method = scope["method"] if scope["method"] in _METHODS else "other"
         self._telemetry.answered(method, route, status, seconds)
-        failed = status >= 500
-        if self._access_log or failed:
+        if self._access_log or status >= 500:
             client = scope.get("client")
-            write = self._log.error if failed else self._log.info
+            write = self._log.error if failure else self._log.warning if status >= 500 else self._log.info
             write(
                 "request",
                 request_id=request_id,

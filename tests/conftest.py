@@ -60,6 +60,6 @@ async def _serve(*, ready: bool = True, **settings: object) -> AsyncIterator[htt
         httpx.AsyncClient(transport=transport, base_url="http://service") as client,
     ):
         with anyio.fail_after(30):
-            while ready and (await client.get("/health/ready")).status_code != 200:
+            while ready and (await client.get("/health/ready")).status_code != 200:  # noqa: ASYNC110 - as any client
                 await anyio.sleep(0.01)
         yield client

@@ -1,0 +1,59 @@
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from app.schemas import Metrics, ModelList
+from tests.conftest import Serve
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_every_model_and_version_is_listed_with_its_card(serve: Serve) -> None:
+    async with serve() as client:
+        answer = ModelList.model_validate((await client.get("/models")).json())
+    assert [model.name for model in answer.models] == ["convnet", "softmax"]
+    for model in answer.models:
+        newest = model.versions[0]
+        assert (newest.state, newest.version) == ("ready", model.served)
+        assert newest.card is not None
+        assert newest.card.test.total == 10_000
+
+
+async def test_a_broken_version_is_listed_with_its_reason(serve: Serve, models_dir: Path) -> None:
+    for card in (models_dir / "softmax").glob("*/model.json"):
+        card.unlink()
+    async with serve(models_dir=models_dir, required_models="convnet") as client:
+        models = ModelList.model_validate((await client.get("/models")).json()).models
+    softmax = next(model for model in models if model.name == "softmax")
+    assert softmax.served is None
+    assert softmax.versions[0].state == "failed"
+    assert "model.json cannot be read" in str(softmax.versions[0].reason)
+
+
+async def test_metrics_give_the_accuracy_on_the_test_set(serve: Serve) -> None:
+    async with serve() as client:
+        metrics = Metrics.model_validate((await client.get("/metrics")).json()).models
+    assert 0.91 <= metrics["softmax"].test.accuracy <= 0.93
+    assert metrics["convnet"].test.accuracy > 0.995
+    assert metrics["convnet"].test.correct == round(metrics["convnet"].test.accuracy * 10_000)
+
+
+@pytest.mark.parametrize("accept", ["text/plain", "application/openmetrics-text; version=1.0.0"])
+async def test_prometheus_is_served_by_the_accept_header(serve: Serve, seven: bytes, accept: str) -> None:
+    async with serve() as client:
+        await client.post("/predict", content=seven, headers={"content-type": "image/png"})
+        await client.post("/predict", content=b"text", headers={"content-type": "image/png"})
+        response = await client.get("/metrics", headers={"accept": accept})
+    assert response.headers["content-type"].startswith(accept.split(";", maxsplit=1)[0])
+    samples = {
+        (sample.name, *sorted(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(response.text)
+        for sample in family.samples
+    }
+    assert samples["digitserve_predictions_total", ("digit", "7"), ("model", "convnet"), ("version", "1")] == 1
+    assert samples["digitserve_errors_total", ("reason", "unsupported-picture")] == 1
+    assert samples["digitserve_http_requests_total", ("method", "POST"), ("route", "/predict"), ("status", "200")] == 1
+    for stage in ("total", "read", "queue", "inference"):
+        assert samples["digitserve_stage_seconds_count", ("stage", stage)] >= 1
+    assert samples["digitserve_test_accuracy_ratio", ("model", "convnet"), ("version", "1")] > 0.995

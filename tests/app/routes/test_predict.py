@@ -1,0 +1,193 @@
+import base64
+import io
+import struct
+import zlib
+from collections.abc import AsyncIterator
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+
+from app.schemas import Prediction, Problem
+from imaging import encode_png, read_picture
+from tests.conftest import Serve, draw_seven
+
+pytestmark = pytest.mark.anyio
+
+PNG = {"content-type": "image/png"}
+
+
+@pytest.fixture
+async def client(serve: Serve) -> AsyncIterator[httpx.AsyncClient]:
+    async with serve() as client:
+        yield client
+
+
+async def post(client: httpx.AsyncClient, data: bytes, query: str = "", type_: str = "image/png") -> httpx.Response:
+    return await client.post(f"/predict{query}", content=data, headers={"content-type": type_})
+
+
+def form(*pictures: bytes, name: str = "file") -> list[tuple[str, tuple[str, bytes, str]]]:
+    return [(name, (f"{place}.png", picture, "image/png")) for place, picture in enumerate(pictures)]
+
+
+def huge_png() -> bytes:
+    """Make a PNG file whose header announces 100,000 x 100,000 pixels."""
+    header = b"IHDR" + struct.pack(">IIBBBBB", 100_000, 100_000, 8, 0, 0, 0, 0)
+    chunk = struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header))
+    return b"\x89PNG\r\n\x1a\n" + chunk + bytes(100)
+
+
+@pytest.mark.parametrize("model", ["convnet", "softmax"])
+async def test_a_seven_is_read_from_a_raw_body_and_from_a_form(
+    client: httpx.AsyncClient, seven: bytes, model: str
+) -> None:
+    raw = await post(client, seven, f"?model={model}")
+    part = await client.post(f"/predict?model={model}", files=form(seven))
+    assert raw.status_code == part.status_code == 200
+    assert raw.json() == part.json()
+    prediction = Prediction.model_validate(raw.json())
+    assert prediction.digit == 7
+    assert prediction.model == model
+    assert prediction.probabilities[7] == max(prediction.probabilities) == prediction.confidence
+    assert sum(prediction.probabilities) == pytest.approx(1, abs=1e-5)
+
+
+async def test_the_convnet_trusts_a_clear_seven(client: httpx.AsyncClient, seven: bytes) -> None:
+    answer = (await post(client, seven)).json()
+    assert (answer["model"], answer["abstained"], answer["reason"], answer["seen"]) == ("convnet", False, None, None)
+
+
+async def test_a_blank_picture_is_not_to_be_trusted(client: httpx.AsyncClient) -> None:
+    answer = (await post(client, encode_png(np.full((50, 50), 255, np.uint8)))).json()
+    assert (answer["abstained"], answer["reason"]) == (True, "blank")
+    assert 0 <= answer["digit"] <= 9
+
+
+async def test_seen_is_the_image_that_the_model_saw(client: httpx.AsyncClient, seven: bytes) -> None:
+    url = (await post(client, seven, "?seen=true")).json()["seen"]
+    kind, _, data = url.partition(",")
+    assert kind == "data:image/png;base64"
+    image = np.asarray(Image.open(io.BytesIO(base64.b64decode(data))))
+    np.testing.assert_array_equal(image, read_picture(seven).image)
+
+
+@pytest.mark.parametrize("type_", ["PNG", "JPEG", "GIF", "TIFF", "BMP", "WEBP", "PPM"])
+async def test_picture_types_that_are_read(client: httpx.AsyncClient, type_: str) -> None:
+    response = await post(client, draw_seven(type_), type_="image/jpeg")  # the bytes are believed, not the name
+    assert (response.status_code, response.json()["digit"]) == (200, 7)
+
+
+async def test_a_version_can_be_asked_for(client: httpx.AsyncClient, seven: bytes) -> None:
+    newest = (await post(client, seven)).json()["version"]
+    assert (await post(client, seven, f"?version={newest}")).json()["version"] == newest
+
+
+BAD = {
+    "empty body": (b"", "", "image/png", 400, "empty"),
+    "empty body without a type": (b"", "", "", 400, "empty"),
+    "text": (b"seven", "", "text/plain", 415, "text/plain"),
+    "text that says it is a picture": (b"seven" * 100, "", "image/png", 415, "PNG, JPEG"),
+    "truncated PNG": (draw_seven("PNG")[:200], "", "image/png", 422, "truncated"),
+    "huge PNG": (huge_png(), "", "image/png", 413, "24000000"),
+    "9 MiB": (bytes(9 * 1024**2), "", "image/png", 413, "8388608"),
+    "wrong model": (draw_seven("PNG"), "?model=perceptron", "image/png", 404, "convnet, softmax"),
+    "version 99": (draw_seven("PNG"), "?version=99", "image/png", 404, "Available versions: 1"),
+    "version x": (draw_seven("PNG"), "?version=x", "image/png", 400, "'version' is 'x'"),
+    "version 0": (draw_seven("PNG"), "?version=0", "image/png", 400, "'version' is '0'"),
+    "seen maybe": (draw_seven("PNG"), "?seen=maybe", "image/png", 400, "'seen' is 'maybe'"),
+    "form without a boundary": (b"x", "", "multipart/form-data", 400, "boundary"),
+    "broken form": (b"x", "", "multipart/form-data; boundary=b", 400, "cannot be parsed"),
+}
+
+
+@pytest.mark.parametrize(("data", "query", "type_", "status", "word"), BAD.values(), ids=BAD)
+async def test_bad_input_gets_its_status_and_the_next_good_request_its_answer(
+    client: httpx.AsyncClient, seven: bytes, data: bytes, query: str, type_: str, status: int, word: str
+) -> None:
+    response = await post(client, data, query, type_)
+    assert_problem(response, status, word)
+    assert (await post(client, seven)).json()["digit"] == 7
+
+
+def assert_problem(response: httpx.Response, status: int, word: str) -> None:
+    assert response.headers["content-type"] == "application/problem+json"
+    problem = Problem.model_validate(response.json())
+    assert (response.status_code, problem.status) == (status, status)
+    assert word in problem.detail
+    assert problem.request_id == response.headers["x-request-id"]
+    assert problem.instance == response.request.url.path
+
+
+async def test_a_body_of_unknown_length_is_counted_as_it_comes_in(client: httpx.AsyncClient) -> None:
+    sent = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal sent
+        for _ in range(1000):
+            sent += 1
+            yield bytes(1024**2)
+
+    assert_problem(await client.post("/predict", content=endless(), headers=PNG), 413, "8388608")
+    assert sent == 9
+
+
+async def test_a_form_must_have_one_file(client: httpx.AsyncClient, seven: bytes) -> None:
+    assert_problem(await client.post("/predict", files=form(seven, seven)), 400, "/predict/batch")
+    assert_problem(await client.post("/predict", files=form(seven, name="picture")), 400, "'file'")
+    assert_problem(await client.post("/predict", files=form(b"")), 400, "0 bytes")
+
+
+async def test_a_batch_is_answered_in_order_and_one_bad_file_harms_no_other(
+    client: httpx.AsyncClient, seven: bytes
+) -> None:
+    blank = encode_png(np.full((50, 50), 255, np.uint8))
+    response = await client.post("/predict/batch", files=form(seven, b"rubbish" * 100, blank, b"", seven))
+    assert response.status_code == 200
+    first, rubbish, empty_page, nothing, last = response.json()["predictions"]
+    assert first == last
+    assert first["digit"] == 7
+    assert empty_page["reason"] == "blank"
+    assert (rubbish["status"], rubbish["type"]) == (415, "urn:digitserve:problem:unsupported-picture")
+    assert (nothing["status"], nothing["type"]) == (400, "urn:digitserve:problem:malformed-request")
+    assert rubbish["request_id"] == response.headers["x-request-id"]
+
+
+async def test_a_batch_answers_as_single_requests_do(client: httpx.AsyncClient, seven: bytes) -> None:
+    pictures = [seven, draw_seven("JPEG"), draw_seven("PNG", (28, 28)), draw_seven("PNG", (60, 40))]
+    together = (await client.post("/predict/batch", files=form(*pictures))).json()["predictions"]
+    assert together == [(await post(client, picture)).json() for picture in pictures]
+
+
+async def test_a_batch_may_be_all_bad(client: httpx.AsyncClient) -> None:
+    response = await client.post("/predict/batch", files=form(b"a", b"b"))
+    assert [item["status"] for item in response.json()["predictions"]] == [415, 415]
+
+
+async def test_bad_batches(client: httpx.AsyncClient, seven: bytes) -> None:
+    assert_problem(await client.post("/predict/batch", files=form(*[seven] * 65)), 413, "more than 64 files")
+    assert_problem(await client.post("/predict/batch", files=form(seven, name="x")), 400, "'file'")
+    assert_problem(await client.post("/predict/batch", content=seven, headers=PNG), 415, "multipart/form-data")
+    assert_problem(await client.post("/predict/batch?version=99", files=form(seven)), 404, "no version 99")
+    assert len((await client.post("/predict/batch", files=form(*[seven] * 64))).json()["predictions"]) == 64
+
+
+async def test_limits_are_settings(serve: Serve, seven: bytes) -> None:
+    async with serve(max_body_bytes=2000, max_pixels=1000, max_files=1) as client:
+        assert_problem(await post(client, bytes(2001)), 413, "2000")
+        assert_problem(await post(client, seven), 413, "1000")
+        assert_problem(await client.post("/predict/batch", files=form(b"a", b"b")), 400, "several files")
+
+
+async def test_past_the_deadline(serve: Serve) -> None:
+    async with serve(deadline_seconds=1e-9) as client:
+        noise = encode_png(np.random.default_rng(0).integers(0, 256, (500, 500), dtype=np.uint8))
+        assert_problem(await post(client, noise), 504, "No answer within")
+
+
+async def test_a_model_that_is_not_ready_is_answered_with_when_to_try_again(serve: Serve, seven: bytes) -> None:
+    async with serve(ready=False) as client:
+        response = await post(client, seven)
+        assert_problem(response, 503, "still loading")
+        assert response.headers["retry-after"] == "1"

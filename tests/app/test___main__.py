@@ -1,0 +1,106 @@
+"""The service as a process: it starts, serves with several workers, and stops without dropping what it took."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@contextmanager
+def service(**settings: str) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """Run the service as a process of its own until it is ready; yield it and its address."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "app"],
+        cwd=ROOT,
+        env={**os.environ, "PORT": str(port), **settings},
+        stdout=subprocess.PIPE,
+    )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        wait_until_ready(url)
+        yield process, url
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def wait_until_ready(url: str) -> None:
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        try:
+            if httpx.get(f"{url}/health/ready").status_code == 200:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.05)  # the port is not open yet
+    pytest.fail("the service was not ready within a minute")
+
+
+def test_a_bad_setting_stops_the_start() -> None:
+    process = subprocess.run(
+        [sys.executable, "-m", "app"], cwd=ROOT, env={**os.environ, "PORT": "99999"}, capture_output=True, check=False
+    )
+    assert process.returncode == 1
+    assert process.stderr.decode().startswith("PORT='99999' is not valid")
+    assert "Traceback" not in process.stderr.decode()
+
+
+@pytest.mark.slow
+def test_several_workers_answer_and_add_up_their_metrics(seven: bytes) -> None:
+    with service(WORKERS="2") as (_, url):
+        for _ in range(20):  # a new connection each, so that both workers get some
+            answer = httpx.post(f"{url}/predict", content=seven, headers={"content-type": "image/png"})
+            assert answer.json()["digit"] == 7
+        for _ in range(4):
+            metrics = httpx.get(f"{url}/metrics", headers={"accept": "text/plain"}).text
+            assert 'digitserve_predictions_total{digit="7",model="convnet",version="1"} 20.0' in metrics
+
+
+@pytest.mark.slow
+def test_a_stop_finishes_what_was_taken(seven: bytes) -> None:
+    with service(WORKERS="1") as (process, url):
+        port = int(url.rpartition(":")[2])
+        with socket.create_connection(("127.0.0.1", port)) as slow:
+            head = (
+                f"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: {len(seven)}\r\n\r\n"
+            )
+            slow.sendall(head.encode() + seven[:50])
+            httpx.get(f"{url}/health/live")  # once this is answered, the request before it has been taken
+            process.send_signal(signal.SIGTERM)
+            slow.sendall(seven[50:])
+            answer = slow.makefile("rb").read()
+        assert answer.startswith(b"HTTP/1.1 200")
+        assert json.loads(answer.rpartition(b"\r\n\r\n")[2])["digit"] == 7
+        output, _ = process.communicate(timeout=30)
+    assert process.returncode in (0, -signal.SIGTERM)
+    assert all(json.loads(line) for line in output.splitlines())
+
+
+@pytest.mark.slow
+def test_no_connection_leaves_the_machine(tmp_path: Path, seven: bytes) -> None:
+    """Run a start and a prediction under an audit that ends the process at the first look-up or outgoing connection."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, sys\n"
+        "def forbid(event, arguments):\n"
+        "    if event in ('socket.connect', 'socket.getaddrinfo', 'socket.gethostbyname'):\n"
+        "        if not str(arguments).count('127.0.0.1'):\n"
+        "            print(event, arguments, file=sys.stderr, flush=True)\n"
+        "            os._exit(3)\n"
+        "sys.addaudithook(forbid)\n"
+    )
+    with service(WORKERS="1", PYTHONPATH=str(tmp_path)) as (process, url):
+        httpx.post(f"{url}/predict", content=seven, headers={"content-type": "image/png"}).raise_for_status()
+        assert process.poll() is None

@@ -1,0 +1,70 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app.artefact import find_versions
+from app.engine import BATCH_SIZES, Engine, Images, OpenVINOEngine, Scores, load_engine, warm
+from app.errors import BrokenArtefact
+
+
+def newest(models_dir: Path, name: str) -> Path:
+    return models_dir / name / str(find_versions(models_dir / name)[0])
+
+
+@pytest.fixture
+def images() -> Images:
+    return np.random.default_rng(0).integers(0, 256, (64, 28, 28), dtype=np.uint8)
+
+
+@pytest.fixture
+def convnet(models_dir: Path) -> Engine:
+    return OpenVINOEngine(newest(models_dir, "convnet"))
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 9, 63, 64])
+def test_scores_have_a_row_for_each_image(convnet: Engine, images: Images, count: int) -> None:
+    scores = convnet(images[:count])
+    assert scores.probabilities.shape == scores.logits.shape == (count, 10)
+    np.testing.assert_allclose(scores.probabilities.sum(axis=1), 1, atol=1e-5)
+
+
+def test_an_image_has_the_same_scores_in_every_batch(convnet: Engine, images: Images) -> None:
+    alone = convnet(images[:1])
+    for size in BATCH_SIZES:
+        together = convnet(images[:size])
+        np.testing.assert_array_equal(together.probabilities[0], alone.probabilities[0])
+        np.testing.assert_array_equal(together.logits[0], alone.logits[0])
+
+
+def test_earlier_scores_are_not_overwritten(convnet: Engine, images: Images) -> None:
+    first = convnet(images[:1])
+    kept = first.logits.copy()
+    convnet(images[1:2])
+    np.testing.assert_array_equal(first.logits, kept)
+
+
+def test_a_folder_without_a_model_is_a_broken_artefact(tmp_path: Path) -> None:
+    with pytest.raises(BrokenArtefact, match="cannot be loaded by openvino"):
+        load_engine("openvino", tmp_path)
+
+
+def test_a_model_that_gives_no_probabilities_is_a_broken_artefact() -> None:
+    class Zeros:
+        blocks_briefly = True
+
+        def __call__(self, images: Images) -> Scores:
+            zeros = np.zeros((len(images), 10), np.float32)
+            return Scores(zeros, zeros)
+
+    with pytest.raises(BrokenArtefact, match="expected ten probabilities"):
+        warm(Zeros())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["softmax", "convnet"])
+def test_both_engines_agree(models_dir: Path, images: Images, name: str) -> None:
+    directory = newest(models_dir, name)
+    openvino, tensorflow = (load_engine(kind, directory)(images) for kind in ("openvino", "tensorflow"))
+    np.testing.assert_allclose(openvino.logits, tensorflow.logits, atol=1e-4)
+    np.testing.assert_allclose(openvino.probabilities, tensorflow.probabilities, atol=1e-5)

@@ -1,0 +1,80 @@
+from typing import Any
+
+import httpx
+import pytest
+import structlog
+from fastapi import FastAPI, Request
+from structlog.testing import LogCapture
+
+from app.middleware import RequestObserver
+from app.telemetry import Telemetry
+
+pytestmark = pytest.mark.anyio
+
+
+def client(log: LogCapture, *, access_log: bool = True) -> httpx.AsyncClient:
+    app = FastAPI()
+
+    @app.get("/fine/{number}")
+    async def fine(number: int, request: Request) -> str:
+        return str(request.state.request_id)
+
+    @app.get("/broken")
+    async def broken() -> None:
+        message = "a secret"
+        raise LookupError(message)
+
+    logger = structlog.wrap_logger(structlog.PrintLogger(), processors=[log])
+    app.add_middleware(RequestObserver, telemetry=Telemetry(), log=logger, access_log=access_log)
+    return httpx.AsyncClient(
+        transport=httpx.ASGITransport(app=app, raise_app_exceptions=False), base_url="http://service"
+    )
+
+
+@pytest.fixture
+def log() -> LogCapture:
+    return LogCapture()
+
+
+def lines(log: LogCapture) -> list[Any]:
+    return [(entry["log_level"], entry["path"], entry["status"]) for entry in log.entries]
+
+
+async def test_every_answer_has_an_id_of_its_own_that_the_application_knows(log: LogCapture) -> None:
+    async with client(log) as service:
+        first, second = [await service.get("/fine/1") for _ in range(2)]
+    assert first.headers["x-request-id"] == first.json()
+    assert first.json() != second.json()
+    assert [entry["request_id"] for entry in log.entries] == [first.json(), second.json()]
+
+
+@pytest.mark.parametrize(("sent", "kept"), [("abc-1.2_3", True), ("a b", False), ('"},{"', False), ("x" * 65, False)])
+async def test_the_senders_id_is_kept_if_it_is_sane(log: LogCapture, sent: str, *, kept: bool) -> None:
+    async with client(log) as service:
+        response = await service.get("/fine/1", headers={"X-Request-ID": sent})
+    assert (response.headers["x-request-id"] == sent) is kept
+
+
+async def test_what_nobody_caught_is_a_problem_that_tells_nothing_and_is_logged_once(log: LogCapture) -> None:
+    async with client(log, access_log=False) as service:
+        response = await service.get("/broken")
+    assert response.status_code == 500
+    assert response.headers["content-type"] == "application/problem+json"
+    assert response.json()["request_id"] == response.headers["x-request-id"]
+    assert "secret" not in response.text
+    assert lines(log) == [("error", "/broken", 500)]
+    assert isinstance(log.entries[0]["exc_info"], LookupError)
+
+
+async def test_each_request_is_one_line(log: LogCapture) -> None:
+    async with client(log) as service:
+        await service.get("/fine/1?x=1")
+        await service.get("/none")
+    assert lines(log) == [("info", "/fine/1", 200), ("info", "/none", 404)]
+    assert log.entries[0]["milliseconds"] > 0
+
+
+async def test_the_access_log_can_be_left_out(log: LogCapture) -> None:
+    async with client(log, access_log=False) as service:
+        await service.get("/fine/1")
+    assert log.entries == []

@@ -1,0 +1,36 @@
+import math
+
+import numpy as np
+import pytest
+
+from app.card import Abstention
+from app.predictor import doubt
+
+
+def logits(best: float) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+    """Make logits of which nine are 0."""
+    return np.array([best] + [0.0] * 9, np.float32)
+
+
+@pytest.mark.parametrize(
+    ("confidence", "best", "reason"),
+    [
+        (0.9, 20, None),
+        (0.5, 20, None),
+        (0.49, 20, "unsure"),
+        (0.9, 5, "not_a_digit"),
+        (0.1, 5, "not_a_digit"),
+    ],
+)
+def test_thresholds(confidence: float, best: float, reason: str | None) -> None:
+    assert doubt(Abstention(confidence=0.5, energy=-10), confidence, logits(best)) == reason
+
+
+def test_the_energy_is_minus_the_log_of_the_sum_of_exponentials() -> None:
+    energy = -math.log(math.exp(3) + 9)
+    assert doubt(Abstention(confidence=0, energy=energy + 1e-4), 1, logits(3)) is None
+    assert doubt(Abstention(confidence=0, energy=energy - 1e-4), 1, logits(3)) == "not_a_digit"
+
+
+def test_a_model_without_an_energy_threshold_is_judged_by_confidence_alone() -> None:
+    assert doubt(Abstention(confidence=0.5, energy=None), 0.9, logits(-100)) is None

@@ -1,0 +1,67 @@
+import subprocess
+import sys
+from pathlib import Path
+
+from app.telemetry import Telemetry
+
+
+def exposition(telemetry: Telemetry) -> list[str]:
+    return telemetry.exposition("text/plain")[0].decode().splitlines()
+
+
+def test_what_is_told_is_counted() -> None:
+    telemetry = Telemetry()
+    telemetry.answered("POST", "/predict", 200, 0.002)
+    telemetry.refused("overloaded")
+    telemetry.read(0.1)
+    telemetry.queued(0.01)
+    telemetry.inferred(5, 0.001)
+    telemetry.predicted("convnet", 3, 7, None)
+    telemetry.predicted("convnet", 3, 8, "unsure")
+    telemetry.serves("convnet", 3, 0.9965)
+    lines = exposition(telemetry)
+    for line in (
+        'digitserve_http_requests_total{method="POST",route="/predict",status="200"} 1.0',
+        'digitserve_errors_total{reason="overloaded"} 1.0',
+        'digitserve_stage_seconds_sum{stage="total"} 0.002',
+        'digitserve_stage_seconds_sum{stage="read"} 0.1',
+        'digitserve_stage_seconds_sum{stage="queue"} 0.01',
+        'digitserve_stage_seconds_sum{stage="inference"} 0.001',
+        'digitserve_batch_images_bucket{le="4.0"} 0.0',
+        'digitserve_batch_images_bucket{le="8.0"} 1.0',
+        'digitserve_predictions_total{digit="7",model="convnet",version="3"} 1.0',
+        'digitserve_abstentions_total{model="convnet",reason="unsure",version="3"} 1.0',
+        'digitserve_test_accuracy_ratio{model="convnet",version="3"} 0.9965',
+    ):
+        assert line in lines
+
+
+def test_openmetrics_is_given_to_who_asks_for_it() -> None:
+    body, content_type = Telemetry().exposition("application/openmetrics-text; version=1.0.0")
+    assert content_type.startswith("application/openmetrics-text")
+    assert body.endswith(b"# EOF\n")
+
+
+def test_applications_count_apart() -> None:
+    first, second = Telemetry(), Telemetry()
+    first.refused("overloaded")
+    assert not any(line.startswith("digitserve_errors_total{") for line in exposition(second))
+
+
+WORKER = """
+from app.telemetry import Telemetry
+telemetry = Telemetry()
+telemetry.refused("overloaded")
+telemetry.serves("convnet", 1, 0.5)
+print(telemetry.exposition("text/plain")[0].decode())
+"""
+
+
+def test_workers_are_added_up(tmp_path: Path) -> None:
+    environment = {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
+    for count in (1, 2):
+        printed = subprocess.run(  # noqa: S603 - our own code
+            [sys.executable, "-c", WORKER], env=environment, capture_output=True, text=True, check=True
+        ).stdout.splitlines()
+        assert f'digitserve_errors_total{{reason="overloaded"}} {count}.0' in printed
+        assert 'digitserve_test_accuracy_ratio{model="convnet",version="1"} 0.5' in printed

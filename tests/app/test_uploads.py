@@ -1,0 +1,78 @@
+from collections.abc import Sequence
+
+import pytest
+from fastapi import Request
+from starlette.types import Message
+
+from app.errors import MalformedRequest, TooLarge, UnsupportedBody
+from app.uploads import one_picture, several_pictures
+
+pytestmark = pytest.mark.anyio
+
+FORM = "multipart/form-data; boundary=b"
+
+
+def request(content_type: str, *chunks: bytes, length: int | None = None) -> Request:
+    """Make a request whose body arrives in these chunks."""
+    messages: list[Message] = [{"type": "http.request", "body": chunk, "more_body": True} for chunk in chunks]
+    messages.append({"type": "http.request", "body": b"", "more_body": False})
+
+    async def receive() -> Message:
+        return messages.pop(0)
+
+    headers = [(b"content-type", content_type.encode())]
+    if length is not None:
+        headers.append((b"content-length", str(length).encode()))
+    return Request({"type": "http", "method": "POST", "headers": headers}, receive)
+
+
+def form(parts: Sequence[tuple[str, bytes]]) -> bytes:
+    lines = [
+        b'--b\r\nContent-Disposition: form-data; name="%s"; filename="../x"\r\n\r\n%s\r\n' % (name.encode(), data)
+        for name, data in parts
+    ]
+    return b"".join(lines) + b"--b--\r\n"
+
+
+@pytest.mark.parametrize("content_type", ["image/png", "IMAGE/PNG", "image/png; q=1", "application/octet-stream"])
+async def test_a_raw_body_is_the_picture(content_type: str) -> None:
+    assert await one_picture(request(content_type, b"pic", b"ture"), max_bytes=7) == b"picture"
+
+
+async def test_a_form_is_parsed_wherever_it_was_cut() -> None:
+    body = form([("note", b"ignored"), ("file", b"pic\r\n--ture")])
+    for cut in range(len(body)):
+        assert await one_picture(request(FORM, body[:cut], body[cut:]), max_bytes=1000) == b"pic\r\n--ture"
+
+
+async def test_files_keep_their_order() -> None:
+    body = form([("file", b"1"), ("other", b"x"), ("file", b"2"), ("file", b"")])
+    assert await several_pictures(request(FORM, body), max_bytes=1000, max_files=3) == [b"1", b"2", b""]
+
+
+async def test_an_announced_length_past_the_limit_is_refused_before_anything_is_read() -> None:
+    unread = request("image/png", length=8)
+    with pytest.raises(TooLarge, match="more than 7 bytes"):
+        await one_picture(unread, max_bytes=7)
+    assert await unread.body() == b""
+
+
+async def test_a_received_length_past_the_limit_is_refused_whatever_was_announced() -> None:
+    for length in (None, 3):
+        with pytest.raises(TooLarge):
+            await one_picture(request("image/png", b"1234", b"5678", length=length), max_bytes=7)
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"rubbish", form([("file", b"1")])[:-4], b"--b\r\nno header\r\n\r\nx\r\n--b--\r\n"]
+)
+async def test_a_broken_form_is_malformed(body: bytes) -> None:
+    with pytest.raises(MalformedRequest):
+        await one_picture(request(FORM, body), max_bytes=1000)
+
+
+async def test_other_types_are_refused_by_name() -> None:
+    with pytest.raises(UnsupportedBody, match="'application/json'"):
+        await one_picture(request("application/json", b"{}"), max_bytes=1000)
+    with pytest.raises(UnsupportedBody, match="'image/png'"):
+        await several_pictures(request("image/png", b"1"), max_bytes=1000, max_files=3)
