@@ -6,9 +6,19 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from imaging.components import choose_digit, find_components
 from imaging.decode import DEFAULT_MAX_PIXELS, decode
+from imaging.grey import to_grey
+from imaging.ink import find_ink, measure_contrast
+from imaging.mnist import is_mnist_form, to_mnist_form
+from imaging.ruling import remove_rulings
+from imaging.stroke import change_width, stroke_width
 
 Finding = Literal["blank", "several_digits", "not_a_digit"]
+
+_WORKING_SIDE = 640
+_SCAN_SIDE = 160
+_THINNEST, _THICKEST = 0.11, 0.19
 
 
 class Reading(NamedTuple):
@@ -27,48 +37,45 @@ def read_picture(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Readin
 
 def normalise(pixels: NDArray[np.uint8]) -> Reading:
     """Bring the digit in `pixels`, uint8 (h, w) or RGB (h, w, 3), into MNIST's form."""
-    grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY) if pixels.ndim == 3 else pixels
-    if _is_in_mnist_form(grey):
-        return Reading(np.array(grey), None)
-    ink = _extract_ink(grey)
-    box = cv2.boundingRect((ink > 127).astype(np.uint8))
-    if box[2] == 0:
+    if pixels.shape == (28, 28) and is_mnist_form(pixels):
+        return Reading(pixels, None)
+    grey = to_grey(_reduce(pixels))
+    contrast = measure_contrast(grey)
+    components = find_components(remove_rulings(find_ink(contrast)))
+    chosen = choose_digit(components)
+    if chosen.size == 0:
         return Reading(np.zeros((28, 28), np.uint8), "blank")
-    return Reading(_centre(_fit(ink, box)), None)
+    scan = _scan(contrast, np.isin(components.labels, chosen).astype(np.uint8))
+    return Reading(to_mnist_form(255 * _same_pen(scan)), None)
 
 
-def _is_in_mnist_form(grey: NDArray[np.uint8]) -> bool:
-    if grey.shape != (28, 28) or grey.max() < 254:
-        return False
-    frame = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
-    return not frame.any()
+def _reduce(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    scale = _WORKING_SIDE / max(pixels.shape[:2])
+    if scale >= 1:
+        return pixels
+    height, width = (max(1, round(length * scale)) for length in pixels.shape[:2])
+    return np.asarray(cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _extract_ink(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    frame = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
-    paper = float(np.median(frame))
-    distance = np.abs(grey.astype(np.float32) - paper)
-    if distance.max() < 16:
-        return np.zeros_like(grey)
-    ink = cv2.normalize(distance, None, 0, 255, cv2.NORM_MINMAX).astype(np.uint8)
-    threshold, _ = cv2.threshold(ink, 0, 255, cv2.THRESH_OTSU)
-    return np.where(ink > threshold, np.maximum(ink, 128), 0).astype(np.uint8)
+def _scan(contrast: NDArray[np.uint8], digit: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    left, top, width, height = cv2.boundingRect(digit)
+    margin = max(2, max(width, height) // 32)
+    padded_contrast = cv2.copyMakeBorder(contrast, margin, margin, margin, margin, cv2.BORDER_CONSTANT, value=0)
+    padded_digit = cv2.copyMakeBorder(digit, margin, margin, margin, margin, cv2.BORDER_CONSTANT, value=0)
+    window = np.s_[top : top + height + 2 * margin, left : left + width + 2 * margin]
+    mask = cv2.dilate(padded_digit[window], np.ones((3, 3), np.uint8))
+    ink = np.where(mask > 0, padded_contrast[window], 0).astype(np.uint8)
+    scale = _SCAN_SIDE / max(width, height)
+    size = (round(ink.shape[1] * scale), round(ink.shape[0] * scale))
+    large = np.asarray(cv2.resize(ink, size, interpolation=cv2.INTER_CUBIC if scale > 1 else cv2.INTER_AREA), np.uint8)
+    full = cv2.blur(cv2.dilate(large, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (21, 21))), (21, 21))
+    return (large > full // 2).astype(np.uint8)
 
 
-def _fit(ink: NDArray[np.uint8], box: tuple[int, int, int, int]) -> NDArray[np.uint8]:
-    left, top, width, height = box
-    side = max(width, height)
-    square = np.zeros((side, side), np.uint8)
-    row, column = (side - height) // 2, (side - width) // 2
-    square[row : row + height, column : column + width] = ink[top : top + height, left : left + width]
-    return cv2.normalize(cv2.resize(square, (20, 20), interpolation=cv2.INTER_AREA), None, 0, 255, cv2.NORM_MINMAX)
-
-
-def _centre(digit: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    moments = cv2.moments(digit)
-    column = int(14.5 - moments["m10"] / moments["m00"])
-    row = int(14.5 - moments["m01"] / moments["m00"])
-    row, column = min(max(row, 0), 8), min(max(column, 0), 8)
-    image = np.zeros((28, 28), np.uint8)
-    image[row : row + 20, column : column + 20] = digit
-    return image
+def _same_pen(scan: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    digit = np.asarray(cv2.copyMakeBorder(scan, 16, 16, 16, 16, cv2.BORDER_CONSTANT, value=0), np.uint8)
+    box = cv2.boundingRect(digit)
+    side, width = max(box[2:]), stroke_width(digit)
+    target = min(max(width / side, _THINNEST), _THICKEST)
+    growth = (target * side - width) / (2 * (1 - target))
+    return change_width(digit, growth)

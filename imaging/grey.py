@@ -1,0 +1,34 @@
+"""Colour -> grey, along the direction in which ink and paper differ. Knows nothing of which of them is darker."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+_SAMPLE_SIDE = 64
+"""Longest side, in pixels, of the sample that the direction is found on."""
+
+
+def to_grey(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return RGB `pixels`, uint8 (h, w, 3), as grey, uint8 (h, w); what is grey already comes back as it is.
+
+    The weights of the three channels are the first principal axis of the colours about the paper's (the median of
+    the frame), so a red pen on a blue paper of the same lightness keeps its contrast.
+    """
+    if pixels.ndim == 2:
+        return pixels
+    weights = _contrast_direction(pixels)
+    offset = -255 * weights[weights < 0].sum()
+    return cv2.transform(pixels, np.append(weights, offset)[np.newaxis])  # type: ignore[return-value]
+
+
+def _contrast_direction(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Return three weights whose absolute values sum to 1; the largest is positive."""
+    height, width = pixels.shape[:2]
+    scale = min(1.0, _SAMPLE_SIDE / max(height, width))
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    sample = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.float64)
+    frame = np.concatenate([sample[0], sample[-1], sample[:, 0], sample[:, -1]])
+    deviations = (sample - np.median(frame, axis=0)).reshape(-1, 3)
+    axis = np.linalg.eigh(deviations.T @ deviations)[1][:, -1]
+    axis *= np.sign(axis.sum()) or 1.0
+    return np.asarray(axis / np.abs(axis).sum())
