@@ -1,38 +1,67 @@
 """The bytes of a picture file -> an array of its pixels, upright. Knows file formats; knows nothing of ink."""
 
 import io
+import struct
+from collections.abc import Callable
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image
 
 from imaging.errors import PictureTooLarge, UnreadablePicture, UnsupportedPicture
 
 DEFAULT_MAX_PIXELS = 24_000_000
 
+_LONGEST_SIDE = 640
+"""A larger picture comes reduced by a whole factor, to no less than this: no digit needs more pixels."""
+
+_PNG = b"\x89PNG\r\n\x1a\n"
+_PNG_END = b"IEND\xaeB`\x82"
+_TINY_PNG_BYTES = 4096
+
+_SIGNATURES: dict[str, tuple[bytes, ...]] = {
+    "PNG": (_PNG,),
+    "JPEG": (b"\xff\xd8\xff",),
+    "GIF": (b"GIF87a", b"GIF89a"),
+    "BMP": (b"BM",),
+    "TIFF": (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+"),
+    "WEBP": (b"RIFF",),
+    "PPM": tuple(b"P%d" % digit for digit in range(1, 7)),
+}
+"""Pillow's name of each format that is read, and how its files begin. MPO files are JPEG files with more behind."""
+
+_READABLE = "PNG, JPEG (MPO too), GIF, BMP, TIFF, WebP, PBM, PGM or PPM"
+
+_UPRIGHT: dict[int, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
+    2: np.fliplr,
+    3: lambda pixels: np.rot90(pixels, 2),
+    4: np.flipud,
+    5: lambda pixels: np.swapaxes(pixels, 0, 1),
+    6: lambda pixels: np.rot90(pixels, -1),
+    7: lambda pixels: np.swapaxes(np.rot90(pixels, 2), 0, 1),
+    8: np.rot90,
+}
+"""What turns a picture of each EXIF orientation upright (EXIF 2.3, tag 274); 1 is upright."""
+
 
 def decode(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> NDArray[np.uint8]:
     """Return the pixels of the picture in `data`: uint8, (h, w) if it is grey and (h, w, 3) RGB if it is coloured.
 
-    Raises UnsupportedPicture, UnreadablePicture or PictureTooLarge.
+    The picture is turned upright by its EXIF, what is transparent is laid on paper, and of an animation it is the
+    first frame. A picture more than twice 640 pixels long comes reduced by a whole factor.
+
+    Raises UnsupportedPicture, UnreadablePicture, or, by the size in the header alone, PictureTooLarge.
     """
-    try:
-        with Image.open(io.BytesIO(data)) as picture:
-            if picture.width * picture.height > max_pixels:
-                message = (
-                    f"The picture has {picture.width} x {picture.height} pixels; at most {max_pixels} in all are "
-                    "allowed. Send it smaller."
-                )
-                raise PictureTooLarge(message)
-            upright = ImageOps.exif_transpose(picture).convert("RGBA")
-    except UnidentifiedImageError as error:
-        message = "The bytes are no picture. Expected PNG, JPEG, GIF, BMP, TIFF, WebP or PNM."
-        raise UnsupportedPicture(message) from error
-    except (OSError, SyntaxError, ValueError) as error:
-        message = f"The picture is broken or truncated: {error}. Save it again and send that."
-        raise UnreadablePicture(message) from error
-    paper = Image.new("RGBA", upright.size, "white")
-    return np.asarray(Image.alpha_composite(paper, upright).convert("L"))
+    if _is_tiny_grey_png(data):
+        grey = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
+        if grey is not None:
+            return np.asarray(grey, np.uint8)
+    with _open(data, max_pixels) as picture:
+        try:
+            return _to_pixels(picture)
+        except Exception as error:
+            raise _unreadable(picture.format, error) from error
 
 
 def encode_png(image: NDArray[np.uint8]) -> bytes:
@@ -40,3 +69,96 @@ def encode_png(image: NDArray[np.uint8]) -> bytes:
     file = io.BytesIO()
     Image.fromarray(image).save(file, "PNG")
     return file.getvalue()
+
+
+def _is_tiny_grey_png(data: bytes) -> bool:
+    """Tell whether `data` is a whole, plain, 8-bit grey PNG of 28x28, which OpenCV opens in a third of the time."""
+    return (
+        len(data) < _TINY_PNG_BYTES
+        and data.startswith(_PNG)
+        and data[16:29] == struct.pack(">IIBBBBB", 28, 28, 8, 0, 0, 0, 0)
+        and data.endswith(_PNG_END)
+        and b"tRNS" not in data
+        and b"eXIf" not in data
+    )
+
+
+def _open(data: bytes, max_pixels: int) -> Image.Image:
+    """Read the header of the picture, no more."""
+    name = _format_of(data)
+    try:
+        picture = Image.open(io.BytesIO(data), formats=[name])
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        message = f"The picture has far more than the {max_pixels:,} pixels that are allowed. Send it smaller."
+        raise PictureTooLarge(message) from error
+    except Exception as error:
+        raise _unreadable(name, error) from error
+    if picture.width * picture.height > max_pixels:
+        message = (
+            f"The picture has {picture.width} x {picture.height} pixels; at most {max_pixels:,} in all are allowed. "
+            "Send it smaller."
+        )
+        raise PictureTooLarge(message)
+    return picture
+
+
+def _format_of(data: bytes) -> str:
+    for name, signatures in _SIGNATURES.items():
+        if data.startswith(signatures) and (name != "WEBP" or data[8:12] == b"WEBP"):
+            return name
+    beginning = f"that begin with {data[:8]!r} " if data else ""
+    message = f"The {len(data)} bytes {beginning}are no picture that is read here. Send {_READABLE}."
+    raise UnsupportedPicture(message)
+
+
+def _unreadable(name: str | None, error: Exception) -> UnreadablePicture:
+    return UnreadablePicture(f"The {name} picture is broken or truncated ({error}). Save it again and send that.")
+
+
+def _to_pixels(picture: Image.Image) -> NDArray[np.uint8]:
+    picture.draft(picture.mode, (_LONGEST_SIDE, _LONGEST_SIDE))
+    picture.load()
+    turn = _UPRIGHT.get(picture.getexif().get(ExifTags.Base.Orientation, 1))
+    pixels = _to_8_bits(picture)
+    return pixels if turn is None else np.ascontiguousarray(turn(pixels))
+
+
+def _to_8_bits(picture: Image.Image) -> NDArray[np.uint8]:
+    """Return the pixels of `picture`, of whatever mode, grey or RGB."""
+    if picture.mode in {"I", "F"} or picture.mode.startswith("I;16"):
+        return _scale_to_8_bits(np.asarray(_reduce(picture.convert("F"))))
+    if picture.has_transparency_data:
+        return _lay_on_paper(np.asarray(_reduce(picture.convert("RGBA"))))
+    if picture.mode == "LAB":
+        return np.asarray(_reduce(picture.getchannel("L")))
+    return np.asarray(_reduce(picture.convert("L" if picture.mode in {"1", "L"} else "RGB")))
+
+
+def _reduce(picture: Image.Image) -> Image.Image:
+    factor = max(picture.size) // _LONGEST_SIDE
+    if factor < 2:
+        return picture
+    return picture.reduce((min(factor, picture.width), min(factor, picture.height)))
+
+
+def _scale_to_8_bits(values: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Return `values`, (h, w), so that the largest is 255: scanners of 10, 12 and 14 bits write 16-bit files too."""
+    positive = np.maximum(np.nan_to_num(values, posinf=0, neginf=0), 0)
+    return np.rint(positive * (255 / max(float(positive.max()), 1e-6))).astype(np.uint8)
+
+
+def _lay_on_paper(rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return `rgba`, uint8 (h, w, 4), as RGB, with paper where it is transparent.
+
+    Where the visible is of one colour, or covers less than half, it is ink: the paper is white or black, whichever
+    differs more. Else the visible holds its own paper, and the rest is filled with that. Where nothing at all is
+    visible, the alpha is a mistake of whoever wrote the file, and the colours stand as they are.
+    """
+    colour, alpha = rgba[..., :3], rgba[..., 3]
+    if alpha.min() == 255 or alpha.max() == 0:
+        return np.ascontiguousarray(colour)
+    visible = colour[alpha >= alpha.max() / 2]
+    holds_paper = len(visible) > alpha.size / 2 and visible.std(axis=0).max() > 16
+    paper = np.median(visible, axis=0) if holds_paper else np.full(3, 255.0 if visible.mean() < 128 else 0.0)
+    share = alpha[..., np.newaxis] / np.float32(255)
+    return np.rint(colour * share + paper * (1 - share)).astype(np.uint8)

@@ -37,9 +37,10 @@ def read_picture(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Readin
 
 def normalise(pixels: NDArray[np.uint8]) -> Reading:
     """Bring the digit in `pixels`, uint8 (h, w) or RGB (h, w, 3), into MNIST's form."""
-    if pixels.shape == (28, 28) and is_mnist_form(pixels):
-        return Reading(pixels, None)
     grey = to_grey(_reduce(pixels))
+    for image in (grey, 255 - grey) if grey.shape == (28, 28) else ():
+        if is_mnist_form(image):
+            return Reading(image, None)
     contrast = measure_contrast(grey)
     components = find_components(remove_rulings(find_ink(contrast)))
     chosen = choose_digit(components)
