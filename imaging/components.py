@@ -9,8 +9,17 @@ from numpy.typing import NDArray
 _SPECK = 0.08
 """A piece whose longest side is less than this share of the main one's is dirt."""
 
-_NEAR = 0.25
+_NEAR = 0.3
 """A piece belongs to the digit if its gap to it is at most this share of the main one's longest side."""
+
+_NEAR_ON_BORDER = 0.1
+"""The same for a piece that the border cuts: it may as well be a neighbour's."""
+
+_ALONG_BORDER = 0.5
+"""A piece of which the border takes more than this share of its longest side is a shadow, a finger or a frame."""
+
+_OUTSIDER = 0.25
+"""How much the size of such a piece counts for when the main one is chosen."""
 
 
 class Components(NamedTuple):
@@ -42,33 +51,36 @@ def choose_digit(components: Components) -> NDArray[np.intp]:
     """Return the numbers of the pieces that make up the digit: the main one and what lies near it."""
     if len(components.boxes) == 1:
         return np.zeros(0, np.intp)
-    main = _main_piece(components)
+    contact = _border_contact(components)
+    along = contact > _ALONG_BORDER * components.sides
+    main = _main_piece(components, along)
     side = components.sides[main]
-    allowed = (components.sides >= _SPECK * side) & ~(_touches_border(components) & ~_touches_border(components)[main])
+    reach = np.where(contact > 0, _NEAR_ON_BORDER, _NEAR) * side
+    allowed = (components.sides >= _SPECK * side) & ~along
     allowed[0] = False
-    chosen = np.zeros(len(components.boxes), np.bool_)
-    chosen[main] = True
-    for _ in range(4):
-        box = _union(components.boxes[chosen])
-        grown = chosen | (allowed & (_gaps(components.boxes, box) <= _NEAR * side))
+    chosen = np.arange(len(contact)) == main
+    while True:
+        near = _gaps(components.boxes, _union(components.boxes[chosen])) <= reach
+        grown = chosen | (allowed & near)
         if (grown == chosen).all():
-            break
+            return np.flatnonzero(chosen)
         chosen = grown
-    return np.flatnonzero(chosen)
 
 
-def _touches_border(components: Components) -> NDArray[np.bool_]:
-    height, width = components.labels.shape
-    boxes = components.boxes
-    return np.asarray((boxes[:, 0] <= 0) | (boxes[:, 1] <= 0) | (boxes[:, 2] >= width) | (boxes[:, 3] >= height))
+def _border_contact(components: Components) -> NDArray[np.intp]:
+    """Return (n + 1,) how many pixels of each piece lie on the picture's border."""
+    labels = components.labels
+    border = np.concatenate([labels[0], labels[-1], labels[1:-1, 0], labels[1:-1, -1]])
+    contact = np.bincount(border, minlength=len(components.boxes))
+    contact[0] = 0
+    return contact
 
 
-def _main_piece(components: Components) -> int:
-    """Return the largest piece; one on the border only if nothing half as large lies inside."""
-    size = components.sides * np.sqrt(components.areas)
+def _main_piece(components: Components, along: NDArray[np.bool_]) -> int:
+    """Return the largest piece, by the side of its box and its ink."""
+    size = components.sides * np.sqrt(components.areas) * np.where(along, _OUTSIDER, 1)
     size[0] = 0
-    inside = np.where(_touches_border(components), 0.25 * size, size)
-    return int(inside.argmax())
+    return int(size.argmax())
 
 
 def _union(boxes: NDArray[np.int32]) -> NDArray[np.int32]:

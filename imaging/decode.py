@@ -13,7 +13,7 @@ from imaging.errors import PictureTooLarge, UnreadablePicture, UnsupportedPictur
 
 DEFAULT_MAX_PIXELS = 24_000_000
 
-_LONGEST_SIDE = 640
+_LONGEST_SIDE = 512
 """A larger picture comes reduced by a whole factor, to no less than this: no digit needs more pixels."""
 
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -49,7 +49,7 @@ def decode(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> NDArray[np.u
     """Return the pixels of the picture in `data`: uint8, (h, w) if it is grey and (h, w, 3) RGB if it is coloured.
 
     The picture is turned upright by its EXIF, what is transparent is laid on paper, and of an animation it is the
-    first frame. A picture more than twice 640 pixels long comes reduced by a whole factor.
+    first frame. A picture more than twice 512 pixels long comes reduced by a whole factor.
 
     Raises UnsupportedPicture, UnreadablePicture, or, by the size in the header alone, PictureTooLarge.
     """

@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-_SAMPLE_SIDE = 64
-"""Longest side, in pixels, of the sample that the direction is found on."""
+_SAMPLE_SIDE = 128
+"""The direction is found on about this many pixels along the longest side."""
 
 
 def to_grey(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -24,12 +24,10 @@ def to_grey(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(cv2.transform(pixels, np.append(weights, offset)[np.newaxis]), np.uint8)
 
 
-def _contrast_direction(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
+def _contrast_direction(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Return three weights whose absolute values sum to 1; the largest is positive."""
-    height, width = pixels.shape[:2]
-    scale = min(1.0, _SAMPLE_SIDE / max(height, width))
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    sample = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.float64)
+    step = max(1, max(pixels.shape) // _SAMPLE_SIDE)
+    sample = pixels[::step, ::step].astype(np.float32)
     frame = np.concatenate([sample[0], sample[-1], sample[:, 0], sample[:, -1]])
     deviations = (sample - np.median(frame, axis=0)).reshape(-1, 3)
     axis = np.linalg.eigh(deviations.T @ deviations)[1][:, -1]

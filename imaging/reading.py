@@ -16,7 +16,7 @@ from imaging.stroke import change_width, stroke_width
 
 Finding = Literal["blank", "several_digits", "not_a_digit"]
 
-_WORKING_SIDE = 640
+_WORKING_SIDE = 512
 _SCAN_SIDE = 160
 _THINNEST, _THICKEST = 0.11, 0.19
 
@@ -37,7 +37,7 @@ def read_picture(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Readin
 
 def normalise(pixels: NDArray[np.uint8]) -> Reading:
     """Bring the digit in `pixels`, uint8 (h, w) or RGB (h, w, 3), into MNIST's form."""
-    grey = to_grey(_reduce(pixels))
+    grey = _reduce(to_grey(pixels))
     for image in (grey, 255 - grey) if grey.shape == (28, 28) else ():
         if is_mnist_form(image):
             return Reading(image, None)
@@ -50,12 +50,12 @@ def normalise(pixels: NDArray[np.uint8]) -> Reading:
     return Reading(to_mnist_form(255 * _same_pen(scan)), None)
 
 
-def _reduce(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    scale = _WORKING_SIDE / max(pixels.shape[:2])
+def _reduce(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    scale = _WORKING_SIDE / max(grey.shape)
     if scale >= 1:
-        return pixels
-    height, width = (max(1, round(length * scale)) for length in pixels.shape[:2])
-    return np.asarray(cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+        return grey
+    height, width = (max(1, round(length * scale)) for length in grey.shape)
+    return np.asarray(cv2.resize(grey, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _scan(contrast: NDArray[np.uint8], digit: NDArray[np.uint8]) -> NDArray[np.uint8]:
