@@ -21,10 +21,11 @@ FROM base AS train
 COPY --from=train-packages /opt/venv /opt/venv
 COPY imaging imaging
 COPY training training
-# It begins as root to step down to the owner of the mounted models/, who is then the owner of what it publishes.
-ENTRYPOINT ["sh", "-c", "owner=$(stat -c %u models) && chown $owner /cache && exec setpriv --reuid=$owner --regid=$(stat -c %g models) --clear-groups python -m training train \"$@\"", "train"]
+# Where MNIST is kept; a volume mounted here is whoever's that trains.
 ENV XDG_CACHE_HOME=/cache MPLCONFIGDIR=/tmp
-VOLUME /cache
+RUN mkdir -p /cache/digitserve/mnist && chmod 1777 /cache/digitserve/mnist
+# It begins as root to step down to the owner of the mounted models/, who is then the owner of what it publishes.
+ENTRYPOINT ["sh", "-c", "exec setpriv --reuid=$(stat -c %u models) --regid=$(stat -c %g models) --clear-groups python3 -m training train \"$@\"", "train"]
 
 FROM base AS serve
 RUN useradd --system --uid 10001 --no-create-home digitserve

@@ -57,6 +57,9 @@ class Overloaded(ServiceError):
 class DeadlineExceeded(ServiceError):
     """The answer took longer than was allowed."""
 
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"No answer within {seconds:g} seconds. Try again later, or send a smaller picture.")
+
 
 class BrokenArtefact(ServiceError):
     """A folder of `models/` that cannot be served."""

@@ -2,8 +2,7 @@
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,9 +35,12 @@ class Predictor:
 
         """
         served = self._repository.find(model, version)
-        async with self._deadline():
-            reading = await self._reader.read(data)
-            scores = await served.batcher.score(reading.image[np.newaxis])
+        try:
+            async with asyncio.timeout(self._deadline_seconds):
+                reading = await self._reader.read(data)
+                scores = await served.batcher.score(reading.image[np.newaxis])
+        except TimeoutError as error:
+            raise DeadlineExceeded(self._deadline_seconds) from error
         return self._answer(served, reading, scores.probabilities[0], scores.logits[0], seen=seen)
 
     async def predict_several(
@@ -46,12 +48,15 @@ class Predictor:
     ) -> list[Prediction | ServiceError | PictureError]:
         """Say the same for several, in their order, with an error in the place of a picture that cannot be read."""
         served = self._repository.find(model, version)
-        async with self._deadline():
-            outcomes = [await self._try_to_read(data) for data in pictures]
-            readings = [outcome for outcome in outcomes if isinstance(outcome, Reading)]
-            if not readings:
-                return [outcome for outcome in outcomes if not isinstance(outcome, Reading)]
-            scores = await served.batcher.score(np.stack([reading.image for reading in readings]))
+        try:
+            async with asyncio.timeout(self._deadline_seconds):
+                outcomes = [await self._try_to_read(data) for data in pictures]
+                readings = [outcome for outcome in outcomes if isinstance(outcome, Reading)]
+                if not readings:
+                    return [outcome for outcome in outcomes if not isinstance(outcome, Reading)]
+                scores = await served.batcher.score(np.stack([reading.image for reading in readings]))
+        except TimeoutError as error:
+            raise DeadlineExceeded(self._deadline_seconds) from error
         rows = zip(scores.probabilities, scores.logits, strict=True)
         return [
             self._answer(served, outcome, *next(rows), seen=seen) if isinstance(outcome, Reading) else outcome
@@ -63,17 +68,6 @@ class Predictor:
             return await self._reader.read(data)
         except (ServiceError, PictureError) as error:
             return error
-
-    @asynccontextmanager
-    async def _deadline(self) -> AsyncIterator[None]:
-        try:
-            async with asyncio.timeout(self._deadline_seconds):
-                yield
-        except TimeoutError as error:
-            message = (
-                f"No answer within {self._deadline_seconds:g} seconds. Try again later, or send a smaller picture."
-            )
-            raise DeadlineExceeded(message) from error
 
     def _answer(
         self,

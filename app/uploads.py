@@ -35,7 +35,9 @@ async def read_body(request: Request, limit: int) -> bytes:
 
 
 def _too_large(limit: int) -> TooLarge:
-    return TooLarge(f"The body has more than {limit} bytes, the most that is taken. Send a smaller picture, or fewer.")
+    return TooLarge(
+        f"The body has more than {limit:,} bytes, the most that is taken. Send a smaller picture, or fewer."
+    )
 
 
 async def one_picture(request: Request, *, max_bytes: int) -> bytes:
@@ -112,4 +114,6 @@ def _files(body: bytes, options: dict[str, str], *, most: int) -> list[bytes]:
 def _too_many(most: int) -> ServiceError:
     if most == 1:
         return MalformedRequest("The form has several files. Send one to /predict, or all of them to /predict/batch.")
-    return TooLarge(f"The form has more than {most} files, the most that are taken. Send the rest in another request.")
+    return TooLarge(
+        f"The form has more than {most:,} files, the most that are taken. Send the rest in another request."
+    )

@@ -19,7 +19,7 @@ MODELS = Path(__file__).parent.parent / "models"
 Serve = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"
 
@@ -45,10 +45,17 @@ def draw_seven(type_: str, size: tuple[int, int] = (280, 280), mode: str = "L") 
     return file.getvalue()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def serve() -> Serve:
-    """Give a context that runs the application in this process and yields its client."""
+    """Give a context that runs an application in this process and yields its client."""
     return _serve
+
+
+@pytest.fixture(scope="session")
+async def client(anyio_backend: str) -> AsyncIterator[httpx.AsyncClient]:
+    """Give a client of an application with the default settings, the same for all tests: starting one takes a while."""
+    async with _serve() as client:
+        yield client
 
 
 @asynccontextmanager

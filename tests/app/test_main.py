@@ -1,31 +1,28 @@
+import httpx
 import pytest
-
-from tests.conftest import Serve
 
 pytestmark = pytest.mark.anyio
 
 
-async def test_the_root_leads_to_the_documentation(serve: Serve) -> None:
-    async with serve() as client:
-        response = await client.get("/", follow_redirects=True)
+async def test_the_root_leads_to_the_documentation(client: httpx.AsyncClient) -> None:
+    response = await client.get("/", follow_redirects=True)
     assert response.url.path == "/docs"
     assert "/openapi.json" in response.text
 
 
-async def test_the_documentation_loads_nothing_from_elsewhere(serve: Serve) -> None:
-    async with serve() as client:
-        page = (await client.get("/docs")).text
-        assert "//" not in page.replace("http://service", "").split("<script>")[0]
-        for address in ("/static-offline-docs/swagger-ui-bundle.js", "/static-offline-docs/swagger-ui.css"):
-            assert address in page
-            assert (await client.get(address)).status_code == 200
+async def test_the_documentation_loads_nothing_from_elsewhere(client: httpx.AsyncClient) -> None:
+    page = (await client.get("/docs")).text
+    assert "//" not in page.split("<script>")[0]
+    for address in ("/static-offline-docs/swagger-ui-bundle.js", "/static-offline-docs/swagger-ui.css"):
+        assert address in page
+        assert (await client.get(address)).status_code == 200
 
 
-async def test_the_document_says_what_is_sent_and_what_comes_back(serve: Serve) -> None:
-    async with serve() as client:
-        document = (await client.get("/openapi.json")).json()
+async def test_the_document_says_what_is_sent_and_what_comes_back(client: httpx.AsyncClient) -> None:
+    document = (await client.get("/openapi.json")).json()
     predict = document["paths"]["/predict"]["post"]
     assert set(predict["requestBody"]["content"]) == {"multipart/form-data", "image/*"}
+    assert {parameter["name"] for parameter in predict["parameters"]} == {"model", "version", "seen"}
     assert set(predict["responses"]) == {"200", "400", "404", "413", "415", "422", "500", "503", "504", "default"}
     assert document["components"]["schemas"]["Prediction"]["examples"]
     for path in document["paths"].values():
@@ -33,9 +30,8 @@ async def test_the_document_says_what_is_sent_and_what_comes_back(serve: Serve) 
             assert "HTTPValidationError" not in str(operation)
 
 
-async def test_unknown_paths_and_methods_are_problems(serve: Serve) -> None:
-    async with serve() as client:
-        for response, status in ((await client.get("/nowhere"), 404), (await client.put("/predict"), 405)):
-            assert response.status_code == response.json()["status"] == status
-            assert response.headers["content-type"] == "application/problem+json"
+async def test_unknown_paths_and_methods_are_problems(client: httpx.AsyncClient) -> None:
+    for response, status in ((await client.get("/nowhere"), 404), (await client.put("/predict"), 405)):
+        assert response.status_code == response.json()["status"] == status
+        assert response.headers["content-type"] == "application/problem+json"
     assert response.headers["allow"] == "POST"

@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -9,9 +10,8 @@ from tests.conftest import Serve
 pytestmark = pytest.mark.anyio
 
 
-async def test_every_model_and_version_is_listed_with_its_card(serve: Serve) -> None:
-    async with serve() as client:
-        answer = ModelList.model_validate((await client.get("/models")).json())
+async def test_every_model_and_version_is_listed_with_its_card(client: httpx.AsyncClient) -> None:
+    answer = ModelList.model_validate((await client.get("/models")).json())
     assert [model.name for model in answer.models] == ["convnet", "softmax"]
     for model in answer.models:
         newest = model.versions[0]
@@ -31,9 +31,8 @@ async def test_a_broken_version_is_listed_with_its_reason(serve: Serve, models_d
     assert "model.json cannot be read" in str(softmax.versions[0].reason)
 
 
-async def test_metrics_give_the_accuracy_on_the_test_set(serve: Serve) -> None:
-    async with serve() as client:
-        metrics = Metrics.model_validate((await client.get("/metrics")).json()).models
+async def test_metrics_give_the_accuracy_on_the_test_set(client: httpx.AsyncClient) -> None:
+    metrics = Metrics.model_validate((await client.get("/metrics")).json()).models
     assert 0.91 <= metrics["softmax"].test.accuracy <= 0.93
     assert metrics["convnet"].test.accuracy > 0.995
     assert metrics["convnet"].test.correct == round(metrics["convnet"].test.accuracy * 10_000)

@@ -1,0 +1,61 @@
+"""What the code names stands in the README, as the code has it."""
+
+import re
+from pathlib import Path
+
+import pytest
+from pydantic.fields import FieldInfo
+
+from app import problems
+from app.main import create_app
+from app.settings import Settings
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def default(field: FieldInfo) -> str:
+    if field.default_factory is not None:
+        return "the cores"
+    if isinstance(field.default, frozenset):
+        return ",".join(sorted(field.default))
+    return str(field.default).lower() if isinstance(field.default, bool) else str(field.default)
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_every_setting_has_its_row(name: str) -> None:
+    field = Settings.model_fields[name]
+    assert f"| `{name.upper()}` | `{default(field)}` | {field.description} |" in README
+
+
+def test_every_route_is_named() -> None:
+    paths = create_app(Settings()).openapi()["paths"]
+    for path, operations in paths.items():
+        for method in operations:
+            assert f"`{method.upper()} {path}`" in README
+
+
+def test_every_problem_is_named_with_its_status() -> None:
+    for kind in {*problems.KINDS.values(), problems.INTERNAL}:
+        assert re.search(rf"^\| {kind.status} \|.*`{kind.name}`", README, re.MULTILINE), kind
+
+
+def test_every_make_target_of_the_readme_exists() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    for target in re.findall(r"\bmake ([a-z]+)", README):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+def test_the_file_tree_names_every_module() -> None:
+    for package in ("app", "training", "imaging"):
+        for path in (ROOT / package).glob("*.py"):
+            if not path.name.startswith("__"):
+                assert re.search(rf"^  {path.name} ", README, re.MULTILINE), path
+
+
+def test_the_changelog_speaks_of_this_version() -> None:
+    version = re.search(r'^version = "(.*)"', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+    assert version
+    assert f"## {version[1]}" in (ROOT / "CHANGELOG.md").read_text()
+    for package in ("app", "training"):
+        assert f'__version__ = "{version[1]}"' in (ROOT / package / "__init__.py").read_text()

@@ -1,0 +1,48 @@
+"""The whole line on the real data: test images as picture files, through imaging and the engine."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app.artefact import find_names, find_versions, read_card
+from app.engine import LARGEST_BATCH, OpenVINOEngine
+from imaging import encode_png, read_picture
+from training.data import Examples, load_mnist
+
+MODELS = Path(__file__).parent.parent / "models"
+VERSIONS = [MODELS / name / str(number) for name in find_names(MODELS) for number in find_versions(MODELS / name)]
+
+pytestmark = [pytest.mark.slow, pytest.mark.mnist]
+
+
+@pytest.fixture(scope="module")
+def examples() -> Examples:
+    folder = os.environ.get("MNIST_DIR")
+    return load_mnist(Path(folder) if folder else None).test
+
+
+@pytest.fixture(scope="module")
+def seen(examples: Examples) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    return np.stack([read_picture(encode_png(image)).image for image in examples.images])
+
+
+def test_every_image_passes_bit_for_bit(
+    examples: Examples, seen: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
+) -> None:
+    np.testing.assert_array_equal(seen, examples.images)
+
+
+@pytest.mark.parametrize("directory", VERSIONS, ids=lambda path: f"{path.parent.name}-{path.name}")
+def test_the_service_reads_as_many_right_as_the_card_says(
+    directory: Path, examples: Examples, seen: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
+) -> None:
+    engine = OpenVINOEngine(directory)
+    batches = (seen[start : start + LARGEST_BATCH] for start in range(0, len(seen), LARGEST_BATCH))
+    digits = np.concatenate([engine(batch).probabilities.argmax(axis=1) for batch in batches])
+    test = read_card(directory).test
+    assert int((digits == examples.labels).sum()) == test.correct
+    confusion = np.zeros((10, 10), int)
+    np.add.at(confusion, (examples.labels, digits), 1)
+    assert confusion.tolist() == test.confusion
