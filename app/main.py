@@ -29,9 +29,7 @@ def create_app(settings: Settings) -> FastAPI:
         async with AsyncExitStack() as stack:
             repository = Repository(settings, telemetry)
             stack.push_async_callback(repository.close)
-            reader = await stack.enter_async_context(
-                Reader(max_pixels=settings.max_pixels, queue_size=settings.queue_size, observer=telemetry)
-            )
+            reader = await stack.enter_async_context(Reader(max_pixels=settings.max_pixels, observer=telemetry))
             app.state.repository = repository
             app.state.predictor = Predictor(repository, reader, telemetry, deadline_seconds=settings.deadline_seconds)
             # The port opens at once, and says that it is not ready, rather than keep a health check waiting.

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
 
 from app import errors
 from app.schemas import Problem
@@ -88,6 +89,11 @@ def answer(problem: Problem) -> Response:
     """Send a problem."""
     headers = {"Retry-After": RETRY_AFTER_SECONDS} if problem.status == HTTPStatus.SERVICE_UNAVAILABLE else None
     return Response(problem.model_dump_json(), problem.status, headers, MEDIA_TYPE)
+
+
+async def refuse(error: Exception, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer a request with what is wrong, before it has reached a route."""
+    await answer(describe(error, Request(scope)))(scope, receive, send)
 
 
 async def _handle(request: Request, error: Exception) -> Response:

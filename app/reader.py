@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Protocol, Self
 
-from app.errors import MalformedRequest, Overloaded
+from app.errors import MalformedRequest
 from imaging import Reading, read_picture
 
 _BRIEF_BYTES = 1024
@@ -23,11 +23,9 @@ class Observer(Protocol):
 class Reader:
     """Reads small pictures at once, and large ones in a thread of its own, one after the other."""
 
-    def __init__(self, *, max_pixels: int, queue_size: int, observer: Observer) -> None:
+    def __init__(self, *, max_pixels: int, observer: Observer) -> None:
         self._read_picture = partial(read_picture, max_pixels=max_pixels)
-        self._queue_size = queue_size
         self._observer = observer
-        self._waiting = 0
         # One thread: a worker has one core, and one large picture in memory at a time is enough.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="reader")
 
@@ -37,7 +35,6 @@ class Reader:
         Raises:
             MalformedRequest: if there are no bytes.
             PictureError: if they cannot be read as a picture.
-            Overloaded: if too many pictures wait already.
 
         """
         if not data:
@@ -47,19 +44,9 @@ class Reader:
         if len(data) <= _BRIEF_BYTES:
             reading = self._read_picture(data)
         else:
-            reading = await self._read_in_thread(data)
+            reading = await asyncio.get_running_loop().run_in_executor(self._thread, self._read_picture, data)
         self._observer.read(time.perf_counter() - started)
         return reading
-
-    async def _read_in_thread(self, data: bytes) -> Reading:
-        if self._waiting >= self._queue_size:
-            message = f"{self._waiting} pictures are waiting to be read. Try again in a second."
-            raise Overloaded(message)
-        self._waiting += 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, self._read_picture, data)
-        finally:
-            self._waiting -= 1
 
     async def close(self) -> None:
         """Finish what was begun, and let the thread go."""

@@ -56,14 +56,13 @@ class Settings(BaseSettings):
         int, Field(ge=784, le=10**9, description="Most pixels a picture may have, 784 to 1000000000.")
     ] = 24_000_000
     max_files: Annotated[int, Field(ge=1, le=1024, description="Most pictures in one batch request, 1 to 1024.")] = 64
+    longest_wait_seconds: Annotated[
+        float,
+        Field(ge=0.001, le=600, description="Longest wait before work on a request begins, 0.001 to 600; past it 503."),
+    ] = 0.1
     queue_size: Annotated[
-        int,
-        Field(
-            ge=1,
-            le=100_000,
-            description="Pictures that may wait in one worker, 1 to 100000; more are refused with 503.",
-        ),
-    ] = 512
+        int, Field(ge=1, le=100_000, description="Most pictures that wait for one model in one worker, 1 to 100000.")
+    ] = 1024
     deadline_seconds: Annotated[
         float,
         Field(gt=0, le=600, description="Longest time for one answer, above 0 to 600; past it the answer is 504."),

@@ -12,6 +12,7 @@ ALLOWED = {"app": {"app", "imaging"}, "training": {"training", "imaging"}, "imag
 HTTP = {"fastapi", "fastapi_offline", "starlette", "uvicorn", "multipart"}
 SPEAK_HTTP = {
     "app/__main__.py",
+    "app/admission.py",
     "app/main.py",
     "app/middleware.py",
     "app/problems.py",

@@ -3,7 +3,7 @@ import asyncio
 import numpy as np
 import pytest
 
-from app.errors import MalformedRequest, Overloaded
+from app.errors import MalformedRequest
 from app.reader import Reader
 from imaging import PictureError, PictureTooLarge, encode_png, read_picture
 
@@ -25,7 +25,7 @@ def noise(side: int) -> bytes:
 
 async def test_small_and_large_pictures_are_read_alike(seven: bytes) -> None:
     diary = Diary()
-    async with Reader(max_pixels=10**6, queue_size=1, observer=diary) as reader:
+    async with Reader(max_pixels=10**6, observer=diary) as reader:
         for data in (seven, noise(300)):
             reading = await reader.read(data)
             assert (reading.image == read_picture(data).image).all()
@@ -33,14 +33,14 @@ async def test_small_and_large_pictures_are_read_alike(seven: bytes) -> None:
 
 
 async def test_no_bytes_are_refused() -> None:
-    async with Reader(max_pixels=10**6, queue_size=1, observer=Diary()) as reader:
+    async with Reader(max_pixels=10**6, observer=Diary()) as reader:
         with pytest.raises(MalformedRequest, match="0 bytes"):
             await reader.read(b"")
 
 
 @pytest.mark.parametrize("side", [20, 300])
 async def test_errors_come_through(side: int) -> None:
-    async with Reader(max_pixels=side * side - 1, queue_size=1, observer=Diary()) as reader:
+    async with Reader(max_pixels=side * side - 1, observer=Diary()) as reader:
         with pytest.raises(PictureTooLarge):
             await reader.read(noise(side))
         with pytest.raises(PictureError):
@@ -48,20 +48,10 @@ async def test_errors_come_through(side: int) -> None:
 
 
 async def test_the_loop_turns_while_a_large_picture_is_read() -> None:
-    async with Reader(max_pixels=10**8, queue_size=2, observer=Diary()) as reader:
+    async with Reader(max_pixels=10**8, observer=Diary()) as reader:
         reading = asyncio.create_task(reader.read(noise(3000)))
         turns = 0
         while not reading.done():
             await asyncio.sleep(0)
             turns += 1
     assert turns > 10
-
-
-async def test_past_the_bound_a_large_picture_is_refused_and_the_next_one_is_read() -> None:
-    async with Reader(max_pixels=10**8, queue_size=1, observer=Diary()) as reader:
-        first = asyncio.create_task(reader.read(noise(1000)))
-        await asyncio.sleep(0)
-        with pytest.raises(Overloaded):
-            await reader.read(noise(300))
-        await first
-        await reader.read(noise(300))
