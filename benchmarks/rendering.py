@@ -30,7 +30,7 @@ def enlarged(digit: Grey, _: np.random.Generator) -> bytes:
 
 
 def thin_pen(digit: Grey, rng: np.random.Generator) -> bytes:
-    """A hairline: a third of the stroke's width."""
+    """Hairline: a third of the stroke's width."""
     mask = _mask(digit)
     depth = cv2.distanceTransform(mask, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     around = cv2.dilate(depth, np.ones((25, 25), np.uint8))
@@ -39,7 +39,7 @@ def thin_pen(digit: Grey, rng: np.random.Generator) -> bytes:
 
 
 def thick_pen(digit: Grey, rng: np.random.Generator) -> bytes:
-    """A felt pen: a stroke about twice as wide."""
+    """Felt pen: a stroke about twice as wide."""
     pen = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (15, 15))
     return _png(_draw(cv2.dilate(_mask(digit), pen) * np.float32(1), rng))
 
@@ -79,7 +79,7 @@ def coloured(digit: Grey, rng: np.random.Generator) -> bytes:
 
 
 def turned(digit: Grey, rng: np.random.Generator) -> bytes:
-    """A camera held sideways or on its head: the EXIF says so."""
+    """Camera held sideways or on its head: the EXIF says so."""
     orientation, quarters = ((3, 2), (6, 1), (8, 3))[rng.integers(0, 3)]
     picture = np.rot90(_draw(_mask(digit) * np.float32(1), rng), quarters)
     exif = Image.Exif()
@@ -88,7 +88,7 @@ def turned(digit: Grey, rng: np.random.Generator) -> bytes:
 
 
 def jpeg_quality_20(digit: Grey, rng: np.random.Generator) -> bytes:
-    """A small picture, 112x112, saved badly."""
+    """Small picture, 112x112, saved badly."""
     picture = cv2.resize(_draw(_mask(digit) * np.float32(1), rng), (112, 112), interpolation=cv2.INTER_AREA)
     return _encode(picture, "JPEG", quality=20)
 

@@ -6,7 +6,8 @@ nothing of HTTP, of TensorFlow or of models.
 
 from imaging.decode import DEFAULT_MAX_PIXELS, decode, encode_png
 from imaging.errors import PictureError, PictureTooLarge, UnreadablePicture, UnsupportedPicture
-from imaging.reading import Finding, Reading, normalise, read_picture
+from imaging.findings import Finding
+from imaging.reading import Reading, normalise, read_picture
 
 PREPROCESSING_VERSION = 1
 """Goes up whenever `read_picture` makes a different image of the same bytes."""

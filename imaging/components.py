@@ -41,10 +41,10 @@ class Components(NamedTuple):
 def find_components(ink: NDArray[np.uint8]) -> Components:
     """Return the pieces of `ink`, uint8 (h, w), 1 ink and 0 paper."""
     _, labels, stats, _ = cv2.connectedComponentsWithStats(ink, connectivity=8)
-    stats = np.asarray(stats, np.int32)
-    boxes = stats[:, :4].copy()
-    boxes[:, 2:] += boxes[:, :2]
-    return Components(np.asarray(labels, np.int32), boxes, stats[:, cv2.CC_STAT_AREA])
+    table = np.asarray(stats, np.int32)
+    corners = table[:, :2]
+    boxes = np.hstack([corners, corners + table[:, 2:4]])
+    return Components(np.asarray(labels, np.int32), boxes, table[:, cv2.CC_STAT_AREA])
 
 
 def choose_digit(components: Components) -> NDArray[np.intp]:

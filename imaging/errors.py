@@ -11,13 +11,13 @@ class PictureError(Exception):
     """A picture could not be read. The message says what was wrong, what was expected and what to do."""
 
 
-class UnsupportedPicture(PictureError):  # noqa: N818 - reads as what it says
+class UnsupportedPicture(PictureError):
     """The bytes are of no picture type that is read."""
 
 
-class UnreadablePicture(PictureError):  # noqa: N818 - reads as what it says
+class UnreadablePicture(PictureError):
     """The bytes are of a known picture type, but broken or truncated."""
 
 
-class PictureTooLarge(PictureError):  # noqa: N818 - reads as what it says
+class PictureTooLarge(PictureError):
     """The header announces more pixels than are allowed; nothing was decoded."""

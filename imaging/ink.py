@@ -3,8 +3,6 @@
 Knows nothing of digits: a line of a ruled sheet is ink as well.
 """
 
-from typing import NamedTuple
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -44,7 +42,7 @@ def find_ink(contrast: NDArray[np.uint8]) -> NDArray[np.uint8]:
     _, labels = cv2.connectedComponents(weak, connectivity=8)
     is_ink = np.zeros(labels.max() + 1, np.uint8)
     is_ink[labels[strong > 0]] = 1
-    return is_ink[labels]
+    return np.asarray(is_ink[labels])
 
 
 def _shrink(grey: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:

@@ -1,0 +1,91 @@
+"""What the ink alone says against its being one digit. Knows nothing of models."""
+
+from typing import Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from imaging.components import Components
+from imaging.stroke import stroke_width
+
+Finding = Literal["blank", "several_digits", "not_a_digit"]
+
+_RIVAL_SIDE = 0.5
+"""A piece apart from the digit that is this share of its longest side may be another digit..."""
+
+_RIVAL_AREA = 0.25
+"""...if it has this share of its ink as well."""
+
+_TALL = 0.6
+"""Two pieces of the digit that both have this share of its height, side by side, are two digits."""
+
+_OVERLAP = 0.25
+"""How much of the narrower one's width they may share where the writing leans."""
+
+_WIDEST = 2.0
+"""A digit is not wider than this many times its height: in MNIST 1 in 1,000 is wider than 1.7."""
+
+_THICKEST = 0.3
+"""A stroke is at most this share of the longest side: in MNIST 1 in 100 has more than 0.24. A blot has more."""
+
+_CROWD = 12
+"""More rivals than this are a page of writing, a texture or noise."""
+
+_MOST_PIECES = 10
+"""No pen breaks a digit into more pieces than this."""
+
+_MOST_HOLES = 4
+"""A digit has two loops at most, and a pen that runs dry may leave as many gaps in its strokes."""
+
+_SMALLEST_HOLE = 1 / 1000
+"""A hole counts if it has this share of the scan's pixels."""
+
+
+def find_fault(components: Components, chosen: NDArray[np.intp], scan: NDArray[np.uint8]) -> Finding | None:
+    """Return what is wrong with the pieces `chosen` as one digit, or None.
+
+    `scan` is the same pieces alone, uint8 (h, w), 1 ink and 0 paper, and holds at least some ink.
+    """
+    boxes = components.boxes[chosen]
+    rivals = _count_rivals(components, chosen)
+    if rivals > _CROWD or len(chosen) > _MOST_PIECES or _count_holes(scan) > _MOST_HOLES:
+        return "not_a_digit"
+    if rivals > 0 or _stand_side_by_side(boxes):
+        return "several_digits"
+    if _aspect(boxes) > _WIDEST:
+        return "several_digits" if len(chosen) > 1 else "not_a_digit"
+    return "not_a_digit" if _thickness(scan) > _THICKEST else None
+
+
+def _count_holes(scan: NDArray[np.uint8]) -> int:
+    paper = cv2.copyMakeBorder(1 - scan, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=1)
+    areas = cv2.connectedComponentsWithStats(paper, connectivity=4)[2][1:, cv2.CC_STAT_AREA]
+    return int(np.count_nonzero(np.asarray(areas) >= _SMALLEST_HOLE * scan.size)) - 1
+
+
+def _thickness(scan: NDArray[np.uint8]) -> float:
+    """Return the mean width of the strokes as a share of the longest side."""
+    return stroke_width(scan) / max(cv2.boundingRect(scan)[2:])
+
+
+def _count_rivals(components: Components, chosen: NDArray[np.intp]) -> int:
+    sides, areas = components.sides, components.areas
+    rival = (sides >= _RIVAL_SIDE * sides[chosen].max()) & (areas >= _RIVAL_AREA * areas[chosen].max())
+    rival[chosen] = rival[0] = False
+    return int(rival.sum())
+
+
+def _stand_side_by_side(boxes: NDArray[np.int32]) -> bool:
+    """Tell whether two of `boxes` are tall and share hardly a column."""
+    height = boxes[:, 3].max() - boxes[:, 1].min()
+    tall = boxes[boxes[:, 3] - boxes[:, 1] >= _TALL * height]
+    by_column = tall[np.argsort(tall[:, 0])]
+    overlaps = by_column[:-1, 2] - by_column[1:, 0]
+    widths = by_column[:, 2] - by_column[:, 0]
+    return bool((overlaps <= _OVERLAP * np.minimum(widths[:-1], widths[1:])).any())
+
+
+def _aspect(boxes: NDArray[np.int32]) -> float:
+    width, height = boxes[:, 2:].max(axis=0) - boxes[:, :2].min(axis=0)
+    return float(width / height)
