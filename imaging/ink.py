@@ -89,7 +89,7 @@ def _noise_level(contrast: NDArray[np.uint8]) -> int:
     The deviation comes from the median difference of neighbours, which strokes, few or blurred, hardly change.
     """
     sample = contrast[:: max(1, len(contrast) // _NOISE_ROWS)].astype(np.int16)
-    deviation = 1.4826 * np.median(np.abs(np.diff(sample, axis=1))) / np.sqrt(2)
+    deviation = 1.4826 * np.median(np.abs(np.diff(sample, axis=1, prepend=sample[:, :1]))) / np.sqrt(2)
     return int(np.percentile(sample, 25) + 4 * deviation)
 
 

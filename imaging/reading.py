@@ -11,7 +11,7 @@ from imaging.decode import DEFAULT_MAX_PIXELS, decode
 from imaging.findings import Finding, find_fault
 from imaging.grey import to_grey
 from imaging.ink import find_ink, measure_contrast
-from imaging.mnist import is_mnist_form, to_mnist_form
+from imaging.mnist_form import is_mnist_form, to_mnist_form
 from imaging.ruling import remove_rulings
 from imaging.scan import scan_digit
 from imaging.stroke import to_mnist_pen
