@@ -1,0 +1,32 @@
+import json
+from dataclasses import replace
+
+import pytest
+
+from training.config import CONVNET, DEFAULTS, MODEL_NAMES, SOFTMAX
+from training.errors import ConfigError
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("iterations", 0), ("batch_size", -3), ("learning_rate", 0.0), ("seed", -1), ("seed", 2**31)],
+)
+def test_a_bad_value_is_named_with_what_was_expected(name: str, value: float) -> None:
+    with pytest.raises(ConfigError, match=rf"^{name} is {value}; it must be "):
+        replace(SOFTMAX, **{name: value})
+
+
+def test_a_configuration_survives_json() -> None:
+    kept = json.loads(json.dumps(CONVNET.as_json()))
+    assert kept == CONVNET.as_json()
+    assert kept["augmentation"]["rotation"] == CONVNET.augmentation.rotation
+
+
+def test_each_model_has_defaults_of_its_own_name() -> None:
+    assert [DEFAULTS[name].model for name in MODEL_NAMES] == list(MODEL_NAMES)
+
+
+def test_the_lesson_s_own_numbers_stand() -> None:
+    assert (SOFTMAX.optimizer, SOFTMAX.batch_size, SOFTMAX.iterations) == ("sgd", 100, 10_000)
+    assert (CONVNET.optimizer, CONVNET.batch_size, CONVNET.iterations) == ("rmsprop", 100, 5_001)
+    assert CONVNET.learning_rate == 1e-3

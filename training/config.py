@@ -1,0 +1,80 @@
+"""The configuration of a training run, and the defaults of both models. Plain values: knows no data and no network."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, get_args
+
+from training.errors import ConfigError
+
+ModelName = Literal["softmax", "convnet"]
+MODEL_NAMES: tuple[ModelName, ...] = get_args(ModelName)
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """The largest change to a training image; each image gets its own, drawn evenly from minus to plus this much."""
+
+    rotation: float
+    """Degrees."""
+    scale: float
+    """Natural logarithm of the factor, for width and height apart."""
+    shear: float
+    """Pixels sideways for each pixel of height."""
+    shift: float
+    """Pixels."""
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """Everything that a run depends on besides the data: the same configuration gives the same weights."""
+
+    model: ModelName
+    optimizer: Literal["sgd", "rmsprop"]
+    learning_rate: float
+    """The base rate: where the rate starts, or its peak where there is a warm-up."""
+    iterations: int
+    """Batches learnt from."""
+    bar: float
+    """The share of the test images that must be read right for the model to be published."""
+    batch_size: int = 100
+    seed: int = 1337
+    warmup: int = 0
+    """Iterations in which the rate climbs from nothing to the base rate, to fall along a cosine to nothing after.
+
+    0: the rate stays as it is.
+    """
+    momentum: float = 0.0
+    label_smoothing: float = 0.0
+    """The share of each target that is spread evenly over the ten digits (Szegedy et al. 2016, arXiv:1512.00567)."""
+    augmentation: Augmentation | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse values that no run could use."""
+        _require(self.learning_rate > 0, "learning_rate", self.learning_rate, "a number above 0")
+        _require(self.iterations >= 1, "iterations", self.iterations, "at least 1")
+        _require(self.batch_size >= 1, "batch_size", self.batch_size, "at least 1")
+        _require(0 <= self.seed < 2**31, "seed", self.seed, "from 0 to 2147483647")
+
+    def as_json(self) -> dict[str, Any]:
+        """Give the configuration as the values that JSON has."""
+        return asdict(self)
+
+
+def _require(condition: bool, name: str, value: float, expected: str) -> None:  # noqa: FBT001 (reads as a sentence)
+    if not condition:
+        msg = f"{name} is {value}; it must be {expected}."
+        raise ConfigError(msg)
+
+
+SOFTMAX = TrainingConfig(model="softmax", optimizer="sgd", learning_rate=0.2, iterations=10_000, bar=0.91)
+CONVNET = TrainingConfig(
+    model="convnet",
+    optimizer="rmsprop",
+    learning_rate=1e-3,
+    iterations=5_001,
+    bar=0.99,
+    warmup=200,
+    momentum=0.9,
+    label_smoothing=0.05,
+    augmentation=Augmentation(rotation=10, scale=0.1, shear=0.1, shift=1.5),
+)
+DEFAULTS: dict[ModelName, TrainingConfig] = {"softmax": SOFTMAX, "convnet": CONVNET}

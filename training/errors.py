@@ -1,0 +1,21 @@
+"""What can go wrong that a person can mend. Each message says what was wrong, what was expected and what to do."""
+
+
+class TrainingError(Exception):
+    """The root of the tree."""
+
+
+class ConfigError(TrainingError):
+    """A value of the configuration is one that no run could use."""
+
+
+class DataError(TrainingError):
+    """MNIST cannot be had as it should be."""
+
+
+class BarMissed(TrainingError):
+    """A run reads too few test images right to be published."""
+
+
+class ArtefactError(TrainingError):
+    """An artefact cannot be found, or is not what its card says."""
