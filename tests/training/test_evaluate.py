@@ -1,0 +1,115 @@
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from training.data import Labels
+from training.evaluate import (
+    accuracy,
+    choose_confidence,
+    choose_energy,
+    confusion_matrix,
+    count_correct,
+    doubts,
+    energy,
+    expected_calibration_error,
+    fit_temperature,
+    negative_log_likelihood,
+    report,
+    score,
+    softmax,
+    wilson_interval,
+)
+
+Scores = npt.NDArray[np.float64]
+
+
+@pytest.fixture
+def answers() -> tuple[Scores, Labels]:
+    """Give logits and labels drawn from the very probabilities that the logits say: perfectly calibrated."""
+    rng = np.random.default_rng(5)
+    logits = rng.normal(0, 3, (20_000, 10))
+    labels = (softmax(logits).cumsum(axis=1) > rng.random((20_000, 1))).argmax(axis=1)
+    return logits, labels.astype(np.int32)
+
+
+def test_correct_answers_are_counted() -> None:
+    scores = np.eye(10)[[3, 3, 5, 9]]
+    labels = np.array([3, 2, 5, 9], np.int32)
+    assert count_correct(scores, labels) == 3
+    assert accuracy(scores, labels) == 0.75
+    assert score(scores, labels) == {"total": 4, "correct": 3, "accuracy": 0.75}
+
+
+def test_softmax_bears_large_logits() -> None:
+    np.testing.assert_allclose(softmax(np.array([[1000.0, 1000.0], [0.0, np.log(3)]])), [[0.5, 0.5], [0.25, 0.75]])
+
+
+def test_energy_is_minus_the_log_of_the_sum_of_exponentials() -> None:
+    np.testing.assert_allclose(energy(np.array([[0.0, 0.0], [1000.0, 0.0]])), [-np.log(2), -1000])
+
+
+def test_negative_log_likelihood_is_finite_where_a_label_was_held_impossible() -> None:
+    assert negative_log_likelihood(np.array([[0.5, 0.5], [0.25, 0.75]]), np.array([0, 1])) == pytest.approx(
+        -(np.log(0.5) + np.log(0.75)) / 2
+    )
+    assert np.isfinite(negative_log_likelihood(np.array([[1.0, 0.0]]), np.array([1])))
+
+
+def test_the_calibration_error_of_calibrated_answers_is_small(answers: tuple[Scores, Labels]) -> None:
+    logits, labels = answers
+    assert expected_calibration_error(softmax(logits), labels) < 0.015
+    assert expected_calibration_error(softmax(logits * 3), labels) > 0.1
+
+
+def test_the_calibration_error_is_the_gap_of_each_bin_weighted_by_its_size() -> None:
+    probabilities = np.array([[0.9, 0.1], [0.9, 0.1], [0.6, 0.4], [1.0, 0.0]])
+    labels = np.array([0, 1, 0, 0])
+    assert expected_calibration_error(probabilities, labels) == pytest.approx((2 * 0.4 + 0.4 + 0) / 4)
+
+
+def test_the_wilson_interval_is_the_one_in_the_tables() -> None:
+    # Newcombe 1998, Statistics in Medicine 17:857, table I, method 3: 81 of 263, and 0 of 20.
+    assert wilson_interval(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
+    assert wilson_interval(0, 20) == pytest.approx((0.0, 0.1611), abs=5e-5)
+
+
+def test_the_confusion_has_true_digits_as_rows() -> None:
+    confusion = confusion_matrix(np.eye(10)[[9, 4, 4]], np.array([4, 4, 4]))
+    assert confusion[4, 9] == 1
+    assert confusion[4, 4] == 2
+    assert confusion.sum() == 3
+
+
+@pytest.mark.parametrize("temperature", [0.3, 1.0, 4.0])
+def test_the_temperature_that_was_put_in_is_found_again(answers: tuple[Scores, Labels], temperature: float) -> None:
+    logits, labels = answers
+    assert fit_temperature(logits * temperature, labels) == pytest.approx(temperature, rel=0.05)
+
+
+def test_thresholds_give_up_the_share_they_should(answers: tuple[Scores, Labels]) -> None:
+    logits, _ = answers
+    probabilities = softmax(logits)
+    confidence, limit = choose_confidence(probabilities), choose_energy(logits)
+    assert doubts(logits, probabilities, {"confidence": confidence, "energy": None}).count("unsure") == 30
+    assert doubts(logits, probabilities, {"confidence": None, "energy": limit}).count("not_a_digit") == 30
+
+
+def test_a_doubt_says_why() -> None:
+    logits = np.array([[9.0, 0.0], [1.0, 1.1], [-5.0, -5.0], [-9.0, 0.0]])
+    found = doubts(logits, softmax(logits), {"confidence": 0.6, "energy": 1.0})
+    assert found == [None, "unsure", "not_a_digit", None]
+
+
+def test_a_report_adds_up(answers: tuple[Scores, Labels]) -> None:
+    logits, labels = answers
+    found = report(logits, softmax(logits), labels, {"confidence": 0.2, "energy": None})
+    confusion = np.array(found["confusion"])
+    assert found["total"] == confusion.sum() == 20_000
+    assert found["correct"] == np.trace(confusion)
+    assert found["recall"][7] == confusion[7, 7] / confusion[7].sum()
+    assert found["interval_95"][0] < found["accuracy"] < found["interval_95"][1]
+
+
+def test_a_digit_that_was_never_shown_has_no_recall_to_divide_by() -> None:
+    scores = np.eye(10)[[1, 2]]
+    assert report(scores, scores, np.array([1, 2]), {"confidence": 0.0, "energy": None})["recall"][3] == 0

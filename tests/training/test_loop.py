@@ -1,0 +1,117 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from training.config import CONVNET, SOFTMAX
+from training.data import Mnist
+from training.evaluate import accuracy
+from training.loop import (
+    HistoryPoint,
+    build_optimizer,
+    cross_entropy,
+    draw_batches,
+    run_testing_loop,
+    run_training_loop,
+    scale,
+    smooth,
+)
+from training.networks import ConvolutionShape, build_affine, build_convnet
+
+pytestmark = pytest.mark.slow
+
+QUICK = replace(SOFTMAX, iterations=260, batch_size=20)
+
+
+def test_cross_entropy_is_the_mean_surprise_in_nats() -> None:
+    logits = tf.math.log([[0.5, 0.25, 0.25], [0.1, 0.2, 0.7]])
+    targets = tf.constant([[1.0, 0.0, 0.0], [0.0, 0.5, 0.5]])
+    expected = -(np.log(0.5) + 0.5 * np.log(0.2) + 0.5 * np.log(0.7)) / 2
+    assert float(cross_entropy(logits, targets)) == pytest.approx(expected)
+
+
+def test_smoothing_spreads_a_share_over_all_ten() -> None:
+    smoothed = smooth(tf.one_hot([4], 10), 0.1).numpy()
+    assert smoothed[0, 4] == pytest.approx(0.91)
+    assert smoothed[0, 0] == pytest.approx(0.01)
+
+
+def test_ink_is_scaled_to_one() -> None:
+    np.testing.assert_allclose(scale(tf.constant([0, 51, 255], tf.uint8)), [0, 0.2, 1])
+
+
+def test_every_epoch_holds_every_example_once() -> None:
+    batches = draw_batches(examples=55, batch_size=10, first=0, steps=11, seed=1).numpy()
+    stream = batches.reshape(-1)
+    assert sorted(stream[:55]) == sorted(stream[55:]) == list(range(55))
+    assert stream[:55].tolist() != stream[55:].tolist() != list(range(55))
+
+
+def test_batches_are_the_same_however_they_are_asked_for() -> None:
+    whole = draw_batches(examples=55, batch_size=10, first=0, steps=40, seed=1).numpy()
+    pieces = [draw_batches(examples=55, batch_size=10, first=first, steps=8, seed=1) for first in range(0, 40, 8)]
+    np.testing.assert_array_equal(np.concatenate(pieces), whole)
+    assert not np.array_equal(draw_batches(examples=55, batch_size=10, first=0, steps=40, seed=2), whole)
+
+
+def test_a_warm_up_climbs_and_a_cosine_falls() -> None:
+    rate = build_optimizer(CONVNET)._learning_rate
+    assert float(rate(CONVNET.warmup)) == pytest.approx(CONVNET.learning_rate, rel=0.02)
+    assert float(rate(CONVNET.warmup // 2)) == pytest.approx(CONVNET.learning_rate / 2, rel=0.02)
+    assert float(rate(CONVNET.iterations)) == pytest.approx(0, abs=1e-8)
+
+
+def test_the_loop_teaches(bars: Mnist) -> None:
+    network = build_affine()
+    heard: list[int] = []
+    history = run_training_loop(network, bars.train, bars.validation, QUICK, lambda done, _point: heard.append(done))
+    assert [point.iteration for point in history] == [250, 260]
+    assert heard == [50, 100, 150, 200, 250, 260]
+    assert history[-1].loss < history[0].loss < np.log(10)
+    assert history[-1].validation_accuracy > 0.95
+    assert history[-1].validation_accuracy == accuracy(
+        run_testing_loop(network, bars.validation.images), bars.validation.labels
+    )
+
+
+def test_progress_comes_with_the_last_point_of_the_curves(bars: Mnist) -> None:
+    heard: list[HistoryPoint | None] = []
+    config = replace(QUICK, iterations=300)
+    history = run_training_loop(
+        build_affine(), bars.train, bars.validation, config, lambda _done, point: heard.append(point)
+    )
+    assert heard == [None] * 5 + [history[0]]
+
+
+def test_one_step_of_descent_is_the_gradient_times_the_rate(bars: Mnist) -> None:
+    network = build_affine()
+    config = replace(SOFTMAX, iterations=1, batch_size=500, learning_rate=0.5)  # the batch: all there is
+    run_training_loop(network, bars.train, bars.validation, config)
+    vectors = bars.train.vectors / 255
+    gradient = vectors.T @ (0.1 - bars.train.one_hot) / 500  # from zeros, each digit has 0.1
+    np.testing.assert_allclose(network.weights, -0.5 * gradient, atol=1e-6)
+
+
+@pytest.mark.parametrize("model", ["softmax", "convnet"])
+def test_the_same_seed_gives_the_same_weights_bit_for_bit(bars: Mnist, model: str) -> None:
+    tf.config.experimental.enable_op_determinism()
+    shapes = (ConvolutionShape(8), ConvolutionShape(16, stride=2), ConvolutionShape(16))
+
+    def teach(seed: int) -> list[np.ndarray]:
+        network = build_affine() if model == "softmax" else build_convnet(seed, shapes)
+        config = replace(SOFTMAX if model == "softmax" else CONVNET, iterations=60, seed=seed)
+        run_training_loop(network, bars.train, bars.validation, config)
+        return [variable.numpy() for variable in network.variables]
+
+    first, again, other = teach(7), teach(7), teach(8)
+    for left, right in zip(first, again, strict=True):
+        np.testing.assert_array_equal(left, right)
+    assert not np.array_equal(first[0], other[0])
+
+
+def test_the_last_few_images_are_answered_too(bars: Mnist, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("training.loop.TESTING_BATCH_SIZE", 100)
+    network = build_convnet(seed=1, shapes=(ConvolutionShape(4, stride=2),))
+    whole = network(scale(tf.constant(bars.test.images)))
+    np.testing.assert_allclose(run_testing_loop(network, bars.test.images), whole, atol=1e-5)

@@ -1,0 +1,91 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from training.networks import (
+    CONVNET_SHAPES,
+    ConvolutionShape,
+    NormalisedConvolution,
+    build_affine,
+    build_convnet,
+    count_multiply_adds,
+    count_parameters,
+    flatten,
+)
+
+pytestmark = pytest.mark.slow
+
+SMALL = (ConvolutionShape(4, stride=2), ConvolutionShape(8, width=5, padding="SAME"))
+
+
+def noise(count: int) -> tf.Tensor:
+    return tf.random.stateless_uniform([count, 28, 28], seed=[1, 2])
+
+
+def test_the_affine_network_is_x_times_w_plus_b() -> None:
+    network = build_affine()
+    weights = np.arange(7840, dtype=np.float32).reshape(784, 10) / 7840
+    network.weights.assign(weights)
+    network.biases.assign(np.arange(10))
+    images = noise(3)
+    expected = images.numpy().reshape(3, 784) @ weights + np.arange(10)
+    np.testing.assert_allclose(network(images), expected, rtol=1e-5)
+
+
+def test_flattening_is_in_raster_order() -> None:
+    images = np.zeros((1, 28, 28), np.float32)
+    images[0, 2, 5] = 1
+    assert int(tf.argmax(flatten(tf.constant(images))[0])) == 2 * 28 + 5
+
+
+@pytest.mark.parametrize("shapes", [SMALL, CONVNET_SHAPES])
+def test_folding_leaves_the_answers_as_they_are(shapes: tuple[ConvolutionShape, ...]) -> None:
+    network = build_convnet(seed=3, shapes=shapes)
+    rng = np.random.default_rng(0)
+    for convolution in network.convolutions:
+        for variable in (convolution.scale, convolution.offset, convolution.mean, convolution.variance):
+            variable.assign(rng.uniform(0.5, 1.5, variable.shape))
+    images = noise(16)
+    np.testing.assert_allclose(network.folded()(images), network(images), atol=1e-5)
+
+
+def test_folding_leaves_no_normalisation() -> None:
+    folded = build_convnet(seed=3, shapes=SMALL).folded()
+    assert not any(isinstance(convolution, NormalisedConvolution) for convolution in folded.convolutions)
+    assert len(folded.trainable_variables) == 2 * len(SMALL) + 2
+    assert folded.architecture == "conv 3x3x4/2 - conv 5x5x8 - dense 10"
+
+
+def test_training_normalises_by_the_batch_and_remembers_it() -> None:
+    network = build_convnet(seed=3, shapes=SMALL)
+    images = noise(16)
+    first = network.convolutions[0]
+    convolved = tf.nn.conv2d(images[..., tf.newaxis], first.kernel, 2, "VALID")
+    network(images, training=True)
+    np.testing.assert_allclose(first.mean, 0.1 * tf.reduce_mean(convolved, axis=[0, 1, 2]), rtol=1e-4)
+    before = first.mean.numpy()
+    network(images, training=False)
+    np.testing.assert_array_equal(first.mean, before)
+
+
+def test_the_seed_draws_the_weights() -> None:
+    one, same, other = (build_convnet(seed=seed, shapes=SMALL) for seed in (1, 1, 2))
+    for left, right in zip(one.trainable_variables, same.trainable_variables, strict=True):
+        np.testing.assert_array_equal(left, right)
+    assert not np.array_equal(one.convolutions[0].kernel, other.convolutions[0].kernel)
+    assert not np.array_equal(one.dense.weights, other.dense.weights)
+
+
+def test_arithmetic_is_counted_by_hand_and_by_the_graph_alike() -> None:
+    network = build_convnet(seed=1, shapes=SMALL)
+    first, second, dense = 13 * 13 * 4 * 9, 13 * 13 * 8 * 25 * 4, 13 * 13 * 8 * 10
+    assert count_multiply_adds(network.folded()) == first + second + dense
+    assert count_multiply_adds(build_affine()) == 7840
+    assert count_parameters(build_affine()) == 7850
+    assert count_parameters(network.folded()) == (9 + 1) * 4 + (25 * 4 + 1) * 8 + 13 * 13 * 8 * 10 + 10
+
+
+def test_the_convnet_keeps_to_its_budget() -> None:
+    network = build_convnet(seed=1).folded()
+    assert count_multiply_adds(network) <= 3_000_000
+    assert count_parameters(network) <= 200_000

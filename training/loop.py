@@ -1,0 +1,143 @@
+"""The training and the testing loop. Knows a network only as images in, logits out; judges and publishes nothing."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from training.augmentation import augment
+from training.config import TrainingConfig
+from training.data import Examples, Images
+from training.evaluate import accuracy
+from training.networks import Network
+
+VALIDATION_INTERVAL = 250
+STEPS_PER_CALL = 50  # enough to hide the cost of a call, few enough to stop soon after Ctrl-C
+TESTING_BATCH_SIZE = 1_000
+
+
+@dataclass(frozen=True)
+class HistoryPoint:
+    """One point of the training curves; the loss is the mean since the point before."""
+
+    iteration: int
+    loss: float
+    validation_accuracy: float
+
+    def as_json(self) -> dict[str, Any]:
+        """Give the point as the values that JSON has."""
+        return asdict(self)
+
+
+def run_training_loop(
+    network: Network,
+    train: Examples,
+    validation: Examples,
+    config: TrainingConfig,
+    on_progress: Callable[[int, HistoryPoint | None], None] = lambda _iteration, _point: None,
+) -> list[HistoryPoint]:
+    """Teach the network, in place, and give the training curves.
+
+    `on_progress` hears how many iterations are done, and the point of the curves reached last.
+    """
+    take_steps = compile_steps(network, train, config)
+    history: list[HistoryPoint] = []
+    for first in range(0, config.iterations, VALIDATION_INTERVAL):
+        steps = min(VALIDATION_INTERVAL, config.iterations - first)
+        batches = draw_batches(len(train), config.batch_size, first, steps, config.seed)
+        loss = 0.0
+        for step in range(0, steps, STEPS_PER_CALL):
+            loss += float(take_steps(batches[step : step + STEPS_PER_CALL], first + step))
+            on_progress(min(first + step + STEPS_PER_CALL, config.iterations), history[-1] if history else None)
+        logits = run_testing_loop(network, validation.images)
+        history.append(HistoryPoint(first + steps, loss / steps, accuracy(logits, validation.labels)))
+    return history
+
+
+def run_testing_loop(network: Network, images: Images) -> npt.NDArray[np.float32]:
+    """Give the logits, float32 (n, 10), of images, uint8 (n, 28, 28): all of them, the last few too."""
+    answer = tf.function(network)
+    batches = (images[start : start + TESTING_BATCH_SIZE] for start in range(0, len(images), TESTING_BATCH_SIZE))
+    return np.concatenate([answer(scale(tf.constant(batch))).numpy() for batch in batches])
+
+
+def cross_entropy(logits: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+    """Give the mean cross-entropy of a batch, in nats: logits and targets float32 [B, 10] -> a scalar."""
+    return tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(labels=targets, logits=logits))
+
+
+def smooth(targets: tf.Tensor, share: float) -> tf.Tensor:
+    """Spread a share of each target evenly over the ten digits: one-hot [B, 10] -> [B, 10]."""
+    return targets * (1 - share) + share / 10
+
+
+def scale(images: tf.Tensor) -> tf.Tensor:
+    """Turn ink of 0 to 255 into ink of 0 to 1: uint8 [...] -> float32 [...]."""
+    return tf.cast(images, tf.float32) / 255.0
+
+
+def draw_batches(examples: int, batch_size: int, first: int, steps: int, seed: int) -> tf.Tensor:
+    """Give which examples the batches `first` to `first + steps` hold: int32 [steps, batch_size].
+
+    Batches are cut from an endless row of epochs, each with every example once in an order of its own. One that
+    reaches past the end of an epoch goes on into the next, so none is short and no example is left out.
+    """
+    start, stop = first * batch_size, (first + steps) * batch_size
+    epochs = tf.range(start // examples, (stop - 1) // examples + 1)
+    order = tf.map_fn(
+        lambda epoch: tf.random.experimental.stateless_shuffle(tf.range(examples), seed=[seed, epoch]), epochs
+    )  # [epochs, examples]
+    skipped = start - start % examples
+    return tf.reshape(tf.reshape(order, [-1])[start - skipped : stop - skipped], [steps, batch_size])
+
+
+def build_optimizer(config: TrainingConfig) -> tf.keras.optimizers.Optimizer:
+    """Build the optimiser, with the rate's warm-up and cosine (Loshchilov and Hutter 2017, arXiv:1608.03983) if any."""
+    rate: float | tf.keras.optimizers.schedules.LearningRateSchedule = config.learning_rate
+    if config.warmup:
+        rate = tf.keras.optimizers.schedules.CosineDecay(
+            initial_learning_rate=0.0,
+            decay_steps=max(1, config.iterations - config.warmup),
+            warmup_target=config.learning_rate,
+            warmup_steps=config.warmup,
+        )
+    if config.optimizer == "sgd":
+        return tf.keras.optimizers.SGD(rate, momentum=config.momentum)
+    return tf.keras.optimizers.RMSprop(rate, momentum=config.momentum)
+
+
+def compile_steps(network: Network, train: Examples, config: TrainingConfig) -> Callable[[tf.Tensor, int], tf.Tensor]:
+    """Compile many steps of training into one graph, with the data on the device beside it.
+
+    The function takes which examples each batch holds, int32 [steps, B], and the number of the first step; it gives
+    the sum of the steps' losses.
+    """
+    images = tf.constant(train.images)  # [n, 28, 28]
+    targets = tf.constant(train.one_hot)  # [n, 10]
+    optimizer = build_optimizer(config)
+    optimizer.build(network.trainable_variables)
+
+    def take_step(batch: tf.Tensor, iteration: tf.Tensor) -> tf.Tensor:
+        inputs = scale(tf.gather(images, batch))  # [B, 28, 28]
+        if config.augmentation:
+            inputs = augment(inputs, config.augmentation, seed=[config.seed, iteration])
+        with tf.GradientTape() as tape:
+            logits = network(inputs, training=True)  # [B, 10]
+            loss = cross_entropy(logits, smooth(tf.gather(targets, batch), config.label_smoothing))
+        gradients = tape.gradient(loss, network.trainable_variables)
+        optimizer.apply(gradients, network.trainable_variables)
+        return loss
+
+    def take_steps(batches: tf.Tensor, first: tf.Tensor) -> tf.Tensor:
+        total = 0.0
+        for step in tf.range(len(batches)):
+            total += take_step(batches[step], first + step)
+        return total
+
+    # Any number of steps, so that the fewer ones of the last call need no graph of their own.
+    signature = [tf.TensorSpec([None, config.batch_size], tf.int32), tf.TensorSpec([], tf.int32)]
+    compiled: Callable[[tf.Tensor, int], tf.Tensor] = tf.function(take_steps, input_signature=signature)
+    return compiled
