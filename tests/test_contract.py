@@ -1,0 +1,72 @@
+"""The artefact is the interface: what `training` publishes, `app` and OpenVINO read, and both engines agree on it."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import openvino
+import pytest
+
+from app.card import Card
+from training.config import CONVNET
+from training.data import Examples, Mnist
+
+pytestmark = pytest.mark.slow
+
+
+def draw_examples(count: int) -> Examples:
+    """Draw ten kinds of picture that are easy to tell apart: a bar in a row of its own, and noise."""
+    rng = np.random.default_rng(count)
+    labels = rng.integers(0, 10, count).astype(np.int32)
+    images = rng.integers(0, 60, (count, 28, 28))
+    images[np.arange(count), 4 + 2 * labels, 4:24] = 255
+    return Examples(images.astype(np.uint8), labels)
+
+
+@pytest.fixture(scope="module")
+def data() -> Mnist:
+    return Mnist(train=draw_examples(500), validation=draw_examples(130), test=draw_examples(170))
+
+
+@pytest.fixture(scope="module")
+def artefact(data: Mnist, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from training import run  # noqa: PLC0415 (imports TensorFlow, which the fast suite must not)
+
+    config = replace(CONVNET, iterations=40, batch_size=25, warmup=5, bar=0.0)
+    return run.publish(run.train(config, data), tmp_path_factory.mktemp("models"))
+
+
+def test_the_card_is_what_the_schema_says(artefact: Path) -> None:
+    card = Card.model_validate_json((artefact / "model.json").read_bytes())
+    assert (card.name, card.version) == ("convnet", 1)
+    assert set(card.files) == {
+        path.relative_to(artefact).as_posix()
+        for path in artefact.rglob("*")
+        if path.is_file() and path.name != "model.json"
+    }
+
+
+@pytest.mark.parametrize("batch", [1, 64])
+def test_openvino_reads_the_folder_and_agrees_with_tensorflow(artefact: Path, data: Mnist, batch: int) -> None:
+    from training.export import answer, load  # noqa: PLC0415 (imports TensorFlow, which the fast suite must not)
+
+    predict, _ = load(artefact)
+    images = data.test.images[:batch]
+    logits, probabilities = answer(predict, images)
+
+    model = openvino.Core().read_model(artefact)
+    model.reshape([batch, 28, 28])
+    compiled = openvino.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    found = compiled({"images": images})
+    np.testing.assert_allclose(found["logits"], logits, atol=1e-4)
+    np.testing.assert_allclose(found["probabilities"], probabilities, atol=1e-5)
+
+
+def test_tensorflow_loads_both_signatures(artefact: Path, data: Mnist) -> None:
+    import tensorflow as tf  # noqa: PLC0415 (takes seconds, which the fast suite must not)
+
+    signatures = tf.saved_model.load(artefact).signatures
+    assert set(signatures) == {"serving_default", "predict_images"}
+    probabilities = signatures["serving_default"](images=tf.constant(data.test.images))["probabilities"]
+    scores = signatures["predict_images"](images=tf.constant(data.test.vectors / 255, tf.float32))["scores"]
+    np.testing.assert_allclose(scores, probabilities, atol=1e-5)

@@ -1,0 +1,63 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from training import run
+from training.config import CONVNET, SOFTMAX
+from training.data import Mnist
+from training.errors import BarMissed
+from training.evaluate import softmax
+from training.export import answer
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def made(bars: Mnist) -> run.Run:
+    return run.train(replace(CONVNET, iterations=60, batch_size=25, warmup=5, augmentation=None), bars)
+
+
+def test_the_card_says_what_was_done(made: run.Run, bars: Mnist) -> None:
+    card = made.card
+    assert card["architecture"] == made.network.architecture
+    assert card["parameters"] > card["training"]["iterations"] == 60
+    assert card["data"]["split"] == {"train": 500, "validation": 130, "test": 170}
+    assert card["history"][-1]["iteration"] == 60
+    assert card["validation"]["total"] == 130
+    assert card["test"]["total"] == 170
+    assert json.loads(json.dumps(card))["test"]["confusion"] == card["test"]["confusion"]
+
+
+def test_the_temperature_is_the_one_inside_the_graph(made: run.Run, bars: Mnist) -> None:
+    logits, probabilities = answer(made.servable.predict, bars.test.images)
+    np.testing.assert_allclose(probabilities, softmax(logits / made.card["temperature"]), atol=1e-5)
+    assert made.card["temperature"] != 1
+
+
+def test_a_linear_model_has_no_energy_to_tell_by(made: run.Run, bars: Mnist) -> None:
+    linear = run.train(replace(SOFTMAX, iterations=10), bars)
+    assert linear.card["abstention"]["energy"] is None
+    assert made.card["abstention"]["energy"] < 0
+
+
+def test_a_published_run_checks_out(made: run.Run, bars: Mnist, tmp_path: Path) -> None:
+    folder = run.publish(replace(made, card={**made.card, "training": {"bar": 0.0}}), tmp_path)
+    found, differing = run.check(folder, bars)
+    assert differing == []
+    assert found["correct"] == made.card["test"]["correct"]
+
+
+def test_a_card_that_boasts_is_found_out(made: run.Run, bars: Mnist, tmp_path: Path) -> None:
+    boast = {**made.card["test"], "accuracy": 0.9999, "recall": [1.0] * 9 + [0.5]}
+    folder = run.publish(replace(made, card={**made.card, "test": boast}), tmp_path)
+    assert run.check(folder, bars)[1] == ["accuracy", "recall"]
+
+
+def test_a_run_below_its_bar_publishes_nothing(made: run.Run, tmp_path: Path) -> None:
+    poor = {**made.card, "test": {**made.card["test"], "accuracy": 0.98}}
+    with pytest.raises(BarMissed, match=r"98\.00% .* 99\.00% is the least .* Nothing was published"):
+        run.publish(replace(made, card=poor), tmp_path)
+    assert list(tmp_path.iterdir()) == []

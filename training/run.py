@@ -1,0 +1,97 @@
+"""A training run from the data to the published artefact, and the check of one. Knows nothing of the command line."""
+
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+import imaging
+import training
+from training import evaluate, export
+from training.config import TrainingConfig
+from training.data import SHA256, Mnist
+from training.errors import BarMissed
+from training.loop import HistoryPoint, run_training_loop
+from training.networks import Network, build_affine, build_convnet, count_multiply_adds, count_parameters
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run made: the network as taught, what to publish, and its card, which lacks what publishing adds."""
+
+    network: Network
+    servable: export.Servable
+    card: dict[str, Any]
+
+
+def train(
+    config: TrainingConfig,
+    mnist: Mnist,
+    on_progress: Callable[[int, HistoryPoint | None], None] = lambda _iteration, _point: None,
+) -> Run:
+    """Teach a network, calibrate it on the validation part and report on the test part; publishes nothing.
+
+    The same configuration on the same machine gives the same weights, bit for bit.
+    """
+    tf.config.experimental.enable_op_determinism()
+    tf.keras.utils.set_random_seed(config.seed)
+    network = build_affine() if config.model == "softmax" else build_convnet(config.seed)
+    history = run_training_loop(network, mnist.train, mnist.validation, config, on_progress)
+
+    published = network.folded()
+    logits, _ = export.answer(export.Servable(published, temperature=1.0).predict, mnist.validation.images)
+    temperature = evaluate.fit_temperature(logits, mnist.validation.labels)
+    servable = export.Servable(published, temperature)
+    logits, probabilities = export.answer(servable.predict, mnist.validation.images)
+    abstention = {
+        "confidence": evaluate.choose_confidence(probabilities),
+        "energy": evaluate.choose_energy(logits) if config.model == "convnet" else None,
+    }
+    card = {
+        "name": config.model,
+        "architecture": network.architecture,
+        "parameters": count_parameters(network),
+        "multiply_adds": count_multiply_adds(published),
+        "training": config.as_json(),
+        "data": {
+            "name": "MNIST",
+            "files": SHA256,
+            "split": {"train": len(mnist.train), "validation": len(mnist.validation), "test": len(mnist.test)},
+        },
+        "history": [point.as_json() for point in history],
+        "validation": evaluate.score(probabilities, mnist.validation.labels),
+        "test": evaluate.report(*export.answer(servable.predict, mnist.test.images), mnist.test.labels, abstention),
+        "temperature": temperature,
+        "abstention": abstention,
+        "preprocessing": imaging.PREPROCESSING_VERSION,
+        "software": {
+            "python": platform.python_version(),
+            "tensorflow": tf.__version__,
+            "digitserve": training.__version__,
+        },
+    }
+    return Run(network, servable, card)
+
+
+def publish(run: Run, models: Path) -> Path:
+    """Publish what a run made as the next version, and give its folder, or raise BarMissed."""
+    reached, bar = run.card["test"]["accuracy"], run.card["training"]["bar"]
+    if reached < bar:
+        msg = (
+            f"{run.card['name']} reads {reached:.2%} of the test images right, and {bar:.2%} is the least to be "
+            "published. Nothing was published. Try the default configuration, or more iterations."
+        )
+        raise BarMissed(msg)
+    return export.publish(run.servable, run.card, models)
+
+
+def check(folder: Path, mnist: Mnist) -> tuple[dict[str, Any], list[str]]:
+    """Recompute the report of an artefact; gives it, and the fields in which `model.json` says something else."""
+    predict, card = export.load(folder)
+    logits, probabilities = export.answer(predict, mnist.test.images)
+    found = evaluate.report(logits, probabilities, mnist.test.labels, card["abstention"])
+    return found, [field for field in found if not np.allclose(found[field], card["test"][field], rtol=0, atol=1e-5)]
