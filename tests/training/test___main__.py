@@ -1,0 +1,116 @@
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from training import __main__ as command
+from training.config import DEFAULTS
+from training.data import Mnist
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(bars: Mnist, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Give what runs the command in an empty folder, on the small data set."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(command, "load_mnist", lambda folder: bars)
+    return lambda *arguments: CliRunner().invoke(command.app, list(arguments))
+
+
+@pytest.mark.parametrize("arguments", [[], ["train"], ["evaluate"], ["show"]])
+def test_help_is_there_for_each_command(run: Run, arguments: list[str]) -> None:
+    result = run(*arguments, "--help")
+    assert result.exit_code == 0
+    assert "Usage" in result.stdout
+
+
+def test_help_waits_for_no_tensorflow() -> None:
+    code = "import sys, training.__main__; sys.exit('tensorflow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0  # noqa: S603 (ours)
+
+
+def test_samples_are_drawn(run: Run, tmp_path: Path) -> None:
+    result = run("show", "10", "24", "--out", "drawn/samples.png", "--part", "test")
+    assert result.exit_code == 0
+    assert result.stdout == "Wrote drawn/samples.png\n"
+    assert (tmp_path / "drawn" / "samples.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_what_a_person_can_mend_is_one_line_and_exit_code_1(run: Run) -> None:
+    result = run("show", "500")
+    assert result.exit_code == 1
+    assert result.stderr == "Error: There is no image 500: this part of MNIST has 0 to 499.\n"
+
+
+def test_a_bad_option_is_refused_before_anything_is_loaded(run: Run) -> None:
+    result = run("train", "softmax", "--iterations", "0")
+    assert result.exit_code == 1
+    assert result.stderr == "Error: iterations is 0; it must be at least 1.\n"
+
+
+def test_ctrl_c_is_one_line_and_exit_code_130(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(folder: Path | None) -> Mnist:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "load_mnist", stop)
+    result = run("show", "1")
+    assert result.exit_code == 130
+    assert result.stderr == "Stopped. Nothing was left half published.\n"
+
+
+@pytest.mark.slow
+def test_a_model_is_taught_published_drawn_and_evaluated(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(DEFAULTS, "softmax", replace(DEFAULTS["softmax"], iterations=300, learning_rate=0.1))
+    taught = run("train", "softmax", "--batch-size", "50", "--models", "made", "--figures", "drawn")
+    assert taught.exit_code == 0, taught.output
+    assert taught.stdout.endswith("Published made/softmax/1\n")
+    assert "300/300" in taught.stderr
+    assert "validation=" in taught.stderr
+    assert {path.name for path in (tmp_path / "drawn").iterdir()} == {
+        "softmax-curves.png",
+        "softmax-confusion.png",
+        "softmax-weights.png",
+    }
+
+    evaluated = run("evaluate", "softmax", "--models", "made")
+    assert evaluated.exit_code == 0
+    assert evaluated.stdout.endswith("made/softmax/1/model.json agrees.\n")
+
+    card = tmp_path / "made" / "softmax" / "1" / "model.json"
+    card.write_text(card.read_text().replace('"accuracy"', '"accuracy": 0.1, "was"'))
+    doubted = run("evaluate", "softmax", "--models", "made")
+    assert doubted.exit_code == 1
+    assert "says otherwise in: accuracy" in doubted.stderr
+
+
+@pytest.mark.slow
+def test_a_run_below_its_bar_exits_1(run: Run, tmp_path: Path) -> None:
+    result = run("train", "softmax", "--iterations", "1")
+    assert result.exit_code == 1
+    assert "Nothing was published" in result.stderr
+    assert not (tmp_path / "models").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.mnist
+def test_ctrl_c_while_it_learns_publishes_nothing(tmp_path: Path) -> None:
+    arguments = [sys.executable, "-m", "training", "train", "convnet", "--models", str(tmp_path)]
+    with subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True, env={**os.environ, "COLUMNS": "80"}) as process:  # noqa: S603 (ours)
+        assert process.stderr
+        seen = ""
+        while "50/5001" not in seen and (character := process.stderr.read(1)):
+            seen += character
+        process.send_signal(signal.SIGINT)
+        rest = seen + process.stderr.read()
+    assert process.returncode == 130, rest
+    assert rest.endswith("Stopped. Nothing was left half published.\n")
+    assert list(tmp_path.iterdir()) == []

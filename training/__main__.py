@@ -1,0 +1,192 @@
+"""The command line: `python -m training train | evaluate | show`. Reads options and prints; the work is done elsewhere.
+
+TensorFlow takes seconds to import: a command imports what needs it once its options are known to be good.
+"""
+
+# ruff: noqa: PLC0415
+
+import importlib
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from tqdm import tqdm
+
+from training.config import DEFAULTS, MODEL_NAMES, ModelName
+from training.data import Part, load_mnist
+from training.errors import TrainingError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from training.loop import HistoryPoint
+    from training.run import Run
+
+app = typer.Typer(
+    help="Teach two classifiers of handwritten digits with MNIST, and publish them as SavedModels.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def _defaults(field: str) -> str:
+    return ", ".join(f"{getattr(DEFAULTS[name], field)} for {name}" for name in MODEL_NAMES)
+
+
+Model = Annotated[ModelName, typer.Argument(help="The softmax regression xW + b, or the convolutional network.")]
+ModelsFolder = Annotated[
+    Path, typer.Option("--models", help="The folder of artefacts, laid out as models/README.md has it.")
+]
+MnistFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--mnist",
+        envvar="MNIST_DIR",
+        help="A folder that holds the four MNIST files; without it they are downloaded once.",
+    ),
+]
+
+
+@app.command()
+def train(  # noqa: PLR0913, PLR0917 (each is an option of the command)
+    model: Model,
+    seed: Annotated[int, typer.Option(help="The same seed on the same machine gives the same weights.")] = 1337,
+    iterations: Annotated[int | None, typer.Option(help=f"Batches to learn from. [{_defaults('iterations')}]")] = None,
+    batch_size: Annotated[int | None, typer.Option(help=f"Images in a batch. [{_defaults('batch_size')}]")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help=f"The base rate. [{_defaults('learning_rate')}]")] = None,
+    models: ModelsFolder = Path("models"),
+    mnist: MnistFolder = None,
+    figures: Annotated[
+        Path | None, typer.Option(help="Also draw curves and confusion into this folder, as PNGs.")
+    ] = None,
+) -> None:
+    """Teach a model and publish it as its next version, unless it reads too few test images right."""
+    with told_plainly():
+        options = {"iterations": iterations, "batch_size": batch_size, "learning_rate": learning_rate}
+        chosen: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
+        config = replace(DEFAULTS[model], seed=seed, **chosen)
+        examples = load_mnist(mnist)
+        import_tensorflow()
+        from training import run
+
+        with progress_bar(config.iterations, model) as on_progress:
+            made = run.train(config, examples, on_progress)
+        typer.echo(summary(made.card["test"]))
+        if figures:
+            write_figures(made, figures)
+        typer.echo(f"Published {run.publish(made, models)}")
+
+
+@app.command()
+def evaluate(
+    model: Annotated[str, typer.Argument(metavar="NAME", help="The model's name.")],
+    version: Annotated[int | None, typer.Option(help="Its version. [the highest]")] = None,
+    models: ModelsFolder = Path("models"),
+    mnist: MnistFolder = None,
+) -> None:
+    """Recompute the test report of an artefact, and say whether it agrees with its model.json (exit 1 if not)."""
+    with told_plainly():
+        examples = load_mnist(mnist)
+        import_tensorflow()
+        from training import export, run
+
+        folder = export.find_version(models, model, version)
+        found, differing = run.check(folder, examples)
+    typer.echo(summary(found))
+    if differing:
+        typer.echo(f"{folder / export.CARD} says otherwise in: {', '.join(differing)}.", err=True)
+        raise typer.Exit(1)
+    typer.echo(f"{folder / export.CARD} agrees.")
+
+
+@app.command()
+def show(
+    indices: Annotated[list[int], typer.Argument(metavar="INDEX...", help="Which images, counted from 0.")],
+    part: Annotated[Part, typer.Option(help="The part of MNIST to take them from.")] = "train",
+    out: Annotated[Path, typer.Option(help="The PNG to write.")] = Path("samples.png"),
+    mnist: MnistFolder = None,
+) -> None:
+    """Draw images of MNIST with their labels."""
+    with told_plainly():
+        examples = load_mnist(mnist).part(part)
+        from training.figures import show_sample
+
+        write_figure(show_sample(examples, indices), out)
+
+
+@contextmanager
+def told_plainly() -> Iterator[None]:
+    """Turn what a person can mend, and Ctrl-C, into one line and an exit code."""
+    try:
+        yield
+    except TrainingError as error:
+        typer.echo(f"Error: {error}", err=True)
+        raise typer.Exit(1) from error
+    except KeyboardInterrupt:
+        typer.echo("Stopped. Nothing was left half published.", err=True)
+        raise typer.Exit(130) from None
+
+
+@contextmanager
+def progress_bar(iterations: int, label: str) -> Iterator[Callable[[int, "HistoryPoint | None"], None]]:
+    """Show a bar with the loss, the validation accuracy and the time left; gives what is to hear of progress."""
+    with tqdm(total=iterations, desc=label, unit="it", dynamic_ncols=True) as bar:
+
+        def on_progress(iteration: int, point: "HistoryPoint | None") -> None:
+            if point:
+                bar.set_postfix(loss=f"{point.loss:.4f}", validation=f"{point.validation_accuracy:.2%}", refresh=False)
+            bar.update(iteration - bar.n)
+
+        yield on_progress
+
+
+def summary(report: dict[str, Any]) -> str:
+    """Say what a test report comes to, in one line."""
+    low, high = report["interval_95"]
+    return (
+        f"Test: {report['correct']} of {report['total']} right, {report['accuracy']:.2%} "
+        f"(95 % interval {low:.2%} to {high:.2%}); expected calibration error "
+        f"{report['expected_calibration_error']:.2%}, negative log-likelihood "
+        f"{report['negative_log_likelihood']:.4f}, abstained on {report['abstained']}."
+    )
+
+
+def write_figures(made: "Run", folder: Path) -> None:
+    """Draw what a run was like: curves, confusion and, for softmax, the weights of each digit."""
+    from training import figures
+    from training.networks import Affine
+
+    name = made.card["name"]
+    write_figure(figures.draw_curves(made.card["history"]), folder / f"{name}-curves.png")
+    write_figure(figures.draw_confusion(made.card["test"]["confusion"]), folder / f"{name}-confusion.png")
+    if isinstance(made.network, Affine):
+        write_figure(figures.draw_weight_images(made.network.weights.numpy()), folder / f"{name}-weights.png")
+
+
+def write_figure(figure: "Figure", path: Path) -> None:
+    """Write a figure as a PNG and say where."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=120)
+    typer.echo(f"Wrote {path}")
+
+
+def import_tensorflow() -> None:
+    """Import TensorFlow without the notes on processor and GPU that it writes, past Python, to the standard error."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    kept = os.dup(2)
+    with Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        importlib.import_module("tensorflow")
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+if __name__ == "__main__":
+    app(prog_name="python -m training")
