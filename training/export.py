@@ -19,7 +19,7 @@ import tensorflow as tf
 
 from training.data import Images
 from training.errors import ArtefactError
-from training.networks import Network
+from training.networks import Network, scale
 
 CARD = "model.json"
 BATCH_SIZE = 1_000
@@ -42,7 +42,7 @@ class Servable(tf.Module):  # type: ignore[misc]  # TensorFlow has no types
         )
 
     def _predict(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
-        logits = self.network(tf.cast(images, tf.float32) / 255.0)  # [B, 10]
+        logits = self.network(scale(images))  # [B, 10]
         return {"logits": logits, "probabilities": tf.nn.softmax(logits / self.temperature)}
 
     def _predict_images(self, images: tf.Tensor) -> dict[str, tf.Tensor]:

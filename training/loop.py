@@ -12,7 +12,7 @@ from training.augmentation import augment
 from training.config import TrainingConfig
 from training.data import Examples, Images
 from training.evaluate import accuracy
-from training.networks import Network
+from training.networks import Network, scale
 
 VALIDATION_INTERVAL = 250
 STEPS_PER_CALL = 50  # enough to hide the cost of a call, few enough to stop soon after Ctrl-C
@@ -44,6 +44,7 @@ def run_training_loop(
     `on_progress` hears how many iterations are done, and the point of the curves reached last.
     """
     take_steps = compile_steps(network, train, config)
+    answer = tf.function(network)
     history: list[HistoryPoint] = []
     for first in range(0, config.iterations, VALIDATION_INTERVAL):
         steps = min(VALIDATION_INTERVAL, config.iterations - first)
@@ -52,14 +53,13 @@ def run_training_loop(
         for step in range(0, steps, STEPS_PER_CALL):
             loss += float(take_steps(batches[step : step + STEPS_PER_CALL], first + step))
             on_progress(min(first + step + STEPS_PER_CALL, config.iterations), history[-1] if history else None)
-        logits = run_testing_loop(network, validation.images)
+        logits = run_testing_loop(answer, validation.images)
         history.append(HistoryPoint(first + steps, loss / steps, accuracy(logits, validation.labels)))
     return history
 
 
-def run_testing_loop(network: Network, images: Images) -> npt.NDArray[np.float32]:
-    """Give the logits, float32 (n, 10), of images, uint8 (n, 28, 28): all of them, the last few too."""
-    answer = tf.function(network)
+def run_testing_loop(answer: Callable[[tf.Tensor], tf.Tensor], images: Images) -> npt.NDArray[np.float32]:
+    """Give a network's logits, float32 (n, 10), for images, uint8 (n, 28, 28): all of them, the last few too."""
     batches = (images[start : start + TESTING_BATCH_SIZE] for start in range(0, len(images), TESTING_BATCH_SIZE))
     return np.concatenate([answer(scale(tf.constant(batch))).numpy() for batch in batches])
 
@@ -72,11 +72,6 @@ def cross_entropy(logits: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
 def smooth(targets: tf.Tensor, share: float) -> tf.Tensor:
     """Spread a share of each target evenly over the ten digits: one-hot [B, 10] -> [B, 10]."""
     return targets * (1 - share) + share / 10
-
-
-def scale(images: tf.Tensor) -> tf.Tensor:
-    """Turn ink of 0 to 255 into ink of 0 to 1: uint8 [...] -> float32 [...]."""
-    return tf.cast(images, tf.float32) / 255.0
 
 
 def draw_batches(examples: int, batch_size: int, first: int, steps: int, seed: int) -> tf.Tensor:

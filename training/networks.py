@@ -68,6 +68,11 @@ def build_convnet(seed: int, shapes: Sequence[ConvolutionShape] = CONVNET_SHAPES
     return Convnet(convolutions, Affine(draw([flatten(features).shape[-1], 10])))
 
 
+def scale(images: tf.Tensor) -> tf.Tensor:
+    """Turn ink of 0 to 255 into ink of 0 to 1: uint8 [...] -> float32 [...]."""
+    return tf.cast(images, tf.float32) / 255.0
+
+
 def flatten(features: tf.Tensor) -> tf.Tensor:
     """Lay each image, or each stack of feature maps, out as one vector: [B, ...] -> [B, n]."""
     return tf.reshape(features, [-1, features.shape[1:].num_elements()])

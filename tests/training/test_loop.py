@@ -14,10 +14,9 @@ from training.loop import (
     draw_batches,
     run_testing_loop,
     run_training_loop,
-    scale,
     smooth,
 )
-from training.networks import ConvolutionShape, build_affine, build_convnet
+from training.networks import ConvolutionShape, build_affine, build_convnet, scale
 
 pytestmark = pytest.mark.slow
 
@@ -35,10 +34,6 @@ def test_smoothing_spreads_a_share_over_all_ten() -> None:
     smoothed = smooth(tf.one_hot([4], 10), 0.1).numpy()
     assert smoothed[0, 4] == pytest.approx(0.91)
     assert smoothed[0, 0] == pytest.approx(0.01)
-
-
-def test_ink_is_scaled_to_one() -> None:
-    np.testing.assert_allclose(scale(tf.constant([0, 51, 255], tf.uint8)), [0, 0.2, 1])
 
 
 def test_every_epoch_holds_every_example_once() -> None:

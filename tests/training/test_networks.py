@@ -11,6 +11,7 @@ from training.networks import (
     count_multiply_adds,
     count_parameters,
     flatten,
+    scale,
 )
 
 pytestmark = pytest.mark.slow
@@ -30,6 +31,10 @@ def test_the_affine_network_is_x_times_w_plus_b() -> None:
     images = noise(3)
     expected = images.numpy().reshape(3, 784) @ weights + np.arange(10)
     np.testing.assert_allclose(network(images), expected, rtol=1e-5)
+
+
+def test_ink_is_scaled_to_one() -> None:
+    np.testing.assert_allclose(scale(tf.constant([0, 51, 255], tf.uint8)), [0, 0.2, 1])
 
 
 def test_flattening_is_in_raster_order() -> None:
