@@ -9,6 +9,7 @@ from pydantic.fields import FieldInfo
 from app import problems
 from app.main import create_app
 from app.settings import Settings
+from training.results import results_table
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -38,6 +39,11 @@ def test_every_route_is_named() -> None:
 def test_every_problem_is_named_with_its_status() -> None:
     for kind in {*problems.KINDS.values(), problems.INTERNAL}:
         assert re.search(rf"^\| {kind.status} \|.*`{kind.name}`", README, re.MULTILINE), kind
+
+
+def test_the_results_are_those_of_the_cards() -> None:
+    table = "\n".join(results_table(ROOT / "models"))
+    assert f"<!-- results -->\n{table}\n<!-- /results -->" in README
 
 
 def test_every_make_target_of_the_readme_exists() -> None:

@@ -1,4 +1,4 @@
-"""The command line: `python -m training train | evaluate | show`. Reads options and prints; the work is done elsewhere.
+"""The command line, `python -m training`. Reads options and prints; the work is done elsewhere.
 
 TensorFlow takes seconds to import: a command imports what needs it once its options are known to be good.
 """
@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,12 +20,17 @@ from tqdm import tqdm
 from training.config import DEFAULTS, MODEL_NAMES, ModelName
 from training.data import Part, load_mnist
 from training.errors import TrainingError
+from training.pictures import confusion, find_pictures, judge, summarise
+from training.results import results_table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from training.loop import HistoryPoint
     from training.run import Run
+
+SHEET_LENGTH = 160
+"""The most pictures on a contact sheet."""
 
 app = typer.Typer(
     help="Teach two classifiers of handwritten digits with MNIST, and publish them as SavedModels.",
@@ -83,25 +89,60 @@ def train(  # noqa: PLR0913, PLR0917 (each is an option of the command)
 
 
 @app.command()
-def evaluate(
+def evaluate(  # noqa: PLR0913, PLR0917 (each is an option of the command)
     model: Annotated[str, typer.Argument(metavar="NAME", help="The model's name.")],
     version: Annotated[int | None, typer.Option(help="Its version. [the highest]")] = None,
+    pictures: Annotated[
+        Path | None,
+        typer.Option(help="Judge it by this folder of pictures instead: a CSV, or a folder for each class."),
+    ] = None,
+    by: Annotated[str | None, typer.Option(help="With --pictures: also by this column of the CSV.")] = None,
+    sheet: Annotated[
+        Path | None, typer.Option(help="With --pictures: a contact sheet as PNG, the worst first.")
+    ] = None,
     models: ModelsFolder = Path("models"),
     mnist: MnistFolder = None,
 ) -> None:
     """Recompute the test report of an artefact, and say whether it agrees with its model.json (exit 1 if not)."""
     with told_plainly():
-        examples = load_mnist(mnist)
         import_tensorflow()
         from training import export, run
 
-        folder = export.find_version(models, model, version)
-        found, differing = run.check(folder, examples)
+        artefact = export.find_version(models, model, version)
+        if pictures:
+            evaluate_pictures(artefact, pictures, by, sheet)
+            return
+        found, differing = run.check(artefact, load_mnist(mnist))
     typer.echo(summary(found))
     if differing:
-        typer.echo(f"{folder / export.CARD} says otherwise in: {', '.join(differing)}.", err=True)
+        typer.echo(f"{artefact / export.CARD} says otherwise in: {', '.join(differing)}.", err=True)
         raise typer.Exit(1)
-    typer.echo(f"{folder / export.CARD} agrees.")
+    typer.echo(f"{artefact / export.CARD} agrees.")
+
+
+def evaluate_pictures(artefact: Path, folder: Path, column: str | None, sheet: Path | None) -> None:
+    """Print how well an artefact reads a folder of pictures, and draw a contact sheet of them."""
+    from training import export
+
+    predict, card = export.load(artefact)
+    verdicts, unreadable = judge(find_pictures(folder), partial(export.answer, predict), card["abstention"])
+    for picture, reason in unreadable:
+        typer.echo(f"{picture.path}: {reason}", err=True)
+    for line in summarise(verdicts, column):
+        typer.echo(line)
+    typer.echo(f"Confusion, the true digit in rows:\n{confusion(verdicts)}")
+    if sheet and verdicts:
+        from training.figures import draw_contact_sheet
+
+        worst_first = sorted(verdicts, key=lambda verdict: (verdict.right, verdict.reason is None, verdict.confidence))
+        write_figure(draw_contact_sheet(worst_first[:SHEET_LENGTH]), sheet)
+
+
+@app.command()
+def results(models: ModelsFolder = Path("models")) -> None:
+    """Print a table of what the published versions reach, as Markdown."""
+    for line in results_table(models):
+        typer.echo(line)
 
 
 @app.command()

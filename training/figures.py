@@ -7,10 +7,14 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
+from imaging import decode
 from training.data import Examples
 from training.errors import DataError
+from training.pictures import Verdict
 
 INK_ON_PAPER = "gray_r"
+SHEET_PIXELS = 160
+"""About how long the longer side of a picture is on a contact sheet."""
 
 
 def show_sample(examples: Examples, indices: Sequence[int]) -> Figure:
@@ -72,3 +76,32 @@ def draw_weight_images(weights: npt.NDArray[np.float32]) -> Figure:
         axes.set_title(str(digit))
         axes.set_axis_off()
     return figure
+
+
+def draw_contact_sheet(verdicts: Sequence[Verdict]) -> Figure:
+    """Draw pictures as they came in and as the model saw them, under what it said and, in brackets, what was right."""
+    columns = 8
+    rows = -(-len(verdicts) // columns)
+    figure = Figure(figsize=(1.9 * columns, 1.25 * rows), layout="constrained")
+    for axes in figure.subplots(rows, columns, squeeze=False).flat:
+        axes.set_axis_off()
+    for axes, verdict in zip(figure.axes, verdicts, strict=False):
+        axes.imshow(_side_by_side(verdict))
+        truth = "no digit" if verdict.picture.label is None else verdict.picture.label
+        said = f"{verdict.digit} {verdict.confidence:.0%} {verdict.reason or ''}"
+        good = verdict.right if verdict.reason is None else verdict.picture.label is None
+        axes.set_title(f"{said} [{truth}]", fontsize=7, color="black" if good else "tab:red")
+    return figure
+
+
+def _side_by_side(verdict: Verdict) -> npt.NDArray[np.uint8]:
+    pixels = decode(verdict.picture.path.read_bytes())
+    colours = pixels if pixels.ndim == 3 else np.stack([pixels] * 3, axis=2)
+    step = max(1, max(colours.shape[:2]) // SHEET_PIXELS)
+    came = colours[::step, ::step]
+    seen = np.kron(255 - verdict.image, np.ones((4, 4), np.uint8))
+    height = max(came.shape[0], seen.shape[0])
+    sheet = np.full((height, came.shape[1] + 8 + seen.shape[1], 3), 255, np.uint8)
+    sheet[: came.shape[0], : came.shape[1]] = came
+    sheet[: seen.shape[0], -seen.shape[1] :] = seen[..., np.newaxis]
+    return sheet
