@@ -25,7 +25,7 @@ class Network(Protocol):
         """Give the logits; with `training`, as batch normalisation has them while it learns."""
 
     def folded(self) -> "Network":
-        """Give the network to publish: the same answers from fewer operations."""
+        """Give the network to publish: the same probabilities from fewer operations, and logits that sum to nothing."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ CONVNET_SHAPES = (
 
 def build_affine() -> "Affine":
     """Build the softmax regression M(x) = xW + b, which starts from zeros."""
-    return Affine(tf.zeros([28 * 28, 10]))
+    return Affine(tf.zeros([28 * 28, 10]), tf.zeros([10]))
 
 
 def build_convnet(seed: int, shapes: Sequence[ConvolutionShape] = CONVNET_SHAPES) -> "Convnet":
@@ -65,7 +65,7 @@ def build_convnet(seed: int, shapes: Sequence[ConvolutionShape] = CONVNET_SHAPES
         features = convolution(features, training=False)
         convolutions.append(convolution)
     draw = tf.keras.initializers.GlorotUniform(seed=seed + len(shapes))
-    return Convnet(convolutions, Affine(draw([flatten(features).shape[-1], 10])))
+    return Convnet(convolutions, Affine(draw([flatten(features).shape[-1], 10]), tf.zeros([10])))
 
 
 def scale(images: tf.Tensor) -> tf.Tensor:
@@ -81,10 +81,10 @@ def flatten(features: tf.Tensor) -> tf.Tensor:
 class Affine(tf.Module):  # type: ignore[misc]  # TensorFlow has no types
     """An affine map of the flattened input, xW + b: [B, ...] -> [B, 10]."""
 
-    def __init__(self, weights: tf.Tensor) -> None:
+    def __init__(self, weights: tf.Tensor, biases: tf.Tensor) -> None:
         super().__init__()
         self.weights = tf.Variable(weights, name="weights")  # [n, 10]
-        self.biases = tf.Variable(tf.zeros(weights.shape[-1]), name="biases")  # [10]
+        self.biases = tf.Variable(biases, name="biases")  # [10]
 
     @property
     def architecture(self) -> str:
@@ -96,8 +96,14 @@ class Affine(tf.Module):  # type: ignore[misc]  # TensorFlow has no types
         return tf.matmul(flatten(images), self.weights) + self.biases
 
     def folded(self) -> "Affine":
-        """Give the network to publish, which is this one."""
-        return self
+        """Give the layer whose ten logits sum to nothing: the same probabilities, and an energy that means something.
+
+        Probabilities do not see what all logits share, so training leaves it to chance, but the energy is made of it.
+        """
+        return Affine(
+            self.weights - tf.reduce_mean(self.weights, axis=1, keepdims=True),
+            self.biases - tf.reduce_mean(self.biases),
+        )
 
 
 class Convnet(tf.Module):  # type: ignore[misc]  # TensorFlow has no types
@@ -121,8 +127,8 @@ class Convnet(tf.Module):  # type: ignore[misc]  # TensorFlow has no types
         return self.dense(features)
 
     def folded(self) -> "Convnet":
-        """Give the same network with batch normalisation folded into the convolutions."""
-        return Convnet([convolution.folded() for convolution in self.convolutions], self.dense)
+        """Give the network with batch normalisation folded into its convolutions, and logits that sum to nothing."""
+        return Convnet([convolution.folded() for convolution in self.convolutions], self.dense.folded())
 
 
 class NormalisedConvolution(tf.Module):  # type: ignore[misc]  # TensorFlow has no types

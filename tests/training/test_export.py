@@ -21,7 +21,7 @@ CARD: dict[str, Any] = {"name": "tiny", "temperature": 2.0}
 @pytest.fixture
 def servable() -> export.Servable:
     weights = np.random.default_rng(0).normal(0, 0.1, (784, 10)).astype(np.float32)
-    return export.Servable(Affine(tf.constant(weights)), temperature=2.0)
+    return export.Servable(Affine(tf.constant(weights), tf.zeros([10])), temperature=2.0)
 
 
 def entries(models: Path) -> list[str]:

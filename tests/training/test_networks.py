@@ -44,14 +44,21 @@ def test_flattening_is_in_raster_order() -> None:
 
 
 @pytest.mark.parametrize("shapes", [SMALL, CONVNET_SHAPES])
-def test_folding_leaves_the_answers_as_they_are(shapes: tuple[ConvolutionShape, ...]) -> None:
+def test_folding_leaves_the_probabilities_as_they_are(shapes: tuple[ConvolutionShape, ...]) -> None:
     network = build_convnet(seed=3, shapes=shapes)
     rng = np.random.default_rng(0)
     for convolution in network.convolutions:
         for variable in (convolution.scale, convolution.offset, convolution.mean, convolution.variance):
             variable.assign(rng.uniform(0.5, 1.5, variable.shape))
-    images = noise(16)
-    np.testing.assert_allclose(network.folded()(images), network(images), atol=1e-5)
+    logits = network(noise(16))
+    centred = logits - tf.reduce_mean(logits, axis=1, keepdims=True)
+    np.testing.assert_allclose(network.folded()(noise(16)), centred, atol=1e-5)
+
+
+def test_folding_takes_away_what_all_logits_share() -> None:
+    network = build_convnet(seed=3, shapes=SMALL)
+    network.dense.biases.assign_add(tf.fill([10], 7.0))
+    np.testing.assert_allclose(tf.reduce_sum(network.folded()(noise(16)), axis=1), np.zeros(16), atol=1e-5)
 
 
 def test_folding_leaves_no_normalisation() -> None:
