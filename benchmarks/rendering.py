@@ -15,6 +15,9 @@ from PIL import Image
 Grey = NDArray[np.uint8]
 Condition = Callable[[Grey, np.random.Generator], bytes]
 
+_AROUND = ((1, 0), (1, -1), (0, -1), (-1, -1), (-1, 0), (-1, 1), (0, 1), (1, 1))
+"""The rolls that bring the eight neighbours of a pixel to its place, clockwise from the one above."""
+
 _PAPER = 240.0
 _INK = 30.0
 
@@ -30,12 +33,9 @@ def enlarged(digit: Grey, _: np.random.Generator) -> bytes:
 
 
 def thin_pen(digit: Grey, rng: np.random.Generator) -> bytes:
-    """Hairline: a third of the stroke's width."""
-    mask = _mask(digit)
-    depth = cv2.distanceTransform(mask, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    around = cv2.dilate(depth, np.ones((25, 25), np.uint8))
-    ridge = ((depth > 0.72 * around) & (mask > 0)).astype(np.uint8)
-    return _png(_draw(ridge * np.float32(1), rng))
+    """Hairline: the middle of every stroke, three pixels wide where the stroke was some thirty."""
+    hairline = cv2.dilate(_middle(_mask(digit)), np.ones((3, 3), np.uint8))
+    return _png(_draw(hairline * np.float32(1), rng))
 
 
 def thick_pen(digit: Grey, rng: np.random.Generator) -> bytes:
@@ -120,6 +120,24 @@ def _mask(digit: Grey) -> Grey:
     """Return `digit` as a scan of 280x280: 1 ink, 0 paper."""
     large = cv2.resize(digit, (280, 280), interpolation=cv2.INTER_CUBIC)
     return (np.asarray(large) > 127).astype(np.uint8)
+
+
+def _middle(mask: Grey) -> Grey:
+    """Return the one-pixel middle of the strokes of `mask`: thinning as in Zhang and Suen 1984, which cuts nothing."""
+    image = np.pad(mask, 1).astype(np.bool_)
+    changed = True
+    while changed:
+        changed = False
+        for first, second in (((0, 2, 4), (2, 4, 6)), ((0, 2, 6), (0, 4, 6))):
+            around = [np.roll(image, shift, (0, 1)) for shift in _AROUND]
+            neighbours = np.sum(around, axis=0)
+            beginnings = np.sum([~around[place] & around[(place + 1) % 8] for place in range(8)], axis=0)
+            bare = ~np.logical_and.reduce([around[place] for place in first])
+            bare &= ~np.logical_and.reduce([around[place] for place in second])
+            peeled = image & (neighbours >= 2) & (neighbours <= 6) & (beginnings == 1) & bare
+            image &= ~peeled
+            changed |= bool(peeled.any())
+    return image[1:-1, 1:-1].astype(np.uint8)
 
 
 def _draw(ink: NDArray[np.float32], rng: np.random.Generator) -> Grey:

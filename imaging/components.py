@@ -18,7 +18,7 @@ _NEAR_ON_BORDER = 0.1
 _ALONG_BORDER = 0.5
 """A piece of which the border takes more than this share of its longest side is a shadow, a finger or a frame."""
 
-_OUTSIDER = 0.25
+_OUTSIDER = 0.1
 """How much the size of such a piece counts for when the main one is chosen."""
 
 

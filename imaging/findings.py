@@ -35,11 +35,8 @@ _CROWD = 12
 _MOST_PIECES = 10
 """No pen breaks a digit into more pieces than this."""
 
-_MOST_HOLES = 4
-"""A digit has two loops at most, and a pen that runs dry may leave as many gaps in its strokes."""
-
-_SMALLEST_HOLE = 1 / 1000
-"""A hole counts if it has this share of the scan's pixels."""
+_LONGEST = 5.5
+"""All strokes of a digit together are at most this many times its longest side long; noise and grids are longer."""
 
 
 def find_fault(components: Components, chosen: NDArray[np.intp], scan: NDArray[np.uint8]) -> Finding | None:
@@ -49,7 +46,7 @@ def find_fault(components: Components, chosen: NDArray[np.intp], scan: NDArray[n
     """
     boxes = components.boxes[chosen]
     rivals = _count_rivals(components, chosen)
-    if rivals > _CROWD or len(chosen) > _MOST_PIECES or _count_holes(scan) > _MOST_HOLES:
+    if rivals > _CROWD or len(chosen) > _MOST_PIECES or _stroke_length(scan) > _LONGEST:
         return "not_a_digit"
     if rivals > 0 or _stand_side_by_side(boxes):
         return "several_digits"
@@ -58,15 +55,18 @@ def find_fault(components: Components, chosen: NDArray[np.intp], scan: NDArray[n
     return "not_a_digit" if _thickness(scan) > _THICKEST else None
 
 
-def _count_holes(scan: NDArray[np.uint8]) -> int:
-    paper = cv2.copyMakeBorder(1 - scan, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=1)
-    areas = cv2.connectedComponentsWithStats(paper, connectivity=4)[2][1:, cv2.CC_STAT_AREA]
-    return int(np.count_nonzero(np.asarray(areas) >= _SMALLEST_HOLE * scan.size)) - 1
+def _stroke_length(scan: NDArray[np.uint8]) -> float:
+    """Return the length of all strokes, their area by their width, as a multiple of the longest side."""
+    return float(scan.sum() / (stroke_width(scan) * _longest_side(scan)))
 
 
 def _thickness(scan: NDArray[np.uint8]) -> float:
     """Return the mean width of the strokes as a share of the longest side."""
-    return stroke_width(scan) / max(cv2.boundingRect(scan)[2:])
+    return stroke_width(scan) / _longest_side(scan)
+
+
+def _longest_side(scan: NDArray[np.uint8]) -> int:
+    return max(cv2.boundingRect(scan)[2:])
 
 
 def _count_rivals(components: Components, chosen: NDArray[np.intp]) -> int:

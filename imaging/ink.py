@@ -10,8 +10,17 @@ from numpy.typing import NDArray
 _PAPER_SIDE = 96
 """Longest side, in pixels, of the small copy on which the paper is estimated."""
 
+_LEVEL = np.float32(200)
+"""What level paper is brought to; lighter places have room above."""
+
+_DARKEST_PAPER = 32
+"""On paper darker than this, contrast is taken as if it were as light as this: noise would be blown up."""
+
 _NOISE_ROWS = 64
 """The noise is measured on about so many rows."""
+
+_BORDER = 32
+"""The border is this part of the longest side wide."""
 
 _FAINTEST = 10
 """The least contrast, of 255, that is ink: 4 % of the paper's lightness."""
@@ -20,14 +29,14 @@ _FAINTEST = 10
 def measure_contrast(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return how much each pixel of `grey`, uint8 (h, w), differs from its paper towards the ink: 0 none, 255 all.
 
-    Uneven light divides out: the paper is estimated everywhere by a morphological closing wider than any stroke.
-    Where the ink is lighter than the paper, the picture is inverted first.
+    Uneven light divides out. Where the ink is lighter than the paper, the picture is inverted first.
     """
     small = _shrink(grey, _PAPER_SIDE)
     if _ink_is_lighter(small):
         grey, small = 255 - grey, 255 - small
-    paper = np.maximum(_resize(_close(small), grey.shape), 1)
-    return np.asarray(255 - np.asarray(cv2.divide(grey, paper, scale=255), np.uint8))
+    paper = _resize(_estimate_paper(small), grey.shape)
+    darker = cv2.subtract(paper, grey)
+    return np.asarray(cv2.divide(darker, np.maximum(paper, _DARKEST_PAPER), scale=255), np.uint8)
 
 
 def find_ink(contrast: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -39,10 +48,23 @@ def find_ink(contrast: NDArray[np.uint8]) -> NDArray[np.uint8]:
     full = _full_ink(contrast, max(_FAINTEST, _noise_level(contrast)))
     strong = (contrast > full // 2).astype(np.uint8)
     weak = (contrast > max(_FAINTEST, full // 5, _texture_level(contrast, strong))).astype(np.uint8) | strong
+    _only_strong_along_border(weak, strong)
     _, labels = cv2.connectedComponents(weak, connectivity=8)
     is_ink = np.zeros(labels.max() + 1, np.uint8)
     is_ink[labels[strong > 0]] = 1
     return np.asarray(is_ink[labels])
+
+
+def _only_strong_along_border(weak: NDArray[np.uint8], strong: NDArray[np.uint8]) -> None:
+    """Leave only `strong` ink along the border of `weak`, where pictures darken and shadows begin."""
+    margin = max(weak.shape) // _BORDER
+    for edge in (
+        np.s_[:margin],
+        np.s_[weak.shape[0] - margin :],
+        np.s_[:, :margin],
+        np.s_[:, weak.shape[1] - margin :],
+    ):
+        weak[edge] = strong[edge]
 
 
 def _shrink(grey: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
@@ -58,17 +80,37 @@ def _resize(grey: NDArray[np.uint8], shape: tuple[int, ...]) -> NDArray[np.uint8
     return np.asarray(cv2.resize(grey, (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
-def _kernel(small: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return a disc a third of the picture wide: wider than the stroke of any pen, narrower than most shadows."""
-    diameter = max(3, max(small.shape) // 3 | 1)
-    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (diameter, diameter)), np.uint8)
+def _estimate_paper(small: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the paper under the dark ink in `small`, uint8 (h, w).
+
+    A closing with a disc wider than any stroke fills the ink. It leaves a slope at the edges of a picture, where the
+    disc sees one side only, so the light as a whole, a surface of the second degree, is divided out before.
+    """
+    light = _fit_light(small)
+    level = np.clip(small * (_LEVEL / light), 0, 255).astype(np.uint8)
+    diameter = max(3, max(small.shape) // 2 | 1)
+    closed = cv2.morphologyEx(
+        level, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (diameter, diameter))
+    )
+    smooth = np.asarray(cv2.blur(closed, (diameter // 2 | 1,) * 2, borderType=cv2.BORDER_REPLICATE), np.float32)
+    return np.clip(np.rint(smooth * light / _LEVEL), 0, 255).astype(np.uint8)
 
 
-def _close(small: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return the paper under dark ink in `small`."""
-    kernel = _kernel(small)
-    closed = cv2.morphologyEx(small, cv2.MORPH_CLOSE, kernel)
-    return np.asarray(cv2.blur(closed, (len(kernel) // 2 | 1,) * 2, borderType=cv2.BORDER_REPLICATE), np.uint8)
+def _fit_light(small: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return the quadratic surface, (h, w), through the paper of `small`: least squares, without what is darker."""
+    height, width = small.shape
+    rows, columns = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j].reshape(2, -1).astype(np.float32)
+    terms = np.stack([np.ones_like(rows), rows, columns, rows * rows, rows * columns, columns * columns], axis=1)
+    values = small.astype(np.float32).ravel()
+    paper = np.ones_like(values)
+    surface = values
+    for _ in range(3):
+        weighted = terms * paper[:, np.newaxis]
+        surface = terms @ np.linalg.lstsq(weighted.T @ terms, weighted.T @ values, rcond=None)[0]
+        residual = values - surface
+        spread = np.sqrt(np.average(residual**2, weights=paper + 1e-6))
+        paper = (residual > -spread).astype(np.float32)
+    return np.clip(surface, max(1, 0.2 * surface.max()), None).reshape(small.shape)
 
 
 def _ink_is_lighter(small: NDArray[np.uint8]) -> bool:

@@ -77,7 +77,7 @@ def _follow(ink: NDArray[np.uint8], line: tuple[float, float]) -> _Ruling | None
     ends = (0, round(line[0])), (width - 1, round(line[1]))
     band = np.asarray(cv2.line(np.zeros_like(ink), *ends, color=1, thickness=2 * _reach(height) + 1), np.uint8) & ink
     columns = band.sum(axis=0)
-    edge = max(1, width // 32)
+    edge = max(1, width // 16)
     if not (columns[:edge].any() and columns[-edge:].any()) or np.count_nonzero(columns) < 0.8 * width:
         return None
     thickness = float(np.median(columns[columns > 0]))

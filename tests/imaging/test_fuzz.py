@@ -138,7 +138,7 @@ def crafted_png(width: int, height: int, depth: int, colour: int, interlace: int
 @example(28, 28, 8, 0, 0, bytes(29 * 28))
 @example(28, 28, 8, 0, 0, bytes(29 * 27))
 @example(100_000, 100_000, 8, 0, 0, b"")
-def test_a_crafted_png(width: int, height: int, depth: int, colour: int, interlace: int, pixels: bytes) -> None:  # noqa: PLR0913, PLR0917 - the fields of the header
+def test_a_crafted_png(width: int, height: int, depth: int, colour: int, interlace: int, pixels: bytes) -> None:
     read(crafted_png(width, height, depth, colour, interlace, pixels))
 
 

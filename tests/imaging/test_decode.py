@@ -1,0 +1,148 @@
+"""The bytes of a picture file -> its pixels: formats, modes, orientation, transparency, size."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw, ImageOps
+
+from imaging import PictureTooLarge, UnreadablePicture, UnsupportedPicture, decode, encode_png
+
+
+def ramp(height: int = 30, width: int = 40) -> Image.Image:
+    """Give a grey picture in which no two rows and no two columns are alike."""
+    return Image.fromarray((np.arange(height)[:, None] * 3 + np.arange(width) * 2).astype(np.uint8))
+
+
+def save(picture: Image.Image, name: str = "PNG", **options: object) -> bytes:
+    file = io.BytesIO()
+    picture.save(file, name, **options)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("name", ["PNG", "BMP", "GIF", "TIFF", "PPM", "JPEG", "MPO", "WEBP"])
+def test_each_format_is_read(name: str) -> None:
+    pixels = decode(save(ramp(), name, **({"quality": 95} if name in {"JPEG", "MPO", "WEBP"} else {})))
+
+    grey = pixels if pixels.ndim == 2 else pixels.mean(axis=2)
+    assert grey.shape == (30, 40)
+    assert np.abs(grey - np.asarray(ramp(), np.int16)).mean() < 3
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16", "LAB", "YCbCr"])
+def test_each_mode_is_read_as_the_same_grey(mode: str) -> None:
+    drawing = Image.new("L", (40, 30), 255)
+    ImageDraw.Draw(drawing).rectangle((10, 5, 20, 25), fill=0)
+    picture = drawing.convert(mode) if mode not in {"I;16", "LAB"} else drawing
+    if mode == "I;16":
+        picture = Image.fromarray(np.asarray(drawing, np.uint16) * 257)
+    if mode == "LAB":
+        neutral = Image.new("L", drawing.size, 128)
+        picture = Image.merge("LAB", (drawing, neutral, neutral))
+
+    pixels = decode(save(picture, "TIFF" if mode in {"CMYK", "LAB", "YCbCr"} else "PNG"))
+
+    grey = pixels if pixels.ndim == 2 else pixels.mean(axis=2)
+    np.testing.assert_allclose(grey, np.asarray(drawing), atol=6)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_turns_the_picture_upright(orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = save(ramp(), "PNG", exif=exif)
+
+    with Image.open(io.BytesIO(data)) as picture:
+        upright = np.asarray(ImageOps.exif_transpose(picture))
+    np.testing.assert_array_equal(decode(data), upright)
+
+
+def alpha_drawing(colour: tuple[int, int, int], paper: tuple[int, int, int, int]) -> bytes:
+    picture = Image.new("RGBA", (40, 30), paper)
+    ImageDraw.Draw(picture).line([(20, 5), (20, 25)], fill=(*colour, 255), width=4)
+    return save(picture)
+
+
+def test_black_ink_on_transparent_black_is_laid_on_white() -> None:
+    pixels = decode(alpha_drawing((0, 0, 0), (0, 0, 0, 0)))
+
+    assert (pixels[0, 0] == 255).all()
+    assert (pixels[15, 20] == 0).all()
+
+
+def test_white_ink_on_transparent_white_is_laid_on_black() -> None:
+    pixels = decode(alpha_drawing((255, 255, 255), (255, 255, 255, 0)))
+
+    assert (pixels[0, 0] == 0).all()
+    assert (pixels[15, 20] == 255).all()
+
+
+def test_the_transparent_corners_of_a_paper_become_paper() -> None:
+    picture = Image.new("RGBA", (40, 30), (30, 30, 60, 255))
+    ImageDraw.Draw(picture).line([(20, 5), (20, 25)], fill="white", width=4)
+    picture.putpixel((0, 0), (0, 0, 0, 0))
+
+    assert decode(save(picture))[0, 0].tolist() == [30, 30, 60]
+
+
+def test_where_nothing_is_visible_the_alpha_is_not_believed() -> None:
+    picture = ramp().convert("RGBA")
+    picture.putalpha(0)
+
+    np.testing.assert_array_equal(decode(save(picture))[..., 0], np.asarray(ramp()))
+
+
+def test_twelve_bits_in_a_sixteen_bit_file_use_the_whole_range() -> None:
+    twelve_bits = np.linspace(0, 4095, 1200).reshape(30, 40).astype(np.uint16)
+
+    assert decode(save(Image.fromarray(twelve_bits))).max() == 255
+
+
+def test_the_first_frame_of_an_animation_is_read() -> None:
+    frames = [Image.new("L", (20, 20), value) for value in (200, 10)]
+
+    pixels = decode(save(frames[0], "GIF", save_all=True, append_images=frames[1:]))
+
+    assert (pixels == 200).all()
+
+
+@pytest.mark.parametrize("name", ["JPEG", "PNG"])
+def test_a_large_picture_comes_reduced(name: str) -> None:
+    pixels = decode(save(Image.new("RGB", (4000, 3000), "white"), name))
+
+    assert 512 <= max(pixels.shape) < 1024
+
+
+def test_more_pixels_than_allowed_are_refused_and_the_numbers_named() -> None:
+    with pytest.raises(PictureTooLarge, match=r"40 x 30 pixels; at most 1,000"):
+        decode(save(ramp()), max_pixels=1_000)
+    assert decode(save(ramp()), max_pixels=1_200).shape == (30, 40)
+
+
+@pytest.mark.parametrize("data", [b"", b"hello", b"%PDF-1.7", b"<svg/>", b"RIFF\x00\x00\x00\x00WAVE", bytes(10_000)])
+def test_what_is_no_picture_is_unsupported_and_the_formats_are_named(data: bytes) -> None:
+    with pytest.raises(UnsupportedPicture, match=r"PNG, JPEG.*WebP"):
+        decode(data)
+
+
+@pytest.mark.parametrize("name", ["PNG", "BMP", "GIF", "TIFF", "PPM", "JPEG", "WEBP"])
+def test_half_a_picture_is_unreadable_and_its_format_named(name: str) -> None:
+    data = save(ramp(), name)
+
+    with pytest.raises(UnreadablePicture, match=f"The {name} picture is broken or truncated"):
+        decode(data[: len(data) // 2])
+
+
+def test_the_short_way_for_tiny_pngs_leaves_broken_ones_to_the_long_way(capfd: pytest.CaptureFixture[str]) -> None:
+    data = bytearray(save(ramp(28, 28)))
+    data[60] ^= 0xFF
+
+    with Image.open(io.BytesIO(data)) as picture:
+        np.testing.assert_array_equal(decode(bytes(data)), np.asarray(picture))
+    assert capfd.readouterr().err == ""
+
+
+def test_an_encoded_png_decodes_to_the_same_image() -> None:
+    image = np.asarray(ramp(28, 28))
+
+    np.testing.assert_array_equal(decode(encode_png(image)), image)

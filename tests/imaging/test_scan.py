@@ -1,0 +1,42 @@
+"""The digit cut out, brought to one size and to two values."""
+
+import cv2
+import numpy as np
+import pytest
+
+from imaging.scan import scan_digit
+
+
+@pytest.mark.parametrize("side", [10, 60, 400])
+def test_a_digit_of_any_size_is_scanned_to_the_same_size(side: int) -> None:
+    contrast = np.zeros((500, 500), np.uint8)
+    contrast[20 : 20 + side, 30 : 30 + side // 2] = 200
+
+    scan = scan_digit(contrast, contrast > 0)
+
+    _, _, width, height = cv2.boundingRect(scan)
+    assert height == pytest.approx(160, abs=3)
+    assert width == pytest.approx(80, abs=3)
+    assert set(np.unique(scan)) == {0, 1}
+
+
+def test_what_is_not_the_digit_is_left_out() -> None:
+    contrast = np.zeros((100, 100), np.uint8)
+    contrast[20:80, 20:40] = contrast[20:80, 50:60] = 200
+    digit = np.zeros((100, 100), np.bool_)
+    digit[20:80, 20:40] = True
+
+    scan = scan_digit(contrast, digit)
+
+    assert scan[:, scan.shape[1] // 2 :].any(axis=0).mean() < 1
+    assert cv2.connectedComponents(scan)[0] == 2
+
+
+def test_a_faint_stroke_keeps_its_width() -> None:
+    strength = np.linspace(200, 40, 160)[:, np.newaxis]
+    contrast = np.zeros((200, 100), np.uint8)
+    contrast[20:180, 40:60] = strength
+
+    widths = scan_digit(contrast, contrast > 0).sum(axis=1)
+
+    assert widths[widths > 0].min() >= 0.8 * widths.max()

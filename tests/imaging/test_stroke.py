@@ -1,0 +1,40 @@
+"""The pen: its width measured and changed."""
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from imaging.stroke import stroke_width, to_mnist_pen
+
+
+def ring(width: int) -> NDArray[np.uint8]:
+    return cv2.circle(np.zeros((200, 200), np.uint8), (100, 100), 70, 1, width)
+
+
+def share(digit: NDArray[np.uint8]) -> float:
+    return stroke_width(digit) / max(cv2.boundingRect(digit)[2:])
+
+
+@pytest.mark.parametrize("width", [6, 12, 30])
+def test_the_width_of_a_stroke_is_measured(width: int) -> None:
+    assert stroke_width(ring(width)) == pytest.approx(width, abs=2)
+
+
+@pytest.mark.parametrize("width", [1, 4, 60])
+def test_a_hairline_and_a_felt_pen_get_mnists_width(width: int) -> None:
+    assert 0.09 < share(to_mnist_pen(ring(width))) < 0.21
+
+
+def test_a_pen_of_mnists_width_is_kept() -> None:
+    digit = ring(22)
+
+    np.testing.assert_array_equal(to_mnist_pen(digit)[16:-16, 16:-16], digit)
+
+
+def test_a_thin_part_of_a_thick_digit_is_not_cut() -> None:
+    digit = np.zeros((160, 120), np.uint8)
+    digit[10:60, 10:110] = digit[100:150, 10:110] = 1
+    digit[60:100, 55:63] = 1
+
+    assert cv2.connectedComponents(to_mnist_pen(digit))[0] == 2
