@@ -1,0 +1,45 @@
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
+
+import pytest
+
+from app import healthcheck
+
+
+@contextmanager
+def service(status: int) -> Iterator[int]:
+    """Serve every GET with this status; yield the port."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:  # noqa: N802 - the library's name
+            assert self.path == "/health/ready"
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(b"the reason")
+
+        def log_message(self, *_: object) -> None:
+            """Keep the test's output clean."""
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield server.server_port
+        server.shutdown()
+        thread.join()
+
+
+def test_a_service_that_is_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    with service(200) as port:
+        monkeypatch.setenv("PORT", str(port))
+        healthcheck.main()
+
+
+def test_a_service_that_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    with service(503) as port:
+        monkeypatch.setenv("PORT", str(port))
+        with pytest.raises(SystemExit, match="answered 503: the reason"):
+            healthcheck.main()
+    with pytest.raises(SystemExit, match="did not answer"):
+        healthcheck.main()
