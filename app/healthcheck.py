@@ -12,7 +12,7 @@ def main() -> None:
     """Ask once."""
     url = f"http://127.0.0.1:{os.environ.get('PORT') or 8000}/health/ready"
     try:
-        urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS).close()  # noqa: S310 - the URL is http
+        urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS).close()
     except urllib.error.HTTPError as error:
         sys.exit(f"{url} answered {error.code}: {error.read().decode()}")
     except OSError as error:

@@ -13,7 +13,7 @@ def service(status: int) -> Iterator[int]:
     """Serve every GET with this status; yield the port."""
 
     class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802 - the library's name
+        def do_GET(self) -> None:
             assert self.path == "/health/ready"
             self.send_response(status)
             self.end_headers()
