@@ -1,4 +1,5 @@
 import json
+import tomllib
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,6 +30,11 @@ def test_the_card_says_what_was_done(made: run.Run, bars: Mnist) -> None:
     assert card["validation"]["total"] == 130
     assert card["test"]["total"] == 170
     assert json.loads(json.dumps(card))["test"]["confusion"] == card["test"]["confusion"]
+
+
+def test_the_card_names_the_project_s_version(made: run.Run) -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    assert made.card["software"]["digitserve"] == project["version"]
 
 
 def test_the_temperature_is_the_one_inside_the_graph(made: run.Run, bars: Mnist) -> None:
