@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-_PAPER_SIDE = 96
+_PAPER_SIDE = 64
 """Longest side, in pixels, of the small copy on which the paper is estimated."""
 
 _LEVEL = np.float32(200)
@@ -89,11 +89,10 @@ def _estimate_paper(small: NDArray[np.uint8]) -> NDArray[np.uint8]:
     light = _fit_light(small)
     level = np.clip(small * (_LEVEL / light), 0, 255).astype(np.uint8)
     diameter = max(3, max(small.shape) // 2 | 1)
-    closed = cv2.morphologyEx(
-        level, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (diameter, diameter))
-    )
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (diameter, diameter))
+    closed = cv2.morphologyEx(level, cv2.MORPH_CLOSE, disc)
     smooth = np.asarray(cv2.blur(closed, (diameter // 2 | 1,) * 2, borderType=cv2.BORDER_REPLICATE), np.float32)
-    return np.clip(np.rint(smooth * light / _LEVEL), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.rint(smooth * light / _LEVEL), 0, 255), np.uint8)
 
 
 def _fit_light(small: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -110,7 +109,7 @@ def _fit_light(small: NDArray[np.uint8]) -> NDArray[np.float32]:
         residual = values - surface
         spread = np.sqrt(np.average(residual**2, weights=paper + 1e-6))
         paper = (residual > -spread).astype(np.float32)
-    return np.clip(surface, max(1, 0.2 * surface.max()), None).reshape(small.shape)
+    return np.asarray(np.clip(surface, max(1, 0.2 * surface.max()), None).reshape(small.shape))
 
 
 def _ink_is_lighter(small: NDArray[np.uint8]) -> bool:
