@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -27,13 +27,15 @@ def service(**settings: str) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
         cwd=ROOT,
         env={**os.environ, "PORT": str(port), **settings},
         stdout=subprocess.PIPE,
+        start_new_session=True,
     )
     url = f"http://127.0.0.1:{port}"
     try:
         wait_until_ready(url)
         yield process, url
     finally:
-        process.kill()
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # its workers too, who hold the pipe open
         process.communicate()
 
 
