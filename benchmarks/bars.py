@@ -1,0 +1,122 @@
+"""The bars that the service and the training have to clear, and whether they do. Knows results; writes nothing."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from benchmarks.results import ServingResults, TrainingResults, median, ratios
+from benchmarks.servers import BATCH
+
+OURS, ONE_WORKER, NOTHING = "digitserve", "digitserve-one-worker", "do-nothing"
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One bar: what was measured in each round, and the limit that the median has to keep."""
+
+    text: str
+    found: list[float]
+    limit: float
+    at_least: bool = True
+    unit: str = ""
+
+    @property
+    def value(self) -> float:
+        """The median."""
+        return float(np.median(self.found))
+
+    @property
+    def met(self) -> bool:
+        """Whether the median keeps the limit."""
+        return self.value >= self.limit if self.at_least else self.value <= self.limit
+
+
+def serving_bars(results: ServingResults) -> list[Bar]:
+    """Give the bars of serving for which there is something measured."""
+    sources: tuple[Callable[[ServingResults], Iterator[Bar]], ...] = (
+        _against_nothing,
+        _against_peers,
+        _by_itself,
+        _start,
+        _overload,
+    )
+    return [bar for source in sources for bar in source(results) if bar.found]
+
+
+def _against_nothing(results: ServingResults) -> Iterator[Bar]:
+    for shape, limit in (("raw", 0.4), ("multipart", 0.55)):
+        for connections in (16, 64):
+            name = f"digit-{shape}-{connections}"
+            found = ratios(results.rates(OURS, name), results.rates(NOTHING, name))
+            yield Bar(f"{shape}, {connections} connections: rate / do nothing", found, limit)
+    name = "digit-raw-1"
+    found = ratios(results.latencies(OURS, name, 50), results.latencies(NOTHING, name, 50))
+    yield Bar("raw, one connection: p50 / p50 of do nothing", found, 2.5, at_least=False)
+
+
+def _against_peers(results: ServingResults) -> Iterator[Bar]:
+    peers = {"litserve": 8.0, "bentoml": 8.0, "ray": 8.0, "mlserver": 5.0, "fastapi_tensorflow": 3.5}
+    for connections in (16, 64):
+        ours = results.rates(OURS, f"digit-raw-{connections}")
+        for peer, limit in peers.items():
+            best = results.fastest(peer, "digit", connections)
+            found = ratios(ours, results.rates(peer, best)) if best else []
+            yield Bar(f"raw, {connections} connections: rate / {results.labels.get(peer, peer)}", found, limit)
+    for connections in (16, 64):
+        name = f"digit-multipart-{connections}"
+        found = ratios(results.rates(OURS, name), results.rates("fastapi_tensorflow", name))
+        yield Bar(f"multipart, {connections} connections: rate / FastAPI + TensorFlow", found, 2.5)
+    drawings = {peer: best for peer in peers if (best := results.fastest(peer, "drawing", 16))}
+    if drawings:
+        rival = max(drawings, key=lambda peer: median(results.rates(peer, drawings[peer])))
+        ours = results.rates(OURS, results.fastest(OURS, "drawing", 16) or "")
+        found = ratios(ours, results.rates(rival, drawings[rival]))
+        yield Bar(f"drawing of 280x280: rate / best of the peers ({results.labels[rival]})", found, 5.0)
+
+
+def _by_itself(results: ServingResults) -> Iterator[Bar]:
+    name = "digit-raw-64"
+    found = ratios(results.latencies(OURS, name, 99), results.latencies(OURS, name, 50))
+    yield Bar("raw, 64 connections: p99 / p50", found, 6.0, at_least=False)
+    pictures = {number: rate * BATCH for number, rate in results.rates(OURS, "digit-batch-4").items()}
+    for shape in ("raw", "multipart"):
+        found = ratios(pictures, results.rates(OURS, f"digit-{shape}-64"))
+        yield Bar(f"batches of 64: pictures a second / single posts, {shape}", found, 2.5)
+    name = "digit-raw-16"
+    yield Bar("two workers / one", ratios(results.rates(OURS, name), results.rates(ONE_WORKER, name)), 1.7)
+
+
+def _start(results: ServingResults) -> Iterator[Bar]:
+    starts = results.starts_of(ONE_WORKER)
+    seconds = [start.seconds for start in starts]
+    yield Bar("one worker: start to first right answer", seconds, 2.0, at_least=False, unit="s")
+    memory = [start.largest_resident_mb for start in starts]
+    yield Bar("one worker: resident memory", memory, 180.0, at_least=False, unit="MB")
+
+
+def _overload(results: ServingResults) -> Iterator[Bar]:
+    for overload in results.overloads:
+        load, text = overload.load, f"overload by the {overload.picture}"
+        p99 = load.good.milliseconds.get(99.0)
+        refused = load.refused.milliseconds.get(99.0)
+        yield Bar(f"{text}: p99 of the admitted", [p99] if p99 else [], 250, at_least=False, unit="ms")
+        yield Bar(f"{text}: p99 of the refused", [refused] if refused else [], 50, at_least=False, unit="ms")
+        faults = load.hung + load.wrong + load.without_retry_after + load.other
+        yield Bar(f"{text}: hung, broken, wrong, or 503 without Retry-After", [float(faults)], 0, at_least=False)
+        growth = (overload.after_mb / overload.before_mb - 1) * 100
+        yield Bar(f"{text}: growth of memory", [growth], 10, at_least=False, unit="%")
+        share = load.good.rate / overload.best
+        yield Bar(f"{text}: good answers a second / best", [share], 0.9)
+
+
+def training_bars(results: TrainingResults) -> list[Bar]:
+    """Give the bars of training for which there is something measured."""
+    bars = []
+    for model, limit in (("softmax", 6.0), ("convnet", 1.15)):
+        ours = results.steps_of(model, "training")
+        found = ratios(results.steps_of(model, "keras"), ours)
+        bars.append(Bar(f"{model}: time of a step, keras fit / ours", found, limit))
+        found = ratios(results.steps_of(model, "pytorch"), ours)
+        bars.append(Bar(f"{model}: time of a step, PyTorch / ours", found, 1.0))
+    return [bar for bar in bars if bar.found]

@@ -1,0 +1,239 @@
+"""An open loop of load: requests go out on a timetable, whatever the server does. Knows addresses and bodies only.
+
+A request is timed from the moment it was due, not from when it was sent, so that a stall of the server, or of this
+generator, is not left out of the figures ("coordinated omission"). A request that is due while every connection
+is waiting for an answer is not sent, and is counted.
+"""
+
+import asyncio
+import resource
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+import httptools
+import numpy as np
+import uvloop
+from pydantic import BaseModel
+
+from benchmarks.payloads import Body
+
+_TICK_SECONDS = 0.001
+_OPEN_AT_ONCE = 100
+_DEAD_AFTER_SECONDS = 20
+PERCENTILES = (50.0, 75.0, 90.0, 95.0, 99.0, 99.9, 100.0)
+
+
+class Answers(BaseModel):
+    """The answers of one kind."""
+
+    count: int
+    milliseconds: dict[float, float]
+    """The latency at each percentile, 100 being the slowest; empty without answers."""
+    each_second: list[int]
+    """How many came in each second of the run; those that came after it are in `count` only."""
+
+    @property
+    def rate(self) -> float:
+        """How many came a second."""
+        return sum(self.each_second) / len(self.each_second)
+
+
+class OpenLoad(BaseModel):
+    """What came of an open loop."""
+
+    offered: float
+    """Requests that were due each second."""
+    sent: float
+    """Requests that were sent each second: fewer, if all connections were waiting."""
+    connections: int
+    late_milliseconds: float
+    """How long after it was due a request was sent, at the 99th percentile: the generator's own share."""
+    good: Answers
+    """Status 200."""
+    refused: Answers
+    """Status 503."""
+    wrong: int
+    """Status 200 with another answer than the right one."""
+    without_retry_after: int
+    """Status 503 without the header that says when to come again."""
+    other: int
+    """Any other status, and connections that broke."""
+    hung: int
+    """Requests without an answer long after the end."""
+
+
+@dataclass
+class _Tally:
+    """What the connections have found so far. Times are in seconds of `time.perf_counter`."""
+
+    expected: bytes
+    answers: dict[int, list[tuple[float, float]]] = field(default_factory=lambda: {200: [], 503: []})
+    """When an answer of this status was due, and how long it took."""
+    late: list[float] = field(default_factory=list)
+    faults: Counter[str] = field(default_factory=Counter)
+    under_way: int = 0
+
+    def note(self, status: int, due: float, content: bytes, *, retry_after: bool) -> None:
+        if status == 200 and self.expected not in content:
+            self.faults["wrong"] += 1
+        if status == 503 and not retry_after:
+            self.faults["without_retry_after"] += 1
+        if status in self.answers:
+            self.answers[status].append((due, time.perf_counter() - due))
+        else:
+            self.faults["other"] += 1
+
+
+class _Connection(asyncio.Protocol):
+    """One connection, with at most one request under way; it puts itself back among the idle ones when answered."""
+
+    def __init__(self, request: bytes, idle: "list[_Connection]", tally: _Tally) -> None:
+        self._request = request
+        self._idle = idle
+        self._tally = tally
+        self._busy = False
+        self._due = 0.0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport: asyncio.Transport = transport  # type: ignore[assignment]  # of TCP it is always one
+        self._expect_answer()
+        self._idle.append(self)
+
+    def _expect_answer(self) -> None:
+        self._parser = httptools.HttpResponseParser(self)
+        self._content = b""
+        self._retry_after = False
+
+    def send(self, due: float) -> None:
+        """Send the request that was due then."""
+        self._due, self._busy = due, True
+        self._tally.under_way += 1
+        self._tally.late.append(time.perf_counter() - due)
+        self._transport.write(self._request)
+
+    def data_received(self, data: bytes) -> None:
+        self._parser.feed_data(data)
+
+    def on_header(self, name: bytes, _value: bytes) -> None:
+        self._retry_after |= name.lower() == b"retry-after"
+
+    def on_body(self, content: bytes) -> None:
+        self._content += content
+
+    def on_message_complete(self) -> None:
+        self._busy = False
+        self._tally.under_way -= 1
+        status = self._parser.get_status_code()
+        self._tally.note(status, self._due, self._content, retry_after=self._retry_after)
+        if self._parser.should_keep_alive():
+            self._expect_answer()
+            self._idle.append(self)
+        else:
+            self._transport.close()
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        if self._busy:
+            self._tally.under_way -= 1
+            self._tally.faults["other"] += 1
+        elif self in self._idle:
+            self._idle.remove(self)
+
+    def close(self) -> None:
+        """Break the connection off."""
+        self._transport.abort()
+
+
+@dataclass(frozen=True)
+class Timetable:
+    """When requests are due: so many a second, evenly, for so many seconds; over connections that are open before."""
+
+    rate: float
+    seconds: int
+    connections: int
+
+
+def drive(url: str, body: Body, timetable: Timetable, *, expected: bytes) -> OpenLoad:
+    """Send requests as they become due. Every answer with status 200 must contain `expected`."""
+    _allow_files(timetable.connections + 100)
+    return uvloop.run(_drive(url, body, timetable, _Tally(expected)))
+
+
+async def _drive(url: str, body: Body, timetable: Timetable, tally: _Tally) -> OpenLoad:
+    idle: list[_Connection] = []
+    everyone = await _open(url, _http(url, body), timetable.connections, idle, tally)
+    started = time.perf_counter()
+    await _follow(timetable, idle, started)
+    deadline = time.perf_counter() + _DEAD_AFTER_SECONDS
+    while tally.under_way and time.perf_counter() < deadline:  # noqa: ASYNC110 - to look now and then is enough
+        await asyncio.sleep(0.01)
+    hung = tally.under_way
+    for connection in everyone:
+        connection.close()
+    seconds = timetable.seconds
+    return OpenLoad(
+        offered=timetable.rate,
+        sent=len(tally.late) / seconds,
+        connections=timetable.connections,
+        late_milliseconds=float(np.percentile(tally.late, 99)) * 1000 if tally.late else 0,
+        good=_answers(tally.answers[200], started, seconds),
+        refused=_answers(tally.answers[503], started, seconds),
+        wrong=tally.faults["wrong"],
+        without_retry_after=tally.faults["without_retry_after"],
+        other=tally.faults["other"],
+        hung=hung,
+    )
+
+
+async def _open(url: str, request: bytes, count: int, idle: list[_Connection], tally: _Tally) -> list[_Connection]:
+    """Open connections, so many at once that the server's backlog takes them."""
+    host, port = str(urlsplit(url).hostname), int(urlsplit(url).port or 80)
+    loop = asyncio.get_running_loop()
+    opened: list[_Connection] = []
+    while len(opened) < count:
+        attempts = [
+            loop.create_connection(lambda: _Connection(request, idle, tally), host, port)
+            for _ in range(min(_OPEN_AT_ONCE, count - len(opened)))
+        ]
+        opened += [protocol for _, protocol in await asyncio.gather(*attempts)]
+    return opened
+
+
+async def _follow(timetable: Timetable, idle: list[_Connection], started: float) -> None:
+    """Send what has become due, at every tick of the clock; what finds no idle connection is passed over."""
+    done, total = 0, round(timetable.rate * timetable.seconds)
+    while done < total:
+        due = min(total, int((time.perf_counter() - started) * timetable.rate))
+        for number in range(done, min(due, done + len(idle))):
+            idle.pop().send(started + number / timetable.rate)
+        done = max(done, due)
+        await asyncio.sleep(_TICK_SECONDS)
+
+
+def _answers(answers: list[tuple[float, float]], started: float, seconds: int) -> Answers:
+    due, took = np.array(answers).reshape(-1, 2).T
+    values = np.percentile(took, PERCENTILES) * 1000 if took.size else []
+    return Answers(
+        count=took.size,
+        milliseconds=dict(zip(PERCENTILES, map(float, values), strict=False)),
+        each_second=np.histogram(due + took - started, bins=seconds, range=(0, seconds))[0].tolist(),
+    )
+
+
+def _http(url: str, body: Body) -> bytes:
+    address = urlsplit(url)
+    head = [
+        f"POST {address.path} HTTP/1.1",
+        f"host: {address.netloc}",
+        f"content-type: {body.content_type}",
+        f"content-length: {len(body.data)}",
+    ]
+    return "\r\n".join([*head, "", ""]).encode() + body.data
+
+
+def _allow_files(count: int) -> None:
+    """Raise the number of files that this process may have open, as each connection is one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < count:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(count, hard), hard))

@@ -1,0 +1,110 @@
+"""Starts a program, knows all processes that come of it, and ends them. Knows nothing of what it does. Linux only."""
+
+import os
+import signal
+import subprocess
+import time
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+_TOKEN = "BENCHMARK_TOKEN"  # noqa: S105 - marks a program's processes, opens nothing
+_PATIENCE_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Program:
+    """A running program: the process that was started, and whatever inherited its environment."""
+
+    leader: subprocess.Popen[bytes]
+    token: str
+    log: Path
+
+    def processes(self) -> list[int]:
+        """Find the ids of all its processes, also of those that left its process group."""
+        mark = f"{_TOKEN}={self.token}".encode()
+        return [pid for pid in _all_processes() if mark in _read(pid, "environ").split(b"\0")]
+
+    def resident_mb(self) -> float:
+        """Add up the memory that its processes hold, in MB, what several of them share counted once."""
+        rollups = [_read(pid, "smaps_rollup").decode() for pid in self.processes()]
+        return sum(_field(rollup, "Pss") for rollup in rollups)
+
+    def largest_resident_mb(self) -> float:
+        """Give the resident memory of its largest process, in MB, all that it shares included."""
+        return max(_field(_read(pid, "status").decode(), "VmRSS") for pid in self.processes())
+
+    def has_ended(self) -> bool:
+        """Tell whether the process that was started is gone."""
+        return self.leader.poll() is not None
+
+    def last_words(self) -> str:
+        """Give the end of what it printed."""
+        return self.log.read_text(errors="replace")[-2000:]
+
+
+@contextmanager
+def running(command: Sequence[str], *, folder: Path, environment: Mapping[str, str], log: Path) -> Iterator[Program]:
+    """Run a program for as long as the context lasts, its output going to `log`; then end all that came of it."""
+    token = uuid.uuid4().hex
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as output:
+        leader = subprocess.Popen(  # noqa: S603 - commands are this project's own
+            command,
+            cwd=folder,
+            env={**os.environ, **environment, _TOKEN: token},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # Ctrl-C comes to us alone, and we end it in order
+        )
+    program = Program(leader, token, log)
+    try:
+        yield program
+    finally:
+        _end(program)
+
+
+def unwind_when_terminated() -> None:
+    """Make SIGTERM end this process as Ctrl-C does, so that what it started is ended too."""
+
+    def leave(_signal: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, leave)
+
+
+def _end(program: Program) -> None:
+    """Ask the leader to stop; after a while end whatever is left by force."""
+    program.leader.terminate()
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while time.monotonic() < deadline and (not program.has_ended() or program.processes()):
+        time.sleep(0.05)
+    for pid in program.processes():
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            continue  # it ended by itself
+    program.leader.wait()
+
+
+def _all_processes() -> list[int]:
+    return [int(path.name) for path in Path("/proc").iterdir() if path.name.isdecimal()]
+
+
+def _read(pid: int, file: str) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/{file}").read_bytes()
+    except OSError:  # it has ended, or belongs to somebody else
+        return b""
+
+
+def _field(text: str, name: str) -> float:
+    """Read a field of /proc that is given in kB, in MB; 0 where it is missing because the process has ended."""
+    for line in text.splitlines():
+        if line.startswith(f"{name}:"):
+            return int(line.split()[1]) / 1000 * 1.024
+    return 0.0

@@ -1,0 +1,227 @@
+"""Writes `docs/benchmarks.md` out of whatever has been measured so far. Measures nothing."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from string import Template
+
+import numpy as np
+
+from benchmarks import figures
+from benchmarks.bars import Bar, serving_bars, training_bars
+from benchmarks.environments import ROOT
+from benchmarks.machine import Machine
+from benchmarks.results import FOLDER, Overload, ServingResults, StagesResults, TrainingResults, median
+from benchmarks.scenarios import pictures_in
+
+PAGE = ROOT / "docs" / "benchmarks.md"
+_TEMPLATE = Path(__file__).parent / "report.md"
+_SHAPES = (("raw body", "raw"), ("multipart", "multipart"), ("tensor in JSON", "tensor"))
+
+_OVERLOAD = """Requests are due at ten times the rate that the service answered just before, whatever it does, and each
+is timed from the moment it was due. One that finds every connection waiting for an answer is not sent; *sent* says how
+many were. The generator runs on the same cores as the service, and takes more of them the higher the rate is."""
+
+
+def write(page: Path = PAGE, folder: Path = FOLDER) -> None:
+    """Write the page and its plots; what has not been measured is said to be missing."""
+    serving, training, stages = ServingResults.load(folder), TrainingResults.load(folder), StagesResults.load(folder)
+    parts = {
+        "bars": _bars([*(serving_bars(serving) if serving else []), *(training_bars(training) if training else [])]),
+        "serving": _serving(serving, folder) if serving else _missing("serving"),
+        "training": _training(training) if training else _missing("training"),
+        "stages": _stages(stages) if stages else _missing("stages"),
+    }
+    page.write_text(Template(_TEMPLATE.read_text()).substitute(parts))
+    print(f"Wrote {page}")
+
+
+def _missing(command: str) -> str:
+    return f"Not measured yet: `python -m benchmarks.{command}`."
+
+
+def _bars(bars: Iterable[Bar]) -> str:
+    rows = [
+        (
+            bar.text,
+            _spread(bar.found, bar.unit),
+            f"at {'least' if bar.at_least else 'most'} {bar.limit:g} {bar.unit}".strip(),
+            "met" if bar.met else "**not met**",
+        )
+        for bar in bars
+    ]
+    return _table(("", "measured", "bar", ""), rows)
+
+
+def _serving(results: ServingResults, folder: Path) -> str:
+    figures.draw_serving(results, folder)
+    sections = [
+        _circumstances(results.machine),
+        _method(results),
+        *[f"### Answers a second, {text}\n\n{_rates(results, shape)}" for text, shape in _SHAPES],
+        f"### Larger requests\n\nPictures a second.\n\n{_larger(results)}",
+        f"### Latency, milliseconds\n\nIn the shape of request that suits each server best.\n\n{_latencies(results)}",
+        "![Answers a second against connections](benchmarks/rates.png)",
+        "![Latency at each percentile](benchmarks/latencies.png)",
+        f"### Start and memory\n\n{_starts(results)}",
+    ]
+    if results.overloads:
+        sections += ["### Overload", _OVERLOAD, _overloads(results.overloads), "![Overload](benchmarks/overload.png)"]
+    sections.append(f"### Faults\n\n{_faults(results)}")
+    return "\n\n".join(sections)
+
+
+def _method(results: ServingResults) -> str:
+    return (
+        f"The model is {results.model}; the peers run it in TensorFlow {results.tensorflow}. The load comes from wrk "
+        f"{results.wrk} on the same machine, with one thread. Rounds, in which the servers take turns: "
+        f"{results.rounds}, with {results.seconds} s for each figure; every figure is the median of the rounds, and in "
+        f"brackets the lowest and the highest. The digit is a PNG of {results.picture_bytes['digit']} bytes, the "
+        f"drawing one of {results.picture_bytes['drawing']:,}."
+    )
+
+
+def _circumstances(machine: Machine) -> str:
+    packages = ", ".join(f"{name} {version}" for name, version in machine.packages.items())
+    return (
+        f"Measured {machine.date} at commit `{machine.commit}` on {machine.processor}, {machine.cores} cores, "
+        f"{machine.memory_gb} GB, {machine.system}, Python {machine.python}, {packages}. Load of the machine just "
+        f"before: {machine.busy:g}."
+    )
+
+
+def _rates(results: ServingResults, shape: str) -> str:
+    names = [f"digit-{shape}-{connections}" for connections in (1, 16, 64)]
+    rows = [
+        (label, *(_spread(list(results.rates(server, name).values())) for name in names))
+        for server, label in results.labels.items()
+        if any(results.rates(server, name) for name in names)
+    ]
+    return _table(("", "1 connection", "16", "64"), rows)
+
+
+def _larger(results: ServingResults) -> str:
+    names = {
+        "drawing, raw, 16 connections": "drawing-raw-16",
+        "drawing, multipart, 16": "drawing-multipart-16",
+        "`/predict/batch` of 64 digits, 4": "digit-batch-4",
+    }
+    rows = []
+    for server, label in results.labels.items():
+        cells = [_pictures(results, server, name) for name in names.values()]
+        if any(cells):
+            rows.append((label, *cells))
+    return _table(("", *names), rows)
+
+
+def _pictures(results: ServingResults, server: str, name: str) -> str:
+    count = pictures_in("batch") if "batch" in name else 1
+    return _spread([rate * count for rate in results.rates(server, name).values()])
+
+
+def _latencies(results: ServingResults) -> str:
+    rows = []
+    for server, label in results.labels.items():
+        cells = [
+            f"{median(results.latencies(server, best, share)):.2f}" if best else ""
+            for best in (results.fastest(server, "digit", connections) for connections in (1, 64))
+            for share in (50.0, 99.0, 99.9)
+        ]
+        rows.append((label, *cells))
+    titles = [f"{percentile}, {end}" for end in ("1 connection", "64") for percentile in ("p50", "p99", "p99.9")]
+    return _table(("", *titles), rows)
+
+
+def _starts(results: ServingResults) -> str:
+    rows = []
+    for server, label in results.labels.items():
+        starts = results.starts_of(server)
+        columns = (
+            [start.seconds for start in starts],
+            [start.resident_mb for start in starts],
+            [start.largest_resident_mb for start in starts],
+        )
+        rows.append((label, *map(_spread, columns)))
+    return _table(("", "first right answer, s", "memory, MB", "largest process, MB"), rows)
+
+
+def _overloads(overloads: Sequence[Overload]) -> str:
+    titles = ("", *(f"the {overload.picture}, {overload.seconds} s" for overload in overloads))
+    columns = [_overload_column(overload) for overload in overloads]
+    rows = [(title, *(column[title] for column in columns)) for title in columns[0]]
+    return _table(titles, rows)
+
+
+def _overload_column(overload: Overload) -> dict[str, str]:
+    load = overload.load
+    return {
+        "best, closed loop": f"{overload.best:,.0f} /s",
+        "offered": f"{load.offered:,.0f} /s",
+        f"sent, over {load.connections} connections": f"{load.sent:,.0f} /s",
+        "sent late by, p99": f"{load.late_milliseconds:,.1f} ms",
+        "good answers": f"{load.good.rate:,.0f} /s",
+        "their p50, p99, slowest": _three(load.good.milliseconds),
+        "refused with 503": f"{load.refused.rate:,.0f} /s",
+        "their p50, p99 and slowest": _three(load.refused.milliseconds),
+        "503 without Retry-After": str(load.without_retry_after),
+        "wrong, other status or broken, hung": f"{load.wrong}, {load.other}, {load.hung}",
+        "memory before, after": f"{overload.before_mb:.0f}, {overload.after_mb:.0f} MB",
+    }
+
+
+def _three(milliseconds: dict[float, float]) -> str:
+    return ", ".join(f"{milliseconds[share]:,.1f}" for share in (50.0, 99.0, 100.0)) + " ms" if milliseconds else ""
+
+
+def _faults(results: ServingResults) -> str:
+    lines = [
+        f"- {results.labels[server]}: {count} requests were answered with an error, or not in two seconds."
+        for server, count in results.faults().items()
+    ]
+    lines += [f"- {server} could not take part: {reason}" for server, reason in results.unavailable.items()]
+    return "\n".join(lines) or "None: every server took part, and every request in the closed loops was answered 200."
+
+
+def _training(results: TrainingResults) -> str:
+    programs = ("training", "keras", "pytorch", "training-plain", "training-augmented")
+    rows = [
+        (program, *(_spread(list(results.steps_of(model, program).values())) for model in results.steps))
+        for program in programs
+        if any(results.steps_of(model, program) for model in results.steps)
+    ]
+    versions = ", ".join(f"{name} {version}" for name, version in results.versions.items())
+    steps = ", ".join(f"{count} steps of {model}" for model, count in results.steps.items())
+    reasons = "\n".join(f"- {name} could not take part: {reason}" for name, reason in results.unavailable.items())
+    return "\n\n".join(
+        [
+            _circumstances(results.machine),
+            f"{versions}. Rounds, in which the programs take turns: {results.rounds}, of {steps}.",
+            _table(("microseconds a step", *results.steps), rows),
+            reasons,
+        ]
+    ).strip()
+
+
+def _stages(results: StagesResults) -> str:
+    names = list(dict.fromkeys(stage for stages in results.microseconds.values() for stage in stages))
+    rows = [
+        (stage, *(_spread(stages[stage]) if stage in stages else "" for stages in results.microseconds.values()))
+        for stage in names
+    ]
+    return f"{_circumstances(results.machine)}\n\n" + _table(("microseconds", *results.microseconds), rows)
+
+
+def _spread(values: Sequence[float], unit: str = "") -> str:
+    """Write the median and, of several values, the lowest and the highest."""
+    if not values:
+        return ""
+    text = _short(float(np.median(values))) + (f" {unit}" if unit else "")
+    return f"{text} ({_short(min(values))} to {_short(max(values))})" if len(values) > 1 else text
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [titles, ["---"] * len(titles), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

@@ -1,0 +1,142 @@
+"""Compares the servers: `python -m benchmarks.serving`. Runs them in turn, and has the page written."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmarks import payloads, report, servers
+from benchmarks.closed_loop import MissingToolError, require_wrk
+from benchmarks.environments import ROOT, PeerUnavailableError, pinned_version
+from benchmarks.machine import Machine
+from benchmarks.processes import unwind_when_terminated
+from benchmarks.results import FOLDER, Overload, ServingResults
+from benchmarks.scenarios import PictureName, measure, measure_start, overload
+from benchmarks.servers import PEER_SERVERS, Server
+from benchmarks.turn import Judge, Picture, WrongAnswerError, take_turn
+
+OVERLOADS: tuple[PictureName, ...] = ("photo", "digit")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much is measured."""
+
+    rounds: int
+    seconds: int
+    overload_seconds: int
+
+
+QUICK = Plan(rounds=1, seconds=1, overload_seconds=3)
+
+
+def main(  # noqa: PLR0913 - each is an option of the command line
+    *,
+    models: Annotated[Path, typer.Option(help="Folder that holds <name>/<version>/.")] = ROOT / "models",
+    rounds: Annotated[int, typer.Option(min=1, help="How often each server has its turn.")] = 3,
+    seconds: Annotated[int, typer.Option(min=1, help="How long each figure is measured in a turn.")] = 4,
+    overload_seconds: Annotated[int, typer.Option(min=0, help="How long each overload lasts; 0 for none.")] = 60,
+    only: Annotated[list[str] | None, typer.Option(help="Only this server; may be given again.")] = None,
+    quick: Annotated[bool, typer.Option(help="One round of a second each, to see that all of it works.")] = False,
+    out: Annotated[Path, typer.Option(help="Folder for the results and the plots; the page goes beside it.")] = FOLDER,
+) -> None:
+    """Start each server in turn, drive it, check its answers, and write docs/benchmarks.md."""
+    unwind_when_terminated()
+    plan = QUICK if quick else Plan(rounds, seconds, overload_seconds)
+    try:
+        results = run(models, plan, only or [])
+    except (MissingToolError, FileNotFoundError) as error:
+        raise typer.BadParameter(str(error)) from error
+    results.save(out)
+    report.write(out.with_suffix(".md"), out)
+
+
+def run(models: Path, plan: Plan, only: list[str]) -> ServingResults:
+    """Measure everything that is asked for."""
+    saved_model = newest_version(models / "convnet")
+    judge = Judge(saved_model)
+    pictures: dict[PictureName, Picture] = {
+        "digit": judge.judge(payloads.digit_png()),
+        "drawing": judge.judge(payloads.drawing_png()),
+    }
+    card = json.loads((saved_model / "model.json").read_text())
+    results = ServingResults(
+        machine=Machine.here(),
+        wrk=require_wrk(),
+        tensorflow=pinned_version("fastapi_tensorflow", "tensorflow"),
+        model=f"convnet ({card['architecture']}), {card['multiply_adds']:,} multiply-adds an image",
+        picture_bytes={name: len(picture.data) for name, picture in pictures.items()},
+        rounds=plan.rounds,
+        seconds=plan.seconds,
+        labels={},
+        unavailable={},
+    )
+    contestants = line_up(models, saved_model, only, results)
+    for number in range(plan.rounds):
+        for server in list(contestants):
+            print(f"Round {number + 1} of {plan.rounds}: {server.label}", flush=True)
+            try:
+                _take_turn(server, pictures, number, plan, results)
+            except (PeerUnavailableError, WrongAnswerError) as error:
+                _leave_out(server.label, error, results)
+                contestants.remove(server)
+    if plan.overload_seconds:
+        pictures["photo"] = judge.judge(payloads.photo_jpeg())
+        results.overloads = [
+            _overload(server, name, pictures, plan)
+            for server in contestants
+            if server.name == "digitserve"
+            for name in OVERLOADS
+        ]
+    return results
+
+
+def newest_version(model: Path) -> Path:
+    """Find the folder of a model's newest version; raises FileNotFoundError if it has none."""
+    versions = [path for path in model.glob("*") if path.name.isdecimal()]
+    if not versions:
+        message = f"{model} holds no version of the model. Train one (make train), or name another folder (--models)."
+        raise FileNotFoundError(message)
+    return max(versions, key=lambda path: int(path.name))
+
+
+def line_up(models: Path, saved_model: Path, only: list[str], results: ServingResults) -> list[Server]:
+    """Choose the servers, in the order of their turns, and install what they need; those that cannot be are noted."""
+    contestants = [servers.do_nothing(), servers.digitserve(models)]
+    contestants += [servers.digitserve_with_log(models), servers.digitserve_alone(models)]
+    for name, build in PEER_SERVERS.items():
+        if not only or name in only:
+            try:
+                contestants.append(build(saved_model))
+            except PeerUnavailableError as error:
+                _leave_out(name, error, results)
+    chosen = [server for server in contestants if not only or server.name in only]
+    results.labels = {server.name: server.label for server in chosen}
+    return chosen
+
+
+def _leave_out(name: str, error: Exception, results: ServingResults) -> None:
+    print(f"{name} is left out: {error}", flush=True)
+    results.unavailable[name] = str(error).splitlines()[0]
+
+
+def _take_turn(
+    server: Server, pictures: dict[PictureName, Picture], number: int, plan: Plan, results: ServingResults
+) -> None:
+    with take_turn(server, pictures["digit"]) as turn:
+        results.measurements += measure(turn, pictures, number=number, seconds=plan.seconds)
+        results.starts.append(measure_start(turn, number=number))
+
+
+def _overload(server: Server, name: PictureName, pictures: dict[PictureName, Picture], plan: Plan) -> Overload:
+    print(f"Overload by the {name}", flush=True)
+    with take_turn(server, pictures["digit"]) as turn:
+        return overload(
+            turn, name, pictures[name], seconds=plan.overload_seconds, capacity_seconds=max(2, plan.seconds)
+        )
+
+
+if __name__ == "__main__":
+    typer.run(main)
