@@ -46,12 +46,18 @@ class TrainingConfig:
     label_smoothing: float = 0.0
     """The share of each target that is spread evenly over the ten digits (Szegedy et al. 2016, arXiv:1512.00567)."""
     augmentation: Augmentation | None = None
+    drawn_digits: int = 0
+    """How many digits drawn in code join the training images."""
+    drawn_no_digits: int = 0
+    """How many drawings of something else join them, to be answered with the same score for every digit."""
 
     def __post_init__(self) -> None:
         """Refuse values that no run could use."""
         _require(self.learning_rate > 0, "learning_rate", self.learning_rate, "a number above 0")
         _require(self.iterations >= 1, "iterations", self.iterations, "at least 1")
         _require(self.batch_size >= 1, "batch_size", self.batch_size, "at least 1")
+        _require(self.drawn_digits >= 0, "drawn_digits", self.drawn_digits, "at least 0")
+        _require(self.drawn_no_digits >= 0, "drawn_no_digits", self.drawn_no_digits, "at least 0")
         _require(0 <= self.seed < 2**31, "seed", self.seed, "from 0 to 2147483647")
 
     def as_json(self) -> dict[str, Any]:

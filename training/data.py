@@ -34,10 +34,16 @@ MIRRORS = (
 )
 VALIDATION_SIZE = 5_000
 
+NOT_A_DIGIT = -1
+"""The label of an image that shows no digit. MNIST has none of these."""
+
 
 @dataclass(frozen=True)
 class Examples:
-    """Images with their labels: uint8 (n, 28, 28), white ink (255) on black (0), and int32 (n,), 0 to 9."""
+    """Images with their labels: uint8 (n, 28, 28), white ink (255) on black (0), and int32 (n,), 0 to 9.
+
+    A label may also be NOT_A_DIGIT.
+    """
 
     images: Images
     labels: Labels
@@ -51,12 +57,21 @@ class Examples:
         return self.images.reshape(len(self), -1)
 
     @property
-    def one_hot(self) -> npt.NDArray[np.float32]:
-        """The labels as ten numbers each, 1 at the digit and 0 elsewhere: float32 (n, 10)."""
-        return np.eye(10, dtype=np.float32)[self.labels]
+    def targets(self) -> npt.NDArray[np.float32]:
+        """What to answer to each image: float32 (n, 10), 1 at the digit and 0 elsewhere.
+
+        Where there is no digit, none should seem likelier than another, so each has 0.1: outlier exposure
+        (Hendrycks et al. 2019, arXiv:1812.04606).
+        """
+        one_hot = np.eye(10, dtype=np.float32)[self.labels]
+        one_hot[self.labels == NOT_A_DIGIT] = 0.1
+        return one_hot
 
     def __getitem__(self, part: slice) -> "Examples":
         return Examples(self.images[part], self.labels[part])
+
+    def __add__(self, other: "Examples") -> "Examples":
+        return Examples(np.concatenate([self.images, other.images]), np.concatenate([self.labels, other.labels]))
 
 
 @dataclass(frozen=True)

@@ -111,7 +111,7 @@ def compile_steps(network: Network, train: Examples, config: TrainingConfig) -> 
     the sum of the steps' losses.
     """
     images = tf.constant(train.images)  # [n, 28, 28]
-    targets = tf.constant(train.one_hot)  # [n, 10]
+    targets = tf.constant(train.targets)  # [n, 10]
     optimizer = build_optimizer(config)
     optimizer.build(network.trainable_variables)
 

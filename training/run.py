@@ -13,7 +13,8 @@ import imaging
 import training
 from training import evaluate, export
 from training.config import TrainingConfig
-from training.data import SHA256, Mnist
+from training.data import SHA256, Examples, Mnist
+from training.drawings import draw_digits, draw_no_digits
 from training.errors import BarMissed
 from training.loop import HistoryPoint, run_training_loop
 from training.networks import Network, build_affine, build_convnet, count_multiply_adds, count_parameters
@@ -40,7 +41,7 @@ def train(
     tf.config.experimental.enable_op_determinism()
     tf.keras.utils.set_random_seed(config.seed)
     network = build_affine() if config.model == "softmax" else build_convnet(config.seed)
-    history = run_training_loop(network, mnist.train, mnist.validation, config, on_progress)
+    history = run_training_loop(network, with_drawings(mnist.train, config), mnist.validation, config, on_progress)
 
     published = network.folded()
     logits, _ = export.answer(export.Servable(published, temperature=1.0).predict, mnist.validation.images)
@@ -75,6 +76,12 @@ def train(
         },
     }
     return Run(network, servable, card)
+
+
+def with_drawings(examples: Examples, config: TrainingConfig) -> Examples:
+    """Add as many examples drawn in code as the configuration asks for."""
+    rng = np.random.default_rng(config.seed)
+    return examples + draw_digits(config.drawn_digits, rng) + draw_no_digits(config.drawn_no_digits, rng)
 
 
 def publish(run: Run, models: Path) -> Path:

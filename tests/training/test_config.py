@@ -9,7 +9,15 @@ from training.errors import ConfigError
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("iterations", 0), ("batch_size", -3), ("learning_rate", 0.0), ("seed", -1), ("seed", 2**31)],
+    [
+        ("iterations", 0),
+        ("batch_size", -3),
+        ("learning_rate", 0.0),
+        ("seed", -1),
+        ("seed", 2**31),
+        ("drawn_digits", -1),
+        ("drawn_no_digits", -5),
+    ],
 )
 def test_a_bad_value_is_named_with_what_was_expected(name: str, value: float) -> None:
     with pytest.raises(ConfigError, match=rf"^{name} is {value}; it must be "):

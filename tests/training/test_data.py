@@ -12,7 +12,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training.data import SHA256, TRAIN_IMAGES, Examples, Mnist, fetch_file, find_file, load_mnist, read_idx
+from training.data import (
+    NOT_A_DIGIT,
+    SHA256,
+    TRAIN_IMAGES,
+    Examples,
+    Mnist,
+    fetch_file,
+    find_file,
+    load_mnist,
+    read_idx,
+)
 from training.errors import DataError
 
 Mirror = Callable[[bytes | None], str]
@@ -96,12 +106,25 @@ def test_a_vector_is_the_image_row_after_row() -> None:
     assert vectors[0, 2 * 28 + 5] == 9
 
 
-def test_one_hot_labels_have_a_one_at_the_digit() -> None:
+def test_targets_have_a_one_at_the_digit() -> None:
     labels = np.array([3, 0], np.int32)
-    one_hot = Examples(np.zeros((2, 28, 28), np.uint8), labels).one_hot
-    assert one_hot.dtype == np.float32
-    np.testing.assert_array_equal(one_hot.argmax(axis=1), labels)
-    np.testing.assert_array_equal(one_hot.sum(axis=1), [1, 1])
+    targets = Examples(np.zeros((2, 28, 28), np.uint8), labels).targets
+    assert targets.dtype == np.float32
+    np.testing.assert_array_equal(targets.argmax(axis=1), labels)
+    np.testing.assert_array_equal(targets.sum(axis=1), [1, 1])
+
+
+def test_where_there_is_no_digit_none_is_likelier_than_another() -> None:
+    labels = np.array([NOT_A_DIGIT, 9], np.int32)
+    nothing, nine = Examples(np.zeros((2, 28, 28), np.uint8), labels).targets
+    assert nothing.tolist() == [np.float32(0.1)] * 10
+    assert nine.tolist() == [0] * 9 + [1]
+
+
+def test_examples_are_joined_in_order(bars: Mnist) -> None:
+    joined = bars.validation + bars.test
+    np.testing.assert_array_equal(joined.labels, [*bars.validation.labels, *bars.test.labels])
+    np.testing.assert_array_equal(joined.images[130:], bars.test.images)
 
 
 def test_parts_go_by_their_names(bars: Mnist) -> None:

@@ -1,0 +1,79 @@
+import numpy as np
+
+from training.data import NOT_A_DIGIT
+from training.drawings import (
+    GLYPH_SIDE,
+    SIDE,
+    draw,
+    draw_digits,
+    draw_no_digits,
+    draw_two_digits,
+    render,
+)
+from training.glyphs import strokes
+
+
+def rng(seed: int = 5) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def test_a_round_pen_has_its_width_and_round_ends() -> None:
+    page = render([np.array([[20.0, 10.0], [20.0, 40.0]])], width=6.0)
+    assert page.shape == (SIDE, SIDE)
+    assert page[25].sum() / 255 == 6
+    area = 30 * 6 + np.pi * 3**2
+    assert abs(page.sum() / 255 - area) < 4
+    assert page[5].sum() == 0
+
+
+def test_a_dot_is_a_disc() -> None:
+    page = render([np.array([[28.0, 28.0], [28.0, 28.0]])], width=10.0)
+    assert abs(page.sum() / 255 - np.pi * 5**2) < 4
+
+
+def test_no_two_drawings_are_alike_and_none_leaves_its_page() -> None:
+    hand = rng()
+    pages = [draw(strokes("51 59"), hand) for _ in range(50)]
+    assert len({page.tobytes() for page in pages}) == 50
+    border = np.stack([np.concatenate([page[0], page[-1], page[:, 0], page[:, -1]]) for page in pages])
+    assert not border.any()
+    heights = [np.ptp(np.flatnonzero(page.any(axis=1))) for page in pages]
+    assert min(heights) > GLYPH_SIDE / 2
+
+
+def test_digits_are_drawn_evenly_in_the_form_of_mnist() -> None:
+    drawn = draw_digits(50, rng())
+    assert drawn.images.shape == (50, 28, 28)
+    assert drawn.images.dtype == np.uint8
+    assert drawn.labels.dtype == np.int32
+    np.testing.assert_array_equal(np.bincount(drawn.labels), [5] * 10)
+    assert (drawn.images.max(axis=(1, 2)) == 255).all()
+    rows = drawn.images.any(axis=2).sum(axis=1)
+    columns = drawn.images.any(axis=1).sum(axis=1)
+    assert set(np.maximum(rows, columns)) <= {19, 20}
+
+
+def test_two_digits_are_wider_than_one() -> None:
+    hand = rng()
+    one = np.mean([draw(strokes("(51 31 14 27 49 69 86 84 71 51)"), hand).any(axis=0).sum() for _ in range(20)])
+    two = np.mean([draw_two_digits(hand).any(axis=0).sum() for _ in range(20)])
+    assert two > 1.2 * one
+
+
+def test_no_digits_are_told_as_such() -> None:
+    drawn = draw_no_digits(40, rng())
+    assert drawn.images.shape == (40, 28, 28)
+    assert set(drawn.labels) == {NOT_A_DIGIT}
+    assert drawn.images.any(axis=(1, 2)).mean() > 0.9
+    np.testing.assert_allclose(drawn.targets, 0.1)
+
+
+def test_the_same_seed_draws_the_same() -> None:
+    for draw_examples in (draw_digits, draw_no_digits):
+        first, again, other = (draw_examples(20, rng(seed)).images for seed in (1, 1, 2))
+        np.testing.assert_array_equal(first, again)
+        assert not np.array_equal(first, other)
+
+
+def test_none_can_be_asked_for() -> None:
+    assert draw_digits(0, rng()).images.shape == draw_no_digits(0, rng()).images.shape == (0, 28, 28)
