@@ -18,6 +18,7 @@ def main() -> None:
     except ValidationError as error:
         sys.exit(explain(error))
     configure_logging()
+    os.environ.setdefault("OPENCV_FOR_THREADS_NUM", "1")  # a worker has one core to itself
     with tempfile.TemporaryDirectory(prefix="digitserve-metrics-") as folder:
         # Several workers add their metrics up through files; a single one keeps them in memory.
         if settings.workers > 1:

@@ -95,6 +95,9 @@ def _is_tiny_grey_png(data: bytes) -> bool:
 def _open(data: bytes, max_pixels: int) -> Image.Image:
     """Read the header of the picture, no more."""
     name = _format_of(data)
+    if name == "PNG" and len(data) >= len(_PNG) + 16:
+        width, height = struct.unpack_from(">II", data, len(_PNG) + 8)
+        _check_size(width, height, max_pixels)  # also where nothing follows the header
     try:
         picture = Image.open(io.BytesIO(data), formats=[name])
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -102,13 +105,16 @@ def _open(data: bytes, max_pixels: int) -> Image.Image:
         raise PictureTooLarge(message) from error
     except Exception as error:
         raise _unreadable(name, error) from error
-    if picture.width * picture.height > max_pixels:
+    _check_size(picture.width, picture.height, max_pixels)
+    return picture
+
+
+def _check_size(width: int, height: int, max_pixels: int) -> None:
+    if width * height > max_pixels:
         message = (
-            f"The picture has {picture.width} x {picture.height} pixels; at most {max_pixels:,} in all are allowed. "
-            "Send it smaller."
+            f"The picture has {width} x {height} pixels; at most {max_pixels:,} in all are allowed. Send it smaller."
         )
         raise PictureTooLarge(message)
-    return picture
 
 
 def _format_of(data: bytes) -> str:

@@ -146,3 +146,11 @@ def test_an_encoded_png_decodes_to_the_same_image() -> None:
     image = np.asarray(ramp(28, 28))
 
     np.testing.assert_array_equal(decode(encode_png(image)), image)
+
+
+def test_a_header_alone_tells_that_a_png_is_too_large() -> None:
+    data = save(Image.new("1", (1, 1)))
+    header = data[:16] + (100_000).to_bytes(4, "big") * 2 + data[24:33]
+    for rest in (b"", bytes(100), data[33:]):
+        with pytest.raises(PictureTooLarge, match="100000 x 100000"):
+            decode(header + rest)
