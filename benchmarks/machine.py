@@ -37,11 +37,16 @@ class Machine(BaseModel):
             memory_gb=round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1024**3),
             system=f"{platform.system()} {platform.release().split('-')[0]}",
             python=platform.python_version(),
-            packages={name: importlib.metadata.version(name) for name in _PACKAGES},
+            packages={name: installed_version(name) for name in _PACKAGES},
             commit=_commit(),
             date=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
             busy=round(os.getloadavg()[0], 2),
         )
+
+
+def installed_version(package: str) -> str:
+    """Look up which version of a package is installed beside the benchmarks."""
+    return importlib.metadata.version(package)
 
 
 def _processor() -> str:

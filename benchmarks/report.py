@@ -182,19 +182,23 @@ def _faults(results: ServingResults) -> str:
 
 
 def _training(results: TrainingResults) -> str:
-    programs = ("training", "keras", "pytorch", "training-plain", "training-augmented")
+    programs = ("training", "training-augmented", "keras", "pytorch")
     rows = [
         (program, *(_spread(list(results.steps_of(model, program).values())) for model in results.steps))
         for program in programs
         if any(results.steps_of(model, program) for model in results.steps)
     ]
     versions = ", ".join(f"{name} {version}" for name, version in results.versions.items())
-    steps = ", ".join(f"{count} steps of {model}" for model, count in results.steps.items())
+    steps = " or ".join(f"{count} steps of {model}" for model, count in results.steps.items())
+    method = (
+        f"{versions}. Rounds, in which the programs take turns: {results.rounds}, each of {results.stretches} "
+        f"stretches of {steps}; the median of a round's stretches counts."
+    )
     reasons = "\n".join(f"- {name} could not take part: {reason}" for name, reason in results.unavailable.items())
     return "\n\n".join(
         [
             _circumstances(results.machine),
-            f"{versions}. Rounds, in which the programs take turns: {results.rounds}, of {steps}.",
+            method,
             _table(("microseconds a step", *results.steps), rows),
             reasons,
         ]
@@ -207,7 +211,8 @@ def _stages(results: StagesResults) -> str:
         (stage, *(_spread(stages[stage]) if stage in stages else "" for stages in results.microseconds.values()))
         for stage in names
     ]
-    return f"{_circumstances(results.machine)}\n\n" + _table(("microseconds", *results.microseconds), rows)
+    method = f"{results.rounds} rounds in turn, {results.repeats} runs of each stage in each."
+    return "\n\n".join([_circumstances(results.machine), method, _table(("microseconds", *results.microseconds), rows)])
 
 
 def _spread(values: Sequence[float], unit: str = "") -> str:

@@ -137,7 +137,9 @@ class TrainingResults(Results):
     """All that `benchmarks.training` measures."""
 
     rounds: int
+    stretches: int
     steps: dict[str, int]
+    """In one stretch, by model."""
     versions: dict[str, str]
     unavailable: dict[str, str]
     measurements: list[TrainingMeasurement] = []
@@ -154,8 +156,10 @@ class TrainingResults(Results):
 class StagesResults(Results):
     """All that `benchmarks.stages` measures: for each shape of request, the microseconds of each stage."""
 
+    rounds: int
+    repeats: int
     microseconds: dict[str, dict[str, list[float]]]
-    """Shape -> stage -> the median of each round."""
+    """Request -> stage -> the mean of each round's repeats."""
 
 
 def median(rounds: dict[int, float]) -> float:

@@ -1,0 +1,172 @@
+"""Where the microseconds of one request go: `python -m benchmarks.stages`. In one process, without a network.
+
+Each stage is run by itself, over and over. The whole is a request through uvicorn's own protocol and the whole
+application; what it takes beyond the stages is routing, the middleware, telemetry and the event loop.
+"""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+import uvloop
+from starlette.requests import Request
+from starlette.responses import Response
+
+from app.batching import Batcher
+from app.engine import Images, OpenVINOEngine, Scores
+from app.main import create_app
+from app.schemas import Prediction
+from app.settings import Settings
+from app.telemetry import Telemetry
+from app.uploads import one_picture
+from benchmarks import payloads, report
+from benchmarks.environments import ROOT
+from benchmarks.exchange import constant, exchange_with
+from benchmarks.machine import Machine
+from benchmarks.payloads import Body
+from benchmarks.results import FOLDER, StagesResults
+from benchmarks.serving import newest_version
+from imaging import decode, normalise
+
+REST = "the rest: routing, middleware, telemetry, event loop"
+WHOLE = "the whole request"
+_READY_WITHIN_SECONDS = 60
+_MAX_BYTES = 1 << 20
+
+Stage = Callable[[], Awaitable[Any]]
+
+
+class _Instantly:
+    """An engine that takes no time, so that what is left is the queue."""
+
+    blocks_briefly = True
+
+    def __call__(self, images: Images) -> Scores:
+        return Scores(np.zeros((len(images), 10), np.float32), np.zeros((len(images), 10), np.float32))
+
+
+def main(
+    *,
+    models: Annotated[Path, typer.Option(help="Folder that holds <name>/<version>/.")] = ROOT / "models",
+    rounds: Annotated[int, typer.Option(min=1, help="How often each stage is measured, in turn.")] = 15,
+    repeats: Annotated[int, typer.Option(min=1, help="How often a stage is run for one figure.")] = 300,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON, and write no page.")] = False,
+) -> None:
+    """Measure every stage of one request, and write docs/benchmarks.md."""
+    digit, drawing = payloads.digit_png(), payloads.drawing_png()
+    requests = {
+        "digit, raw": (digit, payloads.raw(digit)),
+        "digit, multipart": (digit, payloads.multipart("file", [digit])),
+        "drawing, raw": (drawing, payloads.raw(drawing)),
+    }
+    microseconds = {
+        name: uvloop.run(measure(picture, body, models, rounds=rounds, repeats=repeats))
+        for name, (picture, body) in requests.items()
+    }
+    if as_json:
+        flat = {f"{name}: {stage}": values for name, stages in microseconds.items() for stage, values in stages.items()}
+        print(json.dumps({name: float(np.median(values)) for name, values in flat.items()}))
+        return
+    StagesResults(machine=Machine.here(), rounds=rounds, repeats=repeats, microseconds=microseconds).save(FOLDER)
+    report.write()
+
+
+async def measure(picture: bytes, body: Body, models: Path, *, rounds: int, repeats: int) -> dict[str, list[float]]:
+    """Give the microseconds of every stage of a request, in each round."""
+    async with _stages(picture, body, models) as stages:
+        found: dict[str, list[float]] = {name: [] for name in stages}
+        for _ in range(rounds):
+            for name, stage in stages.items():
+                found[name].append(await _time(stage, repeats))
+    whole = np.array(found.pop(WHOLE))
+    rest = whole - np.sum(list(found.values()), axis=0)
+    return {**found, REST: rest.tolist(), WHOLE: whole.tolist()}
+
+
+async def _time(stage: Stage, repeats: int) -> float:
+    await stage()
+    started = time.perf_counter()
+    for _ in range(repeats):
+        await stage()
+    return (time.perf_counter() - started) / repeats * 1e6
+
+
+@asynccontextmanager
+async def _stages(picture: bytes, body: Body, models: Path) -> AsyncIterator[dict[str, Stage]]:
+    """Give what is to be timed, by name, in the order in which a request goes through it."""
+    pixels = decode(picture)
+    images = normalise(pixels).image[np.newaxis]
+    engine = OpenVINOEngine(newest_version(models / "convnet"))
+    scores = engine(images)
+    settings = Settings.model_validate({"models_dir": models, "access_log": False})
+    app = create_app(settings)
+    async with app.router.lifespan_context(app), Batcher(_Instantly(), queue_size=1, observer=Telemetry()) as queue:
+        await _ready(app)
+        yield {
+            "HTTP": exchange_with(constant, body),
+            "body": lambda: one_picture(_request(body), max_bytes=_MAX_BYTES),
+            "decode": _sync(lambda: decode(picture)),
+            "normalise": _sync(lambda: normalise(pixels)),
+            "queue": lambda: queue.score(images),
+            "inference": _sync(lambda: engine(images)),
+            "answer": lambda: _answer(scores),
+            WHOLE: exchange_with(app, body),
+        }
+
+
+def _sync(function: Callable[[], object]) -> Stage:
+    async def stage() -> object:
+        return function()
+
+    return stage
+
+
+def _request(body: Body) -> Request:
+    headers = [(b"content-type", body.content_type.encode()), (b"content-length", str(len(body.data)).encode())]
+    scope = {"type": "http", "method": "POST", "path": "/predict", "query_string": b"", "headers": headers}
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": body.data, "more_body": False}
+
+    return Request(scope, receive)
+
+
+async def _answer(scores: Scores) -> None:
+    """Make an answer's JSON and send it, as the route does."""
+    probabilities = scores.probabilities[0]
+    digit = int(probabilities.argmax())
+    prediction = Prediction(
+        digit=digit,
+        confidence=round(float(probabilities[digit]), 6),
+        probabilities=probabilities.astype(np.float64).round(6).tolist(),
+        abstained=False,
+        reason=None,
+        model="convnet",
+        version=1,
+    )
+    response = Response(prediction.model_dump_json(), media_type="application/json")
+    await response({"type": "http"}, _nothing, _swallow)
+
+
+async def _nothing() -> dict[str, Any]:
+    return {}
+
+
+async def _swallow(_message: object) -> None:
+    pass
+
+
+async def _ready(app: Any) -> None:  # noqa: ANN401 - FastAPI's state is untyped
+    async with asyncio.timeout(_READY_WITHIN_SECONDS):
+        while app.state.repository.missing():  # noqa: ASYNC110 - models are loaded in a thread, without an event
+            await asyncio.sleep(0.01)
+
+
+if __name__ == "__main__":
+    typer.run(main)
