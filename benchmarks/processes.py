@@ -6,13 +6,14 @@ import subprocess
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
 _TOKEN = "BENCHMARK_TOKEN"  # noqa: S105 - marks a program's processes, opens nothing
 _PATIENCE_SECONDS = 10.0
+_STRAGGLERS_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -78,16 +79,20 @@ def unwind_when_terminated() -> None:
 
 
 def _end(program: Program) -> None:
-    """Ask the leader to stop; after a while end whatever is left by force."""
+    """Ask the leader to stop, which stops the others if it is well written; end by force what is left."""
     program.leader.terminate()
-    deadline = time.monotonic() + _PATIENCE_SECONDS
-    while time.monotonic() < deadline and (not program.has_ended() or program.processes()):
-        time.sleep(0.05)
-    for pid in program.processes():
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            continue  # it ended by itself
+    try:
+        program.leader.wait(_PATIENCE_SECONDS)
+    except subprocess.TimeoutExpired:
+        program.leader.kill()
+    deadline = time.monotonic() + _STRAGGLERS_SECONDS
+    while time.monotonic() < deadline and program.processes():
+        time.sleep(0.02)
+    while left := program.processes():
+        for pid in left:
+            with suppress(ProcessLookupError):  # it ended by itself
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.02)
     program.leader.wait()
 
 

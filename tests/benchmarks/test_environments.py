@@ -1,0 +1,37 @@
+import re
+from pathlib import Path
+
+import pytest
+
+from benchmarks import environments
+from benchmarks.environments import PEERS, PeerUnavailableError, pinned_version, prepare
+
+REQUIREMENTS = sorted(PEERS.glob("*/requirements.txt"))
+
+
+@pytest.mark.parametrize("path", REQUIREMENTS, ids=lambda path: path.parent.name)
+def test_requirements_are_exact_pins_and_nothing_else(path: Path) -> None:
+    assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.!+_-]+", line) for line in path.read_text().splitlines())
+
+
+def test_every_peer_that_answers_runs_the_same_tensorflow() -> None:
+    peers = ("fastapi_tensorflow", "litserve", "bentoml", "mlserver", "ray")
+    assert len({pinned_version(peer, "tensorflow") for peer in peers}) == 1
+
+
+def test_the_server_that_does_nothing_has_the_services_own_versions() -> None:
+    served = (environments.ROOT / "requirements" / "serve.txt").read_text()
+    for package in ("fastapi", "starlette", "uvicorn", "uvloop", "httptools", "pydantic"):
+        assert f"\n{package}=={pinned_version('do_nothing', package)} " in served
+
+
+@pytest.mark.slow
+def test_a_peer_that_cannot_be_installed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "peers" / "nobody").mkdir(parents=True)
+    (tmp_path / "peers" / "nobody" / "requirements.txt").write_text("./nothing-of-that-name\n")
+    monkeypatch.setattr(environments, "ROOT", tmp_path)
+    monkeypatch.setattr(environments, "PEERS", tmp_path / "peers")
+    monkeypatch.setattr(environments, "CACHE", tmp_path / "cache")
+    with pytest.raises(PeerUnavailableError, match=r"could not install nobody: .*nothing-of-that-name"):
+        prepare("nobody")
+    assert (tmp_path / "cache" / ".gitignore").read_text() == "*\n"

@@ -1,0 +1,42 @@
+import anyio
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+
+from benchmarks.exchange import constant, exchange_with
+from benchmarks.payloads import Body
+
+BODY = Body("image/png", b"picture")
+
+
+def test_an_application_gets_the_body_each_time() -> None:
+    bodies = []
+
+    async def predict(request: Request) -> PlainTextResponse:
+        bodies.append((request.headers["content-type"], await request.body()))
+        return PlainTextResponse("seven")
+
+    async def twice() -> None:
+        exchange = exchange_with(Starlette(routes=[Route("/predict", predict, methods=["POST"])]), BODY)
+        await exchange()
+        await exchange()
+
+    anyio.run(twice)
+    assert bodies == [("image/png", b"picture")] * 2
+
+
+def test_another_answer_than_200_is_no_benchmark() -> None:
+    async def once() -> None:
+        await exchange_with(Starlette(), BODY)()
+
+    with pytest.raises(RuntimeError, match="404"):
+        anyio.run(once)
+
+
+def test_the_shortest_application_answers() -> None:
+    async def once() -> None:
+        await exchange_with(constant, BODY)()
+
+    anyio.run(once)

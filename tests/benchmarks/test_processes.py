@@ -1,0 +1,52 @@
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.processes import Program, running
+
+# A leader with a child that leaves its process group, as daemons do; both print when they are up.
+FAMILY = """
+import os, sys, time
+if os.fork() == 0:
+    os.setsid()
+print("up", flush=True)
+time.sleep(60)
+"""
+
+
+def wait_for(program: Program, lines: int) -> None:
+    while program.log.read_text().count("up") < lines:
+        assert not program.has_ended()
+
+
+def test_everything_that_came_of_a_program_is_ended(tmp_path: Path) -> None:
+    with running([sys.executable, "-c", FAMILY], folder=tmp_path, environment={}, log=tmp_path / "log") as program:
+        wait_for(program, 2)
+        assert len(program.processes()) == 2
+        assert program.resident_mb() > 1
+        assert program.largest_resident_mb() > 1
+    assert program.processes() == []
+
+
+def test_it_is_ended_after_an_error_too(tmp_path: Path) -> None:
+    programs = []
+
+    def interrupted() -> None:
+        command = [sys.executable, "-c", FAMILY]
+        with running(command, folder=tmp_path, environment={}, log=tmp_path / "log") as program:
+            programs.append(program)
+            wait_for(program, 2)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert programs[0].processes() == []
+
+
+def test_its_environment_and_last_words_are_its_own(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", "import os; print('port', os.environ['PORT'])"]
+    with running(command, folder=tmp_path, environment={"PORT": "7"}, log=tmp_path / "log") as program:
+        program.leader.wait()
+        assert program.has_ended()
+    assert program.last_words() == "port 7\n"

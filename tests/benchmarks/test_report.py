@@ -1,0 +1,30 @@
+from pathlib import Path
+
+from benchmarks import report
+from benchmarks.results import ServingResults, StagesResults, TrainingResults
+
+
+def test_the_page_says_what_was_measured(serving: ServingResults, training: TrainingResults, tmp_path: Path) -> None:
+    folder, page = tmp_path / "benchmarks", tmp_path / "benchmarks.md"
+    serving.save(folder)
+    training.save(folder)
+    stages = StagesResults(
+        machine=serving.machine, rounds=1, repeats=1, microseconds={"digit, raw": {"decode": [12.0, 14.0, 15.0]}}
+    )
+    stages.save(folder)
+    report.write(page, folder)
+    text = page.read_text()
+    assert "| raw, 16 connections: rate / do nothing | 0.5 (0.5 to 0.5) | at least 0.4 | met |" in text
+    assert "| Digitserve | 750 (500 to 1,000) |" in text
+    assert "- Ray Serve could not take part: no wheel" in text
+    assert "| keras | 700 |" in text
+    assert "| decode | 14 (12 to 15) |" in text
+    assert "$" not in text
+    assert {path.name for path in folder.glob("*.png")} == {"rates.png", "latencies.png", "overload.png"}
+    assert all(f"benchmarks/{path.name}" in text for path in folder.glob("*.png"))
+
+
+def test_what_was_not_measured_is_said_to_be_missing(tmp_path: Path) -> None:
+    report.write(tmp_path / "page.md", tmp_path)
+    text = (tmp_path / "page.md").read_text()
+    assert text.count("Not measured yet") == 3

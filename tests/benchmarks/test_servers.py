@@ -1,0 +1,35 @@
+import pytest
+
+from benchmarks import payloads, servers
+from benchmarks.environments import PEERS, ROOT
+from benchmarks.servers import PEER_SERVERS, digitserve, digitserve_alone, digitserve_with_log
+
+
+@pytest.mark.parametrize("name", PEER_SERVERS)
+def test_every_peer_is_told_its_port_and_its_model(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(servers, "prepare", lambda peer: PEERS / peer)
+    server = PEER_SERVERS[name](ROOT / "models" / "convnet" / "1")
+    assert any("{port}" in part for part in [*server.command, *server.environment.values()])
+    assert server.environment["MODEL_DIR"] == str(ROOT / "models" / "convnet" / "1")
+    assert server.folder.is_dir()
+    assert not server.normalises
+
+
+def test_a_variant_has_a_name_and_scenarios_of_its_own() -> None:
+    variants = [build(ROOT / "models") for build in (digitserve, digitserve_with_log, digitserve_alone)]
+    assert len({server.name for server in variants}) == 3
+    assert [bool(server.variant) for server in variants] == [False, True, True]
+
+
+def test_the_answer_of_a_batch_is_that_of_its_last_picture() -> None:
+    route = servers.batch_route()
+    predictions = [{"digit": 1, "probabilities": [0.1] * 10}] * 63 + [{"digit": 4, "probabilities": [0.1] * 10}]
+    assert route.read_answer({"predictions": predictions}).digit == 4
+    assert route.carry(payloads.digit_png()).data.count(b"Content-Disposition") == 64
+
+
+def test_tensors_read_as_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(servers, "prepare", lambda peer: PEERS / peer)
+    (route,) = servers.mlserver(ROOT).routes.values()
+    outputs = [{"name": "digit", "data": [7]}, {"name": "probabilities", "data": [0.1] * 10}]
+    assert route.read_answer({"outputs": outputs}).digit == 7
