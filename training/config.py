@@ -81,6 +81,8 @@ CONVNET = TrainingConfig(
     warmup=200,
     momentum=0.9,
     label_smoothing=0.05,
-    augmentation=Augmentation(rotation=10, scale=0.1, shear=0.1, shift=1.5),
+    augmentation=Augmentation(rotation=10, scale=0.1, shear=0.2, shift=1.5),
+    drawn_digits=2_000,
+    drawn_no_digits=3_000,
 )
 DEFAULTS: dict[ModelName, TrainingConfig] = {"softmax": SOFTMAX, "convnet": CONVNET}

@@ -28,6 +28,10 @@ SLIP = 0.03
 """How far a stroke is out of its place, as a share of the glyph's side."""
 PENS = (2.0, 7.0)
 """The thinnest and the thickest, in pixels."""
+NARROW = np.array([0.7, 1.0])
+"""How wide, and how high, each of two digits side by side is, as a share of a lone one."""
+GAP = (-0.1, 0.2)
+"""The least and the most between them, as a share of a glyph's side."""
 
 
 def draw_digits(count: int, rng: np.random.Generator) -> Examples:
@@ -38,8 +42,8 @@ def draw_digits(count: int, rng: np.random.Generator) -> Examples:
 
 
 def draw_no_digits(count: int, rng: np.random.Generator) -> Examples:
-    """Draw what is no digit: six signs of ten, and of each ten two digits in one, a scribble, a blot and a texture."""
-    kinds = [draw_sign] * 6 + [draw_two_digits, draw_scribble, draw_blot, draw_texture]
+    """Draw what is no digit: seven signs of twelve, and one each of what else there is."""
+    kinds = [draw_sign] * 7 + [draw_two_digits, draw_scribble, draw_blot, draw_texture, draw_gradient]
     images = [normalise(kinds[index % len(kinds)](rng)).image for index in range(count)]
     return Examples(_stack(images), np.full(count, NOT_A_DIGIT, np.int32))
 
@@ -50,10 +54,11 @@ def draw_sign(rng: np.random.Generator) -> Page:
 
 
 def draw_two_digits(rng: np.random.Generator) -> Page:
-    """Draw two digits so near that they may touch."""
-    left, right = (_pick(DIGITS[int(rng.integers(10))], rng) for _ in range(2))
-    gap = rng.uniform(0.5, 0.8)
-    return draw([*(stroke * [0.7, 1] for stroke in left), *(stroke * [0.7, 1] + [gap, 0] for stroke in right)], rng)
+    """Draw two digits so near that `imaging` takes both, or that they touch."""
+    left, right = ([stroke * NARROW for stroke in _pick(DIGITS[int(rng.integers(10))], rng)] for _ in range(2))
+    apart = max(stroke[:, 0].max() for stroke in left) - min(stroke[:, 0].min() for stroke in right)
+    aside = np.array([apart + rng.uniform(*GAP), 0])
+    return draw([*left, *(stroke + aside for stroke in right)], rng)
 
 
 def draw_scribble(rng: np.random.Generator) -> Page:
@@ -74,6 +79,14 @@ def draw_texture(rng: np.random.Generator) -> Page:
     places = np.linspace(0, grain - 1, SIDE).astype(int)
     noise = coarse[np.ix_(places, places)]
     return _to_page((noise - rng.uniform(0, 0.8)) * rng.uniform(1, 8))
+
+
+def draw_gradient(rng: np.random.Generator) -> Page:
+    """Draw light that falls off to a side or all round: `imaging` is left with the wedge or the rim of a shadow."""
+    y, x = np.mgrid[:SIDE, :SIDE] / SIDE - rng.random((2, 1, 1))
+    angle = rng.uniform(0, 2 * np.pi)
+    distance = np.hypot(x, y) if rng.random() < 0.5 else x * np.cos(angle) + y * np.sin(angle)
+    return _to_page((distance - distance.min()) / np.ptp(distance) * rng.uniform(0.2, 1))
 
 
 def draw(glyph: list[Stroke], rng: np.random.Generator, pen: float | None = None) -> Page:

@@ -1,11 +1,13 @@
 import numpy as np
 
+from imaging import normalise
 from training.data import NOT_A_DIGIT
 from training.drawings import (
     GLYPH_SIDE,
     SIDE,
     draw,
     draw_digits,
+    draw_gradient,
     draw_no_digits,
     draw_two_digits,
     render,
@@ -53,11 +55,11 @@ def test_digits_are_drawn_evenly_in_the_form_of_mnist() -> None:
     assert set(np.maximum(rows, columns)) <= {19, 20}
 
 
-def test_two_digits_are_wider_than_one() -> None:
+def test_both_of_two_digits_are_read_into_one_image() -> None:
     hand = rng()
-    one = np.mean([draw(strokes("(51 31 14 27 49 69 86 84 71 51)"), hand).any(axis=0).sum() for _ in range(20)])
-    two = np.mean([draw_two_digits(hand).any(axis=0).sum() for _ in range(20)])
-    assert two > 1.2 * one
+    readings = [normalise(draw_two_digits(hand)) for _ in range(40)]
+    wide = [np.ptp(np.flatnonzero(reading.image.any(axis=0))) for reading in readings]
+    assert np.mean(np.array(wide) >= 12) > 0.8
 
 
 def test_no_digits_are_told_as_such() -> None:
@@ -66,6 +68,14 @@ def test_no_digits_are_told_as_such() -> None:
     assert set(drawn.labels) == {NOT_A_DIGIT}
     assert drawn.images.any(axis=(1, 2)).mean() > 0.9
     np.testing.assert_allclose(drawn.targets, 0.1)
+
+
+def test_a_gradient_has_no_edge() -> None:
+    hand = rng()
+    for page in (draw_gradient(hand) for _ in range(20)):
+        ink = page.astype(int)
+        assert np.ptp(ink) > 45
+        assert max(np.abs(np.diff(ink, axis=axis)).max() for axis in (0, 1)) < 12
 
 
 def test_the_same_seed_draws_the_same() -> None:

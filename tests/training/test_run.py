@@ -8,7 +8,7 @@ import pytest
 
 from training import run
 from training.config import CONVNET, SOFTMAX
-from training.data import Mnist
+from training.data import NOT_A_DIGIT, Mnist
 from training.errors import BarMissed
 from training.evaluate import softmax
 from training.export import answer
@@ -18,7 +18,8 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def made(bars: Mnist) -> run.Run:
-    return run.train(replace(CONVNET, iterations=60, batch_size=25, warmup=5, augmentation=None), bars)
+    quick = replace(CONVNET, iterations=60, batch_size=25, warmup=5, drawn_digits=10, drawn_no_digits=10)
+    return run.train(replace(quick, augmentation=None), bars)
 
 
 def test_the_card_says_what_was_done(made: run.Run, bars: Mnist) -> None:
@@ -47,6 +48,22 @@ def test_a_linear_model_has_no_energy_to_tell_by(made: run.Run, bars: Mnist) -> 
     linear = run.train(replace(SOFTMAX, iterations=10), bars)
     assert linear.card["abstention"]["energy"] is None
     assert made.card["abstention"]["energy"] < 0
+
+
+def test_drawings_come_after_the_examples_as_many_as_asked_for(bars: Mnist) -> None:
+    config = replace(CONVNET, drawn_digits=20, drawn_no_digits=10)
+    joined, again, other = (run.with_drawings(bars.train, replace(config, seed=seed)) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(joined.images[:500], bars.train.images)
+    assert [*np.bincount(joined.labels[500:520])] == [2] * 10
+    assert [*joined.labels[520:]] == [NOT_A_DIGIT] * 10
+    np.testing.assert_array_equal(joined.images, again.images)
+    assert not np.array_equal(joined.images, other.images)
+
+
+def test_the_lesson_s_softmax_learns_from_nothing_but_mnist(bars: Mnist) -> None:
+    joined = run.with_drawings(bars.train, SOFTMAX)
+    np.testing.assert_array_equal(joined.images, bars.train.images)
+    np.testing.assert_array_equal(joined.labels, bars.train.labels)
 
 
 def test_a_published_run_checks_out(made: run.Run, bars: Mnist, tmp_path: Path) -> None:
