@@ -1,4 +1,4 @@
-"""The artefact is the interface: what `training` publishes, `app` and OpenVINO read, and both engines agree on it."""
+"""The artefact is the interface: what `training` publishes, `app` serves, and both engines agree on it."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +8,8 @@ import openvino
 import pytest
 
 from app.card import Card
+from imaging import encode_png, read_picture
+from tests.conftest import Serve
 from training.config import CONVNET
 from training.data import Examples, Mnist
 
@@ -70,3 +72,19 @@ def test_tensorflow_loads_both_signatures(artefact: Path, data: Mnist) -> None:
     probabilities = signatures["serving_default"](images=tf.constant(data.test.images))["probabilities"]
     scores = signatures["predict_images"](images=tf.constant(data.test.vectors / 255, tf.float32))["scores"]
     np.testing.assert_allclose(scores, probabilities, atol=1e-5)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("engine", ["openvino", "tensorflow"])
+async def test_the_service_answers_as_the_network_does(artefact: Path, data: Mnist, serve: Serve, engine: str) -> None:
+    from training.export import answer, load  # noqa: PLC0415 (imports TensorFlow, which the fast suite must not)
+
+    pictures = [encode_png(image) for image in data.test.images[:64]]
+    predict, card = load(artefact)
+    _, probabilities = answer(predict, np.stack([read_picture(picture).image for picture in pictures]))
+    async with serve(models_dir=artefact.parent.parent, required_models="convnet", engine=engine) as client:
+        files = [("file", ("x.png", picture, "image/png")) for picture in pictures]
+        answers = (await client.post("/predict/batch", files=files)).json()["predictions"]
+        metrics = (await client.get("/metrics")).json()["models"]
+    np.testing.assert_allclose([answer["probabilities"] for answer in answers], probabilities, atol=1e-5)
+    assert metrics["convnet"]["test"] == card["test"]
