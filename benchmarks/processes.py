@@ -38,6 +38,14 @@ class Program:
         """Give the resident memory of its largest process, in MB, all that it shares included."""
         return max(_field(_read(pid, "status").decode(), "VmRSS") for pid in self.processes())
 
+    def processor_seconds(self) -> float:
+        """Add up the processor time that its processes have had so far."""
+        ticks = 0
+        for pid in self.processes():
+            fields = _read(pid, "stat").decode().rpartition(")")[2].split()
+            ticks += sum(int(field) for field in fields[11:13])  # in user mode and in the kernel
+        return ticks / os.sysconf("SC_CLK_TCK")
+
     def has_ended(self) -> bool:
         """Tell whether the process that was started is gone."""
         return self.leader.poll() is not None

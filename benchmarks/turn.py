@@ -19,8 +19,11 @@ from imaging import read_picture
 
 _START_LIMIT_SECONDS = 180
 _POLL_SECONDS = 0.005
-_SETTLED = 12
-"""So many right answers in a row, over connections of their own, show that every worker is up."""
+_IN_A_ROW = 12
+"""So many right answers, over connections of their own, meet every worker."""
+_REST_SHARE = 0.2
+"""A server has come to rest when it wants less than this of one core."""
+_REST_LIMIT_SECONDS = 30
 
 _TOLERANCE = 2e-3
 """Between probabilities: the peers run the same graph in another library, and may resize by another Pillow."""
@@ -98,12 +101,13 @@ def take_turn(server: Server, picture: Picture) -> Iterator[Turn]:
     with processes.running(command, folder=server.folder, environment=environment, log=log) as program:
         _await_answers(server, program, address, picture, count=1)
         start_seconds = time.perf_counter() - started
-        _await_answers(server, program, address, picture, count=_SETTLED)
+        _await_rest(program)
+        _await_answers(server, program, address, picture, count=_IN_A_ROW)
         yield Turn(server, address, program, start_seconds)
 
 
 def _await_answers(server: Server, program: Program, address: str, picture: Picture, *, count: int) -> None:
-    """Ask over a new connection each time, so that every worker is met, until so many answers in a row are right."""
+    """Ask over a new connection each time until so many answers in a row are right."""
     deadline = time.monotonic() + _START_LIMIT_SECONDS
     shape = next(iter(server.routes))
     problem, right = "it answered nothing", 0
@@ -120,6 +124,16 @@ def _await_answers(server: Server, program: Program, address: str, picture: Pict
                     return
     message = f"{server.label} did not start: {problem}. The end of its log:\n{program.last_words()}"
     raise PeerUnavailableError(message)
+
+
+def _await_rest(program: Program) -> None:
+    """Give workers that are still starting the time to finish; a server that never rests is not waited for."""
+    deadline = time.monotonic() + _REST_LIMIT_SECONDS
+    share = 1.0
+    while share > _REST_SHARE and time.monotonic() < deadline:
+        before = program.processor_seconds()
+        time.sleep(1)
+        share = program.processor_seconds() - before
 
 
 def _check(server: Server, client: httpx.Client, url: str, shape: Shape, picture: Picture) -> None:

@@ -29,6 +29,15 @@ def test_everything_that_came_of_a_program_is_ended(tmp_path: Path) -> None:
     assert program.processes() == []
 
 
+def test_the_processor_time_of_all_its_processes_is_added_up(tmp_path: Path) -> None:
+    busy = FAMILY.replace(
+        "time.sleep(60)", "while time.process_time() < 0.2: pass\nprint('up', flush=True)\ntime.sleep(60)"
+    )
+    with running([sys.executable, "-c", busy], folder=tmp_path, environment={}, log=tmp_path / "log") as program:
+        wait_for(program, 4)
+        assert 0.35 < program.processor_seconds() < 2
+
+
 def test_it_is_ended_after_an_error_too(tmp_path: Path) -> None:
     programs = []
 
