@@ -46,6 +46,8 @@ class TrainingConfig:
     label_smoothing: float = 0.0
     """The share of each target that is spread evenly over the ten digits (Szegedy et al. 2016, arXiv:1512.00567)."""
     augmentation: Augmentation | None = None
+    abstained: float = 0.0015
+    """The share of the validation digits that each threshold of abstention gives up."""
     drawn_digits: int = 0
     """How many digits drawn in code join the training images."""
     drawn_no_digits: int = 0
@@ -56,6 +58,7 @@ class TrainingConfig:
         _require(self.learning_rate > 0, "learning_rate", self.learning_rate, "a number above 0")
         _require(self.iterations >= 1, "iterations", self.iterations, "at least 1")
         _require(self.batch_size >= 1, "batch_size", self.batch_size, "at least 1")
+        _require(0 <= self.abstained < 1, "abstained", self.abstained, "at least 0 and less than 1")
         _require(self.drawn_digits >= 0, "drawn_digits", self.drawn_digits, "at least 0")
         _require(self.drawn_no_digits >= 0, "drawn_no_digits", self.drawn_no_digits, "at least 0")
         _require(0 <= self.seed < 2**31, "seed", self.seed, "from 0 to 2147483647")
@@ -82,6 +85,7 @@ CONVNET = TrainingConfig(
     momentum=0.9,
     label_smoothing=0.05,
     augmentation=Augmentation(rotation=10, scale=0.1, shear=0.2, shift=1.5),
+    abstained=0.001,
     drawn_digits=2_000,
     drawn_no_digits=3_000,
 )

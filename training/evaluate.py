@@ -12,8 +12,6 @@ Floats = npt.NDArray[np.float32] | npt.NDArray[np.float64]
 
 CALIBRATION_BINS = 15
 NORMAL_QUANTILE_95 = 1.959964
-ABSTAINED_SHARE = 0.0015
-"""The share of the validation digits that each of the two thresholds gives up."""
 
 
 def count_correct(scores: Floats, labels: Labels) -> int:
@@ -91,14 +89,14 @@ def fit_temperature(logits: Floats, labels: Labels) -> float:
     return temperature
 
 
-def choose_confidence(probabilities: Floats) -> float:
-    """Choose the confidence below which an answer is `unsure`, so that few of these digits, (n, 10), are lost."""
-    return float(np.quantile(probabilities.max(axis=1), ABSTAINED_SHARE))
+def choose_confidence(probabilities: Floats, share: float) -> float:
+    """Choose the confidence below which an answer is `unsure`, so that this share of these digits, (n, 10), is lost."""
+    return float(np.quantile(probabilities.max(axis=1), share))
 
 
-def choose_energy(logits: Floats) -> float:
-    """Choose the energy above which a picture is `not_a_digit`, so that few of these digits, (n, 10), are lost."""
-    return float(np.quantile(energy(logits), 1 - ABSTAINED_SHARE))
+def choose_energy(logits: Floats, share: float) -> float:
+    """Choose the energy above which it is `not_a_digit`, so that this share of these digits, (n, 10), is lost."""
+    return float(np.quantile(energy(logits), 1 - share))
 
 
 def doubts(logits: Floats, probabilities: Floats, abstention: dict[str, float | None]) -> list[str | None]:

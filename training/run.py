@@ -49,8 +49,8 @@ def train(
     servable = export.Servable(published, temperature)
     logits, probabilities = export.answer(servable.predict, mnist.validation.images)
     abstention = {
-        "confidence": evaluate.choose_confidence(probabilities),
-        "energy": evaluate.choose_energy(logits) if config.model == "convnet" else None,
+        "confidence": evaluate.choose_confidence(probabilities, config.abstained),
+        "energy": evaluate.choose_energy(logits, config.abstained) if config.model == "convnet" else None,
     }
     card = {
         "name": config.model,

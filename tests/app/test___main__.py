@@ -68,7 +68,8 @@ def test_several_workers_answer_and_add_up_their_metrics(seven: bytes) -> None:
             assert answer.json()["digit"] == 7
         for _ in range(4):
             metrics = httpx.get(f"{url}/metrics", headers={"accept": "text/plain"}).text
-            assert 'digitserve_predictions_total{digit="7",model="convnet",version="1"} 20.0' in metrics
+            version = answer.json()["version"]
+            assert f'digitserve_predictions_total{{digit="7",model="convnet",version="{version}"}} 20.0' in metrics
 
 
 @pytest.mark.slow

@@ -15,6 +15,7 @@ from training.errors import ConfigError
         ("learning_rate", 0.0),
         ("seed", -1),
         ("seed", 2**31),
+        ("abstained", 1.0),
         ("drawn_digits", -1),
         ("drawn_no_digits", -5),
     ],

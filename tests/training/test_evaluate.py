@@ -89,7 +89,7 @@ def test_the_temperature_that_was_put_in_is_found_again(answers: tuple[Scores, L
 def test_thresholds_give_up_the_share_they_should(answers: tuple[Scores, Labels]) -> None:
     logits, _ = answers
     probabilities = softmax(logits)
-    confidence, limit = choose_confidence(probabilities), choose_energy(logits)
+    confidence, limit = choose_confidence(probabilities, 0.0015), choose_energy(logits, 0.0015)
     assert doubts(logits, probabilities, {"confidence": confidence, "energy": None}).count("unsure") == 30
     assert doubts(logits, probabilities, {"confidence": None, "energy": limit}).count("not_a_digit") == 30
 

@@ -87,7 +87,7 @@ BAD = {
     "huge PNG": (huge_png(), "", "image/png", 413, "24,000,000"),
     "9 MiB": (bytes(9 * 1024**2), "", "image/png", 413, "8,388,608"),
     "wrong model": (draw_seven("PNG"), "?model=perceptron", "image/png", 404, "convnet, softmax"),
-    "version 99": (draw_seven("PNG"), "?version=99", "image/png", 404, "Available versions: 1"),
+    "version 99": (draw_seven("PNG"), "?version=99", "image/png", 404, "Available versions: "),
     "version x": (draw_seven("PNG"), "?version=x", "image/png", 400, "'version' is 'x'"),
     "version 0": (draw_seven("PNG"), "?version=0", "image/png", 400, "'version' is '0'"),
     "seen maybe": (draw_seven("PNG"), "?seen=maybe", "image/png", 400, "'seen' is 'maybe'"),
