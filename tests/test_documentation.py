@@ -46,6 +46,11 @@ def test_the_results_are_those_of_the_cards() -> None:
     assert f"<!-- results -->\n{table}\n<!-- /results -->" in README
 
 
+def test_every_file_that_the_readme_sends_or_links_to_exists() -> None:
+    for name in (*re.findall(r"file=@(\S+?) ", README), *re.findall(r"\]\((?!http)([^)]+)\)", README)):
+        assert (ROOT / name).exists(), name
+
+
 def test_every_make_target_of_the_readme_exists() -> None:
     makefile = (ROOT / "Makefile").read_text()
     for target in re.findall(r"\bmake ([a-z]+)", README):
