@@ -78,12 +78,13 @@ def running(command: Sequence[str], *, folder: Path, environment: Mapping[str, s
 
 
 def unwind_when_terminated() -> None:
-    """Make SIGTERM end this process as Ctrl-C does, so that what it started is ended too."""
+    """Make SIGTERM, and SIGINT even where a shell has it ignored, unwind this process: what it started is ended too."""
 
     def leave(_signal: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGTERM, leave)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, leave)
 
 
 def _end(program: Program) -> None:

@@ -1,8 +1,10 @@
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from benchmarks.environments import ROOT
 from benchmarks.processes import Program, running
 
 # A leader with a child that leaves its process group, as daemons do; both print when they are up.
@@ -59,3 +61,28 @@ def test_its_environment_and_last_words_are_its_own(tmp_path: Path) -> None:
         program.leader.wait()
         assert program.has_ended()
     assert program.last_words() == "port 7\n"
+
+
+# A benchmark that has started the family when it is told to stop.
+BENCHMARK = """
+import sys, time
+from pathlib import Path
+from benchmarks.processes import running, unwind_when_terminated
+unwind_when_terminated()
+folder, family = Path(sys.argv[1]), sys.argv[2]
+with running([sys.executable, "-c", family], folder=folder, environment={}, log=folder / "log") as program:
+    print(program.token, flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_benchmark_that_is_told_to_stop_leaves_nothing_behind(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", BENCHMARK, str(tmp_path), FAMILY]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(command, cwd=ROOT, text=True, **pipes) as benchmark:  # noqa: S603 - the project's own
+        assert benchmark.stdout is not None
+        family = Program(benchmark, benchmark.stdout.readline().strip(), tmp_path / "log")
+        wait_for(family, 2)
+        assert len(family.processes()) == 2
+        benchmark.terminate()
+    assert family.processes() == []
