@@ -57,6 +57,7 @@ def main(
     rounds: Annotated[int, typer.Option(min=1, help="How often each stage is measured, in turn.")] = 15,
     repeats: Annotated[int, typer.Option(min=1, help="How often a stage is run for one figure.")] = 300,
     as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON, and write no page.")] = False,
+    out: Annotated[Path, typer.Option(help="Folder for the results; the page goes beside it.")] = FOLDER,
 ) -> None:
     """Measure every stage of one request, and write docs/benchmarks.md."""
     digit, drawing = payloads.digit_png(), payloads.drawing_png()
@@ -73,8 +74,9 @@ def main(
         flat = {f"{name}: {stage}": values for name, stages in microseconds.items() for stage, values in stages.items()}
         print(json.dumps({name: float(np.median(values)) for name, values in flat.items()}))
         return
-    StagesResults(machine=Machine.here(), rounds=rounds, repeats=repeats, microseconds=microseconds).save(FOLDER)
-    report.write()
+    results = StagesResults(machine=Machine.here(), rounds=rounds, repeats=repeats, microseconds=microseconds)
+    results.save(out)
+    report.write(out.with_suffix(".md"), out)
 
 
 async def measure(picture: bytes, body: Body, models: Path, *, rounds: int, repeats: int) -> dict[str, list[float]]:
