@@ -48,7 +48,16 @@ class OpenVINOEngine:
 
     def __init__(self, directory: Path) -> None:
         core = ov.Core()
-        core.set_property("CPU", {"INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": "f32"})
+        core.set_property(
+            "CPU",
+            {
+                "INFERENCE_NUM_THREADS": 1,
+                "NUM_STREAMS": 1,
+                "INFERENCE_PRECISION_HINT": "f32",
+                # Every process would pin its thread to the same first core, and two workers be slower than one.
+                "ENABLE_CPU_PINNING": False,
+            },
+        )
         model = core.read_model(directory)
         self._graphs = {size: _Graph(core, model, size) for size in BATCH_SIZES}
 

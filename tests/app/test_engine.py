@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,13 @@ def test_earlier_scores_are_not_overwritten(convnet: Engine, images: Images) -> 
     kept = first.logits.copy()
     convnet(images[1:2])
     np.testing.assert_array_equal(first.logits, kept)
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads are listed there on Linux only")
+def test_no_thread_is_pinned_to_a_core(convnet: Engine, images: Images) -> None:
+    convnet(images)
+    threads = [int(path.name) for path in Path("/proc/self/task").iterdir()]
+    assert {frozenset(os.sched_getaffinity(thread)) for thread in threads} == {frozenset(os.sched_getaffinity(0))}
 
 
 def test_a_folder_without_a_model_is_a_broken_artefact(tmp_path: Path) -> None:
