@@ -10,6 +10,7 @@ from fastapi.responses import RedirectResponse
 from fastapi_offline import FastAPIOffline
 
 from app import __version__, problems
+from app.admission import Admission
 from app.logs import configure_logging
 from app.middleware import RequestObserver
 from app.predictor import Predictor
@@ -51,6 +52,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(health.router)
     app.add_api_route("/", _to_docs, include_in_schema=False)
     problems.install(app)
+    app.add_middleware(Admission, longest_wait_seconds=settings.longest_wait_seconds)
     app.add_middleware(RequestObserver, telemetry=telemetry, log=structlog.get_logger(), access_log=settings.access_log)
     return app
 

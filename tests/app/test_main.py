@@ -1,5 +1,9 @@
+import asyncio
+
 import httpx
 import pytest
+
+from tests.conftest import Serve
 
 pytestmark = pytest.mark.anyio
 
@@ -35,3 +39,18 @@ async def test_unknown_paths_and_methods_are_problems(client: httpx.AsyncClient)
         assert response.status_code == response.json()["status"] == status
         assert response.headers["content-type"] == "application/problem+json"
     assert response.headers["allow"] == "POST"
+
+
+async def test_past_the_longest_wait_the_service_refuses(serve: Serve, seven: bytes) -> None:
+    async def post(client: httpx.AsyncClient) -> httpx.Response:
+        return await client.post("/predict", content=seven, headers={"content-type": "image/png"})
+
+    async with serve(longest_wait_seconds=0.001) as client:
+        for _ in range(2):  # until it is known what a request takes
+            await asyncio.gather(*(post(client) for _ in range(30)))
+        answers = await asyncio.gather(*(post(client) for _ in range(30)))
+        assert {answer.status_code for answer in answers} == {200, 503}
+        refused = next(answer for answer in answers if answer.status_code == 503)
+        assert refused.headers["retry-after"] == "1"
+        assert refused.json()["request_id"] == refused.headers["x-request-id"]
+        assert (await post(client)).status_code == 200
