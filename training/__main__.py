@@ -18,10 +18,11 @@ import typer
 from tqdm import tqdm
 
 from training.config import DEFAULTS, MODEL_NAMES, ModelName
-from training.data import Part, load_mnist
+from training.data import Examples, Part, load_mnist
 from training.errors import TrainingError
 from training.pictures import confusion, find_pictures, judge, summarise
 from training.results import results_table
+from training.robustness import measure_robustness, robustness_table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -100,6 +101,8 @@ def evaluate(  # noqa: PLR0913, PLR0917 (each is an option of the command)
     sheet: Annotated[
         Path | None, typer.Option(help="With --pictures: a contact sheet as PNG, the worst first.")
     ] = None,
+    corrupted: Annotated[bool, typer.Option("--corrupted", help="Judge it by fifteen corruptions of MNIST.")] = False,  # noqa: FBT002 (a flag of the command)
+    part: Annotated[Part, typer.Option(help="With --corrupted: the part of MNIST to corrupt.")] = "test",
     models: ModelsFolder = Path("models"),
     mnist: MnistFolder = None,
 ) -> None:
@@ -111,6 +114,9 @@ def evaluate(  # noqa: PLR0913, PLR0917 (each is an option of the command)
         artefact = export.find_version(models, model, version)
         if pictures:
             evaluate_pictures(artefact, pictures, by, sheet)
+            return
+        if corrupted:
+            evaluate_corrupted(artefact, load_mnist(mnist).part(part))
             return
         found, differing = run.check(artefact, load_mnist(mnist))
     typer.echo(summary(found))
@@ -136,6 +142,15 @@ def evaluate_pictures(artefact: Path, folder: Path, column: str | None, sheet: P
 
         worst_first = sorted(verdicts, key=lambda verdict: (verdict.right, verdict.reason is None, verdict.confidence))
         write_figure(draw_contact_sheet(worst_first[:SHEET_LENGTH]), sheet)
+
+
+def evaluate_corrupted(artefact: Path, examples: Examples) -> None:
+    """Print how well an artefact reads examples under each corruption."""
+    from training import export
+
+    predict, _ = export.load(artefact)
+    for line in robustness_table(measure_robustness(partial(export.answer, predict), examples)):
+        typer.echo(line)
 
 
 @app.command()
