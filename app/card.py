@@ -6,6 +6,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
+ReliabilityBin = tuple[Count, Share, Share]  # images, their mean confidence, the share of them that is read right
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -47,6 +48,7 @@ class TestReport(Score):
     ]
     negative_log_likelihood: Annotated[float, Field(ge=0)]
     expected_calibration_error: Share
+    reliability: list[ReliabilityBin] | None = None  # versions published before it was kept lack it
     abstained: Count
 
 

@@ -47,16 +47,35 @@ def negative_log_likelihood(probabilities: Floats, labels: Labels) -> float:
     return float(-np.log(np.maximum(likelihood, np.finfo(np.float32).tiny)).mean())
 
 
-def expected_calibration_error(probabilities: Floats, labels: Labels) -> float:
-    """Give the mean distance between confidence and accuracy over 15 bins of equal width of the confidence.
+def reliability(probabilities: Floats, labels: Labels) -> npt.NDArray[np.float64]:
+    """Compare confidence with accuracy over 15 bins of equal width of the confidence.
+
+    Args:
+        probabilities: (n, 10).
+        labels: (n,).
+
+    Returns:
+        (15, 3): of each bin how many images it has, their mean confidence, and the share of them that is read right;
+        nothing but zeros where there is no image.
 
     Source: Guo et al. 2017, arXiv:1706.04599, section 2.
+
     """
     confidence = probabilities.max(axis=1).astype(np.float64)
     correct = probabilities.argmax(axis=1) == labels
     bins = np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
-    gaps = np.bincount(bins, weights=correct - confidence, minlength=CALIBRATION_BINS)
-    return float(np.abs(gaps).sum() / len(labels))
+    total, confidences, corrects = (
+        np.bincount(bins, weights=weights, minlength=CALIBRATION_BINS)
+        for weights in (np.ones(len(labels)), confidence, correct)
+    )
+    images = np.maximum(total, 1)
+    return np.stack([total, confidences / images, corrects / images], axis=1)
+
+
+def expected_calibration_error(probabilities: Floats, labels: Labels) -> float:
+    """Give the mean distance between confidence and accuracy over the bins of `reliability`."""
+    total, confidence, correct = reliability(probabilities, labels).T
+    return float((total * np.abs(correct - confidence)).sum() / len(labels))
 
 
 def wilson_interval(correct: int, total: int) -> tuple[float, float]:
@@ -132,5 +151,6 @@ def report(
         "confusion": confusion.tolist(),
         "negative_log_likelihood": negative_log_likelihood(probabilities, labels),
         "expected_calibration_error": expected_calibration_error(probabilities, labels),
+        "reliability": reliability(probabilities, labels).tolist(),
         "abstained": sum(doubt is not None for doubt in doubts(logits, probabilities, abstention)),
     }

@@ -14,6 +14,7 @@ from training.evaluate import (
     expected_calibration_error,
     fit_temperature,
     negative_log_likelihood,
+    reliability,
     report,
     score,
     softmax,
@@ -65,6 +66,9 @@ def test_the_calibration_error_is_the_gap_of_each_bin_weighted_by_its_size() -> 
     probabilities = np.array([[0.9, 0.1], [0.9, 0.1], [0.6, 0.4], [1.0, 0.0]])
     labels = np.array([0, 1, 0, 0])
     assert expected_calibration_error(probabilities, labels) == pytest.approx((2 * 0.4 + 0.4 + 0) / 4)
+    bins = reliability(probabilities, labels)
+    np.testing.assert_allclose(bins[[9, 13, 14]], [[1, 0.6, 1], [2, 0.9, 0.5], [1, 1, 1]])
+    assert not np.delete(bins, [9, 13, 14], axis=0).any()
 
 
 def test_the_wilson_interval_is_the_one_in_the_tables() -> None:

@@ -73,6 +73,12 @@ def test_a_published_run_checks_out(made: run.Run, bars: Mnist, tmp_path: Path) 
     assert found["correct"] == made.card["test"]["correct"]
 
 
+def test_a_card_from_before_a_field_was_kept_checks_out(made: run.Run, bars: Mnist, tmp_path: Path) -> None:
+    kept = {name: value for name, value in made.card["test"].items() if name != "reliability"}
+    folder = run.publish(replace(made, card={**made.card, "training": {"bar": 0.0}, "test": kept}), tmp_path)
+    assert run.check(folder, bars)[1] == []
+
+
 def test_a_card_that_boasts_is_found_out(made: run.Run, bars: Mnist, tmp_path: Path) -> None:
     boast = {**made.card["test"], "accuracy": 0.9999, "recall": [1.0] * 9 + [0.5]}
     folder = run.publish(replace(made, card={**made.card, "test": boast}), tmp_path)
