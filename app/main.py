@@ -28,6 +28,7 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
+            await stack.enter_async_context(telemetry)  # the first in is the last out, with everything counted
             repository = Repository(settings, telemetry)
             stack.push_async_callback(repository.close)
             reader = await stack.enter_async_context(Reader(max_pixels=settings.max_pixels, observer=telemetry))

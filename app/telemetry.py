@@ -1,43 +1,64 @@
 """What the service counts. Knows no routes and no models: others tell it what happened.
 
-With several workers each keeps its counts in files of one folder, and whichever is asked adds them up.
+What is told is added up in memory and reaches the metrics every quarter of a second, when they are asked for, and at
+the end. With several workers each keeps its metrics in files of one folder, and whichever is asked adds them up: what
+the others have counted is then up to a quarter of a second old.
 """
 
+import asyncio
 import os
+from contextlib import suppress
+from typing import Self
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.multiprocess import MultiProcessCollector
+
+from app.tallies import BulkHistogram, CounterTally, HistogramTally
+
+FLUSH_SECONDS = 0.25
 
 _MULTIPROCESS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # the library's own name, set by `__main__` before it is imported
 
 _SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _IMAGES = (1, 2, 4, 8, 16, 32, 64)
+_STAGES = ("total", "read", "queue", "inference")
 
 
 class Telemetry:
-    """The metrics of one application. Labels come from closed sets only, so that no client can make new series."""
+    """The metrics of one application. Labels come from closed sets only, so that no client can make new series.
+
+    It belongs to one event loop; every method is called there, but for `serves`.
+    """
 
     def __init__(self) -> None:
         registry = CollectorRegistry()
         self._registry = registry
-        self._requests = Counter(
-            "digitserve_http_requests", "Requests answered.", ("method", "route", "status"), registry=registry
+
+        def counter(name: str, help_: str, *labels: str) -> CounterTally:
+            return CounterTally(Counter(name, help_, labels, registry=registry))
+
+        self._requests = counter("digitserve_http_requests", "Requests answered.", "method", "route", "status")
+        self._refusals = counter(
+            "digitserve_refusals", "Requests, and pictures of a batch, that were refused, by reason.", "reason"
         )
-        self._errors = Counter(
-            "digitserve_errors",
-            "Requests, and pictures of a batch, refused, by reason.",
-            ("reason",),
+        self._predictions = counter("digitserve_predictions", "Digits read.", "model", "version", "digit")
+        self._abstentions = counter(
+            "digitserve_abstentions", "Answers not to be trusted.", "model", "version", "reason"
+        )
+        batches = BulkHistogram(
+            "digitserve_batch_images", "Images in one run of an engine.", buckets=_IMAGES, registry=registry
+        )
+        self._batches = HistogramTally(batches, _IMAGES)
+        stages = BulkHistogram(
+            "digitserve_stage_duration_seconds",
+            "Time by stage: a request, the reading of a picture, its wait for a batch, the run of a batch.",
+            ("stage",),
+            buckets=_SECONDS,
             registry=registry,
         )
-        self._predictions = Counter(
-            "digitserve_predictions", "Digits read.", ("model", "version", "digit"), registry=registry
-        )
-        self._abstentions = Counter(
-            "digitserve_abstentions", "Answers not to be trusted.", ("model", "version", "reason"), registry=registry
-        )
-        self._batches = Histogram(
-            "digitserve_batch_images", "Images in one run of an engine.", buckets=_IMAGES, registry=registry
+        self._total, self._read, self._queue, self._inference = (
+            HistogramTally(stages.labels(stage), _SECONDS) for stage in _STAGES
         )
         self._accuracy = Gauge(
             "digitserve_test_accuracy_ratio",
@@ -46,25 +67,20 @@ class Telemetry:
             registry=registry,
             multiprocess_mode="mostrecent",
         )
-        stages = Histogram(
-            "digitserve_stage_seconds",
-            "Time by stage: a request, the reading of a picture, its wait for a batch, the run of a batch.",
-            ("stage",),
-            buckets=_SECONDS,
-            registry=registry,
+        self._tallies = (
+            *(self._requests, self._refusals, self._predictions, self._abstentions),
+            *(self._batches, self._total, self._read, self._queue, self._inference),
         )
-        self._total, self._read, self._queue, self._inference = (
-            stages.labels(stage) for stage in ("total", "read", "queue", "inference")
-        )
+        self._flushing: asyncio.Task[None] | None = None
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count one request."""
-        self._requests.labels(method, route, status).inc()
+        self._requests.add(method, route, status)
         self._total.observe(seconds)
 
     def refused(self, reason: str) -> None:
         """Count one request, or one picture of a batch, that was refused."""
-        self._errors.labels(reason).inc()
+        self._refusals.add(reason)
 
     def read(self, seconds: float) -> None:
         """Count one picture made into an image."""
@@ -81,13 +97,18 @@ class Telemetry:
 
     def predicted(self, model: str, version: int, digit: int, reason: str | None) -> None:
         """Count one answer, and why it is not to be trusted if it is not."""
-        self._predictions.labels(model, version, digit).inc()
+        self._predictions.add(model, version, digit)
         if reason is not None:
-            self._abstentions.labels(model, version, reason).inc()
+            self._abstentions.add(model, version, reason)
 
     def serves(self, model: str, version: int, accuracy: float) -> None:
         """Note the test accuracy of a version that is ready."""
         self._accuracy.labels(model, version).set(accuracy)
+
+    def flush(self) -> None:
+        """Carry what has been told into the metrics."""
+        for tally in self._tallies:
+            tally.flush()
 
     def exposition(self, accept: str) -> tuple[bytes, str]:
         """Write all metrics out for Prometheus.
@@ -99,9 +120,26 @@ class Telemetry:
             The body and its content type.
 
         """
+        self.flush()
         registry = self._registry
         if _MULTIPROCESS_FOLDER in os.environ:
             registry = CollectorRegistry()
             MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # the library has no types there
         encode, content_type = choose_encoder(accept)
         return encode(registry), content_type
+
+    async def __aenter__(self) -> Self:
+        self._flushing = asyncio.create_task(self._flush_regularly())
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        if self._flushing is not None:
+            self._flushing.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._flushing
+        self.flush()
+
+    async def _flush_regularly(self) -> None:
+        while True:
+            await asyncio.sleep(FLUSH_SECONDS)
+            self.flush()

@@ -14,6 +14,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from app.telemetry import FLUSH_SECONDS
+
 ROOT = Path(__file__).parent.parent.parent
 
 
@@ -66,9 +68,10 @@ def test_several_workers_answer_and_add_up_their_metrics(seven: bytes) -> None:
         for _ in range(20):  # a new connection each, so that both workers get some
             answer = httpx.post(f"{url}/predict", content=seven, headers={"content-type": "image/png"})
             assert answer.json()["digit"] == 7
+        version = answer.json()["version"]
+        time.sleep(FLUSH_SECONDS * 2)  # a worker's counts reach the others as often as that
         for _ in range(4):
             metrics = httpx.get(f"{url}/metrics", headers={"accept": "text/plain"}).text
-            version = answer.json()["version"]
             assert f'digitserve_predictions_total{{digit="7",model="convnet",version="{version}"}} 20.0' in metrics
 
 

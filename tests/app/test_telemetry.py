@@ -1,8 +1,13 @@
+import asyncio
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from app.telemetry import Telemetry
+
+pytestmark = pytest.mark.anyio
 
 
 def exposition(telemetry: Telemetry) -> list[str]:
@@ -22,11 +27,11 @@ def test_what_is_told_is_counted() -> None:
     lines = exposition(telemetry)
     for line in (
         'digitserve_http_requests_total{method="POST",route="/predict",status="200"} 1.0',
-        'digitserve_errors_total{reason="overloaded"} 1.0',
-        'digitserve_stage_seconds_sum{stage="total"} 0.002',
-        'digitserve_stage_seconds_sum{stage="read"} 0.1',
-        'digitserve_stage_seconds_sum{stage="queue"} 0.01',
-        'digitserve_stage_seconds_sum{stage="inference"} 0.001',
+        'digitserve_refusals_total{reason="overloaded"} 1.0',
+        'digitserve_stage_duration_seconds_sum{stage="total"} 0.002',
+        'digitserve_stage_duration_seconds_sum{stage="read"} 0.1',
+        'digitserve_stage_duration_seconds_sum{stage="queue"} 0.01',
+        'digitserve_stage_duration_seconds_sum{stage="inference"} 0.001',
         'digitserve_batch_images_bucket{le="4.0"} 0.0',
         'digitserve_batch_images_bucket{le="8.0"} 1.0',
         'digitserve_predictions_total{digit="7",model="convnet",version="3"} 1.0',
@@ -34,6 +39,17 @@ def test_what_is_told_is_counted() -> None:
         'digitserve_test_accuracy_ratio{model="convnet",version="3"} 0.9965',
     ):
         assert line in lines
+
+
+def test_nothing_counted_is_lost_or_counted_twice() -> None:
+    telemetry = Telemetry()
+    for count in (1, 2):
+        telemetry.refused("overloaded")
+        telemetry.read(0.1)
+        for _ in range(2):
+            lines = exposition(telemetry)
+            assert f'digitserve_refusals_total{{reason="overloaded"}} {count}.0' in lines
+            assert f'digitserve_stage_duration_seconds_count{{stage="read"}} {count}.0' in lines
 
 
 def test_openmetrics_is_given_to_who_asks_for_it() -> None:
@@ -45,15 +61,21 @@ def test_openmetrics_is_given_to_who_asks_for_it() -> None:
 def test_applications_count_apart() -> None:
     first, second = Telemetry(), Telemetry()
     first.refused("overloaded")
-    assert not any(line.startswith("digitserve_errors_total{") for line in exposition(second))
+    assert not any(line.startswith("digitserve_refusals_total{") for line in exposition(second))
 
 
 WORKER = """
+import asyncio
 from app.telemetry import Telemetry
-telemetry = Telemetry()
-telemetry.refused("overloaded")
-telemetry.serves("convnet", 1, 0.5)
-print(telemetry.exposition("text/plain")[0].decode())
+
+async def work():
+    async with Telemetry() as telemetry:
+        telemetry.serves("convnet", 1, 0.5)
+        telemetry.refused("overloaded")
+        print(telemetry.exposition("text/plain")[0].decode())
+        telemetry.refused("at-the-end")
+
+asyncio.run(work())
 """
 
 
@@ -63,5 +85,17 @@ def test_workers_are_added_up(tmp_path: Path) -> None:
         printed = subprocess.run(  # noqa: S603 - our own code
             [sys.executable, "-c", WORKER], env=environment, capture_output=True, text=True, check=True
         ).stdout.splitlines()
-        assert f'digitserve_errors_total{{reason="overloaded"}} {count}.0' in printed
+        assert f'digitserve_refusals_total{{reason="overloaded"}} {count}.0' in printed
         assert 'digitserve_test_accuracy_ratio{model="convnet",version="1"} 0.5' in printed
+    assert 'digitserve_refusals_total{reason="at-the-end"} 1.0' in printed  # the first worker's last
+
+
+async def test_what_was_counted_reaches_the_metrics_within_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.telemetry.FLUSH_SECONDS", 0.001)
+    flushed = asyncio.Event()
+    async with Telemetry() as telemetry:
+        flush = telemetry.flush
+        monkeypatch.setattr(telemetry, "flush", lambda: (flush(), flushed.set()))
+        telemetry.refused("overloaded")
+        async with asyncio.timeout(10):
+            await flushed.wait()
