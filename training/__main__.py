@@ -5,8 +5,6 @@ TensorFlow takes seconds to import: a command imports what needs it once its opt
 
 # ruff: noqa: PLC0415
 
-import importlib
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -21,6 +19,7 @@ from training.config import DEFAULTS, MODEL_NAMES, ModelName
 from training.data import Examples, Part, load_mnist
 from training.errors import TrainingError
 from training.pictures import confusion, find_pictures, judge, summarise
+from training.quiet import import_tensorflow
 from training.results import results_table
 from training.robustness import measure_robustness, robustness_table
 
@@ -229,19 +228,6 @@ def write_figure(figure: "Figure", path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=120)
     typer.echo(f"Wrote {path}")
-
-
-def import_tensorflow() -> None:
-    """Import TensorFlow without the notes on processor and GPU that it writes, past Python, to the standard error."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    kept = os.dup(2)
-    with Path(os.devnull).open("wb") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
-    try:
-        importlib.import_module("tensorflow")
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Pictures of what training sees and learns. Knows arrays and numbers only; where a figure is kept is the caller's."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from imaging import decode
 from training.data import Examples
 from training.errors import DataError
+from training.evaluate import softmax
 from training.pictures import Verdict
 
 INK_ON_PAPER = "gray_r"
@@ -75,6 +76,44 @@ def draw_weight_images(weights: npt.NDArray[np.float32]) -> Figure:
         axes.imshow(weights[:, digit].reshape(28, 28), cmap="RdBu", vmin=-reach, vmax=reach)
         axes.set_title(str(digit))
         axes.set_axis_off()
+    return figure
+
+
+def draw_scores(logits: npt.NDArray[np.float32]) -> Figure:
+    """Draw the ten logits of one image, and beside them the probabilities that they come to."""
+    figure = Figure(figsize=(9, 2.8), layout="constrained")
+    scores, shares = figure.subplots(1, 2)
+    scores.bar(range(10), logits, color="tab:blue")
+    scores.axhline(0, color="black", linewidth=0.8)
+    scores.set(title="Logits", xlabel="digit", ylabel="score", xticks=range(10))
+    shares.bar(range(10), softmax(logits[np.newaxis])[0], color="tab:orange")
+    shares.set(title="Probabilities", xlabel="digit", ylabel="probability", xticks=range(10), ylim=(0, 1))
+    return figure
+
+
+def draw_answers(examples: Examples, probabilities: npt.NDArray[np.float32], indices: Sequence[int]) -> Figure:
+    """Draw the images at some indices, each under its label and what it was read as: probabilities (n, 10)."""
+    columns = 8
+    rows = -(-len(indices) // columns)
+    figure = Figure(figsize=(1.3 * columns, 1.7 * rows), layout="constrained")
+    for axes in figure.subplots(rows, columns, squeeze=False).flat:
+        axes.set_axis_off()
+    for axes, index in zip(figure.axes, indices, strict=False):
+        axes.imshow(examples.images[index], cmap=INK_ON_PAPER, vmin=0, vmax=255)
+        digit, confidence = probabilities[index].argmax(), probabilities[index].max()
+        right = digit == examples.labels[index]
+        title = f"label {examples.labels[index]}\nread as {digit}, {confidence:.0%}"
+        axes.set_title(title, fontsize=8, color="black" if right else "tab:red")
+    return figure
+
+
+def draw_maps(maps: Mapping[str, npt.NDArray[np.float32]]) -> Figure:
+    """Draw maps of features, (h, w) each, side by side under their names: blue above nought, red below, white at it."""
+    figure = Figure(figsize=(2.1 * len(maps), 2.6), layout="constrained")
+    for axes, (name, values) in zip(figure.subplots(1, len(maps), squeeze=False)[0], maps.items(), strict=True):
+        reach = float(np.abs(values).max()) or 1.0
+        axes.imshow(values, cmap="RdBu", vmin=-reach, vmax=reach)
+        axes.set(title=name, xlabel="column", ylabel="row")
     return figure
 
 

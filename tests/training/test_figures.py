@@ -6,7 +6,15 @@ from matplotlib.figure import Figure
 
 from training.data import Mnist
 from training.errors import DataError
-from training.figures import draw_confusion, draw_curves, draw_weight_images, show_sample
+from training.figures import (
+    draw_answers,
+    draw_confusion,
+    draw_curves,
+    draw_maps,
+    draw_scores,
+    draw_weight_images,
+    show_sample,
+)
 
 
 def titles(figure: Figure) -> list[str]:
@@ -55,3 +63,29 @@ def test_weights_are_drawn_a_digit_each(tmp_path: Path) -> None:
     assert figure.axes[6].images[0].get_array()[2, 5] == 1
     figure.savefig(tmp_path / "weights.png")
     assert (tmp_path / "weights.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_scores_stand_beside_the_probabilities_they_come_to() -> None:
+    logits = np.log(np.arange(1, 11, dtype=np.float32))
+    scores, shares = draw_scores(logits).axes
+    np.testing.assert_allclose([bar.get_height() for bar in scores.patches], logits)
+    np.testing.assert_allclose([bar.get_height() for bar in shares.patches], np.arange(1, 11) / 55, rtol=1e-6)
+
+
+def test_answers_stand_under_the_label_and_red_where_they_are_wrong(bars: Mnist) -> None:
+    probabilities = np.full((len(bars.test), 10), 0.05, np.float32)
+    probabilities[np.arange(len(bars.test)), bars.test.labels] = 0.55
+    probabilities[3] = np.roll(probabilities[3], 1)
+    label = int(bars.test.labels[3])
+    figure = draw_answers(bars.test, probabilities, [3, *range(4, 12)])
+    assert titles(figure)[0] == f"label {label}\nread as {(label + 1) % 10}, 55%"
+    assert [axes.title.get_color() for axes in figure.axes[:9]] == ["tab:red"] + ["black"] * 8
+    assert titles(figure)[9:] == [""] * 7  # places left over in the last row
+    np.testing.assert_array_equal(figure.axes[1].images[0].get_array(), bars.test.images[4])
+
+
+def test_maps_are_white_at_nought(tmp_path: Path) -> None:
+    figure = draw_maps({"edges": np.array([[-1, 2]], np.float32), "nothing": np.zeros((1, 2), np.float32)})
+    assert titles(figure) == ["edges", "nothing"]
+    assert figure.axes[0].images[0].get_clim() == (-2, 2)
+    figure.savefig(tmp_path / "maps.png")
