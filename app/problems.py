@@ -39,6 +39,8 @@ KINDS: Mapping[type[Exception], Kind] = {
     errors.Overloaded: Kind(503, "overloaded", "The service is busy"),
     errors.DeadlineExceeded: Kind(504, "deadline-exceeded", "The answer took too long"),
 }
+EXPECTED: tuple[type[Exception], ...] = (*KINDS, HTTPException)
+"""What is raised to be answered with a problem; the second is the framework's own."""
 INTERNAL = Kind(500, "internal-error", "The service failed")
 
 
@@ -96,7 +98,8 @@ async def refuse(error: Exception, scope: Scope, receive: Receive, send: Send) -
     await answer(describe(error, Request(scope)))(scope, receive, send)
 
 
-async def _handle(request: Request, error: Exception) -> Response:
+async def handle(request: Request, error: Exception) -> Response:
+    """Answer a request with what went wrong."""
     response = answer(describe(error, request))
     if isinstance(error, HTTPException) and error.headers:
         response.headers.update(error.headers)  # Allow, with 405
@@ -105,8 +108,8 @@ async def _handle(request: Request, error: Exception) -> Response:
 
 def install(app: FastAPI) -> None:
     """Answer every error that the table knows, and the framework's own."""
-    for class_ in (*KINDS, HTTPException):
-        app.add_exception_handler(class_, _handle)
+    for class_ in EXPECTED:
+        app.add_exception_handler(class_, handle)
 
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:

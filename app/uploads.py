@@ -2,6 +2,7 @@
 
 from fastapi import Request
 from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
+from starlette.requests import ClientDisconnect
 
 from app.errors import MalformedRequest, ServiceError, TooLarge, UnsupportedBody
 
@@ -26,11 +27,17 @@ async def read_body(request: Request, limit: int) -> bytes:
         raise _too_large(limit)
     chunks = []
     received = 0
-    async for chunk in request.stream():
+    more = True
+    while more:  # `request.stream()` does the same, and takes three times as long for a small picture
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        chunk = message.get("body", b"")
         received += len(chunk)
         if received > limit:
             raise _too_large(limit)
         chunks.append(chunk)
+        more = message.get("more_body", False)
     return b"".join(chunks)
 
 

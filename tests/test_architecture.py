@@ -16,6 +16,7 @@ SPEAK_HTTP = {
     "app/main.py",
     "app/middleware.py",
     "app/problems.py",
+    "app/shortcut.py",
     "app/uploads.py",
     "app/routes/health.py",
     "app/routes/models.py",

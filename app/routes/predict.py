@@ -25,6 +25,9 @@ class Options(BaseModel):
     seen: Annotated[bool, Field(description="Whether to send back the 28x28 that the model saw.")] = False
 
 
+_NO_OPTIONS = Options()
+
+
 def read_options(request: Request) -> Options:
     """Read the query parameters.
 
@@ -32,6 +35,8 @@ def read_options(request: Request) -> Options:
         RequestValidationError: naming those that are not what they should be.
 
     """
+    if not request.scope["query_string"]:
+        return _NO_OPTIONS
     try:
         return Options.model_validate(dict(request.query_params))
     except ValidationError as error:
