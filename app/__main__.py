@@ -19,7 +19,11 @@ def main() -> None:
         sys.exit(explain(error))
     configure_logging()
     os.environ.setdefault("OPENCV_FOR_THREADS_NUM", "1")  # a worker has one core to itself
-    with tempfile.TemporaryDirectory(prefix="digitserve-metrics-") as folder:
+    with (
+        tempfile.TemporaryDirectory(prefix="digitserve-metrics-") as folder,
+        tempfile.TemporaryDirectory(prefix="digitserve-orders-") as orders,
+    ):
+        os.environ["DIGITSERVE_ORDERS_DIR"] = orders  # by which the workers do what one of them is told
         # Several workers add their metrics up through files; a single one keeps them in memory.
         if settings.workers > 1:
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder

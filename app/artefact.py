@@ -1,6 +1,8 @@
 """A folder of `models/` on disk: finding, reading and verifying it, as `models/README.md` has it. Loads nothing."""
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -9,6 +11,9 @@ from app.card import Card
 from app.errors import BrokenArtefact
 
 _CARD = "model.json"
+
+Fingerprint = tuple[tuple[str, int, int, int], ...]
+"""The path, inode, size and time of change of each file of a version: cheap to take, and another for other files."""
 
 
 def find_names(models_dir: Path) -> list[str]:
@@ -65,3 +70,15 @@ def verify(directory: Path, card: Card) -> None:
                 "Publish the version again."
             )
             raise BrokenArtefact(message)
+
+
+def take_fingerprint(directory: Path) -> Fingerprint:
+    """Take the fingerprint of the version in `directory`; it is empty where there are no files."""
+    return tuple(sorted(_describe_files(directory)))
+
+
+def _describe_files(directory: Path) -> Iterator[tuple[str, int, int, int]]:
+    for path in directory.rglob("*"):
+        with suppress(FileNotFoundError):  # taken away between finding it and looking at it
+            status = path.stat()
+            yield path.as_posix(), status.st_ino, status.st_size, status.st_mtime_ns

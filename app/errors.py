@@ -6,7 +6,8 @@ ServiceError
 ├── TooLarge              more bytes or more files than are taken
 ├── UnknownModel          no model of that name
 ├── UnknownVersion        the model has no such version
-├── NotReady              the model exists but cannot answer: it is still loading, or it failed to
+│   └── UnknownLabel      or no such label
+├── NotReady              the model exists but cannot answer: it is still loading, failed to, or was unloaded
 ├── Overloaded            the queue is full
 ├── DeadlineExceeded      the answer took longer than was allowed
 └── BrokenArtefact        a folder of models/ that cannot be served
@@ -46,8 +47,15 @@ class UnknownVersion(ServiceError):
         super().__init__(f"Model '{name}' has no version {version}. Available versions: {versions}.")
 
 
+class UnknownLabel(UnknownVersion):
+    """The model has no such label."""
+
+    def __init__(self, name: str, label: str, available: list[str]) -> None:
+        ServiceError.__init__(self, f"Model '{name}' has no label '{label}'. Labels: {', '.join(available)}.")
+
+
 class NotReady(ServiceError):
-    """The model exists but cannot answer: it is still loading, or it failed to."""
+    """The model exists but cannot answer: it is still loading, or it failed to, or it was unloaded."""
 
 
 class Overloaded(ServiceError):

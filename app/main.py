@@ -13,6 +13,7 @@ from app import __version__, problems
 from app.admission import Admission
 from app.logs import configure_logging
 from app.middleware import RequestObserver
+from app.orders import Orders, shared_folder
 from app.predictor import Predictor
 from app.reader import Reader
 from app.repository import Repository
@@ -20,6 +21,7 @@ from app.routes import health, models, predict
 from app.settings import Settings
 from app.shortcut import Shortcut
 from app.telemetry import Telemetry
+from app.watcher import watch
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -30,15 +32,16 @@ def create_app(settings: Settings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(telemetry)  # the first in is the last out, with everything counted
-            repository = Repository(settings, telemetry)
+            repository = Repository(settings, telemetry, Orders(stack.enter_context(shared_folder())))
             stack.push_async_callback(repository.close)
             reader = await stack.enter_async_context(Reader(max_pixels=settings.max_pixels, observer=telemetry))
             app.state.repository = repository
             app.state.predictor = Predictor(repository, reader, telemetry, deadline_seconds=settings.deadline_seconds)
             # The port opens at once, and says that it is not ready, rather than keep a health check waiting.
             async with asyncio.TaskGroup() as group:
-                group.create_task(asyncio.to_thread(repository.load))
+                watcher = group.create_task(watch(repository))
                 yield
+                watcher.cancel()
 
     app = FastAPIOffline(
         title="Digitserve",

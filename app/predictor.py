@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from app.card import Abstention
 from app.errors import DeadlineExceeded, ServiceError
 from app.reader import Reader
-from app.repository import Repository, ServedVersion
+from app.repository import Repository
 from app.schemas import Prediction, Reason
 from app.telemetry import Telemetry
+from app.versions import ServedVersion
 from imaging import PictureError, Reading, encode_png
 
 

@@ -30,6 +30,7 @@ KINDS: Mapping[type[Exception], Kind] = {
     RequestValidationError: Kind(400, "malformed-request", "The request is malformed"),
     errors.UnknownModel: Kind(404, "unknown-model", "No such model"),
     errors.UnknownVersion: Kind(404, "unknown-version", "No such version"),
+    errors.BrokenArtefact: Kind(409, "broken-artefact", "The model's files cannot be served"),
     errors.TooLarge: Kind(413, "request-too-large", "The request is too large"),
     PictureTooLarge: Kind(413, "picture-too-large", "The picture has too many pixels"),
     errors.UnsupportedBody: Kind(415, "unsupported-body", "The body is not a picture"),

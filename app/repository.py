@@ -1,135 +1,247 @@
-"""The models that are served: which versions there are, in what state, and which one answers. Knows no HTTP.
+"""All models that are served, kept as the folder has them, and which version of one answers. Knows no HTTP.
 
-Loading blocks and is done in a thread; everything else is for the event loop.
+What is new is loaded before what it replaces goes, and what goes lasts until the requests that began on it are
+answered. All of it is for one event loop; what blocks is done by `loading.py`.
 """
 
+import asyncio
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import structlog
 
-from app.artefact import find_names, find_versions, read_card, verify
+from app.artefact import find_names, read_card
 from app.batching import Batcher
 from app.card import Card
-from app.engine import load_engine, warm
-from app.errors import BrokenArtefact, NotReady, UnknownModel, UnknownVersion
-from app.schemas import State
+from app.departures import Departures
+from app.errors import BrokenArtefact, NotReady, ServiceError, UnknownLabel, UnknownModel, UnknownVersion
+from app.loading import Loader
+from app.orders import Order, Orders, Wish
 from app.settings import Settings
+from app.survey import Survey, survey
 from app.telemetry import Telemetry
+from app.versions import LABELS, ServedVersion, Version, Versions
 
 _log = structlog.get_logger()
 
 
-@dataclass(frozen=True)
-class ServedVersion:
-    """A version that answers."""
-
-    card: Card
-    batcher: Batcher
-
-
-@dataclass(eq=False)
-class Version:
-    """A version, in whatever state it is."""
-
-    number: int
-    directory: Path
-    state: State
-    reason: str | None = None  # why it failed
-    card: Card | None = None
-    served: ServedVersion | None = field(default=None, repr=False)  # if it is ready
-
-
 class Repository:
-    """All models of one folder, as they were when it was opened."""
+    """All models of one folder, as they were when it was opened or last looked at."""
 
-    def __init__(self, settings: Settings, telemetry: Telemetry) -> None:
+    def __init__(self, settings: Settings, telemetry: Telemetry, orders: Orders) -> None:
         self._settings = settings
         self._telemetry = telemetry
-        self._models = {name: self._open(settings.models_dir / name) for name in find_names(settings.models_dir)}
-
-    def _open(self, directory: Path) -> list[Version]:
-        kept = self._settings.keep_versions
-        return [
-            Version(number, directory / str(number), "loading" if place < kept else "not_loaded")
-            for place, number in enumerate(find_versions(directory))
-        ]
+        self._orders = orders
+        self._loader = Loader(settings.engine)
+        self._looking = asyncio.Lock()
+        self._models: dict[str, Versions] = {}
+        self._followed: Mapping[str, Order] = {}
+        self._departures = Departures(self._loader)
+        self._answering: dict[tuple[str, int | str | None], ServedVersion] = {}
+        self._take_stock(survey(settings.models_dir, orders))
 
     @property
-    def models(self) -> Mapping[str, list[Version]]:
+    def models(self) -> Mapping[str, Versions]:
         """Every model's versions, the newest first."""
         return self._models
 
-    def load(self) -> None:
-        """Read every card, then load and warm the newest versions; one that is broken harms no other."""
-        for version in (version for versions in self._models.values() for version in versions):
-            try:
-                self._load(version)
-            except BrokenArtefact as error:
-                version.state, version.reason = "failed", str(error)
-                _log.error("model failed", directory=str(version.directory), reason=version.reason)
-
-    def _load(self, version: Version) -> None:
-        version.card = read_card(version.directory)
-        if version.state != "loading":
-            return
-        verify(version.directory, version.card)
-        engine = load_engine(self._settings.engine, version.directory)
-        warm(engine)
-        batcher = Batcher(engine, queue_size=self._settings.queue_size, observer=self._telemetry)
-        version.served = ServedVersion(version.card, batcher)
-        version.state = "ready"
-        self._telemetry.serves(version.card.name, version.number, version.card.test.accuracy)
-        _log.info("model ready", directory=str(version.directory), engine=self._settings.engine)
-
-    def find(self, name: str, number: int | None = None) -> ServedVersion:
-        """Find the version that answers: the one asked for, or else the newest that is ready.
+    def find(self, name: str, version: int | None = None, label: str | None = None) -> ServedVersion:
+        """Find the version that answers: the one of that number, or else of that label, or else the stable one.
 
         Raises:
             UnknownModel: if there is no such model.
-            UnknownVersion: if the model has no such version, or has it no longer loaded.
-            NotReady: if it is still loading, or failed to.
+            UnknownVersion: if the model has no such version or label, or does not have it loaded.
+            NotReady: if it is still loading, or failed to, or was unloaded.
 
         """
-        if name not in self._models:
-            raise UnknownModel(name, list(self._models))
-        versions = self._models[name]
-        asked = [version for version in versions if number in (None, version.number) and version.state != "not_loaded"]
-        if number is not None and not asked:
-            raise UnknownVersion(name, number, [version.number for version in versions if version.served])
-        for version in asked:
-            if version.served:
-                return version.served
-        raise NotReady(self._why_not_ready(name, asked))
+        served = self._answering.get((name, label if version is None else version))
+        if served is None:
+            raise self._explain(name, version, label)
+        return served
 
-    @staticmethod
-    def _why_not_ready(name: str, versions: list[Version]) -> str:
-        if any(version.state == "loading" for version in versions):
-            return f"Model '{name}' is still loading. Try again in a second."
-        reasons = " ".join(version.reason or "" for version in versions) or "It has no version. Train and publish one."
-        return f"Model '{name}' cannot answer. {reasons}"
+    def _explain(self, name: str, number: int | None, label: str | None) -> ServiceError:
+        if name not in self._models:
+            return UnknownModel(name, list(self._models))
+        versions = self._models[name]
+        if number is not None and not versions.unloaded:
+            state = next((version.state for version in versions if version.number == number), "not_loaded")
+            if state in ("not_loaded", "unloading"):
+                return UnknownVersion(name, number, [version.number for version in versions if version.served])
+        if number is None and label is not None and label not in LABELS:
+            return UnknownLabel(name, label, list(LABELS))
+        return NotReady(versions.why_not_ready(number))
 
     def served(self) -> Iterator[ServedVersion]:
         """Go through the versions that answer when a request names none, one for each model that has one."""
-        for versions in self._models.values():
-            ready = (version.served for version in versions if version.served)
-            if newest := next(ready, None):
-                yield newest
+        for name in self._models:
+            if served := self._answering.get((name, None)):
+                yield served
+
+    def labels(self, name: str) -> dict[str, int]:
+        """Say which version of a model each label stands for; a label that stands for none is left out."""
+        found = {label: self._answering.get((name, label)) for label in LABELS}
+        return {label: served.card.version for label, served in found.items() if served}
 
     def missing(self) -> dict[str, str]:
         """Name the required models that cannot answer, and say why."""
         ready = {served.card.name for served in self.served()}
         return {
-            name: self._why_not_ready(name, self._models[name])
+            name: self._models[name].why_not_ready(None)
             if name in self._models
             else f"There is no model '{name}' in {self._settings.models_dir}."
             for name in sorted(self._settings.required_models - ready)
         }
 
+    async def cards(self) -> dict[Path, Card]:
+        """Read the cards of the versions that are not loaded, by their folders; one that cannot be read is left out.
+
+        They are not kept: a folder may hold hundreds of versions.
+        """
+        return await asyncio.to_thread(_read_cards, [each.directory for each in self._versions() if not each.served])
+
+    async def look(self) -> None:
+        """Look at the folder and the orders, load what is new, then take down what it replaces.
+
+        Raises:
+            OSError: if the folder cannot be read; nothing has changed then.
+
+        """
+        async with self._looking:
+            await self._look()
+
+    async def load(self, name: str) -> None:
+        """Look at once, and try again what failed before. The other workers follow within a second or two.
+
+        Raises:
+            UnknownModel: if there is no such model.
+            BrokenArtefact: if its newest version cannot be served, even if an older one can.
+            NotReady: if it has no version that answers.
+
+        """
+        await self._order(name, "load")
+        newest = next(iter(self._models.get(name, ())), None)
+        if newest and newest.reason:
+            serving = self._answering.get((name, None))
+            rest = f" Version {serving.card.version} answers as before." if serving else ""
+            raise BrokenArtefact(newest.reason + rest)
+        self.find(name)
+
+    async def unload(self, name: str) -> None:
+        """Take down all versions of a model until it is loaded again. The other workers follow within a second or two.
+
+        Raises:
+            UnknownModel: if there is no such model.
+
+        """
+        await self._order(name, "unload")
+
+    async def _order(self, name: str, wish: Wish) -> None:
+        names = await self._loader.run(partial(find_names, self._settings.models_dir))
+        if name not in names:
+            raise UnknownModel(name, names)
+        async with self._looking:
+            await self._loader.run(partial(self._orders.give, name, wish))
+            await self._look()
+
+    async def _look(self) -> None:
+        tried = [version.directory for version in self._versions() if version.fingerprint is not None]
+        self._take_stock(await self._loader.run(partial(survey, self._settings.models_dir, self._orders, tried)))
+        self._take_down()
+        while version := next(iter(self._to_load()), None):
+            await self._load(version)
+            self._take_down()
+        await self._departures.free()
+
+    def _versions(self) -> Iterator[Version]:
+        return (version for versions in self._models.values() for version in versions)
+
+    def _take_stock(self, found: Survey) -> None:
+        """Note what has come, changed and gone, and what was ordered."""
+        for name in sorted({*self._models, *found.numbers}):
+            self._take_stock_of(name, found)
+        known = sorted(name for name, versions in self._models.items() if versions or name in found.numbers)
+        self._models = {name: self._models[name] for name in known}
+        self._followed = found.orders
+        for version in self._to_load():
+            if not version.served:
+                version.state = "waiting"
+
+    def _take_stock_of(self, name: str, found: Survey) -> None:
+        if name not in self._models:
+            pinned = self._settings.model_versions.get(name)
+            directory = self._settings.models_dir / name
+            self._models[name] = Versions(directory, keep=self._settings.keep_versions, pinned=pinned)
+        versions = self._models[name]
+        for version in versions:
+            if version.fingerprint is not None and version.fingerprint != found.fingerprints[version.directory]:
+                version.try_again()
+        versions.publish(found.numbers.get(name, []))
+        order = found.orders.get(name)
+        versions.unloaded = order is not None and order.wish == "unload"
+        if order != self._followed.get(name):
+            for version in versions:
+                if version.state == "failed":
+                    version.try_again()
+
+    def _to_load(self) -> list[Version]:
+        """List what ought to be loaded and is not: first what answers for each model, then what stands behind it."""
+        placed = [
+            (place, version)
+            for versions in self._models.values()
+            for place, version in enumerate(versions.wanted())
+            if version.fingerprint is None
+        ]
+        return [version for _, version in sorted(placed, key=lambda pair: pair[0])]
+
+    async def _load(self, version: Version) -> None:
+        if not version.served:
+            version.state = "loading"
+        attempt = await self._loader.load(version.directory)
+        if isinstance(attempt.outcome, BrokenArtefact):
+            version.fail(str(attempt.outcome), attempt.fingerprint)
+            _log.error("model failed", directory=str(version.directory), reason=version.reason)
+            return
+        self._leave(version)  # with the files that these have replaced
+        card = attempt.outcome.card
+        batcher = Batcher(attempt.outcome.engine, queue_size=self._settings.queue_size, observer=self._telemetry)
+        version.serve(ServedVersion(card, batcher), attempt.fingerprint)
+        self._telemetry.serves(card.name, version.number, card.test.accuracy)
+        _log.info("model ready", directory=str(version.directory), engine=self._settings.engine)
+
+    def _take_down(self) -> None:
+        """Let nothing new reach what has been superseded, and all that is new reach what is there."""
+        for versions in self._models.values():
+            for version in versions.superseded():
+                self._leave(version)
+                version.retire()
+        self._answering = {
+            (name, key): served for name, versions in self._models.items() for key, served in versions.answering()
+        }
+
+    def _leave(self, version: Version) -> None:
+        if version.served:
+            self._departures.add(version.served, freed=partial(self._forget, version))
+
+    def _forget(self, version: Version) -> None:
+        if version.state == "unloading":  # and not loaded again meanwhile
+            version.state = "not_loaded"
+        for versions in self._models.values():
+            versions.tidy()
+
     async def close(self) -> None:
         """Answer everyone who waits, and take nothing new."""
-        for versions in self._models.values():
-            for version in versions:
-                if version.served:
-                    await version.served.batcher.close()
+        await self._loader.close()
+        await self._departures.close()
+        for version in self._versions():
+            if version.served:
+                await version.served.batcher.close()
+
+
+def _read_cards(directories: list[Path]) -> dict[Path, Card]:
+    cards = {}
+    for directory in directories:
+        with suppress(BrokenArtefact):
+            cards[directory] = read_card(directory)
+    return cards

@@ -67,7 +67,8 @@ class BatchAnswer(BaseModel):
     predictions: list[Prediction | Problem]
 
 
-State = Literal["loading", "ready", "failed", "not_loaded"]
+State = Literal["waiting", "loading", "ready", "unloading", "not_loaded", "failed"]
+"""Of a version: to be loaded; being loaded; answering; finishing what it began; on disk only; not fit to be served."""
 
 
 class VersionStatus(BaseModel):
@@ -75,8 +76,8 @@ class VersionStatus(BaseModel):
 
     version: int
     state: State
-    reason: Annotated[str | None, Field(description="Why it failed, if it did.")]
-    card: Annotated[Card | None, Field(description="Its model.json, once that was read.")]
+    reason: Annotated[str | None, Field(description="Why its files cannot be served, if so.")]
+    card: Annotated[Card | None, Field(description="Its model.json, if that can be read.")]
 
 
 class ModelStatus(BaseModel):
@@ -84,6 +85,7 @@ class ModelStatus(BaseModel):
 
     name: str
     served: Annotated[int | None, Field(description="The version that answers when a request names none.")]
+    labels: Annotated[dict[str, int], Field(description="The version that each label stands for.")]
     versions: list[VersionStatus]
 
 

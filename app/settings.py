@@ -17,6 +17,13 @@ def _split_commas(value: object) -> object:
     return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
 
 
+def _split_pairs(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    pairs = [pair.partition(":") for pair in value.split(",") if pair.strip()]
+    return {name.strip(): number.strip() for name, _, number in pairs}
+
+
 class Settings(BaseSettings):
     """All that can be configured; frozen, so that nothing changes under a running service."""
 
@@ -45,6 +52,12 @@ class Settings(BaseSettings):
     keep_versions: Annotated[
         int, Field(ge=1, le=100, description="How many of the newest versions of each model are loaded, 1 to 100.")
     ] = 2
+    model_versions: Annotated[
+        dict[str, Annotated[int, Field(ge=1)]],
+        NoDecode,
+        BeforeValidator(_split_pairs),
+        Field(description="Versions that answer in place of the newest: `convnet:1,softmax:2`."),
+    ] = Field(default_factory=dict)
     engine: Annotated[
         Literal["openvino", "tensorflow"],
         Field(description="What runs the models: `openvino`, or `tensorflow` where that is installed."),

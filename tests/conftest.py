@@ -1,6 +1,7 @@
 """What many tests stand on: the published models, a digit drawn in code, and a client of a running application."""
 
 import io
+import json
 import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -28,6 +29,14 @@ def anyio_backend() -> str:
 def models_dir(tmp_path: Path) -> Path:
     """Give a folder of models that a test may spoil."""
     return Path(shutil.copytree(MODELS, tmp_path / "models", ignore=shutil.ignore_patterns("*.md")))
+
+
+def publish(models_dir: Path, name: str, version: int) -> Path:
+    """Publish another version of a model in a folder of a test's own: a copy of the first but for its number."""
+    hidden = Path(shutil.copytree(models_dir / name / "1", models_dir / name / f".{version}"))
+    card = json.loads((hidden / "model.json").read_text())
+    (hidden / "model.json").write_text(json.dumps(card | {"version": version}))
+    return hidden.rename(models_dir / name / str(version))
 
 
 @pytest.fixture(scope="session")

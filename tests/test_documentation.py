@@ -17,7 +17,7 @@ README = (ROOT / "README.md").read_text()
 
 def default(field: FieldInfo) -> str:
     if field.default_factory is not None:
-        return "the cores"
+        return "the cores" if field.default_factory is not dict else ""
     if isinstance(field.default, frozenset):
         return ",".join(sorted(field.default))
     return str(field.default).lower() if isinstance(field.default, bool) else str(field.default)

@@ -15,14 +15,21 @@ _PROMETHEUS = ("text/plain", "application/openmetrics-text")
 async def list_models(request: Request) -> ModelList:
     """Give the state of each version, and its card."""
     repository: Repository = request.app.state.repository
+    cards = await repository.cards()
     served = {version.card.name: version.card.version for version in repository.served()}
     return ModelList(
         models=[
             ModelStatus(
                 name=name,
                 served=served.get(name),
+                labels=repository.labels(name),
                 versions=[
-                    VersionStatus(version=version.number, state=version.state, reason=version.reason, card=version.card)
+                    VersionStatus(
+                        version=version.number,
+                        state=version.state,
+                        reason=version.reason,
+                        card=version.card or cards.get(version.directory),
+                    )
                     for version in versions
                 ],
             )

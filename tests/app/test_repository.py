@@ -1,52 +1,143 @@
-import json
 import shutil
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from app.errors import NotReady, UnknownModel, UnknownVersion
+from app.errors import BrokenArtefact, NotReady, UnknownModel, UnknownVersion
+from app.orders import Orders
 from app.repository import Repository
 from app.settings import Settings
 from app.telemetry import Telemetry
+from tests.conftest import publish
 
+pytestmark = pytest.mark.anyio
 
-def repository(models_dir: Path, **settings: object) -> Repository:
-    return Repository(Settings.model_validate({"models_dir": models_dir, **settings}), Telemetry())
+Open = Callable[..., Repository]
 
 
 @pytest.fixture
-def three_versions(models_dir: Path) -> Path:
-    """Give a folder in which softmax, alone, has the versions 1, 2 and 3."""
+async def repository(tmp_path: Path) -> AsyncIterator[Open]:
+    """Give a way to open repositories of a folder, as several workers do."""
+    (tmp_path / "orders").mkdir()
+    async with AsyncExitStack() as stack:
+
+        def open_(models_dir: Path, **settings: object) -> Repository:
+            found = Settings.model_validate({"models_dir": models_dir, **settings})
+            opened = Repository(found, Telemetry(), Orders(tmp_path / "orders"))
+            stack.push_async_callback(opened.close)
+            return opened
+
+        yield open_
+
+
+def spoil(directory: Path) -> None:
+    (directory / "saved_model.pb").write_bytes(b"")
+
+
+def mend(directory: Path) -> None:
+    shutil.copy(directory.parent / "1" / "saved_model.pb", directory)
+
+
+@pytest.fixture
+def one_version(models_dir: Path) -> Path:
+    """Give a folder in which there is softmax alone, in version 1."""
     shutil.rmtree(models_dir / "convnet")
-    first = models_dir / "softmax" / "1"
-    for version in (2, 3):
-        copy = Path(shutil.copytree(first, models_dir / "softmax" / str(version), dirs_exist_ok=True))
-        card = json.loads((copy / "model.json").read_text())
-        (copy / "model.json").write_text(json.dumps(card | {"version": version}))
     return models_dir
 
 
-def test_the_newest_version_answers_unless_another_is_asked_for(three_versions: Path) -> None:
+@pytest.fixture
+def three_versions(one_version: Path) -> Path:
+    """Give a folder in which softmax, alone, has the versions 1, 2 and 3."""
+    publish(one_version, "softmax", 2)
+    publish(one_version, "softmax", 3)
+    return one_version
+
+
+def states(models: Repository) -> dict[int, str]:
+    return {version.number: version.state for version in models.models["softmax"]}
+
+
+async def test_the_newest_version_answers_unless_another_is_asked_for(three_versions: Path, repository: Open) -> None:
     models = repository(three_versions)
-    models.load()
+    await models.look()
     assert models.find("softmax").card.version == 3
     assert models.find("softmax", 2).card.version == 2
+    assert models.find("softmax", label="latest").card.version == 3
     assert [served.card.version for served in models.served()] == [3]
 
 
-def test_only_the_newest_versions_are_loaded(three_versions: Path) -> None:
+async def test_only_the_newest_versions_are_loaded(three_versions: Path, repository: Open) -> None:
     models = repository(three_versions, keep_versions=2)
-    models.load()
-    assert [version.state for version in models.models["softmax"]] == ["ready", "ready", "not_loaded"]
-    assert models.models["softmax"][2].card is not None
+    await models.look()
+    assert states(models) == {3: "ready", 2: "ready", 1: "not_loaded"}
     with pytest.raises(UnknownVersion, match=r"Model 'softmax' has no version 1\. Available versions: 3, 2\."):
         models.find("softmax", 1)
 
 
-def test_a_broken_version_says_why_and_the_one_before_it_answers(three_versions: Path) -> None:
-    (three_versions / "softmax" / "3" / "saved_model.pb").write_bytes(b"")
-    models = repository(three_versions)
-    models.load()
+async def test_the_cards_of_what_is_not_loaded_can_be_read(three_versions: Path, repository: Open) -> None:
+    (three_versions / "softmax" / "2" / "model.json").write_text("{}")
+    cards = await repository(three_versions).cards()
+    assert [card.version for card in cards.values()] == [3, 1]
+
+
+async def test_a_pinned_version_answers_and_the_newest_stands_behind_it(three_versions: Path, repository: Open) -> None:
+    models = repository(three_versions, model_versions="softmax:1", keep_versions=1)
+    await models.look()
+    assert models.find("softmax").card.version == 1
+    assert models.labels("softmax") == {"stable": 1, "latest": 3}
+    assert states(models) == {3: "ready", 2: "not_loaded", 1: "ready"}
+
+
+async def test_an_unknown_label_is_answered_with_those_there_are(one_version: Path, repository: Open) -> None:
+    models = repository(one_version)
+    await models.look()
+    with pytest.raises(UnknownVersion, match=r"no label 'canary'\. Labels: stable, latest\."):
+        models.find("softmax", label="canary")
+
+
+async def test_a_new_version_takes_over(one_version: Path, repository: Open) -> None:
+    models = repository(one_version, keep_versions=1)
+    await models.look()
+    publish(one_version, "softmax", 2)
+    await models.look()
+    assert models.find("softmax").card.version == 2
+    assert states(models) == {2: "ready", 1: "not_loaded"}
+
+
+async def test_what_began_on_the_old_version_ends_on_it(one_version: Path, repository: Open) -> None:
+    models = repository(one_version, keep_versions=1)
+    await models.look()
+    old = models.find("softmax")
+    publish(one_version, "softmax", 2)
+    await models.look()
+    assert states(models) == {2: "ready", 1: "unloading"}
+    assert (await old.batcher.score(np.zeros((1, 28, 28), np.uint8))).probabilities.shape == (1, 10)
+    del old
+    await models.look()
+    assert states(models) == {2: "ready", 1: "not_loaded"}
+
+
+async def test_a_new_model_is_found(one_version: Path, models_dir: Path, repository: Open) -> None:
+    models = repository(one_version)
+    await models.look()
+    shutil.copytree(one_version / "softmax", one_version / ".perceptron")
+    (one_version / ".perceptron").rename(one_version / "perceptron")
+    await models.look()
+    with pytest.raises(NotReady, match="says that it is softmax/1"):
+        models.find("perceptron")
+    shutil.rmtree(one_version / "perceptron")
+    await models.look()
+    with pytest.raises(UnknownModel):
+        models.find("perceptron")
+
+
+async def test_a_broken_version_says_why_and_the_one_before_it_answers(three_versions: Path, repository: Open) -> None:
+    spoil(three_versions / "softmax" / "3")
+    models = repository(three_versions, keep_versions=1)
+    await models.look()
     assert models.find("softmax").card.version == 2
     broken = models.models["softmax"][0]
     assert broken.state == "failed"
@@ -55,25 +146,105 @@ def test_a_broken_version_says_why_and_the_one_before_it_answers(three_versions:
         models.find("softmax", 3)
 
 
-def test_an_unknown_model_is_answered_with_those_there_are(three_versions: Path) -> None:
+async def test_a_broken_version_is_tried_again_when_its_files_change(one_version: Path, repository: Open) -> None:
+    models = repository(one_version)
+    second = publish(one_version, "softmax", 2)
+    spoil(second)
+    await models.look()
+    tried = models.models["softmax"][0].fingerprint
+    await models.look()
+    assert models.models["softmax"][0].fingerprint is tried
+    mend(second)
+    await models.look()
+    assert models.find("softmax").card.version == 2
+
+
+async def test_unpublishing_rolls_back(three_versions: Path, repository: Open) -> None:
+    models = repository(three_versions, keep_versions=1)
+    await models.look()
+    third = three_versions / "softmax" / "3"
+    third.rename(three_versions / "softmax" / ".3")
+    await models.look()
+    assert models.find("softmax").card.version == 2
+    assert list(states(models)) == [2, 1]
+    (three_versions / "softmax" / ".3").rename(third)
+    await models.look()
+    assert models.find("softmax").card.version == 3
+
+
+async def test_a_version_published_anew_under_its_number_is_loaded_anew(one_version: Path, repository: Open) -> None:
+    models = repository(one_version)
+    second = publish(one_version, "softmax", 2)
+    await models.look()
+    before = models.find("softmax")
+    shutil.rmtree(second)
+    publish(one_version, "softmax", 2)
+    await models.look()
+    assert models.find("softmax").card.version == 2
+    assert models.find("softmax") is not before
+
+
+async def test_files_altered_under_a_version_that_answers_are_told_and_harm_nothing(
+    one_version: Path, repository: Open
+) -> None:
+    models = repository(one_version)
+    await models.look()
+    spoil(one_version / "softmax" / "1")
+    await models.look()
+    assert models.find("softmax").card.version == 1
+    assert "has been altered" in str(models.models["softmax"][0].reason)
+
+
+async def test_unloading_reaches_every_worker_and_lasts_until_it_is_loaded(one_version: Path, repository: Open) -> None:
+    one, other = repository(one_version), repository(one_version)
+    await one.look()
+    await other.look()
+    await one.unload("softmax")
+    with pytest.raises(NotReady, match="Model 'softmax' has been unloaded"):
+        one.find("softmax")
+    await other.look()
+    for models in (one, other):
+        assert states(models) == {1: "not_loaded"}
+        assert "has been unloaded" in models.missing()["softmax"]
+    await other.load("softmax")
+    await one.look()
+    assert one.find("softmax").card.version == other.find("softmax").card.version == 1
+
+
+async def test_loading_looks_at_once_and_says_what_is_wrong(one_version: Path, repository: Open) -> None:
+    models = repository(one_version)
+    await models.load("softmax")
+    assert models.find("softmax").card.version == 1
+    spoil(publish(one_version, "softmax", 2))
+    with pytest.raises(BrokenArtefact, match=r"saved_model\.pb has been altered.* Version 1 answers as before\."):
+        await models.load("softmax")
+    with pytest.raises(UnknownModel):
+        await models.load("../models/softmax")
+    with pytest.raises(UnknownModel):
+        await models.unload("perceptron")
+
+
+async def test_an_unknown_model_is_answered_with_those_there_are(one_version: Path, repository: Open) -> None:
     with pytest.raises(UnknownModel, match=r"no model 'perceptron'\. Available models: softmax\."):
-        repository(three_versions).find("perceptron")
+        repository(one_version).find("perceptron")
 
 
-def test_a_model_that_is_loading_is_not_ready(three_versions: Path) -> None:
+async def test_a_model_that_is_loading_is_not_ready(one_version: Path, repository: Open) -> None:
+    models = repository(one_version)
+    assert states(models) == {1: "waiting"}
     with pytest.raises(NotReady, match="still loading"):
-        repository(three_versions).find("softmax")
+        models.find("softmax")
 
 
-def test_a_model_without_a_version_is_not_ready(tmp_path: Path) -> None:
-    (tmp_path / "softmax").mkdir()
+async def test_a_model_without_a_version_is_not_ready(tmp_path: Path, repository: Open) -> None:
+    (tmp_path / "models" / "softmax").mkdir(parents=True)
     with pytest.raises(NotReady, match="has no version"):
-        repository(tmp_path).find("softmax")
+        repository(tmp_path / "models").find("softmax")
 
 
-def test_what_is_required_and_missing_is_named(three_versions: Path) -> None:
-    models = repository(three_versions, required_models="softmax,convnet")
+async def test_what_is_required_and_missing_is_named(one_version: Path, repository: Open) -> None:
+    models = repository(one_version, required_models="softmax,convnet")
     assert "still loading" in models.missing()["softmax"]
-    models.load()
+    await models.look()
     assert list(models.missing()) == ["convnet"]
     assert "There is no model 'convnet'" in models.missing()["convnet"]

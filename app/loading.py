@@ -1,0 +1,98 @@
+"""Brings one version from disk into an engine that has proved itself, and takes it down. Knows not which, or when.
+
+All of it blocks, and is done in one thread of low priority: what is served meanwhile goes first.
+"""
+
+import asyncio
+import ctypes
+import os
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from app.artefact import Fingerprint, read_card, take_fingerprint, verify
+from app.card import Card
+from app.engine import Engine, load_engine, warm
+from app.errors import BrokenArtefact
+
+Result = TypeVar("Result")
+
+_NICENESS = 10
+"""A tenth of the weight of a thread at 0, so that loading gets on even where the cores are never idle."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A version that is ready to answer."""
+
+    card: Card
+    engine: Engine
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What came of loading a version, and the files that it came of."""
+
+    fingerprint: Fingerprint
+    outcome: Loaded | BrokenArtefact
+
+
+class Loader:
+    """The thread that loads. Its methods are for the event loop."""
+
+    def __init__(self, kind: Literal["openvino", "tensorflow"]) -> None:
+        self._kind = kind
+        # TensorFlow's own threads, which do its inference, would inherit a low priority from the one that loads.
+        prepare = _lower_priority if kind == "openvino" else None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="loader", initializer=prepare)
+
+    async def run(self, work: Callable[[], Result]) -> Result:
+        """Have the thread do some other work that blocks."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    async def load(self, directory: Path) -> Attempt:
+        """Load the version in `directory`, or find out why it cannot be served."""
+        return await self.run(lambda: _attempt(self._kind, directory))
+
+    async def free(self, things: list[Any]) -> None:
+        """Let go of what nobody else holds, and give the memory back: tens of milliseconds for an engine.
+
+        Args:
+            things: what is to go; the list is empty afterwards.
+
+        """
+        await self.run(lambda: _free(things))
+
+    async def close(self) -> None:
+        """Finish what was begun, and let the thread go."""
+        await asyncio.to_thread(self._thread.shutdown)
+
+
+def _attempt(kind: Literal["openvino", "tensorflow"], directory: Path) -> Attempt:
+    fingerprint = take_fingerprint(directory)  # before the files are read: a change meanwhile will show
+    try:
+        card = read_card(directory)
+        verify(directory, card)
+        engine = load_engine(kind, directory)
+        warm(engine)
+    except BrokenArtefact as error:
+        return Attempt(fingerprint, error)
+    return Attempt(fingerprint, Loaded(card, engine))
+
+
+def _free(things: list[Any]) -> None:
+    things.clear()
+    # The C library keeps freed memory for itself, in pieces between what is still in use.
+    if sys.platform == "linux":
+        with suppress(AttributeError):  # a C library other than glibc
+            ctypes.CDLL(None).malloc_trim(0)
+
+
+def _lower_priority() -> None:
+    if sys.platform == "linux":  # the only one where a thread has a priority of its own
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)

@@ -1,0 +1,40 @@
+import os
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app.errors import BrokenArtefact
+from app.loading import Loaded, Loader
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_version_is_loaded_with_the_fingerprint_of_its_files(models_dir: Path) -> None:
+    loader = Loader("openvino")
+    attempt = await loader.load(models_dir / "softmax" / "1")
+    await loader.close()
+    assert isinstance(attempt.outcome, Loaded)
+    assert attempt.outcome.card.name == "softmax"
+    assert attempt.outcome.engine(np.zeros((1, 28, 28), np.uint8)).logits.shape == (1, 10)
+    assert len(attempt.fingerprint) > 3
+
+
+async def test_a_broken_version_is_an_outcome_too(models_dir: Path) -> None:
+    directory = models_dir / "softmax" / "1"
+    (directory / "variables" / "variables.index").unlink()
+    loader = Loader("openvino")
+    attempt = await loader.load(directory)
+    await loader.close()
+    assert isinstance(attempt.outcome, BrokenArtefact)
+    assert "variables.index is missing" in str(attempt.outcome)
+    assert attempt.fingerprint
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="threads have priorities of their own on Linux only")
+async def test_loading_gives_way_to_serving() -> None:
+    loader = Loader("openvino")
+    loading = await loader.run(lambda: os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+    await loader.close()
+    assert loading > os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
