@@ -11,7 +11,7 @@ from fastapi_offline import FastAPIOffline
 
 from app import __version__, problems
 from app.admission import Admission
-from app.logs import configure_logging
+from app.logs import Lines, configure_logging
 from app.middleware import RequestObserver
 from app.orders import Orders, shared_folder
 from app.predictor import Predictor
@@ -24,13 +24,21 @@ from app.telemetry import Telemetry
 from app.watcher import watch
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """Build the service; its objects live on `app.state`, from the lifespan's beginning to its end."""
+def create_app(settings: Settings, *, output: Lines | None = None) -> FastAPI:
+    """Build the service; its objects live on `app.state`, from the lifespan's beginning to its end.
+
+    Args:
+        settings: what can be configured.
+        output: where the lines of the log go, if logging has been set up.
+
+    """
     telemetry = Telemetry()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
+            if output is not None:
+                await stack.enter_async_context(output.held_back())
             await stack.enter_async_context(telemetry)  # the first in is the last out, with everything counted
             repository = Repository(settings, telemetry, Orders(stack.enter_context(shared_folder())))
             stack.push_async_callback(repository.close)
@@ -60,14 +68,15 @@ def create_app(settings: Settings) -> FastAPI:
     problems.install(app)
     app.add_middleware(Shortcut, routes=predict.router.routes)
     app.add_middleware(Admission, longest_wait_seconds=settings.longest_wait_seconds)
-    app.add_middleware(RequestObserver, telemetry=telemetry, log=structlog.get_logger(), access_log=settings.access_log)
+    log = structlog.get_logger().bind()  # bound once: it takes longer than the rest of a line
+    app.add_middleware(RequestObserver, telemetry=telemetry, log=log, access_log=settings.access_log)
     return app
 
 
 def worker_app() -> FastAPI:
     """Build the application of one worker process, from the environment."""
-    configure_logging()
-    return create_app(Settings())
+    output = configure_logging()
+    return create_app(Settings(), output=output)
 
 
 async def _to_docs() -> RedirectResponse:
