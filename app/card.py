@@ -1,6 +1,6 @@
 """The model card: the schema of `model.json`, described in `models/README.md`. Knows nothing of how it was made."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
 
@@ -59,6 +59,25 @@ class Abstention(_Strict):
     energy: float | None
 
 
+class Measure(_Strict):
+    """One row of the comparison with the version that was served."""
+
+    name: str
+    before: str
+    after: str
+    p: Share | None
+    verdict: Literal["better", "worse", "same"]
+
+
+class Comparison(_Strict):
+    """What the gate said before the version was published."""
+
+    with_version: Annotated[int, Field(ge=1)]
+    measures: list[Measure]
+    objections: list[str]
+    forced: bool
+
+
 class Software(_Strict):
     """The versions that made the artefact."""
 
@@ -86,3 +105,4 @@ class Card(_Strict):
     preprocessing: Annotated[int, Field(ge=1)]
     files: Annotated[dict[str, Sha256], Field(min_length=1)]
     software: Software
+    comparison: Comparison | None = None

@@ -35,7 +35,9 @@ def artefact(data: Mnist, tmp_path_factory: pytest.TempPathFactory) -> Path:
     from training import run  # noqa: PLC0415 (imports TensorFlow, which the fast suite must not)
 
     config = replace(CONVNET, iterations=40, batch_size=25, warmup=5, bar=0.0)
-    return run.publish(run.train(config, data), tmp_path_factory.mktemp("models"))
+    folder = run.publish(run.train(config, data), tmp_path_factory.mktemp("models"), data.test)
+    assert folder
+    return folder
 
 
 def test_the_card_is_what_the_schema_says(artefact: Path) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from tqdm import tqdm
 
+from training import comparison
 from training.config import DEFAULTS, MODEL_NAMES, ModelName
 from training.data import Examples, Part, load_mnist
 from training.errors import TrainingError
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 SHEET_LENGTH = 160
 """The most pictures on a contact sheet."""
+
+NOTHING_TO_PUBLISH = "It gives the very answers of the version that is served. There is nothing to publish."
 
 app = typer.Typer(
     help="Teach two classifiers of handwritten digits with MNIST, and publish them as SavedModels.",
@@ -70,8 +73,12 @@ def train(  # noqa: PLR0913, PLR0917 (each is an option of the command)
     figures: Annotated[
         Path | None, typer.Option(help="Also draw curves and confusion into this folder, as PNGs.")
     ] = None,
+    *,
+    force: Annotated[
+        bool, typer.Option("--force", help="Publish whatever the gate says; the card keeps that.")
+    ] = False,
 ) -> None:
-    """Teach a model and publish it as its next version, unless it reads too few test images right."""
+    """Teach a model and publish it as its next version, unless it is no better than the version before."""
     with told_plainly():
         options = {"iterations": iterations, "batch_size": batch_size, "learning_rate": learning_rate}
         chosen: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
@@ -85,11 +92,12 @@ def train(  # noqa: PLR0913, PLR0917 (each is an option of the command)
         typer.echo(summary(made.card["test"]))
         if figures:
             write_figures(made, figures)
-        typer.echo(f"Published {run.publish(made, models)}")
+        published = run.publish(made, models, examples.test, force=force)
+        typer.echo(f"Published {published}" if published else NOTHING_TO_PUBLISH)
 
 
 @app.command()
-def evaluate(  # noqa: PLR0913, PLR0917 (each is an option of the command)
+def evaluate(  # noqa: PLR0913 (each is an option of the command)
     model: Annotated[str, typer.Argument(metavar="NAME", help="The model's name.")],
     version: Annotated[int | None, typer.Option(help="Its version. [the highest]")] = None,
     pictures: Annotated[
@@ -100,7 +108,8 @@ def evaluate(  # noqa: PLR0913, PLR0917 (each is an option of the command)
     sheet: Annotated[
         Path | None, typer.Option(help="With --pictures: a contact sheet as PNG, the worst first.")
     ] = None,
-    corrupted: Annotated[bool, typer.Option("--corrupted", help="Judge it by fifteen corruptions of MNIST.")] = False,  # noqa: FBT002 (a flag of the command)
+    *,
+    corrupted: Annotated[bool, typer.Option("--corrupted", help="Judge it by fifteen corruptions of MNIST.")] = False,
     part: Annotated[Part, typer.Option(help="With --corrupted: the part of MNIST to corrupt.")] = "test",
     models: ModelsFolder = Path("models"),
     mnist: MnistFolder = None,
@@ -150,6 +159,24 @@ def evaluate_corrupted(artefact: Path, examples: Examples) -> None:
     predict, _ = export.load(artefact)
     for line in robustness_table(measure_robustness(partial(export.answer, predict), examples)):
         typer.echo(line)
+
+
+@app.command()
+def compare(
+    before: Annotated[str, typer.Argument(metavar="A", help="A version, such as convnet/2; convnet: its highest.")],
+    after: Annotated[str, typer.Argument(metavar="B", help="Another, to be found better or worse than A.")],
+    models: ModelsFolder = Path("models"),
+    mnist: MnistFolder = None,
+) -> None:
+    """Compare two versions by what they read right, by their calibration and by their cost, as the gate does."""
+    with told_plainly():
+        import_tensorflow()
+        from training import export, run
+
+        old, new = (run.enter(export.find_named(models, named)) for named in (before, after))
+        measures = comparison.compare(old, new, load_mnist(mnist).test)
+        for line in comparison.comparison_table(old, new, measures):
+            typer.echo(line)
 
 
 @app.command()

@@ -17,5 +17,9 @@ class BarMissed(TrainingError):
     """A run reads too few test images right to be published."""
 
 
+class GateClosed(TrainingError):
+    """A run is no better than the version that is served, or worse."""
+
+
 class ArtefactError(TrainingError):
     """An artefact cannot be found, or is not what its card says."""

@@ -129,6 +129,15 @@ def find_version(models: Path, name: str, version: int | None = None) -> Path:
     return models / name / str(version or available[-1])
 
 
+def find_named(models: Path, named: str) -> Path:
+    """Give the folder of `<name>/<version>`, or of the highest version of `<name>`, or raise ArtefactError."""
+    name, _, version = named.partition("/")
+    if version and not (version.isascii() and version.isdecimal()):
+        msg = f"'{named}' is no version. Expected a model and a number, such as convnet/2, or a model alone."
+        raise ArtefactError(msg)
+    return find_version(models, name, int(version) if version else None)
+
+
 def load(folder: Path) -> tuple[Predict, dict[str, Any]]:
     """Give the `serving_default` of an artefact and its card, or raise ArtefactError if its files are not its own."""
     try:

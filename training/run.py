@@ -3,6 +3,7 @@
 import platform
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,12 @@ import tensorflow as tf
 
 import imaging
 import training
-from training import evaluate, export
+from training import evaluate, export, gate
+from training.comparison import Contender
 from training.config import TrainingConfig
 from training.data import SHA256, Examples, Mnist
 from training.drawings import draw_digits, draw_no_digits
-from training.errors import BarMissed
+from training.errors import BarMissed, GateClosed
 from training.loop import HistoryPoint, run_training_loop
 from training.networks import Network, build_affine, build_convnet, count_multiply_adds, count_parameters
 
@@ -84,16 +86,61 @@ def with_drawings(examples: Examples, config: TrainingConfig) -> Examples:
     return examples + draw_digits(config.drawn_digits, rng) + draw_no_digits(config.drawn_no_digits, rng)
 
 
-def publish(run: Run, models: Path) -> Path:
-    """Publish what a run made as the next version, and give its folder, or raise BarMissed."""
-    reached, bar = run.card["test"]["accuracy"], run.card["training"]["bar"]
+def publish(
+    run: Run,
+    models: Path,
+    test: Examples,
+    held_back: Examples | None = None,
+    *,
+    force: bool = False,
+) -> Path | None:
+    """Publish what a run made as the next version, and give its folder.
+
+    Where a version is served already, the gate compares the two on the test part and on held-back feedback. None: the
+    run gives the very answers of that version, so there is nothing to publish. With `force` it is published whatever
+    the gate says, and the card keeps that.
+
+    Raises BarMissed if it reads too few images right, forced or not, and GateClosed if the gate refuses it.
+    """
+    check_bar(run.card)
+    served = newest(run.card["name"], models)
+    if served is None:
+        return export.publish(run.servable, run.card, models)
+    decision = gate.decide(served, contend(run), test, held_back)
+    if not force and decision.reproduced:
+        return None
+    if not force and decision.objections:
+        msg = f"The gate refuses the candidate. Nothing was published; --force would.\n{decision}"
+        raise GateClosed(msg)
+    comparison = decision.as_json(served.card["version"], forced=force)
+    return export.publish(run.servable, {**run.card, "comparison": comparison}, models)
+
+
+def check_bar(card: dict[str, Any]) -> None:
+    """Raise BarMissed if fewer of the test images are read right than the configuration asks for."""
+    reached, bar = card["test"]["accuracy"], card["training"]["bar"]
     if reached < bar:
         msg = (
-            f"{run.card['name']} reads {reached:.2%} of the test images right, and {bar:.2%} is the least to be "
+            f"{card['name']} reads {reached:.2%} of the test images right, and {bar:.2%} is the least to be "
             "published. Nothing was published. Try the default configuration, or more iterations."
         )
         raise BarMissed(msg)
-    return export.publish(run.servable, run.card, models)
+
+
+def contend(run: Run) -> Contender:
+    """Enter what a run made for a comparison."""
+    return Contender("the candidate", run.card, partial(export.answer, run.servable.predict))
+
+
+def enter(folder: Path) -> Contender:
+    """Enter a published version for a comparison, or raise ArtefactError."""
+    predict, card = export.load(folder)
+    return Contender(f"{card['name']} {card['version']}", card, partial(export.answer, predict))
+
+
+def newest(name: str, models: Path) -> Contender | None:
+    """Enter the highest version of a model for a comparison, if there is one: it is what is served."""
+    return enter(export.find_version(models, name)) if export.versions(models / name) else None
 
 
 def check(folder: Path, mnist: Mnist) -> tuple[dict[str, Any], list[str]]:

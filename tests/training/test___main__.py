@@ -36,6 +36,16 @@ def test_help_waits_for_no_tensorflow() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0  # noqa: S603 (ours)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("named", "said"), [("softmax/one", "'softmax/one' is no version"), ("lenet", "no version in")]
+)
+def test_only_versions_that_there_are_can_be_compared(run: Run, named: str, said: str) -> None:
+    result = run("compare", named, "softmax")
+    assert result.exit_code == 1
+    assert said in result.stderr
+
+
 def test_samples_are_drawn(run: Run, tmp_path: Path) -> None:
     result = run("show", "10", "24", "--out", "drawn/samples.png", "--part", "test")
     assert result.exit_code == 0
@@ -85,7 +95,19 @@ def test_a_model_is_taught_published_drawn_and_evaluated(
     assert evaluated.exit_code == 0
     assert evaluated.stdout.endswith("made/softmax/1/model.json agrees.\n")
 
-    card = tmp_path / "made" / "softmax" / "1" / "model.json"
+    again = run("train", "softmax", "--batch-size", "50", "--models", "made")
+    assert again.exit_code == 0
+    assert again.stdout.endswith("There is nothing to publish.\n")
+
+    refused = run("train", "softmax", "--batch-size", "50", "--models", "made", "--seed", "2")
+    assert refused.exit_code == 1
+    assert "Nothing is significantly better than in softmax 1" in refused.stderr
+    forced = run("train", "softmax", "--batch-size", "50", "--models", "made", "--seed", "2", "--force")
+    assert forced.stdout.endswith("Published made/softmax/2\n")
+    compared = run("compare", "softmax/1", "softmax", "--models", "made")
+    assert compared.stdout.startswith("| | softmax 1 | softmax 2 | p | verdict | |\n")
+
+    card = tmp_path / "made" / "softmax" / "2" / "model.json"
     card.write_text(card.read_text().replace('"accuracy"', '"accuracy": 0.1, "was"'))
     doubted = run("evaluate", "softmax", "--models", "made")
     assert doubted.exit_code == 1

@@ -6,12 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from app.card import Card
 from training import run
 from training.config import CONVNET, SOFTMAX
 from training.data import NOT_A_DIGIT, Mnist
-from training.errors import BarMissed
+from training.errors import BarMissed, GateClosed
 from training.evaluate import softmax
-from training.export import answer
+from training.export import Servable, answer
+from training.networks import build_convnet
 
 pytestmark = pytest.mark.slow
 
@@ -20,6 +22,12 @@ pytestmark = pytest.mark.slow
 def made(bars: Mnist) -> run.Run:
     quick = replace(CONVNET, iterations=60, batch_size=25, warmup=5, drawn_digits=10, drawn_no_digits=10)
     return run.train(replace(quick, augmentation=None), bars)
+
+
+def published(made: run.Run, models: Path, mnist: Mnist, *, force: bool = False) -> Path:
+    folder = run.publish(made, models, mnist.test, force=force)
+    assert folder
+    return folder
 
 
 def test_the_card_says_what_was_done(made: run.Run, bars: Mnist) -> None:
@@ -67,7 +75,7 @@ def test_the_lesson_s_softmax_learns_from_nothing_but_mnist(bars: Mnist) -> None
 
 
 def test_a_published_run_checks_out(made: run.Run, bars: Mnist, tmp_path: Path) -> None:
-    folder = run.publish(replace(made, card={**made.card, "training": {"bar": 0.0}}), tmp_path)
+    folder = published(replace(made, card={**made.card, "training": {"bar": 0.0}}), tmp_path, bars)
     found, differing = run.check(folder, bars)
     assert differing == []
     assert found["correct"] == made.card["test"]["correct"]
@@ -75,18 +83,42 @@ def test_a_published_run_checks_out(made: run.Run, bars: Mnist, tmp_path: Path) 
 
 def test_a_card_from_before_a_field_was_kept_checks_out(made: run.Run, bars: Mnist, tmp_path: Path) -> None:
     kept = {name: value for name, value in made.card["test"].items() if name != "reliability"}
-    folder = run.publish(replace(made, card={**made.card, "training": {"bar": 0.0}, "test": kept}), tmp_path)
+    folder = published(replace(made, card={**made.card, "training": {"bar": 0.0}, "test": kept}), tmp_path, bars)
     assert run.check(folder, bars)[1] == []
 
 
 def test_a_card_that_boasts_is_found_out(made: run.Run, bars: Mnist, tmp_path: Path) -> None:
     boast = {**made.card["test"], "accuracy": 0.9999, "recall": [1.0] * 9 + [0.5]}
-    folder = run.publish(replace(made, card={**made.card, "test": boast}), tmp_path)
+    folder = published(replace(made, card={**made.card, "test": boast}), tmp_path, bars)
     assert run.check(folder, bars)[1] == ["accuracy", "recall"]
 
 
-def test_a_run_below_its_bar_publishes_nothing(made: run.Run, tmp_path: Path) -> None:
+def test_a_run_below_its_bar_publishes_nothing(made: run.Run, bars: Mnist, tmp_path: Path) -> None:
     poor = {**made.card, "test": {**made.card["test"], "accuracy": 0.98}}
     with pytest.raises(BarMissed, match=r"98\.00% .* 99\.00% is the least .* Nothing was published"):
-        run.publish(replace(made, card=poor), tmp_path)
+        run.publish(replace(made, card=poor), tmp_path, bars.test)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_very_same_answers_are_published_once(made: run.Run, bars: Mnist, tmp_path: Path) -> None:
+    assert "comparison" not in json.loads((published(made, tmp_path, bars) / "model.json").read_text())
+    assert run.publish(made, tmp_path, bars.test) is None
+    assert [path.name for path in (tmp_path / "convnet").iterdir()] == ["1"]
+
+
+def test_a_worse_run_is_refused_unless_it_is_forced_which_its_card_keeps(
+    made: run.Run, bars: Mnist, tmp_path: Path
+) -> None:
+    published(made, tmp_path, bars)
+    untaught = build_convnet(seed=1).folded()
+    worse = replace(made, network=untaught, servable=Servable(untaught, 1.0))
+    with pytest.raises(GateClosed, match=r"refuses the candidate\. Nothing was published(.|\n)*MNIST test, right: sig"):
+        run.publish(worse, tmp_path, bars.test)
+    assert [path.name for path in (tmp_path / "convnet").iterdir()] == ["1"]
+
+    card = json.loads((published(worse, tmp_path, bars, force=True) / "model.json").read_text())
+    assert card["version"] == 2
+    assert card["comparison"]["forced"]
+    assert card["comparison"]["with_version"] == 1
+    assert "MNIST test, right: significantly worse." in card["comparison"]["objections"]
+    Card.model_validate(card)

@@ -1,0 +1,81 @@
+from typing import Any
+
+import numpy as np
+import pytest
+
+from training.comparison import Contender
+from training.data import Examples, Images
+from training.evaluate import Floats
+from training.gate import Decision, decide, is_new
+
+LABELS = (np.arange(200) % 10).astype(np.int32)
+TEST = Examples(np.zeros((200, 28, 28), np.uint8), LABELS)
+TEST.images[:, 0, 0] = LABELS
+CARD = {
+    "multiply_adds": 1_000,
+    "abstention": {"confidence": 0.0, "energy": None},
+    "data": {"files": {"train": "one"}},
+    "preprocessing": 1,
+}
+
+
+def contender(title: str, right: float, **card: object) -> Contender:
+    """Give a model that reads this share of the digits right: the others as the one after."""
+
+    def answer(images: Images) -> tuple[Floats, Floats]:
+        digits = images[:, 0, 0].astype(int)
+        wrong = np.arange(len(images)) >= right * len(images)
+        probabilities = np.full((len(images), 10), 0.01)
+        probabilities[np.arange(len(images)), (digits + wrong) % 10] = 0.91
+        return np.log(probabilities), probabilities
+
+    return Contender(title, CARD | card, answer)
+
+
+NEW = {"data": {"files": {"train": "another"}}}
+
+
+def test_a_better_candidate_passes() -> None:
+    decision = decide(contender("convnet 1", 0.5), contender("the candidate", 0.9), TEST)
+    assert decision.objections == []
+    assert not decision.reproduced
+
+
+def test_a_worse_candidate_does_not_pass_and_is_told_why() -> None:
+    decision = decide(contender("convnet 1", 0.9), contender("the candidate", 0.5, **NEW), TEST)
+    assert "MNIST test, right: significantly worse." in decision.objections
+    table, *objections = str(decision).split("MNIST test, right: significantly worse.")
+    assert "| MNIST test, right | 180 of 200 (90.00%) | 100 of 200 (50.00%) | < 0.001 | worse |" in table
+    assert objections
+
+
+@pytest.mark.parametrize(("card", "passes"), [({}, False), (NEW, True), ({"preprocessing": 2}, True)])
+def test_an_equal_passes_only_if_it_learnt_from_something_new(card: dict[str, Any], passes: bool) -> None:  # noqa: FBT001
+    decision = decide(contender("convnet 1", 0.9), contender("the candidate", 0.905, **card), TEST)
+    assert is_new(CARD | card, CARD) is passes
+    assert (decision.objections == []) is passes
+    if not passes:
+        assert decision.objections == [
+            "Nothing is significantly better than in convnet 1, and there is nothing new to learn from."
+        ]
+
+
+def test_feedback_that_contradicts_itself_does_not_pass() -> None:
+    shuffled = Examples(TEST.images[:40], (TEST.labels[:40] + 3) % 10)
+    decision = decide(contender("convnet 1", 0.9), contender("the candidate", 0.9, **NEW), TEST, shuffled)
+    assert len(decision.objections) == 1
+    assert decision.objections[0].startswith("held-back feedback: 0% agrees with what was learnt from the rest of it")
+
+
+def test_the_very_same_answers_are_noticed() -> None:
+    assert decide(contender("convnet 1", 0.9), contender("the candidate", 0.9), TEST).reproduced
+
+
+def test_a_card_keeps_what_the_gate_said() -> None:
+    decision = Decision([], [], ["It is worse."], reproduced=False)
+    assert decision.as_json(2, forced=True) == {
+        "with_version": 2,
+        "measures": [],
+        "objections": ["It is worse."],
+        "forced": True,
+    }
