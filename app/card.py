@@ -14,12 +14,23 @@ class _Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class Source(_Strict):
+    """What the model learnt from beside MNIST: a feedback store or a folder of pictures."""
+
+    name: str
+    kind: Literal["feedback", "pictures"]
+    sha256: Sha256
+    learnt: Count
+    held_back: Count
+
+
 class Data(_Strict):
     """What the model learnt from and was judged on."""
 
     name: str
     files: dict[str, Sha256]
     split: dict[str, Count]
+    also: list[Source] = []
 
 
 class HistoryPoint(_Strict):

@@ -17,12 +17,13 @@ from tqdm import tqdm
 
 from training import comparison
 from training.config import DEFAULTS, MODEL_NAMES, ModelName
-from training.data import Examples, Part, load_mnist
+from training.data import Examples, Mnist, Part, load_mnist
 from training.errors import TrainingError
 from training.pictures import confusion, find_pictures, judge, summarise
 from training.quiet import import_tensorflow
 from training.results import results_table
 from training.robustness import measure_robustness, robustness_table
+from training.sources import Source, load_sources
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -59,6 +60,14 @@ MnistFolder = Annotated[
         help="A folder that holds the four MNIST files; without it they are downloaded once.",
     ),
 ]
+Also = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="SOURCE",
+        help="Learn from this too: a feedback store, or a folder of pictures with a CSV or a folder for each class. "
+        "Can be given several times.",
+    ),
+]
 
 
 @app.command()
@@ -68,6 +77,10 @@ def train(  # noqa: PLR0913, PLR0917 (each is an option of the command)
     iterations: Annotated[int | None, typer.Option(help=f"Batches to learn from. [{_defaults('iterations')}]")] = None,
     batch_size: Annotated[int | None, typer.Option(help=f"Images in a batch. [{_defaults('batch_size')}]")] = None,
     learning_rate: Annotated[float | None, typer.Option(help=f"The base rate. [{_defaults('learning_rate')}]")] = None,
+    also: Also = None,
+    also_share: Annotated[
+        float | None, typer.Option(help=f"How much of an epoch comes from --also. [{_defaults('also_share')}]")
+    ] = None,
     models: ModelsFolder = Path("models"),
     mnist: MnistFolder = None,
     figures: Annotated[
@@ -80,15 +93,21 @@ def train(  # noqa: PLR0913, PLR0917 (each is an option of the command)
 ) -> None:
     """Teach a model and publish it as its next version, unless it is no better than the version before."""
     with told_plainly():
-        options = {"iterations": iterations, "batch_size": batch_size, "learning_rate": learning_rate}
+        options = {
+            "iterations": iterations,
+            "batch_size": batch_size,
+            "learning_rate": learning_rate,
+            "also_share": also_share,
+        }
         chosen: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
         config = replace(DEFAULTS[model], seed=seed, **chosen)
         examples = load_mnist(mnist)
+        sources = read_sources(also or [], examples)
         import_tensorflow()
         from training import run
 
         with progress_bar(config.iterations, model) as on_progress:
-            made = run.train(config, examples, on_progress)
+            made = run.train(config, examples, on_progress, sources)
         typer.echo(summary(made.card["test"]))
         if figures:
             write_figures(made, figures)
@@ -199,6 +218,16 @@ def show(
         from training.figures import show_sample
 
         write_figure(show_sample(examples, indices), out)
+
+
+def read_sources(addresses: list[str], mnist: Mnist) -> list[Source]:
+    """Read what is learnt beside MNIST, and say of each source what there is to know before training starts."""
+    sources = load_sources(addresses, mnist.test.images)
+    for source in sources:
+        for remark in source.remarks:
+            typer.echo(remark, err=True)
+        typer.echo(f"{source.name}: {len(source.learn)} images to learn from, {len(source.held_back)} held back.")
+    return sources
 
 
 @contextmanager

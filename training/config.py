@@ -52,6 +52,8 @@ class TrainingConfig:
     """How many digits drawn in code join the training images."""
     drawn_no_digits: int = 0
     """How many drawings of something else join them, to be answered with the same score for every digit."""
+    also_share: float = 0.1
+    """How much of an epoch is to come from `--also`, whose images are repeated for it, 20 times at most."""
 
     def __post_init__(self) -> None:
         """Refuse values that no run could use."""
@@ -61,6 +63,7 @@ class TrainingConfig:
         _require(0 <= self.abstained < 1, "abstained", self.abstained, "at least 0 and less than 1")
         _require(self.drawn_digits >= 0, "drawn_digits", self.drawn_digits, "at least 0")
         _require(self.drawn_no_digits >= 0, "drawn_no_digits", self.drawn_no_digits, "at least 0")
+        _require(0 < self.also_share < 1, "also_share", self.also_share, "more than 0 and less than 1")
         _require(0 <= self.seed < 2**31, "seed", self.seed, "from 0 to 2147483647")
 
     def as_json(self) -> dict[str, Any]:

@@ -5,7 +5,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -78,6 +78,15 @@ class Examples:
 
     def __add__(self, other: "Examples") -> "Examples":
         return Examples(np.concatenate([self.images, other.images]), np.concatenate([self.labels, other.labels]))
+
+
+class LabelledImage(NamedTuple):
+    """One image, what it shows and where it came from."""
+
+    place: str
+    """For people: the file's path or address."""
+    image: Images  # [28, 28]
+    label: int
 
 
 @dataclass(frozen=True)

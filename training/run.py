@@ -1,7 +1,7 @@
 """A training run from the data to the published artefact, and the check of one. Knows nothing of the command line."""
 
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,7 @@ from training.drawings import draw_digits, draw_no_digits
 from training.errors import BarMissed, GateClosed
 from training.loop import HistoryPoint, run_training_loop
 from training.networks import Network, build_affine, build_convnet, count_multiply_adds, count_parameters
+from training.sources import Source, mix
 
 
 @dataclass(frozen=True)
@@ -35,15 +36,18 @@ def train(
     config: TrainingConfig,
     mnist: Mnist,
     on_progress: Callable[[int, HistoryPoint | None], None] = lambda _iteration, _point: None,
+    also: Sequence[Source] = (),
 ) -> Run:
     """Teach a network, calibrate it on the validation part and report on the test part; publishes nothing.
 
+    It learns from what the sources in `also` have beside MNIST, but for what they hold back.
     The same configuration on the same machine gives the same weights, bit for bit.
     """
     tf.config.experimental.enable_op_determinism()
     tf.keras.utils.set_random_seed(config.seed)
     network = build_affine() if config.model == "softmax" else build_convnet(config.seed)
-    history = run_training_loop(network, with_drawings(mnist.train, config), mnist.validation, config, on_progress)
+    learnt = mix(with_drawings(mnist.train, config), also, config.also_share)
+    history = run_training_loop(network, learnt, mnist.validation, config, on_progress)
 
     published = network.folded()
     logits, _ = export.answer(export.Servable(published, temperature=1.0).predict, mnist.validation.images)
@@ -64,6 +68,7 @@ def train(
             "name": "MNIST",
             "files": SHA256,
             "split": {"train": len(mnist.train), "validation": len(mnist.validation), "test": len(mnist.test)},
+            **({"also": [source.as_json() for source in also]} if also else {}),
         },
         "history": [point.as_json() for point in history],
         "validation": evaluate.score(probabilities, mnist.validation.labels),

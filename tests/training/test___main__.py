@@ -5,15 +5,24 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
+from imaging import encode_png
 from training import __main__ as command
 from training.config import DEFAULTS
 from training.data import Mnist
+from training.drawings import draw_digits
 
 Run = Callable[..., Result]
+
+
+def stop(*arguments: object) -> NoReturn:
+    """Be someone who presses Ctrl-C."""
+    raise KeyboardInterrupt
 
 
 @pytest.fixture
@@ -66,9 +75,6 @@ def test_a_bad_option_is_refused_before_anything_is_loaded(run: Run) -> None:
 
 
 def test_ctrl_c_is_one_line_and_exit_code_130(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    def stop(folder: Path | None) -> Mnist:
-        raise KeyboardInterrupt
-
     monkeypatch.setattr(command, "load_mnist", stop)
     result = run("show", "1")
     assert result.exit_code == 130
@@ -112,6 +118,26 @@ def test_a_model_is_taught_published_drawn_and_evaluated(
     doubted = run("evaluate", "softmax", "--models", "made")
     assert doubted.exit_code == 1
     assert "says otherwise in: accuracy" in doubted.stderr
+
+
+def test_what_is_amiss_with_a_source_is_told_before_training_starts(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine" / "1").mkdir(parents=True)
+    (tmp_path / "mine" / "1" / "a.png").write_bytes(encode_png(draw_digits(2, np.random.default_rng(0)).images[1]))
+    (tmp_path / "mine" / "1" / "b.png").write_bytes(b"rubbish")
+    monkeypatch.setattr(command, "import_tensorflow", stop)
+    result = run("train", "softmax", "--also", "mine")
+    assert result.exit_code == 130
+    assert "mine/1/b.png is passed over" in result.stderr
+    assert "mine has no picture of: 0, 2, 3" in result.stderr
+    assert "mine: 1 images to learn from, 0 held back." in result.stdout
+
+
+def test_a_source_that_there_is_not_stops_the_start(run: Run) -> None:
+    result = run("train", "softmax", "--also", "nowhere")
+    assert result.exit_code == 1
+    assert result.stderr == "Error: nowhere is no folder. Name one that holds pictures.\n"
 
 
 @pytest.mark.slow

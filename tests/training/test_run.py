@@ -9,11 +9,12 @@ import pytest
 from app.card import Card
 from training import run
 from training.config import CONVNET, SOFTMAX
-from training.data import NOT_A_DIGIT, Mnist
+from training.data import NOT_A_DIGIT, Examples, Mnist
 from training.errors import BarMissed, GateClosed
-from training.evaluate import softmax
+from training.evaluate import accuracy, softmax
 from training.export import Servable, answer
 from training.networks import build_convnet
+from training.sources import Source
 
 pytestmark = pytest.mark.slow
 
@@ -72,6 +73,21 @@ def test_the_lesson_s_softmax_learns_from_nothing_but_mnist(bars: Mnist) -> None
     joined = run.with_drawings(bars.train, SOFTMAX)
     np.testing.assert_array_equal(joined.images, bars.train.images)
     np.testing.assert_array_equal(joined.labels, bars.train.labels)
+
+
+def test_the_card_says_what_else_was_learnt_from(bars: Mnist) -> None:
+    source = Source("corrections", "feedback", "0" * 64, learn=bars.test[:30], held_back=bars.test[30:40], remarks=())
+    card = run.train(replace(SOFTMAX, iterations=10), bars, also=[source]).card
+    assert card["data"]["also"] == [source.as_json()]
+
+
+def test_what_else_is_learnt_from_is_learnt(bars: Mnist) -> None:
+    upside_down = Examples(bars.train.images[:, ::-1], 9 - bars.train.labels)
+    source = Source("upside-down", "pictures", "0" * 64, learn=upside_down, held_back=bars.test[:0], remarks=())
+    config = replace(SOFTMAX, iterations=300, learning_rate=0.1, also_share=0.9)
+    without, with_it = (run.train(config, bars, also=also).servable.predict for also in ([], [source]))
+    images, labels = bars.test.images[:, ::-1], 9 - bars.test.labels
+    assert accuracy(answer(without, images)[0], labels) < 0.5 < accuracy(answer(with_it, images)[0], labels)
 
 
 def test_a_published_run_checks_out(made: run.Run, bars: Mnist, tmp_path: Path) -> None:
