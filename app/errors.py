@@ -4,6 +4,8 @@ ServiceError
 ├── MalformedRequest      the request does not have the form that was asked for
 ├── UnsupportedBody       the body says that it is something other than a picture
 ├── TooLarge              more bytes or more files than are taken
+├── Unauthenticated       the request does not bear the token it needs
+├── Forbidden             nobody may do this with these settings
 ├── UnknownModel          no model of that name
 ├── UnknownVersion        the model has no such version
 │   └── UnknownLabel      or no such label
@@ -30,6 +32,24 @@ class UnsupportedBody(ServiceError):
 
 class TooLarge(ServiceError):
     """More bytes or more files than are taken."""
+
+
+class Unauthenticated(ServiceError):
+    """The request does not bear the token it needs."""
+
+    def __init__(self, setting: str, *, given: bool) -> None:
+        found = "The Authorization header does not carry the right token." if given else "No token was sent."
+        super().__init__(f"{found} Send 'Authorization: Bearer <token>' with the token that {setting} is set to.")
+
+
+class Forbidden(ServiceError):
+    """Nobody may load or unload with these settings."""
+
+    def __init__(self, host: str) -> None:
+        super().__init__(
+            f"Loading and unloading are refused: the service listens on {host}, where anyone could ask for it, and "
+            "has no ADMIN_TOKEN. Set one and send it as 'Authorization: Bearer <token>', or listen on 127.0.0.1."
+        )
 
 
 class UnknownModel(ServiceError):

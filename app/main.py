@@ -11,6 +11,7 @@ from fastapi_offline import FastAPIOffline
 
 from app import __version__, problems
 from app.admission import Admission
+from app.guard import Guard
 from app.logs import Lines, configure_logging
 from app.middleware import RequestObserver
 from app.orders import Orders, shared_folder
@@ -68,6 +69,7 @@ def create_app(settings: Settings, *, output: Lines | None = None) -> FastAPI:
     problems.install(app)
     app.add_middleware(Shortcut, routes=predict.router.routes)
     app.add_middleware(Admission, longest_wait_seconds=settings.longest_wait_seconds)
+    app.add_middleware(Guard, settings=settings)
     log = structlog.get_logger().bind()  # bound once: it takes longer than the rest of a line
     app.add_middleware(RequestObserver, telemetry=telemetry, log=log, access_log=settings.access_log)
     return app

@@ -14,7 +14,11 @@ from app.schemas import Problem
 from imaging import PictureError, PictureTooLarge, UnreadablePicture, UnsupportedPicture
 
 MEDIA_TYPE = "application/problem+json"
-RETRY_AFTER_SECONDS = "1"
+HEADERS: Mapping[int, Mapping[str, str]] = {
+    HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": 'Bearer realm="digitserve"'},
+    HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": "1"},
+}
+"""What is sent along with problems of some statuses."""
 
 
 class Kind(NamedTuple):
@@ -28,6 +32,8 @@ class Kind(NamedTuple):
 KINDS: Mapping[type[Exception], Kind] = {
     errors.MalformedRequest: Kind(400, "malformed-request", "The request is malformed"),
     RequestValidationError: Kind(400, "malformed-request", "The request is malformed"),
+    errors.Unauthenticated: Kind(401, "unauthenticated", "A token is needed"),
+    errors.Forbidden: Kind(403, "forbidden", "Refused with these settings"),
     errors.UnknownModel: Kind(404, "unknown-model", "No such model"),
     errors.UnknownVersion: Kind(404, "unknown-version", "No such version"),
     errors.BrokenArtefact: Kind(409, "broken-artefact", "The model's files cannot be served"),
@@ -90,8 +96,7 @@ def _detail(error: Exception) -> str:
 
 def answer(problem: Problem) -> Response:
     """Send a problem."""
-    headers = {"Retry-After": RETRY_AFTER_SECONDS} if problem.status == HTTPStatus.SERVICE_UNAVAILABLE else None
-    return Response(problem.model_dump_json(), problem.status, headers, MEDIA_TYPE)
+    return Response(problem.model_dump_json(), problem.status, HEADERS.get(problem.status), MEDIA_TYPE)
 
 
 async def refuse(error: Exception, scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,10 +1,11 @@
 """The settings of the service, read once from the environment: the name of each field, in capitals."""
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, DirectoryPath, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, DirectoryPath, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
@@ -22,6 +23,16 @@ def _split_pairs(value: object) -> object:
         return value
     pairs = [pair.partition(":") for pair in value.split(",") if pair.strip()]
     return {name.strip(): number.strip() for name, _, number in pairs}
+
+
+def _check_token(token: SecretStr) -> SecretStr:
+    if not re.fullmatch(r"[A-Za-z0-9._~+/-]+=*", token.get_secret_value()):  # RFC 6750, section 2.1
+        message = "a bearer token has only letters, digits and - . _ ~ + /, and = at its end"
+        raise ValueError(message)
+    return token
+
+
+Token = Annotated[SecretStr, AfterValidator(_check_token)]
 
 
 class Settings(BaseSettings):
@@ -62,6 +73,17 @@ class Settings(BaseSettings):
         Literal["openvino", "tensorflow"],
         Field(description="What runs the models: `openvino`, or `tensorflow` where that is installed."),
     ] = "openvino"
+    predict_token: Annotated[
+        Token | None,
+        Field(description="Bearer token without which no prediction is made; by default none is asked for."),
+    ] = None
+    admin_token: Annotated[
+        Token | None,
+        Field(
+            description="Bearer token without which nothing is loaded or unloaded. "
+            "By default none is asked for on a loopback `HOST`, and on others both are refused."
+        ),
+    ] = None
     max_body_bytes: Annotated[
         int, Field(ge=1024, le=1024**3, description="Largest request body in bytes, 1024 to 1073741824.")
     ] = 8 * 1024**2
@@ -93,12 +115,13 @@ def explain(error: ValidationError) -> str:
         error: what `Settings()` raised.
 
     Returns:
-        One line for each bad setting.
+        One line for each bad setting; a token is not repeated.
 
     """
     lines = []
     for problem in error.errors():
         field = str(problem["loc"][0])
         allowed = Settings.model_fields[field].description or ""
-        lines.append(f"{field.upper()}={str(problem['input'])!r} is not valid: {problem['msg']}. Expected: {allowed}")
+        value = "..." if field.endswith("_token") else str(problem["input"])
+        lines.append(f"{field.upper()}={value!r} is not valid: {problem['msg']}. Expected: {allowed}")
     return "\n".join(lines)

@@ -13,6 +13,7 @@ HTTP = {"fastapi", "fastapi_offline", "starlette", "uvicorn", "multipart"}
 SPEAK_HTTP = {
     "app/__main__.py",
     "app/admission.py",
+    "app/guard.py",
     "app/main.py",
     "app/middleware.py",
     "app/problems.py",

@@ -20,6 +20,8 @@ def default(field: FieldInfo) -> str:
         return "the cores" if field.default_factory is not dict else ""
     if isinstance(field.default, frozenset):
         return ",".join(sorted(field.default))
+    if field.default is None:
+        return ""
     return str(field.default).lower() if isinstance(field.default, bool) else str(field.default)
 
 

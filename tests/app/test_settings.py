@@ -50,3 +50,27 @@ def test_names_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_settings_do_not_change() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         Settings().port = 1  # type: ignore[misc]
+
+
+def test_versions_are_pinned_in_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MODEL_VERSIONS", "convnet:1, softmax:2")
+    assert Settings().model_versions == {"convnet": 1, "softmax": 2}
+
+
+@pytest.mark.parametrize("value", ["convnet", "convnet:", "convnet:0", "convnet:latest"])
+def test_a_pin_that_is_no_pair_of_name_and_number_stops_the_start(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("MODEL_VERSIONS", value)
+    with pytest.raises(ValidationError) as caught:
+        Settings()
+    assert explain(caught.value).startswith("MODEL_VERSIONS=")
+    assert "Expected: Versions that answer in place of the newest: `convnet:1,softmax:2`." in explain(caught.value)
+
+
+def test_a_token_is_never_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ADMIN_TOKEN", "not a token")
+    with pytest.raises(ValidationError) as caught:
+        Settings()
+    assert explain(caught.value).startswith("ADMIN_TOKEN='...' is not valid")
+    assert "not a token" not in explain(caught.value)
+    monkeypatch.setenv("ADMIN_TOKEN", "a-token=")
+    assert "a-token" not in repr(Settings())

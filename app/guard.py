@@ -1,0 +1,63 @@
+"""Asks for a token at the door, where the settings say so. Knows nothing of what a request wants. Pure ASGI.
+
+All that changes nothing is open to everyone. Loading and unloading take the administrator's token, and whatever else is
+sent to be worked on takes the one for predictions: a route that is added is guarded without anyone thinking of it.
+"""
+
+import hmac
+import ipaddress
+
+from pydantic import SecretStr
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app import problems
+from app.errors import Forbidden, ServiceError, Unauthenticated
+from app.settings import Settings
+
+_OPEN_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+_ADMINISTRATION = "/v2/repository/models/"
+
+
+class Guard:
+    """Lets a request through if it bears the token that it needs."""
+
+    def __init__(self, app: ASGIApp, *, settings: Settings) -> None:
+        self._app = app
+        self._host = settings.host
+        self._predict_token = _encode(settings.predict_token)
+        self._admin_token = _encode(settings.admin_token)
+        self._local = _is_loopback(settings.host)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, or refuse it before its body is read."""
+        if scope["type"] == "http" and scope["method"] not in _OPEN_METHODS and (refusal := self._check(scope)):
+            await problems.refuse(refusal, scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+    def _check(self, scope: Scope) -> ServiceError | None:
+        if not scope["path"].lower().startswith(_ADMINISTRATION):
+            return None if self._predict_token is None else _compare(scope, self._predict_token, "PREDICT_TOKEN")
+        if self._admin_token is not None:
+            return _compare(scope, self._admin_token, "ADMIN_TOKEN")
+        return None if self._local else Forbidden(self._host)
+
+
+def _compare(scope: Scope, expected: bytes, setting: str) -> Unauthenticated | None:
+    sent = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
+    scheme, _, token = sent.partition(b" ")
+    # In the same time whatever is sent, so that a token cannot be guessed letter by letter.
+    if scheme.lower() == b"bearer" and hmac.compare_digest(token.strip(), expected):
+        return None
+    return Unauthenticated(setting, given=bool(sent))
+
+
+def _encode(token: SecretStr | None) -> bytes | None:
+    return None if token is None else token.get_secret_value().encode()
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

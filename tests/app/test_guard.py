@@ -1,0 +1,79 @@
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from app.guard import Guard
+from app.middleware import RequestObserver
+from app.settings import Settings
+from app.telemetry import Telemetry
+
+pytestmark = pytest.mark.anyio
+
+LOAD = "/v2/repository/models/softmax/load"
+
+
+def client(**settings: object) -> httpx.AsyncClient:
+    app = FastAPI()
+    app.state.telemetry = Telemetry()
+
+    @app.get("/models")
+    @app.post("/predict")
+    @app.post(LOAD)
+    async def work() -> str:
+        return "done"
+
+    app.add_middleware(Guard, settings=Settings.model_validate(settings))
+    app.add_middleware(RequestObserver, telemetry=app.state.telemetry, log=None, access_log=False)
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://service")
+
+
+def bearer(token: str, scheme: str = "Bearer") -> dict[str, str]:
+    return {"Authorization": f"{scheme} {token}"}
+
+
+async def test_nothing_is_asked_for_by_default() -> None:
+    async with client() as service:
+        for path in ("/predict", LOAD):
+            assert (await service.post(path)).status_code == 200
+
+
+@pytest.mark.parametrize("headers", [{}, bearer("wrong"), bearer(""), bearer("secret", "Basic"), bearer("secrets")])
+async def test_without_the_right_token_there_is_no_prediction(headers: dict[str, str]) -> None:
+    async with client(predict_token="secret") as service:
+        response = await service.post("/predict", headers=headers)
+        assert response.status_code == response.json()["status"] == 401
+        assert response.headers["www-authenticate"] == 'Bearer realm="digitserve"'
+        assert response.headers["content-type"] == "application/problem+json"
+        assert "PREDICT_TOKEN" in response.json()["detail"]
+        assert (await service.get("/models")).status_code == 200
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer"])
+async def test_with_it_there_is_one(scheme: str) -> None:
+    async with client(predict_token="secret") as service:
+        assert (await service.post("/predict", headers=bearer("secret", scheme))).status_code == 200
+
+
+async def test_loading_has_a_token_of_its_own() -> None:
+    async with client(predict_token="secret", admin_token="other") as service:
+        assert (await service.post(LOAD, headers=bearer("other"))).status_code == 200
+        assert (await service.post("/predict", headers=bearer("other"))).status_code == 401
+        refused = await service.post(LOAD, headers=bearer("secret"))
+    assert refused.status_code == 401
+    assert "ADMIN_TOKEN" in refused.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [("127.0.0.1", 200), ("::1", 200), ("localhost", 200), ("0.0.0.0", 403), ("digits.example", 403)],
+)
+async def test_where_others_can_reach_it_nothing_is_loaded_without_a_token(host: str, status: int) -> None:
+    async with client(host=host) as service:
+        response = await service.post(LOAD)
+        assert response.status_code == status
+        assert (await service.post("/predict")).status_code == 200
+    if status == 403:
+        assert f"listens on {host}" in response.json()["detail"]
+        assert "Set one" in response.json()["detail"]
+    async with client(host=host, admin_token="other") as service:
+        assert (await service.post(LOAD, headers=bearer("other"))).status_code == 200
