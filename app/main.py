@@ -45,6 +45,7 @@ def create_app(settings: Settings, *, output: Lines | None = None) -> FastAPI:
             stack.push_async_callback(repository.close)
             reader = await stack.enter_async_context(Reader(max_pixels=settings.max_pixels, observer=telemetry))
             app.state.repository = repository
+            app.state.reader = reader
             app.state.predictor = Predictor(repository, reader, telemetry, deadline_seconds=settings.deadline_seconds)
             # The port opens at once, and says that it is not ready, rather than keep a health check waiting.
             async with asyncio.TaskGroup() as group:
@@ -68,7 +69,9 @@ def create_app(settings: Settings, *, output: Lines | None = None) -> FastAPI:
     app.add_api_route("/", _to_docs, include_in_schema=False)
     problems.install(app)
     app.add_middleware(Shortcut, routes=predict.router.routes)
-    app.add_middleware(Admission, longest_wait_seconds=settings.longest_wait_seconds)
+    app.add_middleware(
+        Admission, longest_wait_seconds=settings.longest_wait_seconds, most_at_once=settings.most_at_once
+    )
     app.add_middleware(Guard, settings=settings)
     log = structlog.get_logger().bind()  # bound once: it takes longer than the rest of a line
     app.add_middleware(RequestObserver, telemetry=telemetry, log=log, access_log=settings.access_log)

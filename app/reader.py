@@ -9,8 +9,11 @@ from typing import Protocol, Self
 from app.errors import MalformedRequest
 from imaging import Reading, read_picture
 
-_BRIEF_BYTES = 1024
+BRIEF_BYTES = 1024
 """A picture of so few bytes is read sooner than a thread can be woken."""
+_FIRST_GUESS_SECONDS = 0.01
+"""What a large picture takes to read, until some have been: about a megapixel."""
+_NEWEST_SHARE = 0.2
 
 
 class Observer(Protocol):
@@ -28,6 +31,13 @@ class Reader:
         self._observer = observer
         # One thread: a worker has one core, and one large picture in memory at a time is enough.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="reader")
+        self._waiting = 0
+        self._mean_seconds = _FIRST_GUESS_SECONDS
+
+    @property
+    def wait_seconds(self) -> float:
+        """How long a large picture would wait before it is read, by what others took of late."""
+        return self._waiting * self._mean_seconds
 
     async def read(self, data: bytes) -> Reading:
         """Read the picture in `data`.
@@ -40,13 +50,26 @@ class Reader:
         if not data:
             message = "The file is empty: 0 bytes. Send a picture."
             raise MalformedRequest(message)
+        if len(data) <= BRIEF_BYTES:
+            return self._read(data)
+        self._waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, self._read_large, data)
+        finally:
+            self._waiting -= 1
+
+    def _read(self, data: bytes) -> Reading:
         started = time.perf_counter()
-        if len(data) <= _BRIEF_BYTES:
-            reading = self._read_picture(data)
-        else:
-            reading = await asyncio.get_running_loop().run_in_executor(self._thread, self._read_picture, data)
+        reading = self._read_picture(data)
         self._observer.read(time.perf_counter() - started)
         return reading
+
+    def _read_large(self, data: bytes) -> Reading:
+        started = time.perf_counter()
+        try:
+            return self._read(data)
+        finally:
+            self._mean_seconds += _NEWEST_SHARE * (time.perf_counter() - started - self._mean_seconds)
 
     async def close(self) -> None:
         """Finish what was begun, and let the thread go."""

@@ -1,83 +1,93 @@
 import asyncio
-import time
+from collections.abc import AsyncIterator
 
 import httpx
 import pytest
-from fastapi import FastAPI, Request
+from fastapi import FastAPI
+from starlette.types import Receive, Scope, Send
 
-from app.admission import Admission, Meter
+from app.admission import Admission
 from app.telemetry import Telemetry
 
 pytestmark = pytest.mark.anyio
 
-
-def work(seconds: float) -> None:
-    end = time.process_time() + seconds
-    while time.process_time() < end:
-        pass
+LARGE = bytes(2000)
 
 
-def service(gate: asyncio.Event, longest_wait_seconds: float) -> httpx.AsyncClient:
-    """Make a service whose answers take 30 ms of processor time, and then wait for the gate."""
+class Thread:
+    """Where large pictures wait."""
+
+    wait_seconds = 0.0
+
+
+@pytest.fixture
+def gate() -> asyncio.Event:
+    """Give what every answer waits for; it is open."""
+    gate = asyncio.Event()
+    gate.set()
+    return gate
+
+
+@pytest.fixture
+def thread() -> Thread:
+    return Thread()
+
+
+@pytest.fixture
+async def client(gate: asyncio.Event, thread: Thread) -> AsyncIterator[httpx.AsyncClient]:
     app = FastAPI()
-    app.state.telemetry = Telemetry()
+    app.state.telemetry, app.state.reader = Telemetry(), thread
 
     @app.api_route("/", methods=["GET", "POST"])
-    async def answer(request: Request) -> str:
-        work(0.03)
+    async def answer() -> str:
         await gate.wait()
         return "done"
 
-    @app.middleware("http")
-    async def name(request: Request, call_next):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - FastAPI's own shape
-        request.state.request_id = "id"
-        return await call_next(request)
+    admission = Admission(app, longest_wait_seconds=0.1, most_at_once=3)
 
-    app.add_middleware(Admission, longest_wait_seconds=longest_wait_seconds)
-    app.user_middleware.reverse()  # the request gets its id first
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://service")
+    async def served(scope: Scope, receive: Receive, send: Send) -> None:
+        await admission({**scope, "app": app, "state": {"request_id": "id"}}, receive, send)
 
-
-async def test_a_meter_gives_the_processor_time_of_one_request() -> None:
-    meter = Meter()
-    assert meter.seconds == 0
-    for _ in range(6):
-        work(0.02)
-        meter.finished()
-    assert meter.seconds == pytest.approx(0.02, rel=0.5)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(served), base_url="http://service") as client:
+        yield client
 
 
-async def test_time_without_work_does_not_count() -> None:
-    meter = Meter()
-    await asyncio.sleep(0.1)
-    meter.finished()
-    assert meter.seconds < 0.02
+async def stream() -> AsyncIterator[bytes]:
+    yield b"picture"
 
 
-async def test_past_the_longest_wait_a_request_is_refused_and_served_again_later() -> None:
-    gate = asyncio.Event()
-    async with service(gate, longest_wait_seconds=0.1) as client:
-        gate.set()
-        for _ in range(3):  # by now it is known what a request takes
-            assert (await client.post("/")).status_code == 200
-        gate.clear()
-        waiting = [asyncio.create_task(client.post("/")) for _ in range(8)]
-        refused = [task for task in waiting if task in (await asyncio.wait(waiting, timeout=1))[0]]
-        assert 2 <= len(refused) <= 6
-        for response in [await task for task in refused]:
-            assert response.status_code == 503
-            assert response.headers["retry-after"] == "1"
-            assert response.json()["type"] == "urn:digitserve:problem:overloaded"
-        health = asyncio.create_task(client.get("/"))  # nobody is refused who only asks how it goes
-        gate.set()
-        assert (await health).status_code == 200
-        assert sorted({(await task).status_code for task in waiting}) == [200, 503]
-        assert (await client.post("/")).status_code == 200
+async def test_a_large_picture_is_refused_that_would_wait_too_long(client: httpx.AsyncClient, thread: Thread) -> None:
+    assert (await client.post("/", content=LARGE)).status_code == 200
+    thread.wait_seconds = 0.2
+    refused = await client.post("/", content=LARGE)
+    assert refused.status_code == 503
+    assert refused.headers["retry-after"] == "1"
+    assert refused.json()["type"] == "urn:digitserve:problem:overloaded"
+    assert "would wait 0.2 seconds before it is read" in refused.json()["detail"]
 
 
-async def test_a_lone_request_is_always_served() -> None:
-    gate = asyncio.Event()
+async def test_so_is_a_body_whose_length_nobody_knows(client: httpx.AsyncClient, thread: Thread) -> None:
+    thread.wait_seconds = 0.2
+    assert (await client.post("/", content=stream())).status_code == 503
+
+
+async def test_what_does_not_wait_for_the_thread_is_not_refused(client: httpx.AsyncClient, thread: Thread) -> None:
+    thread.wait_seconds = 0.2
+    assert (await client.post("/", content=b"small")).status_code == 200
+    assert (await client.get("/")).status_code == 200
+
+
+async def test_only_so_many_are_answered_at_once(client: httpx.AsyncClient, gate: asyncio.Event) -> None:
+    gate.clear()
+    requests = [asyncio.create_task(client.post("/")) for _ in range(5)]
+    refused, waiting = await asyncio.wait(requests, timeout=1, return_when=asyncio.FIRST_COMPLETED)
+    while len(refused) < 2:
+        more, waiting = await asyncio.wait(waiting, timeout=1, return_when=asyncio.FIRST_COMPLETED)
+        refused |= more
+    assert [task.result().status_code for task in refused] == [503, 503]
+    assert "3 requests are being answered" in next(iter(refused)).result().json()["detail"]
+    health = asyncio.create_task(client.get("/"))  # nobody is refused who only asks how it goes
     gate.set()
-    async with service(gate, longest_wait_seconds=0.001) as client:
-        for _ in range(4):
-            assert (await client.post("/")).status_code == 200
+    assert (await health).status_code == 200
+    assert [(await task).status_code for task in waiting] == [200, 200, 200]
+    assert (await client.post("/")).status_code == 200

@@ -41,13 +41,11 @@ async def test_unknown_paths_and_methods_are_problems(client: httpx.AsyncClient)
     assert response.headers["allow"] == "POST"
 
 
-async def test_past_the_longest_wait_the_service_refuses(serve: Serve, seven: bytes) -> None:
+async def test_more_than_can_be_answered_soon_is_refused(serve: Serve, seven: bytes) -> None:
     async def post(client: httpx.AsyncClient) -> httpx.Response:
         return await client.post("/predict", content=seven, headers={"content-type": "image/png"})
 
-    async with serve(longest_wait_seconds=0.001) as client:
-        for _ in range(2):  # until it is known what a request takes
-            await asyncio.gather(*(post(client) for _ in range(30)))
+    async with serve(most_at_once=10) as client:
         answers = await asyncio.gather(*(post(client) for _ in range(30)))
         assert {answer.status_code for answer in answers} == {200, 503}
         refused = next(answer for answer in answers if answer.status_code == 503)

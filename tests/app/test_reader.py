@@ -55,3 +55,25 @@ async def test_the_loop_turns_while_a_large_picture_is_read() -> None:
             await asyncio.sleep(0)
             turns += 1
     assert turns > 10
+
+
+async def test_it_says_how_long_a_large_picture_would_wait() -> None:
+    async with Reader(max_pixels=10**6, observer=Diary()) as reader:
+        assert reader.wait_seconds == 0
+        readings = [asyncio.create_task(reader.read(noise(300))) for _ in range(3)]
+        await asyncio.sleep(0)
+        before = reader.wait_seconds
+        await asyncio.gather(*readings)
+        assert before == pytest.approx(0.03)
+        assert reader.wait_seconds == 0
+
+
+async def test_the_wait_is_what_others_took_of_late() -> None:
+    async with Reader(max_pixels=10**6, observer=Diary()) as reader:
+        for _ in range(30):  # nothing is learnt sooner from what cannot be read
+            with pytest.raises(PictureError):
+                await reader.read(b"no picture" * 300)
+        reading = asyncio.create_task(reader.read(noise(300)))
+        await asyncio.sleep(0)
+        assert 0 < reader.wait_seconds < 0.002
+        await reading
