@@ -3,11 +3,15 @@
 import os
 import sys
 import tempfile
+from contextlib import suppress
 
+import structlog
 import uvicorn
 from pydantic import ValidationError
+from uvicorn.supervisors import Multiprocess
 
 from app.logs import configure_logging
+from app.port import Port
 from app.settings import Settings, explain
 
 
@@ -27,16 +31,39 @@ def main() -> None:
         # Several workers add their metrics up through files; a single one keeps them in memory.
         if settings.workers > 1:
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
-        uvicorn.run(
-            "app.main:worker_app",
-            factory=True,
-            host=settings.host,
-            port=settings.port,
-            workers=settings.workers,
-            access_log=False,  # the application writes its own
-            log_config=None,
-            server_header=False,
-            timeout_graceful_shutdown=settings.shutdown_seconds,
+        _serve(settings)
+
+
+def _serve(settings: Settings) -> None:
+    config = uvicorn.Config(
+        "app.main:worker_app",
+        factory=True,
+        workers=settings.workers,
+        access_log=False,  # the application writes its own
+        log_config=None,
+        server_header=False,
+        timeout_graceful_shutdown=settings.shutdown_seconds,
+    )
+    with _open(settings) as port:
+        host, number = port.getsockname()[:2]
+        structlog.get_logger().info("serving", url=f"http://{host}:{number}", workers=settings.workers)
+        if settings.workers > 1:
+            Multiprocess(config, sockets=[port]).run()
+            return
+        server = uvicorn.Server(config)
+        with suppress(KeyboardInterrupt):  # it has stopped as it should, and tells its caller what made it
+            server.run(sockets=[port])
+        if not server.started:
+            sys.exit(1)
+
+
+def _open(settings: Settings) -> Port:
+    try:
+        return Port.open(settings.host, settings.port)
+    except OSError as error:
+        sys.exit(
+            f"Port {settings.port} of {settings.host} cannot be opened: {error.strerror}. "
+            "If another program has it, stop that one or set PORT to another number."
         )
 
 

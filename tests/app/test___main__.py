@@ -62,6 +62,20 @@ def test_a_bad_setting_stops_the_start() -> None:
     assert "Traceback" not in process.stderr.decode()
 
 
+def test_a_port_that_is_taken_stops_the_start() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        process = subprocess.run(
+            [sys.executable, "-m", "app"],
+            cwd=ROOT,
+            env={**os.environ, "PORT": str(port)},
+            capture_output=True,
+            check=False,
+        )
+    assert process.returncode == 1
+    assert process.stderr.decode().startswith(f"Port {port} of 127.0.0.1 cannot be opened: Address already in use.")
+
+
 @pytest.mark.slow
 def test_several_workers_answer_and_add_up_their_metrics(seven: bytes) -> None:
     with service(WORKERS="2") as (_, url):
