@@ -26,7 +26,8 @@ class Admission:
             await self._app(scope, receive, send)
             return
         if why := self._why_not(scope):
-            await problems.refuse(Overloaded(f"The service is busy: {why}. Try again in a second."), scope, send)
+            refusal = Overloaded(f"The service is busy: {why}. Try again in a second.")
+            await problems.refuse(refusal, scope, receive, send)
             return
         self._admitted += 1
         try:

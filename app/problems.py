@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.types import Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from app import errors
 from app.schemas import Problem
@@ -99,10 +99,9 @@ def answer(problem: Problem) -> Response:
     return Response(problem.model_dump_json(), problem.status, HEADERS.get(problem.status), MEDIA_TYPE)
 
 
-async def refuse(error: Exception, scope: Scope, send: Send) -> None:
-    """Answer a request with what is wrong, before it has reached a route or its body has been read."""
-    request = Request(scope)
-    await answer(describe(error, request))(scope, request.receive, send)
+async def refuse(error: Exception, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer a request with what is wrong, before it has reached a route."""
+    await answer(describe(error, Request(scope)))(scope, receive, send)
 
 
 async def handle(request: Request, error: Exception) -> Response:
