@@ -21,6 +21,9 @@ from app.errors import NotReady, Overloaded
 class Observer(Protocol):
     """Who wants to know how batches fare."""
 
+    def waiting(self, images: int) -> None:
+        """Be told how many images wait as a batch begins."""
+
     def queued(self, seconds: float) -> None:
         """Be told how long one job waited for its batch to begin."""
 
@@ -85,6 +88,7 @@ class Batcher:
 
     def _run(self) -> None:
         """Begin a batch of what is waiting, if anything is."""
+        self._observer.waiting(self._waiting)
         jobs = self._take()
         if not jobs:
             self._busy = False

@@ -12,6 +12,7 @@ from fastapi_offline import FastAPIOffline
 from app import __version__, problems
 from app.admission import Admission
 from app.guard import Guard
+from app.inventory import Inventory
 from app.logs import Lines, configure_logging
 from app.middleware import RequestObserver
 from app.orders import Orders, shared_folder
@@ -43,6 +44,7 @@ def create_app(settings: Settings, *, output: Lines | None = None) -> FastAPI:
             await stack.enter_async_context(telemetry)  # the first in is the last out, with everything counted
             repository = Repository(settings, telemetry, Orders(stack.enter_context(shared_folder())))
             stack.push_async_callback(repository.close)
+            telemetry.show(Inventory(repository, engine=settings.engine))
             reader = await stack.enter_async_context(Reader(max_pixels=settings.max_pixels, observer=telemetry))
             app.state.repository = repository
             app.state.reader = reader

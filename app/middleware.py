@@ -17,7 +17,10 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 
 
 class RequestObserver:
-    """The outermost layer of the application."""
+    """The outermost layer of the application.
+
+    A route that a model answered leaves the model's name and version in the state of the request, as `answered_by`.
+    """
 
     def __init__(self, app: ASGIApp, *, telemetry: Telemetry, log: Any, access_log: bool) -> None:  # noqa: ANN401 - structlog's lazy proxy has no type
         self._app = app
@@ -31,6 +34,7 @@ class RequestObserver:
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
+        self._telemetry.began()
         request_id = _request_id(scope)
         scope.setdefault("state", {})["request_id"] = request_id
         status = 0
@@ -60,7 +64,7 @@ class RequestObserver:
         """Count the request, and log it in one line; what the service itself failed at is logged in any case."""
         route = getattr(scope.get("route"), "path", "unmatched")
         method = scope["method"] if scope["method"] in _METHODS else "other"
-        self._telemetry.answered(method, route, status, seconds)
+        self._telemetry.answered(method, route, status, seconds, *scope["state"].get("answered_by", ()))
         if self._access_log or status >= 500:
             client = scope.get("client")
             write = self._log.error if failure else self._log.warning if status >= 500 else self._log.info

@@ -207,7 +207,6 @@ class Repository:
         card = attempt.outcome.card
         batcher = Batcher(attempt.outcome.engine, queue_size=self._settings.queue_size, observer=self._telemetry)
         version.serve(ServedVersion(card, batcher), attempt.fingerprint)
-        self._telemetry.serves(card.name, version.number, card.test.accuracy)
         _log.info("model ready", directory=str(version.directory), engine=self._settings.engine)
 
     def _take_down(self) -> None:

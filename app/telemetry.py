@@ -8,11 +8,13 @@ the others have counted is then up to a quarter of a second old.
 import asyncio
 import os
 from contextlib import suppress
+from pathlib import Path
 from typing import Self
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 from prometheus_client.exposition import choose_encoder
-from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from prometheus_client.registry import Collector
 
 from app.tallies import BulkHistogram, CounterTally, HistogramTally
 
@@ -28,7 +30,7 @@ _STAGES = ("total", "read", "queue", "inference")
 class Telemetry:
     """The metrics of one application. Labels come from closed sets only, so that no client can make new series.
 
-    It belongs to one event loop; every method is called there, but for `serves`.
+    It belongs to one event loop; every method is called there.
     """
 
     def __init__(self) -> None:
@@ -38,7 +40,14 @@ class Telemetry:
         def counter(name: str, help_: str, *labels: str) -> CounterTally:
             return CounterTally(Counter(name, help_, labels, registry=registry))
 
-        self._requests = counter("digitserve_http_requests", "Requests answered.", "method", "route", "status")
+        def gauge(name: str, help_: str) -> Gauge:
+            return Gauge(name, help_, registry=registry, multiprocess_mode="livesum")
+
+        self._requests = counter(
+            "digitserve_http_requests",
+            "Requests answered; model and version are empty where no model answered.",
+            *("method", "route", "status", "model", "version"),
+        )
         self._refusals = counter(
             "digitserve_refusals", "Requests, and pictures of a batch, that were refused, by reason.", "reason"
         )
@@ -60,22 +69,33 @@ class Telemetry:
         self._total, self._read, self._queue, self._inference = (
             HistogramTally(stages.labels(stage), _SECONDS) for stage in _STAGES
         )
-        self._accuracy = Gauge(
-            "digitserve_test_accuracy_ratio",
-            "Accuracy on the 10,000 MNIST test images, from the model card.",
-            ("model", "version"),
-            registry=registry,
-            multiprocess_mode="mostrecent",
+        self._requests_in_progress = gauge("digitserve_http_requests_in_progress", "Requests being answered now.")
+        self._queue_images = gauge(
+            "digitserve_queue_images", "Most images that waited for an engine at once in the last quarter of a second."
         )
+        self._in_progress = 0
+        self._deepest = 0
         self._tallies = (
             *(self._requests, self._refusals, self._predictions, self._abstentions),
             *(self._batches, self._total, self._read, self._queue, self._inference),
         )
+        self._inventories: list[Collector] = []
         self._flushing: asyncio.Task[None] | None = None
 
-    def answered(self, method: str, route: str, status: int, seconds: float) -> None:
-        """Count one request."""
-        self._requests.add(method, route, status)
+    def show(self, inventory: Collector) -> None:
+        """Show what is no count but as it is at the moment, and the same in every worker."""
+        self._inventories.append(inventory)
+
+    def began(self) -> None:
+        """Count one request in; `answered` counts it out."""
+        self._in_progress += 1
+
+    def answered(  # noqa: PLR0913, PLR0917 - the labels of one metric
+        self, method: str, route: str, status: int, seconds: float, model: str = "", version: int | str = ""
+    ) -> None:
+        """Count one request, and which version of a model answered it if one did."""
+        self._in_progress -= 1
+        self._requests.add(method, route, status, model, version)
         self._total.observe(seconds)
 
     def refused(self, reason: str) -> None:
@@ -85,6 +105,10 @@ class Telemetry:
     def read(self, seconds: float) -> None:
         """Count one picture made into an image."""
         self._read.observe(seconds)
+
+    def waiting(self, images: int) -> None:
+        """Note how many images wait as a batch begins."""
+        self._deepest = max(self._deepest, images)
 
     def queued(self, seconds: float) -> None:
         """Count one job's wait for its batch."""
@@ -101,14 +125,13 @@ class Telemetry:
         if reason is not None:
             self._abstentions.add(model, version, reason)
 
-    def serves(self, model: str, version: int, accuracy: float) -> None:
-        """Note the test accuracy of a version that is ready."""
-        self._accuracy.labels(model, version).set(accuracy)
-
     def flush(self) -> None:
         """Carry what has been told into the metrics."""
         for tally in self._tallies:
             tally.flush()
+        self._requests_in_progress.set(self._in_progress)
+        self._queue_images.set(self._deepest)
+        self._deepest = 0
 
     def exposition(self, accept: str) -> tuple[bytes, str]:
         """Write all metrics out for Prometheus.
@@ -121,14 +144,18 @@ class Telemetry:
 
         """
         self.flush()
-        registry = self._registry
+        registry = CollectorRegistry()
         if _MULTIPROCESS_FOLDER in os.environ:
-            registry = CollectorRegistry()
             MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # the library has no types there
+        else:
+            registry.register(self._registry)
+        for inventory in self._inventories:
+            registry.register(inventory)
         encode, content_type = choose_encoder(accept)
         return encode(registry), content_type
 
     async def __aenter__(self) -> Self:
+        _forget_dead_workers()
         self._flushing = asyncio.create_task(self._flush_regularly())
         return self
 
@@ -143,3 +170,15 @@ class Telemetry:
         while True:
             await asyncio.sleep(FLUSH_SECONDS)
             self.flush()
+
+
+def _forget_dead_workers() -> None:
+    """Take what a killed worker was doing out of the sums; its counts stay. Whoever takes its place calls this."""
+    for path in Path(os.environ.get(_MULTIPROCESS_FOLDER, os.devnull)).glob("gauge_live*.db"):
+        worker = int(path.stem.rpartition("_")[2])
+        try:
+            os.kill(worker, 0)
+        except ProcessLookupError:
+            mark_process_dead(worker)  # type: ignore[no-untyped-call]  # as above
+        except PermissionError:
+            pass  # it lives, as somebody else

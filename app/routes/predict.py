@@ -77,6 +77,7 @@ async def predict(request: Request) -> Response:
     data = await one_picture(request, max_bytes=settings.max_body_bytes)
     model = options.model or settings.default_model
     prediction = await predictor.predict(data, model, options.version, seen=options.seen)
+    request.scope["state"]["answered_by"] = prediction.model, prediction.version
     # Ready-made: it was validated as it was built, and the framework would do it again.
     return Response(prediction.model_dump_json(), media_type="application/json")
 
@@ -96,6 +97,8 @@ async def predict_batch(request: Request) -> Response:
     pictures = await several_pictures(request, max_bytes=settings.max_body_bytes, max_files=settings.max_files)
     model = options.model or settings.default_model
     outcomes = await predictor.predict_several(pictures, model, options.version, seen=options.seen)
+    if answered := next((outcome for outcome in outcomes if isinstance(outcome, Prediction)), None):
+        request.scope["state"]["answered_by"] = answered.model, answered.version
     answer = BatchAnswer(
         predictions=[
             outcome if isinstance(outcome, Prediction) else problems.describe(outcome, request) for outcome in outcomes

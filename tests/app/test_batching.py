@@ -49,8 +49,12 @@ class Diary:
     """An observer that writes down what it is told."""
 
     def __init__(self) -> None:
+        self.depths: list[int] = []
         self.waits = 0
         self.batches: list[int] = []
+
+    def waiting(self, images: int) -> None:
+        self.depths.append(images)
 
     def queued(self, seconds: float) -> None:
         self.waits += 1
@@ -170,5 +174,6 @@ async def test_the_observer_is_told_of_waits_and_batches() -> None:
     diary = Diary()
     async with Batcher(Brightness(), queue_size=10, observer=diary) as queue:
         await asyncio.gather(*(queue.score(image(1)) for _ in range(3)))
+    assert diary.depths[0] == 3
     assert diary.waits == 3
     assert diary.batches == [3]

@@ -12,12 +12,16 @@ from app.telemetry import Telemetry
 pytestmark = pytest.mark.anyio
 
 
-def client(log: LogCapture, *, access_log: bool = True) -> httpx.AsyncClient:
+def client(log: LogCapture, *, access_log: bool = True, telemetry: Telemetry | None = None) -> httpx.AsyncClient:
     app = FastAPI()
 
     @app.get("/fine/{number}")
     async def fine(number: int, request: Request) -> str:
         return str(request.state.request_id)
+
+    @app.get("/read")
+    async def read(request: Request) -> None:
+        request.scope["state"]["answered_by"] = "convnet", 3
 
     @app.get("/broken")
     async def broken() -> None:
@@ -25,7 +29,7 @@ def client(log: LogCapture, *, access_log: bool = True) -> httpx.AsyncClient:
         raise LookupError(message)
 
     logger = structlog.wrap_logger(structlog.PrintLogger(), processors=[log])
-    app.add_middleware(RequestObserver, telemetry=Telemetry(), log=logger, access_log=access_log)
+    app.add_middleware(RequestObserver, telemetry=telemetry or Telemetry(), log=logger, access_log=access_log)
     return httpx.AsyncClient(
         transport=httpx.ASGITransport(app=app, raise_app_exceptions=False), base_url="http://service"
     )
@@ -78,3 +82,20 @@ async def test_the_access_log_can_be_left_out(log: LogCapture) -> None:
     async with client(log, access_log=False) as service:
         await service.get("/fine/1")
     assert log.entries == []
+
+
+async def test_each_request_is_counted_with_its_route_and_the_version_that_answered_it(log: LogCapture) -> None:
+    telemetry = Telemetry()
+    async with client(log, telemetry=telemetry) as service:
+        for path in ("/fine/1", "/fine/2", "/read", "/broken", "/none"):
+            await service.get(path)
+    lines = telemetry.exposition("text/plain")[0].decode().splitlines()
+    for route, status, model, version, count in (
+        ("/fine/{number}", 200, "", "", 2),
+        ("/read", 200, "convnet", "3", 1),
+        ("/broken", 500, "", "", 1),
+        ("unmatched", 404, "", "", 1),
+    ):
+        labels = f'method="GET",model="{model}",route="{route}",status="{status}",version="{version}"'
+        assert f"digitserve_http_requests_total{{{labels}}} {count}.0" in lines
+    assert "digitserve_http_requests_in_progress 0.0" in lines

@@ -16,17 +16,20 @@ def exposition(telemetry: Telemetry) -> list[str]:
 
 def test_what_is_told_is_counted() -> None:
     telemetry = Telemetry()
-    telemetry.answered("POST", "/predict", 200, 0.002)
+    telemetry.began()
+    telemetry.began()
+    telemetry.answered("POST", "/predict", 200, 0.002, "convnet", 3)
     telemetry.refused("overloaded")
     telemetry.read(0.1)
+    telemetry.waiting(5)
+    telemetry.waiting(4)
     telemetry.queued(0.01)
     telemetry.inferred(5, 0.001)
     telemetry.predicted("convnet", 3, 7, None)
     telemetry.predicted("convnet", 3, 8, "unsure")
-    telemetry.serves("convnet", 3, 0.9965)
     lines = exposition(telemetry)
     for line in (
-        'digitserve_http_requests_total{method="POST",route="/predict",status="200"} 1.0',
+        'digitserve_http_requests_total{method="POST",model="convnet",route="/predict",status="200",version="3"} 1.0',
         'digitserve_refusals_total{reason="overloaded"} 1.0',
         'digitserve_stage_duration_seconds_sum{stage="total"} 0.002',
         'digitserve_stage_duration_seconds_sum{stage="read"} 0.1',
@@ -36,9 +39,17 @@ def test_what_is_told_is_counted() -> None:
         'digitserve_batch_images_bucket{le="8.0"} 1.0',
         'digitserve_predictions_total{digit="7",model="convnet",version="3"} 1.0',
         'digitserve_abstentions_total{model="convnet",reason="unsure",version="3"} 1.0',
-        'digitserve_test_accuracy_ratio{model="convnet",version="3"} 0.9965',
+        "digitserve_http_requests_in_progress 1.0",
+        "digitserve_queue_images 5.0",
     ):
         assert line in lines
+
+
+def test_the_queues_depth_is_the_deepest_of_the_last_moment_only() -> None:
+    telemetry = Telemetry()
+    telemetry.waiting(5)
+    assert "digitserve_queue_images 5.0" in exposition(telemetry)
+    assert "digitserve_queue_images 0.0" in exposition(telemetry)
 
 
 def test_nothing_counted_is_lost_or_counted_twice() -> None:
@@ -65,29 +76,46 @@ def test_applications_count_apart() -> None:
 
 
 WORKER = """
-import asyncio
+import asyncio, os, signal
 from app.telemetry import Telemetry
 
 async def work():
     async with Telemetry() as telemetry:
-        telemetry.serves("convnet", 1, 0.5)
+        telemetry.began()
         telemetry.refused("overloaded")
         print(telemetry.exposition("text/plain")[0].decode())
         telemetry.refused("at-the-end")
+        if KILLED:
+            os.kill(os.getpid(), signal.SIGKILL)
+        telemetry.answered("GET", "/", 200, 0.1)
 
 asyncio.run(work())
 """
 
 
+def work(folder: Path, *, killed: bool = False) -> list[str]:
+    return subprocess.run(  # noqa: S603 - our own code
+        [sys.executable, "-c", f"KILLED = {killed}\n{WORKER}"],
+        env={"PROMETHEUS_MULTIPROC_DIR": str(folder)},
+        capture_output=True,
+        text=True,
+        check=not killed,
+    ).stdout.splitlines()
+
+
 def test_workers_are_added_up(tmp_path: Path) -> None:
-    environment = {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
     for count in (1, 2):
-        printed = subprocess.run(  # noqa: S603 - our own code
-            [sys.executable, "-c", WORKER], env=environment, capture_output=True, text=True, check=True
-        ).stdout.splitlines()
+        printed = work(tmp_path)
         assert f'digitserve_refusals_total{{reason="overloaded"}} {count}.0' in printed
-        assert 'digitserve_test_accuracy_ratio{model="convnet",version="1"} 0.5' in printed
+        assert "digitserve_http_requests_in_progress 1.0" in printed
     assert 'digitserve_refusals_total{reason="at-the-end"} 1.0' in printed  # the first worker's last
+
+
+def test_a_killed_workers_counts_stay_and_its_requests_are_in_progress_no_longer(tmp_path: Path) -> None:
+    work(tmp_path, killed=True)
+    printed = work(tmp_path)
+    assert 'digitserve_refusals_total{reason="overloaded"} 2.0' in printed
+    assert "digitserve_http_requests_in_progress 1.0" in printed
 
 
 async def test_what_was_counted_reaches_the_metrics_within_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
