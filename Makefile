@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help serve test check train bench requirements clean
+.PHONY: help serve test check train tutorial bench requirements clean
 
 help:            ## List the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/:/' | column -t -s:
@@ -20,6 +20,9 @@ check: lint      ## Run what takes seconds: format, lint, types and the fast tes
 train: $(VENV)/train  ## Train and publish both models
 	$(BIN)/python -m training train softmax
 	$(BIN)/python -m training train convnet
+
+tutorial: $(VENV)/dev  ## Run docs/tutorial.ipynb, some minutes long, and write what comes out into it
+	$(BIN)/jupyter-execute --inplace docs/tutorial.ipynb
 
 bench: $(VENV)/dev  ## Measure the speed of serving, beside other servers, and write docs/benchmarks.md (needs wrk)
 	$(BIN)/python -m benchmarks.serving

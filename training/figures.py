@@ -40,10 +40,10 @@ def draw_curves(history: Sequence[dict[str, Any]]) -> Figure:
     iterations = [point["iteration"] for point in history]
     figure = Figure(figsize=(9, 3.5), layout="constrained")
     loss, error = figure.subplots(1, 2)
-    loss.plot(iterations, [point["loss"] for point in history], color="tab:blue")
+    loss.plot(iterations, [point["loss"] for point in history], ".-", color="tab:blue")
     loss.set(title="Training loss", xlabel="iteration", ylabel="mean cross-entropy (nats)")
     errors = [100 * (1 - point["validation_accuracy"]) for point in history]
-    error.plot(iterations, errors, color="tab:orange")
+    error.plot(iterations, errors, ".-", color="tab:orange")
     error.set(title="Validation error", xlabel="iteration", ylabel="digits read wrong (%)")
     error.set_yscale("log" if min(errors) > 0 else "linear")
     error.yaxis.set_major_formatter("{x:g}")
@@ -71,7 +71,8 @@ def draw_confusion(confusion: Sequence[Sequence[int]]) -> Figure:
 def draw_weight_images(weights: npt.NDArray[np.float32]) -> Figure:
     """Draw what each digit's weights, a column of (784, 10), look for: blue speaks for the digit, red against it."""
     reach = float(np.abs(weights).max())
-    figure = Figure(figsize=(9, 4), layout="constrained")
+    figure = Figure(figsize=(9, 4.3), layout="constrained")
+    figure.suptitle("Ink on blue speaks for the digit, on red against it")
     for digit, axes in enumerate(figure.subplots(2, 5).flat):
         axes.imshow(weights[:, digit].reshape(28, 28), cmap="RdBu", vmin=-reach, vmax=reach)
         axes.set_title(str(digit))
