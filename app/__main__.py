@@ -1,6 +1,7 @@
 """Starts the service: `python -m app`. Settings come from the environment. Imports nothing that only workers need."""
 
 import os
+import secrets
 import sys
 import tempfile
 from contextlib import suppress
@@ -28,6 +29,8 @@ def main() -> None:
         tempfile.TemporaryDirectory(prefix="digitserve-orders-") as orders,
     ):
         os.environ["DIGITSERVE_ORDERS_DIR"] = orders  # by which the workers do what one of them is told
+        if settings.feedback_key is None:
+            os.environ["FEEDBACK_KEY"] = secrets.token_hex()  # the same for all workers
         # Several workers add their metrics up through files; a single one keeps them in memory.
         if settings.workers > 1:
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder

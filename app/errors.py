@@ -9,6 +9,11 @@ ServiceError
 ├── UnknownModel          no model of that name
 ├── UnknownVersion        the model has no such version
 │   └── UnknownLabel      or no such label
+├── UnknownPrediction     no prediction has that id, or it was too long ago
+├── WrongLabel            a correction to what is neither a digit nor none
+├── FeedbackOff           corrections are not collected
+├── StoreFull             no more corrections are kept
+├── StoreUnavailable      corrections cannot be stored at the moment
 ├── NotReady              the model exists but cannot answer: it is still loading, failed to, or was unloaded
 ├── Overloaded            the queue is full
 ├── DeadlineExceeded      the answer took longer than was allowed
@@ -72,6 +77,33 @@ class UnknownLabel(UnknownVersion):
 
     def __init__(self, name: str, label: str, available: list[str]) -> None:
         ServiceError.__init__(self, f"Model '{name}' has no label '{label}'. Labels: {', '.join(available)}.")
+
+
+class UnknownPrediction(ServiceError):
+    """No prediction has that id, or it was too long ago."""
+
+    def __init__(self, *, expired_after: int | None = None) -> None:
+        super().__init__(
+            "No prediction has that prediction_id, or the service has been started anew since. Ask again."
+            if expired_after is None
+            else f"That prediction is too long ago: it could be corrected for {expired_after:,} seconds. Ask again."
+        )
+
+
+class WrongLabel(ServiceError):
+    """A correction to what is neither a digit nor none."""
+
+
+class FeedbackOff(ServiceError):
+    """Corrections are not collected."""
+
+
+class StoreFull(ServiceError):
+    """No more corrections are kept."""
+
+
+class StoreUnavailable(ServiceError):
+    """Corrections cannot be stored at the moment."""
 
 
 class NotReady(ServiceError):

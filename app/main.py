@@ -1,6 +1,7 @@
 """Puts the application together: settings in, FastAPI out. Nothing is opened before the lifespan begins."""
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -11,6 +12,7 @@ from fastapi_offline import FastAPIOffline
 
 from app import __version__, problems
 from app.admission import Admission
+from app.feedback import FeedbackStore
 from app.guard import Guard
 from app.inventory import Inventory
 from app.logs import Lines, configure_logging
@@ -18,8 +20,9 @@ from app.middleware import RequestObserver
 from app.orders import Orders, shared_folder
 from app.predictor import Predictor
 from app.reader import Reader
+from app.receipts import Receipts
 from app.repository import Repository
-from app.routes import health, models, predict
+from app.routes import feedback, health, models, predict
 from app.settings import Settings
 from app.shortcut import Shortcut
 from app.telemetry import Telemetry
@@ -46,9 +49,22 @@ def create_app(settings: Settings, *, output: Lines | None = None) -> FastAPI:
             stack.push_async_callback(repository.close)
             telemetry.show(Inventory(repository, engine=settings.engine))
             reader = await stack.enter_async_context(Reader(max_pixels=settings.max_pixels, observer=telemetry))
+            app.state.feedback = app.state.receipts = None
+            if settings.feedback_dir:
+                app.state.receipts = _open_receipts(settings)
+                store = FeedbackStore(
+                    settings.feedback_dir, limit=settings.feedback_limit, deadline_seconds=settings.deadline_seconds
+                )
+                app.state.feedback = await stack.enter_async_context(store)
             app.state.repository = repository
             app.state.reader = reader
-            app.state.predictor = Predictor(repository, reader, telemetry, deadline_seconds=settings.deadline_seconds)
+            app.state.predictor = Predictor(
+                repository,
+                reader,
+                telemetry,
+                deadline_seconds=settings.deadline_seconds,
+                receipts=app.state.receipts,
+            )
             # The port opens at once, and says that it is not ready, rather than keep a health check waiting.
             async with asyncio.TaskGroup() as group:
                 watcher = group.create_task(watch(repository))
@@ -66,6 +82,7 @@ def create_app(settings: Settings, *, output: Lines | None = None) -> FastAPI:
     app.state.settings = settings
     app.state.telemetry = telemetry
     app.include_router(predict.router)
+    app.include_router(feedback.router)
     app.include_router(models.router)
     app.include_router(health.router)
     app.add_api_route("/", _to_docs, include_in_schema=False)
@@ -84,6 +101,12 @@ def worker_app() -> FastAPI:
     """Build the application of one worker process, from the environment."""
     output = configure_logging()
     return create_app(Settings(), output=output)
+
+
+def _open_receipts(settings: Settings) -> Receipts:
+    """Make what hands out the ids of predictions; without a key, they are this process's own."""
+    key = settings.feedback_key.get_secret_value() if settings.feedback_key else secrets.token_hex()
+    return Receipts(key, seconds=settings.feedback_seconds)
 
 
 async def _to_docs() -> RedirectResponse:

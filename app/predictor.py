@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from app.card import Abstention
 from app.errors import DeadlineExceeded, ServiceError
 from app.reader import Reader
+from app.receipts import Receipts
 from app.repository import Repository
 from app.schemas import Prediction, Reason
 from app.telemetry import Telemetry
@@ -21,12 +22,19 @@ class Predictor:
     """Answers for pictures, one or several, within a deadline."""
 
     def __init__(
-        self, repository: Repository, reader: Reader, telemetry: Telemetry, *, deadline_seconds: float
+        self,
+        repository: Repository,
+        reader: Reader,
+        telemetry: Telemetry,
+        *,
+        deadline_seconds: float,
+        receipts: Receipts | None = None,
     ) -> None:
         self._repository = repository
         self._reader = reader
         self._telemetry = telemetry
         self._deadline_seconds = deadline_seconds
+        self._receipts = receipts  # none where predictions cannot be corrected
 
     async def predict(self, data: bytes, model: str, version: int | None, *, seen: bool) -> Prediction:
         """Say which digit the picture in `data` shows.
@@ -93,6 +101,7 @@ class Predictor:
             model=card.name,
             version=card.version,
             seen=_data_url(reading) if seen else None,
+            prediction_id=self._receipts.issue(reading.image) if self._receipts else None,
         )
 
 

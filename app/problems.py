@@ -37,14 +37,19 @@ KINDS: Mapping[type[Exception], Kind] = {
     errors.UnknownModel: Kind(404, "unknown-model", "No such model"),
     errors.UnknownVersion: Kind(404, "unknown-version", "No such version"),
     errors.BrokenArtefact: Kind(409, "broken-artefact", "The model's files cannot be served"),
+    errors.UnknownPrediction: Kind(404, "unknown-prediction", "No such prediction"),
+    errors.FeedbackOff: Kind(404, "feedback-off", "Corrections are not collected"),
     errors.TooLarge: Kind(413, "request-too-large", "The request is too large"),
     PictureTooLarge: Kind(413, "picture-too-large", "The picture has too many pixels"),
     errors.UnsupportedBody: Kind(415, "unsupported-body", "The body is not a picture"),
     UnsupportedPicture: Kind(415, "unsupported-picture", "Not a picture type that is read"),
     UnreadablePicture: Kind(422, "unreadable-picture", "The picture cannot be read"),
+    errors.WrongLabel: Kind(422, "wrong-label", "Not a label"),
     errors.NotReady: Kind(503, "not-ready", "The model is not ready"),
     errors.Overloaded: Kind(503, "overloaded", "The service is busy"),
+    errors.StoreUnavailable: Kind(503, "feedback-unavailable", "The correction cannot be stored now"),
     errors.DeadlineExceeded: Kind(504, "deadline-exceeded", "The answer took too long"),
+    errors.StoreFull: Kind(507, "feedback-full", "No more corrections are kept"),
 }
 EXPECTED: tuple[type[Exception], ...] = (*KINDS, HTTPException)
 """What is raised to be answered with a problem; the second is the framework's own."""

@@ -46,6 +46,35 @@ class Prediction(BaseModel):
     seen: Annotated[
         str | None, Field(description="With `seen=true`: the 28x28 that the model saw, a PNG as a data URL.")
     ] = None
+    prediction_id: Annotated[
+        str | None,
+        Field(
+            exclude_if=lambda id_: id_ is None,  # so that where it is off, the answer is as it ever was
+            description="What to name in a correction. Left out where corrections are not collected.",
+        ),
+    ] = None
+
+
+class Correction(BaseModel):
+    """What a prediction should have been."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"prediction_id": "q83v...", "label": 4}]})
+
+    prediction_id: Annotated[str, Field(description="From the prediction.")]
+    label: Annotated[
+        JsonValue,
+        Field(
+            description="The digit that the picture shows, or that it shows none.",
+            json_schema_extra={"enum": [*range(10), "not_a_digit"]},
+        ),
+    ]
+
+
+class Stored(BaseModel):
+    """That a correction has been stored."""
+
+    label: Annotated[str, Field(description="0 to 9, or `not_a_digit`.")]
+    new: Annotated[bool, Field(description="Whether the image did not have that label already.")]
 
 
 class Problem(BaseModel):

@@ -5,6 +5,8 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
+from fsspec import get_filesystem_class
+from fsspec.core import split_protocol
 from pydantic import AfterValidator, BeforeValidator, DirectoryPath, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -33,6 +35,16 @@ def _check_token(token: SecretStr) -> SecretStr:
 
 
 Token = Annotated[SecretStr, AfterValidator(_check_token)]
+
+
+def _known_address(address: str) -> str:
+    """Refuse an address that no file system can be found for, or whose package is missing."""
+    protocol, _ = split_protocol(address)
+    try:
+        get_filesystem_class(protocol)
+    except ImportError as error:
+        raise ValueError(str(error)) from error
+    return address
 
 
 class Settings(BaseSettings):
@@ -109,6 +121,26 @@ class Settings(BaseSettings):
     shutdown_seconds: Annotated[
         int, Field(ge=0, le=600, description="How long a stopping worker may take to finish what it took, 0 to 600.")
     ] = 30
+    feedback_dir: Annotated[
+        Annotated[str, AfterValidator(_known_address)] | None,
+        Field(
+            description="Where corrections are stored: a folder, or an address such as `s3://bucket/feedback`. "
+            "By default none are collected."
+        ),
+    ] = None
+    feedback_limit: Annotated[
+        int, Field(ge=1, le=10**9, description="Most corrections that are stored, 1 to 1000000000; past it 507.")
+    ] = 100_000
+    feedback_seconds: Annotated[
+        int, Field(ge=1, le=604_800, description="How long a prediction can be corrected, 1 to 604800.")
+    ] = 3600
+    feedback_key: Annotated[
+        SecretStr | None,
+        Field(
+            description="Any secret text, with which a prediction can be corrected after a restart too, "
+            "or on another machine that has the same. By default a new one at each start."
+        ),
+    ] = None
     access_log: Annotated[bool, Field(description="Whether each request is logged as one line of JSON.")] = True
 
 
@@ -119,13 +151,13 @@ def explain(error: ValidationError) -> str:
         error: what `Settings()` raised.
 
     Returns:
-        One line for each bad setting; a token is not repeated.
+        One line for each bad setting; a secret is not repeated.
 
     """
     lines = []
     for problem in error.errors():
         field = str(problem["loc"][0])
         allowed = Settings.model_fields[field].description or ""
-        value = "..." if field.endswith("_token") else str(problem["input"])
+        value = "..." if field.endswith(("_token", "_key")) else str(problem["input"])
         lines.append(f"{field.upper()}={value!r} is not valid: {problem['msg']}. Expected: {allowed}")
     return "\n".join(lines)

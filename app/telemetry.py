@@ -55,6 +55,7 @@ class Telemetry:
         self._abstentions = counter(
             "digitserve_abstentions", "Answers not to be trusted.", "model", "version", "reason"
         )
+        self._corrections = counter("digitserve_corrections", "Predictions corrected, by what they became.", "label")
         batches = BulkHistogram(
             "digitserve_batch_images", "Images in one run of an engine.", buckets=_IMAGES, registry=registry
         )
@@ -76,7 +77,7 @@ class Telemetry:
         self._in_progress = 0
         self._deepest = 0
         self._tallies = (
-            *(self._requests, self._refusals, self._predictions, self._abstentions),
+            *(self._requests, self._refusals, self._predictions, self._abstentions, self._corrections),
             *(self._batches, self._total, self._read, self._queue, self._inference),
         )
         self._inventories: list[Collector] = []
@@ -124,6 +125,10 @@ class Telemetry:
         self._predictions.add(model, version, digit)
         if reason is not None:
             self._abstentions.add(model, version, reason)
+
+    def corrected(self, label: str) -> None:
+        """Count one correction."""
+        self._corrections.add(label)
 
     def flush(self) -> None:
         """Carry what has been told into the metrics."""

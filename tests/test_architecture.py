@@ -19,6 +19,7 @@ SPEAK_HTTP = {
     "app/problems.py",
     "app/shortcut.py",
     "app/uploads.py",
+    "app/routes/feedback.py",
     "app/routes/health.py",
     "app/routes/models.py",
     "app/routes/predict.py",

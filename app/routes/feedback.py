@@ -1,0 +1,65 @@
+"""`/feedback`: what a prediction should have been."""
+
+import json
+
+from fastapi import APIRouter, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import JsonValue, ValidationError
+
+from app import problems
+from app.errors import FeedbackOff, WrongLabel
+from app.feedback import LABELS, FeedbackStore
+from app.receipts import Receipts
+from app.schemas import Correction, Stored
+from app.telemetry import Telemetry
+from app.uploads import read_body
+
+router = APIRouter(tags=["feedback"])
+
+_MAX_BYTES = 4096
+
+
+@router.post(
+    "/feedback",
+    summary="Say what a prediction should have been",
+    responses=problems.responses(400, 404, 413, 422, 503, 504, 507),
+    openapi_extra={
+        "requestBody": {"required": True, "content": {"application/json": {"schema": Correction.model_json_schema()}}}
+    },
+)
+async def correct(request: Request) -> Stored:
+    """Store what the model saw and what it should have read, to be learnt from; neither the picture nor who sent it."""
+    receipts: Receipts | None = request.app.state.receipts
+    store: FeedbackStore | None = request.app.state.feedback
+    telemetry: Telemetry = request.app.state.telemetry
+    if receipts is None or store is None:
+        message = "Corrections are not collected here. Set FEEDBACK_DIR to the place where they are to be stored."
+        raise FeedbackOff(message)
+    correction = await _read_correction(request)
+    label = _read_label(correction.label)
+    new = await store.add(receipts.redeem(correction.prediction_id), label)
+    telemetry.corrected(label)
+    return Stored(label=label, new=new)
+
+
+def _read_label(value: JsonValue) -> str:
+    """Take a digit as a number or as text."""
+    label = value if isinstance(value, str) else json.dumps(value)
+    if label not in LABELS:
+        message = f"The label is {json.dumps(value)}. Expected a digit from 0 to 9, or 'not_a_digit'."
+        raise WrongLabel(message)
+    return label
+
+
+async def _read_correction(request: Request) -> Correction:
+    """Read the body, of which there is never much.
+
+    Raises:
+        RequestValidationError: naming what is not as it should be.
+
+    """
+    try:
+        return Correction.model_validate_json(await read_body(request, _MAX_BYTES))
+    except ValidationError as error:
+        found = [{**problem, "loc": ("body", *problem["loc"])} for problem in error.errors()]
+        raise RequestValidationError(found) from error

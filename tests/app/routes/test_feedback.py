@@ -1,0 +1,119 @@
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+
+from app.schemas import Problem
+from imaging import decode, read_picture
+from tests.conftest import Serve
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("feedback")
+
+
+@pytest.fixture(scope="module")
+async def collector(anyio_backend: str, serve: Serve, folder: Path) -> AsyncIterator[httpx.AsyncClient]:
+    """Give a client of a service that collects corrections."""
+    async with serve(feedback_dir=str(folder), feedback_seconds=5, feedback_key="secret") as client:
+        yield client
+
+
+async def ask(client: httpx.AsyncClient, picture: bytes) -> str:
+    answer = await client.post("/predict", content=picture, headers={"content-type": "image/png"})
+    return str(answer.json()["prediction_id"])
+
+
+def assert_problem(response: httpx.Response, status: int, name: str, word: str) -> None:
+    problem = Problem.model_validate(response.json())
+    assert (response.status_code, problem.type) == (status, f"urn:digitserve:problem:{name}")
+    assert word in problem.detail
+
+
+async def test_a_correction_stores_what_the_model_saw(collector: httpx.AsyncClient, folder: Path, seven: bytes) -> None:
+    correction = {"prediction_id": await ask(collector, seven), "label": 4}
+    first, second = [await collector.post("/feedback", json=correction) for _ in range(2)]
+    assert (first.status_code, first.json()) == (200, {"label": "4", "new": True})
+    assert (second.status_code, second.json()) == (200, {"label": "4", "new": False})
+    (file,) = (folder / "4").iterdir()
+    np.testing.assert_array_equal(decode(file.read_bytes()), read_picture(seven).image)
+    metrics = await collector.get("/metrics", headers={"accept": "text/plain"})
+    assert 'digitserve_corrections_total{label="4"} 2.0' in metrics.text
+
+
+@pytest.mark.parametrize("label", ["not_a_digit", "9"])
+async def test_labels_can_be_text(collector: httpx.AsyncClient, folder: Path, seven: bytes, label: str) -> None:
+    correction = {"prediction_id": await ask(collector, seven), "label": label}
+    assert (await collector.post("/feedback", json=correction)).json()["label"] == label
+    assert len(list((folder / label).iterdir())) == 1
+
+
+async def test_each_prediction_of_a_batch_can_be_corrected(
+    collector: httpx.AsyncClient, folder: Path, seven: bytes
+) -> None:
+    files = [("file", ("x.png", seven, "image/png"))] * 2
+    for prediction in (await collector.post("/predict/batch", files=files)).json()["predictions"]:
+        correction = {"prediction_id": prediction["prediction_id"], "label": 0}
+        assert (await collector.post("/feedback", json=correction)).status_code == 200
+
+
+@pytest.mark.parametrize("label", ["ten", 10, -1, "", True, None, [4], 4.5, "not a digit", "../7"])
+async def test_a_label_that_is_none_is_refused(collector: httpx.AsyncClient, seven: bytes, label: object) -> None:
+    correction = {"prediction_id": await ask(collector, seven), "label": label}
+    assert_problem(
+        await collector.post("/feedback", json=correction), 422, "wrong-label", "Expected a digit from 0 to 9"
+    )
+
+
+async def test_an_id_that_is_none_is_unknown(collector: httpx.AsyncClient) -> None:
+    response = await collector.post("/feedback", json={"prediction_id": "made-up", "label": 4})
+    assert_problem(response, 404, "unknown-prediction", "Ask again")
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "name", "word"),
+    [
+        (b"", 400, "malformed-request", "body"),
+        (b"{", 400, "malformed-request", "body"),
+        (b"[]", 400, "malformed-request", "body"),
+        (b'{"label": 4}', 400, "malformed-request", "prediction_id"),
+        (b'{"prediction_id": "x"}', 400, "malformed-request", "label"),
+        (b'{"prediction_id": 5, "label": 4}', 400, "malformed-request", "prediction_id"),
+        (b" " * 5000, 413, "request-too-large", "4,096 bytes"),
+    ],
+)
+async def test_a_body_that_is_no_correction_is_explained(
+    collector: httpx.AsyncClient, body: bytes, status: int, name: str, word: str
+) -> None:
+    assert_problem(await collector.post("/feedback", content=body), status, name, word)
+
+
+async def test_a_full_store_is_said_to_be_full(serve: Serve, tmp_path: Path, seven: bytes) -> None:
+    async with serve(feedback_dir=str(tmp_path), feedback_limit=1) as client:
+        (tmp_path / "7").mkdir()
+        (tmp_path / "7" / "one.png").write_bytes(b"")
+        response = await client.post("/feedback", json={"prediction_id": await ask(client, seven), "label": 4})
+        assert_problem(response, 507, "feedback-full", "1 corrections are stored")
+
+
+async def test_a_store_that_fails_harms_nothing_else(serve: Serve, tmp_path: Path, seven: bytes) -> None:
+    (tmp_path / "store").write_text("a file, not a folder")
+    async with serve(feedback_dir=str(tmp_path / "store")) as client:
+        response = await client.post("/feedback", json={"prediction_id": await ask(client, seven), "label": 4})
+        assert_problem(response, 503, "feedback-unavailable", "Try again later")
+        assert response.headers["retry-after"] == "1"
+        assert await ask(client, seven)
+
+
+async def test_where_it_is_off_answers_are_as_they_ever_were(client: httpx.AsyncClient, seven: bytes) -> None:
+    answer = await client.post("/predict", content=seven, headers={"content-type": "image/png"})
+    assert list(answer.json()) == [
+        *("digit", "confidence", "probabilities", "abstained", "reason", "model", "version", "seen"),
+    ]
+    response = await client.post("/feedback", json={"prediction_id": "x", "label": 4})
+    assert_problem(response, 404, "feedback-off", "Set FEEDBACK_DIR")

@@ -1,0 +1,127 @@
+import asyncio
+import errno
+import json
+import os
+import threading
+from pathlib import Path
+from typing import NoReturn
+
+import fsspec
+import numpy as np
+import pytest
+
+from app.errors import DeadlineExceeded, StoreFull, StoreUnavailable
+from app.feedback import FeedbackStore
+from imaging import decode
+
+pytestmark = pytest.mark.anyio
+
+
+def draw(seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (28, 28), np.uint8)
+
+
+def open_store(address: Path | str, limit: int = 100, **options: float) -> FeedbackStore:
+    return FeedbackStore(str(address), limit=limit, **{"deadline_seconds": 10.0, **options})  # type: ignore[arg-type]
+
+
+def files_under(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).parts[0] for path in folder.rglob("*") if path.is_file())
+
+
+async def test_a_correction_is_a_plain_file_under_its_label(tmp_path: Path) -> None:
+    async with open_store(tmp_path / "store") as store:
+        assert await store.add(draw(1), "7")
+    (file,) = (tmp_path / "store" / "7").iterdir()
+    np.testing.assert_array_equal(decode(file.read_bytes()), draw(1))
+    assert json.loads((tmp_path / "store" / "feedback.json").read_text()) == {"format": 1}
+    assert files_under(tmp_path / "store") == ["7", "feedback.json"]
+
+
+async def test_an_image_is_there_once_under_its_newest_label(tmp_path: Path) -> None:
+    async with open_store(tmp_path) as store:
+        assert [await store.add(draw(1), label) for label in ("7", "7", "1", "not_a_digit", "1")] == [
+            *(True, False),
+            *(True, True, True),
+        ]
+    assert files_under(tmp_path) == ["1", "feedback.json"]
+
+
+async def test_past_the_limit_nothing_is_stored_and_what_is_there_may_be_corrected_again(tmp_path: Path) -> None:
+    now = 0.0
+    async with open_store(tmp_path, limit=2, clock=lambda: now) as store:  # type: ignore[arg-type]
+        for seed in (1, 2):
+            await store.add(draw(seed), "7")
+        with pytest.raises(StoreFull, match="2 corrections are stored, the most"):
+            await store.add(draw(3), "7")
+        assert not await store.add(draw(1), "7")
+        assert files_under(tmp_path) == ["7", "7", "feedback.json"]
+        next((tmp_path / "7").iterdir()).unlink()  # someone makes room
+        now += 2
+        assert await store.add(draw(3), "7")
+
+
+async def test_what_others_have_stored_counts(tmp_path: Path) -> None:
+    async with open_store(tmp_path) as store:
+        await store.add(draw(1), "7")
+    async with open_store(tmp_path, limit=1) as store:
+        with pytest.raises(StoreFull):
+            await store.add(draw(2), "7")
+
+
+async def test_a_full_disk_is_said_to_be_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(descriptor: int) -> NoReturn:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    async with open_store(tmp_path) as store:
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fsync", fail)
+            with pytest.raises(StoreFull, match="no room left"):
+                await store.add(draw(1), "7")
+        assert files_under(tmp_path) == []
+        assert await store.add(draw(1), "7")
+
+
+async def test_a_place_that_cannot_be_written_to_is_logged_and_may_come_back(tmp_path: Path) -> None:
+    place = tmp_path / "store"
+    place.write_text("a file, not a folder")
+    async with open_store(place) as store:
+        with pytest.raises(StoreUnavailable, match="Try again later"):
+            await store.add(draw(1), "7")
+        place.unlink()
+        assert await store.add(draw(1), "7")
+
+
+async def test_a_store_of_another_format_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "feedback.json").write_text('{"format": 2}')
+    async with open_store(tmp_path) as store:
+        with pytest.raises(StoreUnavailable, match="format"):
+            await store.add(draw(1), "7")
+    assert files_under(tmp_path) == ["feedback.json"]
+
+
+async def test_a_store_that_takes_too_long_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answered = threading.Event()
+    async with open_store(tmp_path, deadline_seconds=0.01) as store:
+        monkeypatch.setattr(os, "fsync", lambda descriptor: answered.wait())
+        with pytest.raises(DeadlineExceeded):
+            await store.add(draw(1), "7")
+        answered.set()
+
+
+async def test_many_at_once_are_all_stored(tmp_path: Path) -> None:
+    async with open_store(tmp_path) as one, open_store(tmp_path) as other:
+        added = await asyncio.gather(*(store.add(draw(seed), "7") for seed in range(40) for store in (one, other)))
+    assert sum(added) >= 40
+    assert len(list((tmp_path / "7").iterdir())) == 40
+
+
+async def test_a_store_can_be_anywhere_that_fsspec_knows() -> None:
+    async with open_store("memory://corrections/app") as store:
+        assert await store.add(draw(1), "7")
+        assert await store.add(draw(1), "1")
+    memory = fsspec.filesystem("memory")
+    (path,) = memory.ls("/corrections/app/1", detail=False)
+    np.testing.assert_array_equal(decode(memory.cat_file(path)), draw(1))
+    assert memory.glob("/corrections/app/7/*") == []
+    memory.rm("/corrections", recursive=True)

@@ -1,0 +1,64 @@
+"""The feedback store is an interface: what the service stores, training learns from, wherever it is."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import fsspec
+import numpy as np
+import pytest
+
+from app.feedback import FeedbackStore
+from training.data import NOT_A_DIGIT
+from training.drawings import draw_digits
+from training.feedback import is_store, read_store
+from training.sources import load_source
+
+pytestmark = pytest.mark.anyio
+
+IMAGES = draw_digits(30, np.random.default_rng(0)).images
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Run a server that behaves as S3 does, and give the address of a bucket there."""
+    from moto.server import ThreadedMotoServer  # noqa: PLC0415 (takes a second, which the fast suite must not)
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    files = fsspec.filesystem("s3")
+    files.mkdir("corrections")
+    yield "s3://corrections"
+    server.stop()
+    files.clear_instance_cache()
+
+
+@pytest.fixture(params=["folder", "memory", pytest.param("s3", marks=pytest.mark.slow)])
+def address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    if request.param == "s3":
+        yield f"{request.getfixturevalue('bucket')}/mine"
+    elif request.param == "folder":
+        yield str(tmp_path / "mine")
+    else:
+        yield "memory://corrections/mine"
+        fsspec.filesystem("memory").rm("/corrections", recursive=True)
+
+
+async def test_what_the_service_stores_training_reads(address: str) -> None:
+    async with FeedbackStore(address, limit=100, deadline_seconds=10) as store:
+        for place, image in enumerate(IMAGES):
+            assert await store.add(image, str(place % 10))
+        assert not await store.add(IMAGES[3], "3")
+        assert await store.add(IMAGES[4], "not_a_digit")
+    assert is_store(address)
+    images, faults = read_store(address)
+    assert faults == []
+    expected = {image.tobytes(): place % 10 for place, image in enumerate(IMAGES)} | {IMAGES[4].tobytes(): NOT_A_DIGIT}
+    assert {each.image.tobytes(): each.label for each in images} == expected
+    source = load_source(address, np.zeros((1, 28, 28), np.uint8))
+    assert (source.name, source.kind) == ("mine", "feedback")
+    assert len(source.learn) + len(source.held_back) == len(images) == 30
