@@ -55,14 +55,19 @@ def every_piece(components: Components) -> NDArray[np.intp]:
     return np.arange(1, len(components.boxes))
 
 
-def one_threshold(_: Grey, digit: NDArray[np.bool_]) -> Grey:
+def one_threshold(_: Grey, digit: Grey) -> Grey:
     """Keep the pieces as they were found, in place of a scan with a threshold of its own at every place."""
-    return digit.astype(np.uint8)
+    return digit
 
 
 def as_it_is(ink: Grey) -> Grey:
     """Nothing, in place of the step."""
     return ink
+
+
+def as_it_was_drawn(digit: Grey, _: float) -> Grey:
+    """Keep the strokes as wide as they are, in place of MNIST's pen."""
+    return 255 * digit
 
 
 STEPS: dict[str, tuple[str, Callable[..., object]]] = {
@@ -72,7 +77,7 @@ STEPS: dict[str, tuple[str, Callable[..., object]]] = {
     "rulings taken out": ("imaging.reading.remove_rulings", as_it_is),
     "pieces chosen": ("imaging.reading.choose_digit", every_piece),
     "scan with a local threshold": ("imaging.reading.scan_digit", one_threshold),
-    "MNIST's pen": ("imaging.reading.to_mnist_pen", as_it_is),
+    "MNIST's pen": ("imaging.reading.to_mnist_pen", as_it_was_drawn),
 }
 """Each step, and what stands in for it when it is left out."""
 

@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imaging.components import Components
-from imaging.stroke import stroke_width
 
 Finding = Literal["blank", "several_digits", "not_a_digit"]
 
@@ -39,37 +38,29 @@ _LONGEST = 5.5
 """All strokes of a digit together are at most this many times its longest side long; noise and grids are longer."""
 
 
-def find_fault(components: Components, chosen: NDArray[np.intp], scan: NDArray[np.uint8]) -> Finding | None:
+def find_fault(
+    components: Components, chosen: NDArray[np.intp], scan: NDArray[np.uint8], width: float
+) -> Finding | None:
     """Return what is wrong with the pieces `chosen` as one digit, or None.
 
-    `scan` is the same pieces alone, uint8 (h, w), 1 ink and 0 paper, and holds at least some ink.
+    `scan` is the same pieces alone, uint8 (h, w), 1 ink and 0 paper, and holds at least some ink; `width` is the mean
+    width of its strokes in pixels.
     """
+    side = max(cv2.boundingRect(scan)[2:])
     boxes = components.boxes[chosen]
     rivals = _count_rivals(components, chosen)
-    if rivals > _CROWD or len(chosen) > _MOST_PIECES or _stroke_length(scan) > _LONGEST:
+    if rivals > _CROWD or len(chosen) > _MOST_PIECES or cv2.countNonZero(scan) > _LONGEST * side * width:
         return "not_a_digit"
     if rivals > 0 or _stand_side_by_side(boxes):
         return "several_digits"
     if _aspect(boxes) > _WIDEST:
         return "several_digits" if len(chosen) > 1 else "not_a_digit"
-    return "not_a_digit" if _thickness(scan) > _THICKEST else None
-
-
-def _stroke_length(scan: NDArray[np.uint8]) -> float:
-    """Return the length of all strokes, their area by their width, as a multiple of the longest side."""
-    return float(scan.sum() / (stroke_width(scan) * _longest_side(scan)))
-
-
-def _thickness(scan: NDArray[np.uint8]) -> float:
-    """Return the mean width of the strokes as a share of the longest side."""
-    return stroke_width(scan) / _longest_side(scan)
-
-
-def _longest_side(scan: NDArray[np.uint8]) -> int:
-    return max(cv2.boundingRect(scan)[2:])
+    return "not_a_digit" if width > _THICKEST * side else None
 
 
 def _count_rivals(components: Components, chosen: NDArray[np.intp]) -> int:
+    if len(chosen) == len(components.areas) - 1:
+        return 0
     sides, areas = components.sides, components.areas
     rival = (sides >= _RIVAL_SIDE * sides[chosen].max()) & (areas >= _RIVAL_AREA * areas[chosen].max())
     rival[chosen] = rival[0] = False
@@ -78,6 +69,8 @@ def _count_rivals(components: Components, chosen: NDArray[np.intp]) -> int:
 
 def _stand_side_by_side(boxes: NDArray[np.int32]) -> bool:
     """Tell whether two of `boxes` are tall and share hardly a column."""
+    if len(boxes) == 1:
+        return False
     height = boxes[:, 3].max() - boxes[:, 1].min()
     tall = boxes[boxes[:, 3] - boxes[:, 1] >= _TALL * height]
     by_column = tall[np.argsort(tall[:, 0])]

@@ -32,9 +32,8 @@ def is_mnist_form(grey: NDArray[np.uint8]) -> bool:
 def to_mnist_form(ink: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return `ink`, uint8 (h, w), 0 paper and 255 ink, in MNIST's form: uint8 (28, 28). There must be some ink."""
     square = _square(ink)
-    digit = np.asarray(cv2.resize(square, (_BOX, _BOX), interpolation=cv2.INTER_AREA), np.float32)
-    digit = np.rint(digit * (255 / digit.max())).astype(np.uint8)
-    return _centre(digit)
+    digit = cv2.resize(square, (_BOX, _BOX), interpolation=cv2.INTER_AREA)
+    return _centre(np.asarray(cv2.convertScaleAbs(digit, alpha=255 / digit.max()), np.uint8))
 
 
 def _square(ink: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -50,8 +49,7 @@ def _square(ink: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def _centre(digit: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return the 28x28 with `digit`, uint8 (20, 20), moved by whole pixels so that its mass is in the middle."""
     moments = cv2.moments(digit)
-    centre = np.array([moments["m01"], moments["m10"]]) / moments["m00"] + 0.5
-    row, column = np.clip((15 - centre).astype(int), 0, _SIDE - _BOX)
+    row, column = (min(max(int(14.5 - moments[axis] / moments["m00"]), 0), _SIDE - _BOX) for axis in ("m01", "m10"))
     image = np.zeros((_SIDE, _SIDE), np.uint8)
     image[row : row + _BOX, column : column + _BOX] = digit
     return image

@@ -6,18 +6,24 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from imaging.components import choose_digit, find_components
+from imaging.components import Components, choose_digit, find_components
 from imaging.decode import DEFAULT_MAX_PIXELS, decode
 from imaging.findings import Finding, find_fault
 from imaging.grey import to_grey
-from imaging.ink import find_ink, measure_contrast
+from imaging.ink import find_ink, measure_contrast, measure_contrast_on_even_paper
 from imaging.mnist_form import is_mnist_form, to_mnist_form
 from imaging.ruling import remove_rulings
 from imaging.scan import scan_digit
-from imaging.stroke import to_mnist_pen
+from imaging.stroke import stroke_width, to_mnist_pen
 
 _WORKING_SIDE = 512
 """Longest side, in pixels, at which the digit is looked for; a larger picture is reduced to it."""
+
+_GLANCE_SIDES = 100, 200
+"""The same for a picture on even paper, where the digit is looked for in fewer pixels first..."""
+
+_LARGE = 40
+"""...if that leaves it at least this many pixels long: two for each of MNIST's."""
 
 
 class Reading(NamedTuple):
@@ -42,18 +48,62 @@ def normalise(pixels: NDArray[np.uint8]) -> Reading:
 
     What is in MNIST's form already, or its negative, comes out bit for bit.
     """
-    grey = _reduce(to_grey(pixels))
+    grey = to_grey(pixels)
     if grey.shape == (28, 28):
         for image in (grey, 255 - grey):
             if is_mnist_form(image):
                 return Reading(image, None)
-    contrast = measure_contrast(grey)
+    return _scan(_find_on_even_paper(grey) or _find_digit(measure_contrast(_reduce(grey))))
+
+
+class _Digit(NamedTuple):
+    """The digit found in a picture."""
+
+    contrast: NDArray[np.uint8]
+    """(h, w): what it was found in."""
+    components: Components
+    chosen: NDArray[np.intp]
+    """The numbers of its components; none where there is no ink."""
+
+
+def _find_on_even_paper(grey: NDArray[np.uint8]) -> _Digit | None:
+    """Find the digit in `grey`, uint8 (h, w), in few pixels; None if it is small or its paper is uneven."""
+    for side in _GLANCE_SIDES:
+        reduced = _halve(grey, side)
+        contrast = measure_contrast_on_even_paper(reduced)
+        if contrast is None:
+            return None
+        digit = _find_digit(contrast)
+        sides = digit.components.sides[digit.chosen]
+        if sides.size and sides.max() >= _LARGE:
+            return digit
+        if reduced is grey:
+            return None
+    return None
+
+
+def _find_digit(contrast: NDArray[np.uint8]) -> _Digit:
     components = find_components(remove_rulings(find_ink(contrast)))
-    chosen = choose_digit(components)
+    return _Digit(contrast, components, choose_digit(components))
+
+
+def _scan(digit: _Digit) -> Reading:
+    contrast, components, chosen = digit
     if chosen.size == 0:
         return Reading(np.zeros((28, 28), np.uint8), "blank")
-    scan = scan_digit(contrast, np.isin(components.labels, chosen))
-    return Reading(to_mnist_form(255 * to_mnist_pen(scan)), find_fault(components, chosen, scan))
+    scan = scan_digit(contrast, components.mask(chosen))
+    width = stroke_width(scan)
+    return Reading(to_mnist_form(to_mnist_pen(scan, width)), find_fault(components, chosen, scan, width))
+
+
+def _halve(grey: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """Return `grey` with its sides halved until the longest is at most `side`: each a mean of whole pixels."""
+    while max(grey.shape) > side and min(grey.shape) > 1:
+        height, width = (length // 2 for length in grey.shape)
+        grey = np.asarray(
+            cv2.resize(grey[: 2 * height, : 2 * width], (width, height), interpolation=cv2.INTER_AREA), np.uint8
+        )
+    return grey
 
 
 def _reduce(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -7,29 +7,28 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-_SIDE = 160
-"""Longest side of the digit in a scan, in pixels: eight for each of MNIST's."""
+_SIDE = 80
+"""Longest side of the digit in a scan, in pixels: four for each of MNIST's."""
 
-_NEIGHBOURHOOD = 21
+_NEIGHBOURHOOD = 11
 """How far, in pixels of the scan, a stroke is as dark as its darkest place: about one stroke's width."""
 
 
-def scan_digit(contrast: NDArray[np.uint8], digit: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """Return the pixels of `contrast`, uint8 (h, w), that are marked in `digit`, (h, w), as 1 ink and 0 paper.
+def scan_digit(contrast: NDArray[np.uint8], digit: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the pixels of `contrast`, uint8 (h, w), that `digit`, uint8 (h, w), marks with 1, as 1 ink and 0 paper.
 
     Ink is what has half the contrast of the darkest ink near it, so a stroke keeps its width where the pen runs dry
-    or is out of focus. The result is about 160 pixels on its longest side.
+    or is out of focus. The result is about 80 pixels on its longest side.
     """
-    mask = digit.astype(np.uint8)
-    left, top, width, height = cv2.boundingRect(mask)
+    left, top, width, height = cv2.boundingRect(digit)
     margin = max(2, max(width, height) // 32)
     window = np.s_[top : top + height + 2 * margin, left : left + width + 2 * margin]
-    mask = _pad(mask, margin)[window]
+    mask = _pad(digit, margin)[window]
     ink = _pad(contrast, margin)[window] * np.asarray(cv2.dilate(mask, np.ones((3, 3), np.uint8)), np.uint8)
     large = _resize(ink, _SIDE / max(width, height))
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_NEIGHBOURHOOD, _NEIGHBOURHOOD))
-    darkest = cv2.blur(cv2.dilate(large, disc), (_NEIGHBOURHOOD, _NEIGHBOURHOOD))
-    return (large > np.asarray(darkest, np.uint8) // 2).astype(np.uint8)
+    square = np.ones((_NEIGHBOURHOOD, _NEIGHBOURHOOD), np.uint8)
+    darkest = np.asarray(cv2.blur(cv2.dilate(large, square), (_NEIGHBOURHOOD, _NEIGHBOURHOOD)), np.uint8)
+    return (large > darkest // 2).view(np.uint8)
 
 
 def _pad(image: NDArray[np.uint8], margin: int) -> NDArray[np.uint8]:

@@ -8,8 +8,8 @@ _THINNEST = 0.10
 _THICKEST = 0.18
 """A stroke's mean width in MNIST as a share of the digit's longest side: the 25th and the 95th percentile."""
 
-_MARGIN = 16
-"""Room, in pixels, for the strokes to grow into."""
+_LEAST_LOSS = 0.5
+"""Strokes are not made thinner by less than this many pixels."""
 
 
 def stroke_width(digit: NDArray[np.uint8]) -> float:
@@ -17,32 +17,48 @@ def stroke_width(digit: NDArray[np.uint8]) -> float:
 
     Across a stroke of width w the distance to its edge rises from 0 to w/2 and falls again: its mean is w/4.
     """
-    return float(4 * _depth(digit)[digit > 0].mean())
+    return 4 * cv2.mean(_depth(digit), mask=digit)[0]
 
 
-def to_mnist_pen(digit: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return `digit`, uint8 (h, w), 1 ink and 0 paper, with strokes as wide as MNIST's, on a little more paper."""
-    padded = np.asarray(cv2.copyMakeBorder(digit, *(_MARGIN,) * 4, cv2.BORDER_CONSTANT, value=0), np.uint8)
-    side, width = max(cv2.boundingRect(padded)[2:]), stroke_width(padded)
+def to_mnist_pen(digit: NDArray[np.uint8], width: float) -> NDArray[np.uint8]:
+    """Return `digit`, uint8 (h, w), 1 ink and 0 paper, with strokes as wide as MNIST's: 0 paper, 255 ink.
+
+    `width` is the width of its strokes in pixels. Edges come out soft, to a fraction of a pixel. There is more paper
+    round the result where strokes grew.
+    """
+    side = max(cv2.boundingRect(digit)[2:])
     share = min(max(width / side, _THINNEST), _THICKEST)
     # With g more on either side both grow: (width + 2g) / (side + 2g) = share.
-    return _grow(padded, (share * side - width) / (2 * (1 - share)))
+    growth = (share * side - width) / (2 * (1 - share))
+    if growth > 0:
+        return _thicken(digit, growth)
+    return _thin(digit, -growth)
 
 
-def _grow(digit: NDArray[np.uint8], growth: float) -> NDArray[np.uint8]:
-    """Return `digit` with `growth` pixels more on either side of its strokes, or fewer where it is negative.
+def _thicken(digit: NDArray[np.uint8], growth: float) -> NDArray[np.uint8]:
+    """Return `digit` with `growth` pixels more on either side of its strokes."""
+    margin = int(growth) + 2
+    paper = cv2.copyMakeBorder(1 - digit, *(margin,) * 4, cv2.BORDER_CONSTANT, value=1)
+    return _cover(growth - _depth(np.asarray(paper, np.uint8)))
 
-    As many fewer as cut nothing, that is: a felt pen may leave thin places too.
+
+def _thin(digit: NDArray[np.uint8], loss: float) -> NDArray[np.uint8]:
+    """Return `digit` with `loss` pixels fewer on either side of its strokes, or as many as cut nothing.
+
+    A felt pen may leave thin places too.
     """
-    if growth >= 0:
-        return (_depth(1 - digit) <= growth).astype(np.uint8)
-    depth = _depth(digit)
-    while growth < -1:
-        thinner = (depth > -growth).astype(np.uint8)
-        if _count_pieces(thinner) == _count_pieces(digit):
+    depth = _depth(digit) if loss > _LEAST_LOSS else None
+    while depth is not None and loss > _LEAST_LOSS:
+        thinner = _cover(depth - np.float32(loss))
+        if _count_pieces(thinner // 128) == _count_pieces(digit):
             return thinner
-        growth /= 2
-    return digit
+        loss /= 2
+    return 255 * digit
+
+
+def _cover(depth: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Return how much of each pixel is ink, 0 to 255, where its middle is `depth` pixels inside the edge."""
+    return np.asarray(255 * np.clip(depth + np.float32(0.5), 0, 1), np.uint8)
 
 
 def _count_pieces(digit: NDArray[np.uint8]) -> int:

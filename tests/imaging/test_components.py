@@ -16,7 +16,7 @@ def page(*boxes: tuple[int, int, int, int]) -> NDArray[np.uint8]:
 
 def chosen_ink(ink: NDArray[np.uint8]) -> NDArray[np.uint8]:
     components = find_components(ink)
-    return np.isin(components.labels, choose_digit(components)).astype(np.uint8)
+    return components.mask(choose_digit(components))
 
 
 MAIN = (40, 30, 50, 70)
@@ -50,3 +50,10 @@ def test_a_digit_that_the_border_cuts_is_kept() -> None:
     cut = (40, 30, 50, 100)
 
     np.testing.assert_array_equal(chosen_ink(page(cut, (70, 20, 74, 24))), page(cut))
+
+
+def test_one_piece_alone_is_measured_as_among_others() -> None:
+    alone, among = find_components(page(MAIN)), find_components(page(MAIN, (90, 90, 95, 95)))
+
+    np.testing.assert_array_equal(alone.boxes, among.boxes[:2])
+    assert alone.areas[1] == among.areas[1] == 10 * 40

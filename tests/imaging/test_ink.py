@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from imaging.ink import find_ink, measure_contrast
+from imaging.ink import find_ink, measure_contrast, measure_contrast_on_even_paper
 
 
 def seven(side: int = 200, thickness: int = 10) -> NDArray[np.uint8]:
@@ -51,3 +51,29 @@ def test_a_stroke_that_runs_dry_keeps_its_end() -> None:
 @pytest.mark.parametrize("level", [0, 120, 255])
 def test_bare_paper_has_no_ink(level: int) -> None:
     assert not find_ink(measure_contrast(np.full((50, 60), level, np.uint8))).any()
+
+
+@pytest.mark.parametrize("light_on_dark", [False, True])
+def test_on_even_paper_the_short_way_measures_the_same(light_on_dark: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    grey = picture(230, 0.7, 1)
+    grey = 255 - grey if light_on_dark else grey
+
+    contrast = measure_contrast_on_even_paper(grey)
+
+    assert contrast is not None
+    assert np.abs(contrast.astype(int) - measure_contrast(grey)).max() <= 6
+
+
+def shadow_in_the_middle() -> NDArray[np.uint8]:
+    grey = picture(230, 0.7)
+    grey[20:180, 20:180] //= 2
+    return grey
+
+
+@pytest.mark.parametrize(
+    "grey",
+    [picture(np.linspace(250, 200, 200)[np.newaxis, :], 0.7), picture(230, 0.7, 8), shadow_in_the_middle()],
+    ids=["uneven light", "noise", "a shadow in the middle"],
+)
+def test_uneven_paper_is_left_to_the_long_way(grey: NDArray[np.uint8]) -> None:
+    assert measure_contrast_on_even_paper(grey) is None
