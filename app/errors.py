@@ -14,6 +14,7 @@ ServiceError
 ├── FeedbackOff           corrections are not collected
 ├── StoreFull             no more corrections are kept
 ├── StoreUnavailable      corrections cannot be stored at the moment
+├── UnknownServable       one of the three, in the words of TensorFlow Serving
 ├── NotReady              the model exists but cannot answer: it is still loading, failed to, or was unloaded
 ├── Overloaded            the queue is full
 ├── DeadlineExceeded      the answer took longer than was allowed
@@ -104,6 +105,14 @@ class StoreFull(ServiceError):
 
 class StoreUnavailable(ServiceError):
     """Corrections cannot be stored at the moment."""
+
+
+class UnknownServable(ServiceError):
+    """No such model, version or label, in the words of TensorFlow Serving."""
+
+    def __init__(self, name: str, version: int | None, label: str | None) -> None:
+        asked = f"Specific({name}, {version})" if version else f"Label({name}, {label})" if label else f"Latest({name})"
+        super().__init__(f"Servable not found for request: {asked}")
 
 
 class NotReady(ServiceError):

@@ -22,9 +22,11 @@ from app.predictor import Predictor
 from app.reader import Reader
 from app.receipts import Receipts
 from app.repository import Repository
-from app.routes import feedback, health, models, predict
+from app.routes import feedback, health, models, predict, tfserving, v2
+from app.scorer import Scorer
 from app.settings import Settings
 from app.shortcut import Shortcut
+from app.statistics import Statistics
 from app.telemetry import Telemetry
 from app.watcher import watch
 
@@ -65,6 +67,13 @@ def create_app(settings: Settings, *, output: Lines | None = None) -> FastAPI:
                 deadline_seconds=settings.deadline_seconds,
                 receipts=app.state.receipts,
             )
+            app.state.scorer = Scorer(
+                reader,
+                telemetry,
+                app.state.statistics,
+                deadline_seconds=settings.deadline_seconds,
+                max_files=settings.max_files,
+            )
             # The port opens at once, and says that it is not ready, rather than keep a health check waiting.
             async with asyncio.TaskGroup() as group:
                 watcher = group.create_task(watch(repository))
@@ -81,12 +90,16 @@ def create_app(settings: Settings, *, output: Lines | None = None) -> FastAPI:
     )
     app.state.settings = settings
     app.state.telemetry = telemetry
+    app.state.statistics = Statistics()
     app.include_router(predict.router)
     app.include_router(feedback.router)
     app.include_router(models.router)
     app.include_router(health.router)
+    app.include_router(v2.router)
+    app.include_router(tfserving.router)
     app.add_api_route("/", _to_docs, include_in_schema=False)
     problems.install(app)
+    app.add_middleware(tfserving.AnyCase)
     app.add_middleware(Shortcut, routes=predict.router.routes)
     app.add_middleware(
         Admission, longest_wait_seconds=settings.longest_wait_seconds, most_at_once=settings.most_at_once

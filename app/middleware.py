@@ -8,7 +8,7 @@ from typing import Any
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.problems import INTERNAL, MEDIA_TYPE, problem
+from app.problems import INTERNAL, answer, problem
 from app.telemetry import Telemetry
 
 _SANE_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
@@ -56,7 +56,7 @@ class RequestObserver:
             self._telemetry.refused(INTERNAL.name)
             if status:  # the answer had begun: all that is left is to break it off
                 raise
-            await _answer_internal_error(scope["path"], request_id, send_with_id)
+            await _answer_internal_error(scope, receive, send_with_id)
         finally:
             self._record(scope, request_id, status, time.perf_counter() - started, failure)
 
@@ -88,9 +88,7 @@ def _request_id(scope: Scope) -> str:
     return secrets.token_hex(8)
 
 
-async def _answer_internal_error(path: str, request_id: str, send: Send) -> None:
+async def _answer_internal_error(scope: Scope, receive: Receive, send: Send) -> None:
     detail = "An unexpected error. It has been logged with this request's id; please report it with that id."
-    body = problem(INTERNAL, detail, instance=path, request_id=request_id).model_dump_json().encode()
-    headers = [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": INTERNAL.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    found = problem(INTERNAL, detail, instance=scope["path"], request_id=scope["state"]["request_id"])
+    await answer(found)(scope, receive, send)

@@ -1,9 +1,13 @@
-"""Turns what went wrong into `application/problem+json` (RFC 9457). The one table from kinds of error to statuses."""
+"""Turns what went wrong into `application/problem+json` (RFC 9457). The one table from kinds of error to statuses.
+
+Under `/v1` and `/v2`, the paths of other people's protocols, errors have the shape that these have agreed upon.
+"""
 
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
+import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -39,6 +43,7 @@ KINDS: Mapping[type[Exception], Kind] = {
     errors.BrokenArtefact: Kind(409, "broken-artefact", "The model's files cannot be served"),
     errors.UnknownPrediction: Kind(404, "unknown-prediction", "No such prediction"),
     errors.FeedbackOff: Kind(404, "feedback-off", "Corrections are not collected"),
+    errors.UnknownServable: Kind(404, "unknown-model", "No such model"),
     errors.TooLarge: Kind(413, "request-too-large", "The request is too large"),
     PictureTooLarge: Kind(413, "picture-too-large", "The picture has too many pixels"),
     errors.UnsupportedBody: Kind(415, "unsupported-body", "The body is not a picture"),
@@ -53,6 +58,8 @@ KINDS: Mapping[type[Exception], Kind] = {
 }
 EXPECTED: tuple[type[Exception], ...] = (*KINDS, HTTPException)
 """What is raised to be answered with a problem; the second is the framework's own."""
+_PROTOCOLS: Mapping[str, Mapping[int, int]] = {"/v2": {}, "/v1": {415: 400, 422: 400}}
+"""The protocols whose errors are `{"error": detail}`, and which statuses they have other ones for."""
 INTERNAL = Kind(500, "internal-error", "The service failed")
 
 
@@ -83,25 +90,31 @@ def describe(error: Exception, request: Request) -> Problem:
     """Turn an error that a request met into the problem its sender reads, and count it."""
     kind = kind_of(error)
     request.app.state.telemetry.refused(kind.name)
-    return problem(kind, _detail(error), instance=request.url.path, request_id=request.state.request_id)
+    return problem(kind, _detail(error, request), instance=request.url.path, request_id=request.state.request_id)
 
 
-def _detail(error: Exception) -> str:
+def _detail(error: Exception, request: Request) -> str:
     if isinstance(error, RequestValidationError):
         return " ".join(
             f"{problem['loc'][0]} parameter '{problem['loc'][-1]}' is {str(problem.get('input'))!r}: {problem['msg']}."
             for problem in error.errors()
         )
     if isinstance(error, HTTPException):
-        return str(error.detail)
+        return f"{error.detail}: {request.method} {request.url.path}"
     if isinstance(error, errors.ServiceError | PictureError):
         return str(error)
     return "An unexpected error. It has been logged with this request's id; please report it with that id."
 
 
 def answer(problem: Problem) -> Response:
-    """Send a problem."""
-    return Response(problem.model_dump_json(), problem.status, HEADERS.get(problem.status), MEDIA_TYPE)
+    """Send a problem, in the shape that belongs to the path it was met on."""
+    headers = HEADERS.get(problem.status)
+    family = problem.instance[:4].rstrip("/").lower()
+    if family not in _PROTOCOLS:
+        return Response(problem.model_dump_json(), problem.status, headers, MEDIA_TYPE)
+    status = _PROTOCOLS[family].get(problem.status, problem.status)
+    # Without a charset: KServe's client compares the type as a whole.
+    return Response(orjson.dumps({"error": problem.detail}), status, headers, "application/json")
 
 
 async def refuse(error: Exception, scope: Scope, receive: Receive, send: Send) -> None:
@@ -121,6 +134,13 @@ def install(app: FastAPI) -> None:
     """Answer every error that the table knows, and the framework's own."""
     for class_ in EXPECTED:
         app.add_exception_handler(class_, handle)
+
+
+def protocol_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Document the same for the routes of other people's protocols."""
+    schema = {"type": "object", "required": ["error"], "properties": {"error": {"type": "string"}}}
+    content = {"application/json": {"schema": schema}}
+    return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in statuses}
 
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:

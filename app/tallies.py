@@ -39,6 +39,10 @@ class CounterTally:
         """Count one event."""
         self._new[labels] += 1
 
+    def add_several(self, count: int, *labels: object) -> None:
+        """Count several at once."""
+        self._new[labels] += count
+
     def flush(self) -> None:
         """Carry over what has been counted since the last time."""
         new, self._new = self._new, defaultdict(int)

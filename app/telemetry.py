@@ -7,6 +7,7 @@ the others have counted is then up to a quarter of a second old.
 
 import asyncio
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
@@ -129,6 +130,12 @@ class Telemetry:
     def corrected(self, label: str) -> None:
         """Count one correction."""
         self._corrections.add(label)
+
+    def predicted_several(self, model: str, version: int, counts: Sequence[int]) -> None:
+        """Count the answers of one request: how many there are of each digit."""
+        for digit, count in enumerate(counts):
+            if count:
+                self._predictions.add_several(count, model, version, digit)
 
     def flush(self) -> None:
         """Carry what has been told into the metrics."""

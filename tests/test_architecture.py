@@ -13,6 +13,7 @@ HTTP = {"fastapi", "fastapi_offline", "starlette", "uvicorn", "multipart"}
 SPEAK_HTTP = {
     "app/__main__.py",
     "app/admission.py",
+    "app/decompression.py",
     "app/guard.py",
     "app/main.py",
     "app/middleware.py",
@@ -23,6 +24,8 @@ SPEAK_HTTP = {
     "app/routes/health.py",
     "app/routes/models.py",
     "app/routes/predict.py",
+    "app/routes/tfserving.py",
+    "app/routes/v2.py",
 }
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 

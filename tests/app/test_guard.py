@@ -60,7 +60,7 @@ async def test_loading_has_a_token_of_its_own() -> None:
         assert (await service.post("/predict", headers=bearer("other"))).status_code == 401
         refused = await service.post(LOAD, headers=bearer("secret"))
     assert refused.status_code == 401
-    assert "ADMIN_TOKEN" in refused.json()["detail"]
+    assert "ADMIN_TOKEN" in refused.json()["error"]
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ async def test_where_others_can_reach_it_nothing_is_loaded_without_a_token(host:
         assert response.status_code == status
         assert (await service.post("/predict")).status_code == 200
     if status == 403:
-        assert f"listens on {host}" in response.json()["detail"]
-        assert "Set one" in response.json()["detail"]
+        assert f"listens on {host}" in response.json()["error"]
+        assert "Set one" in response.json()["error"]
     async with client(host=host, admin_token="other") as service:
         assert (await service.post(LOAD, headers=bearer("other"))).status_code == 200

@@ -27,6 +27,7 @@ def test_what_is_told_is_counted() -> None:
     telemetry.inferred(5, 0.001)
     telemetry.predicted("convnet", 3, 7, None)
     telemetry.predicted("convnet", 3, 8, "unsure")
+    telemetry.predicted_several("convnet", 3, [2, 0, 5, *[0] * 7])
     lines = exposition(telemetry)
     for line in (
         'digitserve_http_requests_total{method="POST",model="convnet",route="/predict",status="200",version="3"} 1.0',
@@ -38,6 +39,7 @@ def test_what_is_told_is_counted() -> None:
         'digitserve_batch_images_bucket{le="4.0"} 0.0',
         'digitserve_batch_images_bucket{le="8.0"} 1.0',
         'digitserve_predictions_total{digit="7",model="convnet",version="3"} 1.0',
+        'digitserve_predictions_total{digit="2",model="convnet",version="3"} 5.0',
         'digitserve_abstentions_total{model="convnet",reason="unsure",version="3"} 1.0',
         "digitserve_http_requests_in_progress 1.0",
         "digitserve_queue_images 5.0",

@@ -1,0 +1,73 @@
+"""Writes the answer to an inference request, in JSON or with its tensors behind the JSON. Knows no HTTP."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from app.card import Card
+from app.engine import Scores
+from app.inference_protocol.requests import InferenceRequest, RequestedOutput
+from app.tensors import encode_bytes
+
+
+class Answer(NamedTuple):
+    """The body, and how many bytes of it are JSON if tensors follow."""
+
+    body: bytes
+    header_length: int | None
+
+
+def write_answer(card: Card, request: InferenceRequest, scores: Scores) -> Answer:
+    """Answer a request with the scores that a version gave."""
+    tensors: list[bytes] = []
+    header: dict[str, Any] = {"model_name": card.name, "model_version": str(card.version)}
+    if request.id is not None:
+        header["id"] = request.id
+    header["outputs"] = [_write_output(output, getattr(scores, output.name), tensors) for output in request.outputs]
+    text = orjson.dumps(header, option=orjson.OPT_SERIALIZE_NUMPY)
+    if not tensors:
+        return Answer(text, None)
+    return Answer(b"".join([text, *tensors]), len(text))
+
+
+def _write_output(output: RequestedOutput, values: NDArray[np.float32], tensors: list[bytes]) -> dict[str, Any]:
+    """Describe one output; its values go into the description, or onto the end of `tensors` if it is to be binary."""
+    if output.classes is not None:
+        return _write_classes(output, classify(values, output.classes), tensors)
+    tensor = {"name": output.name, "shape": values.shape, "datatype": "FP32"}
+    if not output.binary:
+        return {**tensor, "data": values.ravel()}
+    raw = values.astype("<f4", copy=False).tobytes()
+    tensors.append(raw)
+    return {**tensor, "parameters": {"binary_data_size": len(raw)}}
+
+
+def _write_classes(output: RequestedOutput, classes: list[list[str]], tensors: list[bytes]) -> dict[str, Any]:
+    texts = [text for row in classes for text in row]
+    tensor = {"name": output.name, "shape": [len(classes), len(classes[0])], "datatype": "BYTES"}
+    if not output.binary:
+        return {**tensor, "data": texts}
+    raw = encode_bytes([text.encode() for text in texts])
+    tensors.append(raw)
+    return {**tensor, "parameters": {"binary_data_size": len(raw)}}
+
+
+def classify(values: NDArray[np.float32], classes: int) -> list[list[str]]:
+    """Name the best classes of each image, as Triton's classification extension has it.
+
+    Args:
+        values: float32 (n, 10).
+        classes: how many, 1 or more; past ten there are only ten.
+
+    Returns:
+        For each image `<value>:<index>:<label>`, the highest value first.
+
+    """
+    best = np.argsort(-values, axis=1, kind="stable")[:, :classes]
+    ranked = np.take_along_axis(values, best, axis=1)
+    return [
+        [f"{value:f}:{digit}:{digit}" for value, digit in zip(row, digits, strict=True)]
+        for row, digits in zip(ranked.tolist(), best.tolist(), strict=True)
+    ]

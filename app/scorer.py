@@ -1,0 +1,74 @@
+"""From tensors or picture files to scores, within a deadline. Knows no HTTP and no protocol."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+
+import numpy as np
+
+from app.engine import LARGEST_BATCH, Images, Scores
+from app.errors import DeadlineExceeded, MalformedRequest, TooLarge
+from app.reader import Reader
+from app.statistics import Statistics
+from app.telemetry import Telemetry
+from app.versions import ServedVersion
+
+_AT_ONCE = 2 * LARGEST_BATCH
+"""Images that one request has in the queue at a time, so that the next request waits for a few batches and no more."""
+
+Inputs = Images | Sequence[bytes]
+"""What is to be scored: images uint8 (n, 28, 28), or n picture files."""
+
+
+class Scorer:
+    """Scores what the tensor protocols bring: as many images as a body holds, or a few picture files."""
+
+    def __init__(
+        self, reader: Reader, telemetry: Telemetry, statistics: Statistics, *, deadline_seconds: float, max_files: int
+    ) -> None:
+        self._reader = reader
+        self._telemetry = telemetry
+        self._statistics = statistics
+        self._deadline_seconds = deadline_seconds
+        self._max_files = max_files
+
+    async def score(self, served: ServedVersion, inputs: Inputs) -> Scores:
+        """Score n >= 1 images or picture files with one version.
+
+        Raises:
+            ServiceError, PictureError: which say what was wrong, and with what.
+
+        """
+        started = time.perf_counter()
+        try:
+            async with asyncio.timeout(self._deadline_seconds):
+                images = inputs if isinstance(inputs, np.ndarray) else await self._read(inputs)
+                scores = await _score_in_turn(served, images)
+        except TimeoutError as error:
+            self._statistics.failed(served.card, time.perf_counter() - started)
+            raise DeadlineExceeded(self._deadline_seconds) from error
+        except Exception:
+            self._statistics.failed(served.card, time.perf_counter() - started)
+            raise
+        self._statistics.succeeded(served.card, len(images), time.perf_counter() - started)
+        digits = np.bincount(scores.probabilities.argmax(axis=1), minlength=10)
+        self._telemetry.predicted_several(served.card.name, served.card.version, digits.tolist())
+        return scores
+
+    async def _read(self, files: Sequence[bytes]) -> Images:
+        if not files:
+            message = "There is no picture. Send at least one."
+            raise MalformedRequest(message)
+        if len(files) > self._max_files:
+            message = f"{len(files):,} pictures are more than {self._max_files:,}, the most that one request may have."
+            raise TooLarge(message)
+        return np.stack([(await self._reader.read(file)).image for file in files])
+
+
+async def _score_in_turn(served: ServedVersion, images: Images) -> Scores:
+    if len(images) <= _AT_ONCE:
+        return await served.batcher.score(images)
+    parts = [await served.batcher.score(images[at : at + _AT_ONCE]) for at in range(0, len(images), _AT_ONCE)]
+    return Scores(
+        np.concatenate([part.probabilities for part in parts]), np.concatenate([part.logits for part in parts])
+    )

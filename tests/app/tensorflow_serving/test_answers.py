@@ -1,0 +1,37 @@
+import json
+from typing import Any
+
+import numpy as np
+
+from app.engine import Scores
+from app.tensorflow_serving.answers import write_classify, write_predict
+from app.tensorflow_serving.requests import SIGNATURES, PredictRequest
+
+RNG = np.random.default_rng(0)
+SCORES = Scores(RNG.random((3, 10), np.float32), RNG.random((3, 10), np.float32))
+
+
+def predict(signature: str, *, by_rows: bool) -> dict[str, Any]:
+    answer: dict[str, Any] = json.loads(write_predict(PredictRequest([], SIGNATURES[signature], by_rows), SCORES))
+    return answer
+
+
+def test_several_outputs_are_named() -> None:
+    [first, *rest] = predict("serving_default", by_rows=True)["predictions"]
+    assert len(rest) == 2
+    assert (np.array(first["logits"], np.float32) == SCORES.logits[0]).all()
+    columns = predict("serving_default", by_rows=False)["outputs"]
+    assert (np.array(columns["probabilities"], np.float32) == SCORES.probabilities).all()
+
+
+def test_a_single_output_is_not() -> None:
+    for by_rows, key in ((True, "predictions"), (False, "outputs")):
+        answer = predict("predict_images", by_rows=by_rows)
+        assert (np.array(answer[key], np.float32) == SCORES.probabilities).all()
+        assert list(answer) == [key]
+
+
+def test_classes_are_the_digits_with_their_probabilities() -> None:
+    rows = json.loads(write_classify(SCORES))["result"]
+    assert [label for label, _ in rows[0]] == list("0123456789")
+    np.testing.assert_allclose([score for _, score in rows[2]], SCORES.probabilities[2], atol=1e-6)
