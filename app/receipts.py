@@ -10,7 +10,6 @@ import hashlib
 import hmac
 import struct
 import time
-import zlib
 from collections.abc import Callable
 
 import numpy as np
@@ -20,14 +19,15 @@ from app.errors import UnknownPrediction
 
 _SIGNATURE_BYTES = 16
 _EXPIRY = struct.Struct(">I")  # seconds since 1970, until 2106
-_IMAGE_BYTES = 28 * 28
+_INKED_BYTES = 28 * 28 // 8
 
 
 class Receipts:
     """Hands out ids that last for a while, and takes them back.
 
-    An id is, in URL-safe base64, a BLAKE2b signature (RFC 7693, keyed), the time it expires at, and the 784 bytes of
-    the image, deflated: some 300 characters for a digit, 1,100 at most.
+    An id is, in URL-safe base64, a BLAKE2b signature (RFC 7693, keyed), the time it expires at, and the image as a bit
+    for each pixel that has ink, then their values: some 300 characters for a digit, 1,203 at most. It is made in a few
+    microseconds; deflating the image would take several times as long.
     """
 
     def __init__(self, key: str, *, seconds: int, clock: Callable[[], float] = time.time) -> None:
@@ -37,7 +37,8 @@ class Receipts:
 
     def issue(self, image: NDArray[np.uint8]) -> str:
         """Give the id of a prediction for an image of shape (28, 28)."""
-        content = _EXPIRY.pack(int(self._clock()) + self._seconds) + zlib.compress(image.tobytes(), 1)
+        inked, values = np.packbits(image).tobytes(), image.tobytes().translate(None, b"\0")
+        content = _EXPIRY.pack(int(self._clock()) + self._seconds) + inked + values
         return base64.urlsafe_b64encode(self._sign(content) + content).rstrip(b"=").decode()
 
     def redeem(self, prediction_id: str) -> NDArray[np.uint8]:
@@ -57,8 +58,10 @@ class Receipts:
         (expires_at,) = _EXPIRY.unpack_from(content)
         if self._clock() > expires_at:
             raise UnknownPrediction(expired_after=self._seconds)
-        image = zlib.decompress(content[_EXPIRY.size :], bufsize=_IMAGE_BYTES)
-        return np.frombuffer(image, np.uint8).reshape(28, 28)
+        inked = np.frombuffer(content, np.uint8, _INKED_BYTES, _EXPIRY.size)
+        image = np.unpackbits(inked).reshape(28, 28)
+        image[image > 0] = np.frombuffer(content, np.uint8, offset=_EXPIRY.size + _INKED_BYTES)
+        return image
 
     def _sign(self, content: bytes) -> bytes:
         return hashlib.blake2b(content, key=self._key, digest_size=_SIGNATURE_BYTES).digest()

@@ -2,17 +2,20 @@ import asyncio
 import errno
 import json
 import os
+import signal
 import threading
 from pathlib import Path
 from typing import NoReturn
 
 import fsspec
+import httpx
 import numpy as np
 import pytest
 
 from app.errors import DeadlineExceeded, StoreFull, StoreUnavailable
 from app.feedback import FeedbackStore
-from imaging import decode
+from imaging import decode, encode_png
+from tests.app.test___main__ import service
 
 pytestmark = pytest.mark.anyio
 
@@ -125,3 +128,41 @@ async def test_a_store_can_be_anywhere_that_fsspec_knows() -> None:
     np.testing.assert_array_equal(decode(memory.cat_file(path)), draw(1))
     assert memory.glob("/corrections/app/7/*") == []
     memory.rm("/corrections", recursive=True)
+
+
+@pytest.mark.slow
+def test_after_kill_9_all_that_was_answered_is_there_and_all_that_is_there_is_whole(tmp_path: Path) -> None:
+    stored: list[int] = []
+    statuses: set[int] = set()
+    enough = threading.Event()
+    with service(WORKERS="2", FEEDBACK_DIR=str(tmp_path)) as (process, url):
+
+        def correct(seeds: range) -> None:
+            try:
+                for seed in seeds:
+                    # New connections, so that ids come back to other workers than those which gave them out.
+                    picture = encode_png(np.pad(draw(seed)[:20, :20] // 128 * 255, 40))
+                    answer = httpx.post(f"{url}/predict", content=picture, headers={"content-type": "image/png"})
+                    if answer.status_code == 503:
+                        continue  # the service is busy
+                    correction = {"prediction_id": answer.json()["prediction_id"], "label": seed % 10}
+                    status = httpx.post(f"{url}/feedback", json=correction).status_code
+                    statuses.add(status)
+                    if status == 200:
+                        stored.append(seed)
+                    if len(stored) >= 60:
+                        enough.set()
+            except httpx.TransportError:
+                pass  # the service is gone
+
+        threads = [threading.Thread(target=correct, args=[range(start, 1000, 4)]) for start in range(4)]
+        for thread in threads:
+            thread.start()
+        enough.wait(30)
+        os.killpg(process.pid, signal.SIGKILL)  # in the middle of four corrections
+        for thread in threads:
+            thread.join()
+    files = [path for path in tmp_path.glob("*/*") if not path.name.startswith(".")]
+    assert statuses <= {200, 503}
+    assert 60 <= len(stored) <= len(files) <= len(stored) + 4
+    assert all(decode(path.read_bytes()).shape == (28, 28) for path in files)
