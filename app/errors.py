@@ -15,6 +15,7 @@ ServiceError
 ├── StoreFull             no more corrections are kept
 ├── StoreUnavailable      corrections cannot be stored at the moment
 ├── UnknownServable       one of the three, in the words of TensorFlow Serving
+├── NotAffine             the model has no weight images to show
 ├── NotReady              the model exists but cannot answer: it is still loading, failed to, or was unloaded
 ├── Overloaded            the queue is full
 ├── DeadlineExceeded      the answer took longer than was allowed
@@ -113,6 +114,15 @@ class UnknownServable(ServiceError):
     def __init__(self, name: str, version: int | None, label: str | None) -> None:
         asked = f"Specific({name}, {version})" if version else f"Label({name}, {label})" if label else f"Latest({name})"
         super().__init__(f"Servable not found for request: {asked}")
+
+
+class NotAffine(ServiceError):
+    """The model has no weight images to show."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"Model '{name}' is not one affine map of the pixels, so it has no weight images. Ask /explain instead."
+        )
 
 
 class NotReady(ServiceError):

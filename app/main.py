@@ -4,14 +4,16 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 
 import structlog
 from fastapi import FastAPI
-from fastapi.responses import RedirectResponse
 from fastapi_offline import FastAPIOffline
 
 from app import __version__, problems
 from app.admission import Admission
+from app.assets import Assets
+from app.explain import Explainer
 from app.feedback import FeedbackStore
 from app.guard import Guard
 from app.inventory import Inventory
@@ -22,7 +24,7 @@ from app.predictor import Predictor
 from app.reader import Reader
 from app.receipts import Receipts
 from app.repository import Repository
-from app.routes import feedback, health, models, predict, tfserving, v2
+from app.routes import explain, feedback, health, models, page, predict, tfserving, v2
 from app.scorer import Scorer
 from app.settings import Settings
 from app.shortcut import Shortcut
@@ -74,6 +76,7 @@ def create_app(settings: Settings, *, output: Lines | None = None) -> FastAPI:
                 deadline_seconds=settings.deadline_seconds,
                 max_files=settings.max_files,
             )
+            app.state.explainer = Explainer(repository, reader, deadline_seconds=settings.deadline_seconds)
             # The port opens at once, and says that it is not ready, rather than keep a health check waiting.
             async with asyncio.TaskGroup() as group:
                 watcher = group.create_task(watch(repository))
@@ -91,13 +94,15 @@ def create_app(settings: Settings, *, output: Lines | None = None) -> FastAPI:
     app.state.settings = settings
     app.state.telemetry = telemetry
     app.state.statistics = Statistics()
+    app.state.assets = Assets(Path(__file__).parent / "page")
+    app.include_router(page.router)
     app.include_router(predict.router)
     app.include_router(feedback.router)
+    app.include_router(explain.router)
     app.include_router(models.router)
     app.include_router(health.router)
     app.include_router(v2.router)
     app.include_router(tfserving.router)
-    app.add_api_route("/", _to_docs, include_in_schema=False)
     problems.install(app)
     app.add_middleware(tfserving.AnyCase)
     app.add_middleware(Shortcut, routes=predict.router.routes)
@@ -120,7 +125,3 @@ def _open_receipts(settings: Settings) -> Receipts:
     """Make what hands out the ids of predictions; without a key, they are this process's own."""
     key = settings.feedback_key.get_secret_value() if settings.feedback_key else secrets.token_hex()
     return Receipts(key, seconds=settings.feedback_seconds)
-
-
-async def _to_docs() -> RedirectResponse:
-    return RedirectResponse("docs")

@@ -43,7 +43,12 @@ class RequestObserver:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", ()), (b"x-request-id", request_id.encode())]
+                elapsed = b"total;dur=%.3f" % ((time.perf_counter() - started) * 1000)
+                message["headers"] = [
+                    *message.get("headers", ()),
+                    (b"x-request-id", request_id.encode()),
+                    (b"server-timing", elapsed),
+                ]
             await send(message)
 
         failure: Exception | None = None

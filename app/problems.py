@@ -44,6 +44,7 @@ KINDS: Mapping[type[Exception], Kind] = {
     errors.UnknownPrediction: Kind(404, "unknown-prediction", "No such prediction"),
     errors.FeedbackOff: Kind(404, "feedback-off", "Corrections are not collected"),
     errors.UnknownServable: Kind(404, "unknown-model", "No such model"),
+    errors.NotAffine: Kind(404, "not-affine", "The model has no weight images"),
     errors.TooLarge: Kind(413, "request-too-large", "The request is too large"),
     PictureTooLarge: Kind(413, "picture-too-large", "The picture has too many pixels"),
     errors.UnsupportedBody: Kind(415, "unsupported-body", "The body is not a picture"),

@@ -96,6 +96,30 @@ class BatchAnswer(BaseModel):
     predictions: list[Prediction | Problem]
 
 
+class Occlusion(BaseModel):
+    """What a model reads in a picture of which one square after the other is covered with paper."""
+
+    model: str
+    version: int
+    digit: Annotated[int, Field(ge=0, le=9, description="The best guess with nothing covered.")]
+    confidence: Annotated[Probability, Field(description="The probability of that digit, nothing covered.")]
+    patch: Annotated[int, Field(description="Side of each square, in pixels of the 28x28.")]
+    step: Annotated[int, Field(description="From one square to the next, in pixels; the first is at the top left.")]
+    confidences: Annotated[
+        list[list[Probability]], Field(description="Of that same digit, with each square covered, row by row.")
+    ]
+    digits: Annotated[list[list[int]], Field(description="The best guess with each square covered, row by row.")]
+
+
+class WeightImages(BaseModel):
+    """The weights of a model whose logits are an affine map of the pixels."""
+
+    model: str
+    version: int
+    biases: Annotated[list[float], Field(description="Ten: the logits of a blank image.")]
+    weights: Annotated[list[list[list[float]]], Field(description="10 x 28 x 28: how a pixel's ink moves each logit.")]
+
+
 State = Literal["waiting", "loading", "ready", "unloading", "not_loaded", "failed"]
 """Of a version: to be loaded; being loaded; answering; finishing what it began; on disk only; not fit to be served."""
 

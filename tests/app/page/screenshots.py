@@ -1,0 +1,55 @@
+"""Takes pictures of the page, served and drawn on for the purpose: `python -m tests.app.page.screenshots FOLDER`.
+
+Without a folder it makes `docs/page.png`, the one in README.md.
+"""
+
+import sys
+from pathlib import Path
+
+from playwright.sync_api import Page, sync_playwright
+
+from tests.app.page.browser import SEVEN, draw, launch, wait_for_answers
+from tests.app.service import service
+
+WIDE = {"width": 1180, "height": 860}
+PHONE = {"width": 360, "height": 740}
+SCRIBBLE = [(0.2, 0.2), (0.8, 0.3), (0.25, 0.45), (0.75, 0.6), (0.3, 0.75), (0.85, 0.8), (0.5, 0.15), (0.15, 0.6)]
+
+
+def main(folder: Path | None) -> None:
+    """Take all pictures into a folder, or the one of README.md."""
+    with service(WORKERS="1") as (process, url), sync_playwright() as playwright:
+        browser = launch(playwright)
+
+        def opened(size: dict[str, int], *, dark: bool = False) -> Page:
+            page = browser.new_page(viewport=size, color_scheme="dark" if dark else "light")
+            page.goto(url)
+            page.wait_for_selector("#report .tiles")
+            return page
+
+        page = opened(WIDE)
+        draw(page, SEVEN)
+        wait_for_answers(page)
+        if folder is None:
+            page.screenshot(path="docs/page.png")
+            return
+        page.screenshot(path=folder / "wide.png", full_page=True)
+        for name, size, dark in (("phone", PHONE, False), ("dark", WIDE, True), ("phone-dark", PHONE, True)):
+            page = opened(size, dark=dark)
+            draw(page, SEVEN)
+            wait_for_answers(page)
+            page.screenshot(path=folder / f"{name}.png", full_page=True)
+        page = opened(WIDE)
+        page.screenshot(path=folder / "empty.png")
+        draw(page, SCRIBBLE)
+        wait_for_answers(page)
+        page.screenshot(path=folder / "abstaining.png", full_page=True)
+        process.terminate()
+        process.wait()
+        draw(page, [(0.5, 0.2), (0.5, 0.8)])
+        page.wait_for_selector("#notice:not([hidden])")
+        page.screenshot(path=folder / "gone.png")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else None)
