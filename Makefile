@@ -11,7 +11,7 @@ help:            ## List the targets
 serve: $(VENV)/serve  ## Start the service
 	$(BIN)/python -m app
 
-test: lint       ## Run everything: format, lint, types and all tests (TensorFlow and MNIST are fetched if missing)
+test: lint browser  ## Run everything: format, lint, types and all tests (TensorFlow and MNIST are fetched if missing)
 	$(BIN)/pytest
 
 check: lint      ## Run what takes seconds: format, lint, types and the fast tests
@@ -32,6 +32,13 @@ lint: $(VENV)/dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+# Programs that some tests drive: a Debian package for root where apt-get is, and otherwise what is said here.
+.PHONY: browser
+browser: $(VENV)/dev
+	@command -v chromium >/dev/null || $(call apt_install,chromium) || $(BIN)/playwright install chromium
+
+apt_install = { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get -q update && apt-get -qy install --no-install-recommends $(1); }
 
 # A file in the environment remembers which requirements it was last brought up to.
 $(VENV)/%: requirements/%.txt | $(BIN)/python

@@ -1,6 +1,7 @@
 // Puts the page together: what is drawn goes to the service, what it answers is shown.
 
 import { AnswerCard, say } from "./answer.js";
+import { Correction } from "./correction.js";
 import { Pad } from "./pad.js";
 import { watchPictures } from "./pictures.js";
 import { blank, inkOf, paintInk } from "./raster.js";
@@ -16,6 +17,7 @@ const pad = new Pad(find("#pad"));
 const cards = new Map(Object.keys(NAMES).map((name) => [name, new AnswerCard(find(`[data-model=${name}]`))]));
 const occlusionMap = new OcclusionMap(find("#occlusion"), find("#patch"), find("#occlusion-words"));
 const evidence = new Evidence(find("#evidence"), find("#evidence-words"));
+const correction = new Correction(find("#correction"), service.correct);
 
 let turn = new AbortController(); // of the reading under way: a newer one ends it
 let shown = null; // what the last reading left to be painted again: {ink, occlusion}
@@ -42,6 +44,7 @@ async function read() {
 
 async function showAnswers(answers) {
   for (const { prediction } of answers) cards.get(prediction.model).show(prediction);
+  correction.offer(answers[0].prediction.prediction_id);
   const ink = await inkOf(answers[0].prediction.seen);
   shown = { ink, occlusion: null };
   paintInk(find("#seen"), ink);
@@ -73,6 +76,7 @@ function reset() {
   find("#time").textContent = find("#status").textContent = "";
   occlusionMap.reset();
   evidence.setInk(null);
+  correction.offer(null);
   warn(null);
 }
 

@@ -28,6 +28,12 @@ export async function explain(picture, model, signal) {
   return (await ask(`explain?model=${model}`, send(picture, signal))).json();
 }
 
+/** Say what a prediction should have been: a digit, or `not_a_digit`. */
+export async function correct(predictionId, label) {
+  const body = JSON.stringify({ prediction_id: predictionId, label });
+  await ask("feedback", { method: "POST", body, headers: { "Content-Type": "application/json" } });
+}
+
 /** Get the weight images of one version of a model. */
 export async function weights(model, version) {
   return (await ask(`models/${model}/weights?version=${version}`)).json();

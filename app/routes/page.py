@@ -1,8 +1,6 @@
 """`/`, the page where people draw, and the files that it is made of."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Header, HTTPException, Request, Response
+from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import HTMLResponse
 
 from app.assets import INDEX, Asset, Assets
@@ -24,33 +22,26 @@ _HEADERS = {
 
 
 @router.get("/", summary="The page where people draw", response_class=HTMLResponse)
-async def page(
-    request: Request,
-    if_none_match: Annotated[str, Header(include_in_schema=False)] = "",
-    accept_encoding: Annotated[str, Header(include_in_schema=False)] = "",
-) -> Response:
+async def page(request: Request) -> Response:
     """Send the page; a browser that has it already is told so."""
     assets: Assets = request.app.state.assets
     tag = f'"{assets.digest}"'
     headers = _HEADERS | {"ETag": tag, "Cache-Control": "no-cache"}
-    if tag in if_none_match:
+    if tag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
-    return _send(assets.files[INDEX], headers, accept_encoding)
+    return _send(assets.files[INDEX], headers, request)
 
 
 @router.get("/page/{digest}/{name}", include_in_schema=False)
-async def file(
-    request: Request, digest: str, name: str, accept_encoding: Annotated[str, Header(include_in_schema=False)] = ""
-) -> Response:
+async def file(request: Request, digest: str, name: str) -> Response:
     """Send a file of the page, to be kept: another content has another address."""
     assets: Assets = request.app.state.assets
     if digest != assets.digest or name not in assets.files:
         raise HTTPException(404, "The page has no such file, or has changed since. Reload it.")
-    headers = _HEADERS | {"Cache-Control": "public, max-age=31536000, immutable"}
-    return _send(assets.files[name], headers, accept_encoding)
+    return _send(assets.files[name], _HEADERS | {"Cache-Control": "public, max-age=31536000, immutable"}, request)
 
 
-def _send(asset: Asset, headers: dict[str, str], accept_encoding: str) -> Response:
-    if "gzip" in accept_encoding:
+def _send(asset: Asset, headers: dict[str, str], request: Request) -> Response:
+    if "gzip" in request.headers.get("accept-encoding", ""):
         return Response(asset.gzipped, headers=headers | {"Content-Encoding": "gzip"}, media_type=asset.media_type)
     return Response(asset.body, headers=headers, media_type=asset.media_type)

@@ -8,12 +8,6 @@ from tests.conftest import Serve
 pytestmark = pytest.mark.anyio
 
 
-async def test_the_root_leads_to_the_documentation(client: httpx.AsyncClient) -> None:
-    response = await client.get("/", follow_redirects=True)
-    assert response.url.path == "/docs"
-    assert "/openapi.json" in response.text
-
-
 async def test_the_documentation_loads_nothing_from_elsewhere(client: httpx.AsyncClient) -> None:
     page = (await client.get("/docs")).text
     assert "//" not in page.split("<script>")[0]

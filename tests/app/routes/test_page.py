@@ -1,0 +1,64 @@
+import re
+from pathlib import Path
+
+import httpx
+import pytest
+
+import app
+
+pytestmark = pytest.mark.anyio
+
+PAGE = Path(app.__file__).parent / "page"
+ELSEWHERE = re.compile(
+    r"""https?://(?!www\.w3\.org/)|src=["']//|@import|\bstyle=|<style|<script(?![^>]*\bsrc=)|\bon\w+="""
+)
+
+
+async def test_the_page_and_each_of_its_files_are_sent(client: httpx.AsyncClient) -> None:
+    page = await client.get("/")
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    addresses = re.findall(r'(?:src|href)="(page/[^"]+)"', page.text)
+    assert {Path(address).name for address in addresses} | {"index.html"} == {path.name for path in PAGE.iterdir()}
+    for address in addresses:
+        file = await client.get(f"/{address}")
+        assert file.content == (PAGE / Path(address).name).read_bytes()
+        assert file.headers["cache-control"] == "public, max-age=31536000, immutable"
+
+
+async def test_nothing_is_inline_and_nothing_comes_from_elsewhere(client: httpx.AsyncClient) -> None:
+    for path in PAGE.iterdir():
+        assert not ELSEWHERE.search(path.read_text()), path
+    policy = dict(part.split(" ", 1) for part in (await client.get("/")).headers["content-security-policy"].split("; "))
+    assert policy["default-src"] == "'none'"
+    assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == "'self'"
+
+
+async def test_a_browser_that_has_the_page_is_told_so(client: httpx.AsyncClient) -> None:
+    page = await client.get("/")
+    assert page.headers["cache-control"] == "no-cache"
+    again = await client.get("/", headers={"if-none-match": page.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    assert (await client.get("/", headers={"if-none-match": '"another"'})).status_code == 200
+
+
+async def test_who_cannot_decompress_gets_the_same_bytes(client: httpx.AsyncClient) -> None:
+    compressed = await client.get("/", headers={"accept-encoding": "gzip"})
+    plain = await client.get("/", headers={"accept-encoding": "identity"})
+    assert compressed.headers["content-encoding"] == "gzip"
+    assert "content-encoding" not in plain.headers
+    assert compressed.content == plain.content
+    assert plain.headers["vary"] == "Accept-Encoding"
+
+
+@pytest.mark.parametrize(
+    "path", ["/page/0123456789abcdef/main.js", "/page/{digest}/none.js", "/page/{digest}/..%2Fmain.py"]
+)
+async def test_a_file_that_is_not_there_is_a_problem(client: httpx.AsyncClient, path: str) -> None:
+    digest = (await client.get("/")).headers["etag"].strip('"')
+    response = await client.get(path.format(digest=digest))
+    assert response.status_code == response.json()["status"] == 404
+
+
+async def test_every_answer_says_how_long_it_took(client: httpx.AsyncClient) -> None:
+    timing = (await client.get("/")).headers["server-timing"]
+    assert float(timing.removeprefix("total;dur=")) > 0
