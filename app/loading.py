@@ -22,6 +22,8 @@ from app.errors import BrokenArtefact
 
 Result = TypeVar("Result")
 
+_M_ARENA_MAX = -8  # from glibc's malloc.h
+
 _NICENESS = 10
 """A tenth of the weight of a thread at 0, so that loading gets on even where the cores are never idle."""
 
@@ -47,6 +49,8 @@ class Loader:
 
     def __init__(self, kind: Literal["openvino", "tensorflow"]) -> None:
         self._kind = kind
+        if sys.platform == "linux":
+            _share_one_heap()
         # TensorFlow's own threads, which do its inference, would inherit a low priority from the one that loads.
         prepare = _lower_priority if kind == "openvino" else None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="loader", initializer=prepare)
@@ -60,13 +64,13 @@ class Loader:
         return await self.run(lambda: _attempt(self._kind, directory))
 
     async def free(self, things: list[Any]) -> None:
-        """Let go of what nobody else holds, and give the memory back: tens of milliseconds for an engine.
+        """Let go of what nobody else holds: tens of milliseconds for an engine.
 
         Args:
             things: what is to go; the list is empty afterwards.
 
         """
-        await self.run(lambda: _free(things))
+        await self.run(things.clear)
 
     async def close(self) -> None:
         """Finish what was begun, and let the thread go."""
@@ -85,12 +89,14 @@ def _attempt(kind: Literal["openvino", "tensorflow"], directory: Path) -> Attemp
     return Attempt(fingerprint, Loaded(card, engine))
 
 
-def _free(things: list[Any]) -> None:
-    things.clear()
-    # The C library keeps freed memory for itself, in pieces between what is still in use.
-    if sys.platform == "linux":
-        with suppress(AttributeError):  # a C library other than glibc
-            ctypes.CDLL(None).malloc_trim(0)
+def _share_one_heap() -> None:
+    """Have all threads take memory from one heap.
+
+    By default glibc gives a thread one of its own, whose freed pieces serve no other: a process in which engines come
+    and go grew by 23 % in 240 turns, and by 4 % with one heap. To trim the heaps after each turn changed nothing.
+    """
+    with suppress(AttributeError):  # a C library other than glibc
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
 
 
 def _lower_priority() -> None:
