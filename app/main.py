@@ -27,6 +27,7 @@ from app.repository import Repository
 from app.routes import explain, feedback, health, models, page, predict, tfserving, v2
 from app.scorer import Scorer
 from app.settings import Settings
+from app.shadow import Pair, Shadow
 from app.shortcut import Shortcut
 from app.statistics import Statistics
 from app.telemetry import Telemetry
@@ -49,7 +50,9 @@ def create_app(settings: Settings, *, output: Lines | None = None) -> FastAPI:
             if output is not None:
                 await stack.enter_async_context(output.held_back())
             await stack.enter_async_context(telemetry)  # the first in is the last out, with everything counted
-            repository = Repository(settings, telemetry, Orders(stack.enter_context(shared_folder())))
+            shadow = Shadow(Pair.parse(settings.shadow), telemetry) if settings.shadow else None
+            orders = Orders(stack.enter_context(shared_folder()))
+            repository = Repository(settings, telemetry, orders, shadow=shadow)
             stack.push_async_callback(repository.close)
             telemetry.show(Inventory(repository, engine=settings.engine))
             reader = await stack.enter_async_context(Reader(max_pixels=settings.max_pixels, observer=telemetry))
@@ -79,9 +82,12 @@ def create_app(settings: Settings, *, output: Lines | None = None) -> FastAPI:
             app.state.explainer = Explainer(repository, reader, deadline_seconds=settings.deadline_seconds)
             # The port opens at once, and says that it is not ready, rather than keep a health check waiting.
             async with asyncio.TaskGroup() as group:
-                watcher = group.create_task(watch(repository))
+                tasks = [group.create_task(watch(repository))]
+                if shadow is not None:
+                    tasks.append(group.create_task(shadow.run(repository.find)))
                 yield
-                watcher.cancel()
+                for task in tasks:
+                    task.cancel()
 
     app = FastAPIOffline(
         title="Digitserve",

@@ -20,6 +20,7 @@ from app.errors import BrokenArtefact, NotReady, ServiceError, UnknownLabel, Unk
 from app.loading import Loader
 from app.orders import Order, Orders, Wish
 from app.settings import Settings
+from app.shadow import Shadow
 from app.survey import Survey, survey
 from app.telemetry import Telemetry
 from app.versions import LABELS, ServedVersion, Version, Versions
@@ -30,10 +31,13 @@ _log = structlog.get_logger()
 class Repository:
     """All models of one folder, as they were when it was opened or last looked at."""
 
-    def __init__(self, settings: Settings, telemetry: Telemetry, orders: Orders) -> None:
+    def __init__(
+        self, settings: Settings, telemetry: Telemetry, orders: Orders, *, shadow: Shadow | None = None
+    ) -> None:
         self._settings = settings
         self._telemetry = telemetry
         self._orders = orders
+        self._shadow = shadow
         self._loader = Loader(settings.engine)
         self._looking = asyncio.Lock()
         self._models: dict[str, Versions] = {}
@@ -206,6 +210,8 @@ class Repository:
         self._leave(version)  # with the files that these have replaced
         card = attempt.outcome.card
         batcher = Batcher(attempt.outcome.engine, queue_size=self._settings.queue_size, observer=self._telemetry)
+        if self._shadow is not None and self._shadow.watches(card.name):
+            batcher.note = partial(self._shadow.note, card)
         version.serve(ServedVersion(card, batcher), attempt.fingerprint)
         _log.info("model ready", directory=str(version.directory), engine=self._settings.engine)
 

@@ -81,6 +81,14 @@ class Settings(BaseSettings):
         BeforeValidator(_split_pairs),
         Field(description="Versions that answer in place of the newest: `convnet:1,softmax:2`."),
     ] = Field(default_factory=dict)
+    shadow: Annotated[
+        str | None,
+        Field(
+            pattern=r"^[a-z0-9_-]+:[a-z0-9_-]+(@([1-9][0-9]*|stable|latest))?$",
+            description="Two models: what the first has answered the second scores too, and disagreement is counted: "
+            "`softmax:convnet`, `convnet:convnet@latest`, `convnet:convnet@2`.",
+        ),
+    ] = None
     engine: Annotated[
         Literal["openvino", "tensorflow"],
         Field(description="What runs the models: `openvino`, or `tensorflow` where that is installed."),

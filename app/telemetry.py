@@ -57,6 +57,11 @@ class Telemetry:
             "digitserve_abstentions", "Answers not to be trusted.", "model", "version", "reason"
         )
         self._corrections = counter("digitserve_corrections", "Predictions corrected, by what they became.", "label")
+        self._comparisons = counter(
+            "digitserve_shadow_images",
+            "Images that a shadow was to score too, by whether it read the same digit.",
+            *("model", "version", "shadow", "outcome"),
+        )
         batches = BulkHistogram(
             "digitserve_batch_images", "Images in one run of an engine.", buckets=_IMAGES, registry=registry
         )
@@ -79,6 +84,7 @@ class Telemetry:
         self._deepest = 0
         self._tallies = (
             *(self._requests, self._refusals, self._predictions, self._abstentions, self._corrections),
+            self._comparisons,
             *(self._batches, self._total, self._read, self._queue, self._inference),
         )
         self._inventories: list[Collector] = []
@@ -136,6 +142,11 @@ class Telemetry:
         for digit, count in enumerate(counts):
             if count:
                 self._predictions.add_several(count, model, version, digit)
+
+    def compared(self, model: str, version: int, shadow: str, outcome: str, images: int) -> None:
+        """Count images that another model was to score too: agreed, disagreed or skipped."""
+        if images:
+            self._comparisons.add_several(images, model, version, shadow, outcome)
 
     def flush(self) -> None:
         """Carry what has been told into the metrics."""
