@@ -171,7 +171,7 @@ def _drop_copies(images: Sequence[LabelledImage], test: Images) -> tuple[list[La
     if not copies:
         return list(images), []
     named = ", ".join(copies[:_NAMED]) + (" ..." if len(copies) > _NAMED else "")
-    remark = f"{len(copies)} of {len(images)} are passed over: they are too near to images of MNIST's test set: {named}"
+    remark = f"{len(copies)} of {len(images)} passed over as too near to images of MNIST's test set: {named}"
     return [each for each, is_near in zip(images, near, strict=True) if not is_near], [remark]
 
 

@@ -107,7 +107,7 @@ def test_what_is_in_the_test_set_is_refused(tmp_path: Path) -> None:
     address = write_store(tmp_path, DIGITS)
     source = load_source(address, DIGITS.images[:5])
     assert not (as_set(source.learn) | as_set(source.held_back)) & as_set(DIGITS[:5])
-    assert "of 60 are passed over: they are too near to images of MNIST's test set" in source.remarks[-1]
+    assert "of 60 passed over as too near to images of MNIST's test set" in source.remarks[-1]
     with pytest.raises(DataError, match=r"nothing to learn from.*test set"):
         load_source(address, DIGITS.images)
 
