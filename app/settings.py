@@ -74,7 +74,7 @@ class Settings(BaseSettings):
     ] = frozenset({"convnet", "softmax"})
     keep_versions: Annotated[
         int, Field(ge=1, le=100, description="How many of the newest versions of each model are loaded, 1 to 100.")
-    ] = 2
+    ] = 1
     model_versions: Annotated[
         dict[str, Annotated[int, Field(ge=1)]],
         NoDecode,

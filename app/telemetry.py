@@ -24,7 +24,7 @@ FLUSH_SECONDS = 0.25
 _MULTIPROCESS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # the library's own name, set by `__main__` before it is imported
 
 _SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
-_IMAGES = (1, 2, 4, 8, 16, 32, 64)
+_IMAGES = (1, 2, 4, 8, 16, 32)
 _STAGES = ("total", "read", "queue", "inference")
 
 

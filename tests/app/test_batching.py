@@ -89,7 +89,7 @@ async def test_what_arrives_together_is_scored_together() -> None:
     engine = Brightness()
     async with batcher(engine) as queue:
         await asyncio.gather(*(queue.score(image(1)) for _ in range(100)))
-    assert engine.batches == [64, 36]
+    assert engine.batches == [32, 32, 32, 4]
 
 
 async def test_what_arrives_while_the_engine_is_busy_makes_the_next_batch() -> None:
@@ -109,7 +109,7 @@ async def test_a_large_request_is_scored_in_parts_and_answered_in_order(engine: 
     async with batcher(engine) as queue:
         answer = await queue.score(images)
     assert (answer.logits[:, 0] == np.arange(200)).all()
-    assert engine.batches == [64, 64, 64, 8]
+    assert engine.batches == [32] * 6 + [8]
 
 
 async def test_a_caller_who_left_is_skipped_and_harms_no_neighbour() -> None:

@@ -61,7 +61,7 @@ def states(models: Repository) -> dict[int, str]:
 
 
 async def test_the_newest_version_answers_unless_another_is_asked_for(three_versions: Path, repository: Open) -> None:
-    models = repository(three_versions)
+    models = repository(three_versions, keep_versions=2)
     await models.look()
     assert models.find("softmax").card.version == 3
     assert models.find("softmax", 2).card.version == 2

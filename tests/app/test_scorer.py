@@ -65,7 +65,7 @@ async def test_many_images_are_scored_in_full_batches_and_come_back_in_order(
     scores = await scorer.score(served, images)
     assert (scores.probabilities[:, 0] == images.sum(axis=(1, 2))).all()
     assert scores.logits.shape == (1000, 10)
-    assert set(engine.batches) == {64, 1000 % 64}
+    assert set(engine.batches) == {32, 1000 % 32}
     assert statistics.of("softmax", 1).images == 1000
 
 
