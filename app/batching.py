@@ -7,7 +7,7 @@ once, and under load batches form by themselves from what came in meanwhile.
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol, Self
@@ -31,20 +31,32 @@ class Observer(Protocol):
         """Be told how many images a batch had, and how long the engine took."""
 
 
+class Tracer(Protocol):
+    """Who wants to know of each job how it fared, and on whose behalf it was done."""
+
+    def sender(self) -> object:
+        """Say on whose behalf the caller runs."""
+
+    def ran(self, waits: Iterable[tuple[object, float]], images: int, seconds: float) -> None:
+        """Be told of a batch: of each job the sender and its wait, the number of images, and how long it took."""
+
+
 @dataclass(slots=True, eq=False)
 class _Job:
     images: Images  # [n, 28, 28], n <= LARGEST_BATCH
     scores: asyncio.Future[Scores]
     since: float
+    sender: object
 
 
 class Batcher:
     """The queue before one engine. It belongs to one event loop; every method is called there."""
 
-    def __init__(self, engine: Engine, *, queue_size: int, observer: Observer) -> None:
+    def __init__(self, engine: Engine, *, queue_size: int, observer: Observer, tracer: Tracer | None = None) -> None:
         self._engine = engine
         self._queue_size = queue_size
         self._observer = observer
+        self._tracer = tracer
         self._jobs: deque[_Job] = deque()
         self._waiting = 0  # images in _jobs
         self._busy = False  # a run is under way or will begin with the loop's next turn
@@ -79,7 +91,8 @@ class Batcher:
 
     def _enqueue(self, images: Images) -> asyncio.Future[Scores]:
         loop = asyncio.get_running_loop()
-        job = _Job(images, loop.create_future(), time.perf_counter())
+        sender = None if self._tracer is None else self._tracer.sender()
+        job = _Job(images, loop.create_future(), time.perf_counter(), sender)
         self._jobs.append(job)
         self._waiting += len(images)
         if not self._busy:
@@ -132,7 +145,10 @@ class Batcher:
                 if self.note is not None:
                     self.note(job.images, scores)
             start = end
-        self._observer.inferred(start, time.perf_counter() - started)
+        seconds = time.perf_counter() - started
+        self._observer.inferred(start, seconds)
+        if self._tracer is not None:
+            self._tracer.ran(((job.sender, started - job.since) for job in jobs), start, seconds)
         if self._jobs:
             asyncio.get_running_loop().call_soon(self._run)
         else:

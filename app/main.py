@@ -5,10 +5,12 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
+from starlette.types import Scope
 
 from app import __version__, problems
 from app.admission import Admission
@@ -33,6 +35,9 @@ from app.statistics import Statistics
 from app.telemetry import Telemetry
 from app.watcher import watch
 
+if TYPE_CHECKING:
+    from app.tracing import Tracing
+
 
 def create_app(settings: Settings, *, output: Lines | None = None) -> FastAPI:
     """Build the service; its objects live on `app.state`, from the lifespan's beginning to its end.
@@ -43,6 +48,7 @@ def create_app(settings: Settings, *, output: Lines | None = None) -> FastAPI:
 
     """
     telemetry = Telemetry()
+    tracing = _tracing(settings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -50,12 +56,15 @@ def create_app(settings: Settings, *, output: Lines | None = None) -> FastAPI:
             if output is not None:
                 await stack.enter_async_context(output.held_back())
             await stack.enter_async_context(telemetry)  # the first in is the last out, with everything counted
+            if tracing is not None:
+                await stack.enter_async_context(tracing.exporting(str(settings.otel_exporter_otlp_endpoint)))
             shadow = Shadow(Pair.parse(settings.shadow), telemetry) if settings.shadow else None
             orders = Orders(stack.enter_context(shared_folder()))
-            repository = Repository(settings, telemetry, orders, shadow=shadow)
+            repository = Repository(settings, telemetry, orders, shadow=shadow, tracer=tracing)
             stack.push_async_callback(repository.close)
             telemetry.show(Inventory(repository, engine=settings.engine))
-            reader = await stack.enter_async_context(Reader(max_pixels=settings.max_pixels, observer=telemetry))
+            observer = telemetry if tracing is None else tracing.beside(telemetry)
+            reader = await stack.enter_async_context(Reader(max_pixels=settings.max_pixels, observer=observer))
             app.state.feedback = app.state.receipts = None
             if settings.feedback_dir:
                 app.state.receipts = _open_receipts(settings)
@@ -95,7 +104,15 @@ def create_app(settings: Settings, *, output: Lines | None = None) -> FastAPI:
         summary="Reads handwritten digits in the pictures that people send.",
         lifespan=lifespan,
         redoc_url=None,
-        telemetry={"tracing": False, "metrics": False, "logs": False},  # its own would look for a provider each time
+        telemetry={
+            "tracing": tracing is not None,
+            "tracer_provider": None if tracing is None else tracing.provider,
+            "operation_spans": False,
+            "exclude": _is_not_work,
+            # Its own metrics and logs would look for who wants them each time.
+            "metrics": False,
+            "logs": False,
+        },
     )
     app.state.settings = settings
     app.state.telemetry = telemetry
@@ -110,14 +127,7 @@ def create_app(settings: Settings, *, output: Lines | None = None) -> FastAPI:
     app.include_router(v2.router)
     app.include_router(tfserving.router)
     problems.install(app)
-    app.add_middleware(tfserving.AnyCase)
-    app.add_middleware(Shortcut, routes=predict.router.routes)
-    app.add_middleware(
-        Admission, longest_wait_seconds=settings.longest_wait_seconds, most_at_once=settings.most_at_once
-    )
-    app.add_middleware(Guard, settings=settings)
-    log = structlog.get_logger().bind()  # bound once: it takes longer than the rest of a line
-    app.add_middleware(RequestObserver, telemetry=telemetry, log=log, access_log=settings.access_log)
+    _wrap(app, settings, telemetry, tracing)
     return app
 
 
@@ -125,6 +135,37 @@ def worker_app() -> FastAPI:
     """Build the application of one worker process, from the environment."""
     output = configure_logging()
     return create_app(Settings(), output=output)
+
+
+def _wrap(app: FastAPI, settings: Settings, telemetry: Telemetry, tracing: "Tracing | None") -> None:
+    """Put the layers round the routes that each request passes, the innermost first."""
+    app.add_middleware(tfserving.AnyCase)
+    app.add_middleware(Shortcut, routes=predict.router.routes)
+    app.add_middleware(
+        Admission, longest_wait_seconds=settings.longest_wait_seconds, most_at_once=settings.most_at_once
+    )
+    app.add_middleware(Guard, settings=settings)
+    app.add_middleware(
+        RequestObserver,
+        telemetry=telemetry,
+        log=structlog.get_logger().bind(),  # bound once: it takes longer than the rest of a line
+        access_log=settings.access_log,
+        trace=None if tracing is None else tracing.answered,
+    )
+
+
+def _tracing(settings: Settings) -> "Tracing | None":
+    if settings.otel_exporter_otlp_endpoint is None:
+        return None
+    from app.tracing import Tracing  # noqa: PLC0415 - its packages are optional
+
+    return Tracing()
+
+
+def _is_not_work(scope: Scope) -> bool:
+    """Tell what is asked over and over by machines, which no one wants to see traces of."""
+    path: str = scope["path"]
+    return path == "/metrics" or path.startswith("/health/")
 
 
 def _open_receipts(settings: Settings) -> Receipts:

@@ -3,6 +3,7 @@
 import re
 import secrets
 import time
+from collections.abc import Callable
 from typing import Any
 
 from starlette.requests import ClientDisconnect
@@ -22,11 +23,20 @@ class RequestObserver:
     A route that a model answered leaves the model's name and version in the state of the request, as `answered_by`.
     """
 
-    def __init__(self, app: ASGIApp, *, telemetry: Telemetry, log: Any, access_log: bool) -> None:  # noqa: ANN401 - structlog's lazy proxy has no type
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        telemetry: Telemetry,
+        log: Any,  # noqa: ANN401 - structlog's lazy proxy has no type
+        access_log: bool,
+        trace: Callable[[str, str, str], None] | None = None,
+    ) -> None:
         self._app = app
         self._telemetry = telemetry
         self._log = log
         self._access_log = access_log
+        self._trace = trace  # is told each request's method, route and id
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection's request."""
@@ -49,6 +59,8 @@ class RequestObserver:
                     (b"x-request-id", request_id.encode()),
                     (b"server-timing", elapsed),
                 ]
+                if self._trace is not None:  # the trace ends with the answer
+                    self._trace(*_kind(scope), request_id)
             await send(message)
 
         failure: Exception | None = None
@@ -67,8 +79,7 @@ class RequestObserver:
 
     def _record(self, scope: Scope, request_id: str, status: int, seconds: float, failure: Exception | None) -> None:
         """Count the request, and log it in one line; what the service itself failed at is logged in any case."""
-        route = getattr(scope.get("route"), "path", "unmatched")
-        method = scope["method"] if scope["method"] in _METHODS else "other"
+        method, route = _kind(scope)
         self._telemetry.answered(method, route, status, seconds, *scope["state"].get("answered_by", ()))
         if self._access_log or status >= 500:
             client = scope.get("client")
@@ -83,6 +94,12 @@ class RequestObserver:
                 client=client[0] if client else None,
                 exc_info=failure,
             )
+
+
+def _kind(scope: Scope) -> tuple[str, str]:
+    """Name a request's method and route, of which there are only so many whatever is sent."""
+    method = scope["method"] if scope["method"] in _METHODS else "other"
+    return method, getattr(scope.get("route"), "path", "unmatched")
 
 
 def _request_id(scope: Scope) -> str:

@@ -51,20 +51,24 @@ class Reader:
             message = "The file is empty: 0 bytes. Send a picture."
             raise MalformedRequest(message)
         if len(data) <= BRIEF_BYTES:
-            return self._read(data)
+            reading, seconds = self._read(data)
+        else:
+            reading, seconds = await self._read_large(data)
+        self._observer.read(seconds)  # here and not in the thread: it is for the event loop, and for this request
+        return reading
+
+    def _read(self, data: bytes) -> tuple[Reading, float]:
+        started = time.perf_counter()
+        return self._read_picture(data), time.perf_counter() - started
+
+    async def _read_large(self, data: bytes) -> tuple[Reading, float]:
         self._waiting += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, self._read_large, data)
+            return await asyncio.get_running_loop().run_in_executor(self._thread, self._read_and_learn, data)
         finally:
             self._waiting -= 1
 
-    def _read(self, data: bytes) -> Reading:
-        started = time.perf_counter()
-        reading = self._read_picture(data)
-        self._observer.read(time.perf_counter() - started)
-        return reading
-
-    def _read_large(self, data: bytes) -> Reading:
+    def _read_and_learn(self, data: bytes) -> tuple[Reading, float]:
         started = time.perf_counter()
         try:
             return self._read(data)

@@ -13,7 +13,7 @@ from pathlib import Path
 import structlog
 
 from app.artefact import find_names, read_card
-from app.batching import Batcher
+from app.batching import Batcher, Tracer
 from app.card import Card
 from app.departures import Departures
 from app.errors import BrokenArtefact, NotReady, ServiceError, UnknownLabel, UnknownModel, UnknownVersion
@@ -32,9 +32,16 @@ class Repository:
     """All models of one folder, as they were when it was opened or last looked at."""
 
     def __init__(
-        self, settings: Settings, telemetry: Telemetry, orders: Orders, *, shadow: Shadow | None = None
+        self,
+        settings: Settings,
+        telemetry: Telemetry,
+        orders: Orders,
+        *,
+        shadow: Shadow | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
         self._settings = settings
+        self._tracer = tracer
         self._telemetry = telemetry
         self._orders = orders
         self._shadow = shadow
@@ -209,7 +216,12 @@ class Repository:
             return
         self._leave(version)  # with the files that these have replaced
         card = attempt.outcome.card
-        batcher = Batcher(attempt.outcome.engine, queue_size=self._settings.queue_size, observer=self._telemetry)
+        batcher = Batcher(
+            attempt.outcome.engine,
+            queue_size=self._settings.queue_size,
+            observer=self._telemetry,
+            tracer=self._tracer,
+        )
         if self._shadow is not None and self._shadow.watches(card.name):
             batcher.note = partial(self._shadow.note, card)
         version.serve(ServedVersion(card, batcher), attempt.fingerprint)

@@ -2,12 +2,13 @@
 
 import os
 import re
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Literal
 
 from fsspec import get_filesystem_class
 from fsspec.core import split_protocol
-from pydantic import AfterValidator, BeforeValidator, DirectoryPath, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, AnyHttpUrl, BeforeValidator, DirectoryPath, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
@@ -44,6 +45,13 @@ def _known_address(address: str) -> str:
         get_filesystem_class(protocol)
     except ImportError as error:
         raise ValueError(str(error)) from error
+    return address
+
+
+def _check_tracing(address: AnyHttpUrl) -> AnyHttpUrl:
+    if find_spec("opentelemetry.sdk") is None:
+        message = "traces need more packages: pip install '.[tracing]'"
+        raise ValueError(message)
     return address
 
 
@@ -147,6 +155,13 @@ class Settings(BaseSettings):
         Field(
             description="Any secret text, with which a prediction can be corrected after a restart too, "
             "or on another machine that has the same. By default a new one at each start."
+        ),
+    ] = None
+    otel_exporter_otlp_endpoint: Annotated[
+        Annotated[AnyHttpUrl, AfterValidator(_check_tracing)] | None,
+        Field(
+            description="An OpenTelemetry collector's address for OTLP over HTTP, such as `http://127.0.0.1:4318`. "
+            "By default no traces are sent."
         ),
     ] = None
     access_log: Annotated[bool, Field(description="Whether each request is logged as one line of JSON.")] = True
