@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+CLIENTS := $(VENV)/clients
 
 .PHONY: help serve test check train tutorial bench requirements clean
 
@@ -11,7 +12,7 @@ help:            ## List the targets
 serve: $(VENV)/serve  ## Start the service
 	$(BIN)/python -m app
 
-test: lint browser  ## Run everything: format, lint, types and all tests (TensorFlow and MNIST are fetched if missing)
+test: lint browser $(CLIENTS)/installed  ## Run everything: format, lint, types and all tests (TensorFlow and MNIST are fetched if missing)
 	$(BIN)/pytest
 
 check: lint      ## Run what takes seconds: format, lint, types and the fast tests
@@ -46,17 +47,25 @@ $(VENV)/%: requirements/%.txt | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
+# An environment within the environment. Without dependencies: clients.txt names them all, and some contradict each other.
+$(CLIENTS)/installed: requirements/clients.txt | $(BIN)/python
+	@echo "Installing requirements/clients.txt into $(CLIENTS) (only when it changes)"
+	$(BIN)/python -m venv --clear $(CLIENTS)
+	$(CLIENTS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
+	@touch $@
+
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or later is needed; $(PYTHON) is older. Name another one: make PYTHON=python3.12 ..."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
 # Pins everything anew from pyproject.toml. Addresses are left out: each installs from the index it is set up with.
-COMPILE := uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml
+COMPILE := uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 requirements:    ## Compile requirements/*.txt (needs uv)
-	$(COMPILE) --all-extras --output-file requirements/dev.txt
-	$(COMPILE) --constraint requirements/dev.txt --output-file requirements/serve.txt
-	$(COMPILE) --constraint requirements/dev.txt --extra train --output-file requirements/train.txt
+	$(COMPILE) pyproject.toml --all-extras --output-file requirements/dev.txt
+	$(COMPILE) pyproject.toml --constraint requirements/dev.txt --output-file requirements/serve.txt
+	$(COMPILE) pyproject.toml --constraint requirements/dev.txt --extra train --output-file requirements/train.txt
+	$(COMPILE) requirements/clients.in --override requirements/clients-overrides.txt --output-file requirements/clients.txt
 
 clean:           ## Remove the environment and all caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -12,8 +12,9 @@ from app import problems
 from app.decompression import read_decompressed
 from app.engine import Scores
 from app.errors import MalformedRequest, UnknownModel, UnknownServable, UnknownVersion
+from app.openapi import json_schema, path_parameters
 from app.repository import Repository
-from app.routes.v2 import Endpoint, path_parameters, read_version
+from app.routes.v2 import Endpoint, read_version
 from app.scorer import Inputs, Scorer
 from app.settings import Settings
 from app.tensorflow_serving import schemas
@@ -31,7 +32,7 @@ def _model_route(
     method: str, ending: str, *statuses: int, answer: type[BaseModel], body: type[BaseModel] | None = None
 ) -> Callable[[Endpoint], Endpoint]:
     """Declare an endpoint under a model, under one version of it and under a label."""
-    content = {"application/json": {"schema": body.model_json_schema()}} if body else {}
+    content = {"application/json": {"schema": json_schema(body)}} if body else {}
 
     def register(endpoint: Endpoint) -> Endpoint:
         for path in (prefix + ending for prefix in _MODELS):

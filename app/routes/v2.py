@@ -1,6 +1,5 @@
 """`/v2`: the Open Inference Protocol, version 2, as KServe's and Triton's clients speak it."""
 
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +19,7 @@ from app.inference_protocol.descriptions import (
 )
 from app.inference_protocol.requests import read_request
 from app.json_object import read_object
+from app.openapi import json_schema, path_parameters
 from app.repository import Repository
 from app.scorer import Scorer
 from app.settings import Settings
@@ -54,14 +54,6 @@ def _model_route(method: str, ending: str, *statuses: int, **options: Any) -> Ca
         return endpoint
 
     return register
-
-
-def path_parameters(path: str) -> list[dict[str, Any]]:
-    """Document the parameters of a path, for OpenAPI."""
-    return [
-        {"in": "path", "name": name, "required": True, "schema": {"type": "string"}}
-        for name in re.findall(r"{(\w+)}", path)
-    ]
 
 
 @router.get("/v2", summary="Name the service and the extensions it speaks", response_model=schemas.ServerMetadata)
@@ -148,7 +140,7 @@ _BINARY = {"schema": {"type": "string", "format": "binary"}}
         "requestBody": {
             "required": True,
             "content": {
-                "application/json": {"schema": schemas.InferenceRequest.model_json_schema()},
+                "application/json": {"schema": json_schema(schemas.InferenceRequest)},
                 "application/octet-stream": _BINARY,
             },
         }
@@ -174,7 +166,7 @@ async def infer(request: Request) -> Response:
     summary="List every version and its state",
     response_model=list[schemas.IndexEntry],
     responses=problems.protocol_responses(400, 401, 413, 415, 503),
-    openapi_extra={"requestBody": {"content": {"application/json": {"schema": schemas.Index.model_json_schema()}}}},
+    openapi_extra={"requestBody": {"content": {"application/json": {"schema": json_schema(schemas.Index)}}}},
 )
 async def repository_index(request: Request) -> list[dict[str, str]]:
     """With `{"ready": true}` list only those that answer."""
