@@ -33,6 +33,7 @@ class Kind(NamedTuple):
 KINDS = (
     Kind("28x28 in MNIST's form, PNG", 28, 28, "mnist", "PNG", 0.08),
     Kind("28x28 dark on light, PNG", 28, 28, "L", "PNG", None),
+    Kind("280x280 drawing, grey PNG", 280, 280, "L", "PNG", None),
     Kind("280x280 drawing, RGBA PNG", 280, 280, "RGBA", "PNG", None),
     Kind("1 megapixel drawing, grey PNG", 1000, 1000, "L", "PNG", 15),
     Kind("1 megapixel drawing, RGB PNG", 1000, 1000, "RGB", "PNG", 15),

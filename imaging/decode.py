@@ -190,7 +190,7 @@ def _lay_on_paper(rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """
     colour, alpha = rgba[..., :3], rgba[..., 3]
     if alpha.min() == 255 or alpha.max() == 0:
-        return np.ascontiguousarray(colour)
+        return np.asarray(cv2.cvtColor(rgba, cv2.COLOR_RGBA2RGB), np.uint8)
     visible = colour[alpha >= alpha.max() / 2]
     holds_paper = len(visible) > alpha.size / 2 and visible.std(axis=0).max() > 16
     paper = np.median(visible, axis=0) if holds_paper else np.full(3, 255.0 if visible.mean() < 128 else 0.0)
