@@ -1,11 +1,12 @@
 import hashlib
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from imaging import encode_png, read_picture
-from training.data import NOT_A_DIGIT, Examples, Images
+from training.data import NOT_A_DIGIT, Examples, Images, load_mnist
 from training.drawings import draw_digits, draw_no_digits
 from training.errors import DataError
 from training.sources import HELD_BACK, MOST_REPEATS, find_near, load_source, load_sources, mix
@@ -123,6 +124,17 @@ def test_near_is_the_same_image_a_little_changed_and_not_another_of_its_class() 
     assert not find_near(DIGITS.images[:30], DIGITS.images[30:]).any()
     assert not find_near(NO_TEST, DIGITS.images).any()
     assert find_near(np.zeros((0, 28, 28), np.uint8), DIGITS.images).shape == (0,)
+
+
+@pytest.mark.slow
+@pytest.mark.mnist
+def test_near_tells_mnist_s_own_parts_apart() -> None:
+    folder = os.environ.get("MNIST_DIR")
+    mnist = load_mnist(Path(folder) if folder else None)
+    by_chance = find_near(mnist.train.images[:3_000], mnist.test.images).mean()
+    found = find_near(noisy(mnist.test.images[:1_000]), mnist.test.images).mean()
+    assert by_chance == pytest.approx(7 / 3_000)
+    assert found > 0.99
 
 
 def test_sources_are_mixed_in_up_to_their_share(tmp_path: Path) -> None:
