@@ -64,7 +64,13 @@ def create_app(settings: Settings, *, output: Lines | None = None) -> FastAPI:
             stack.push_async_callback(repository.close)
             telemetry.show(Inventory(repository, engine=settings.engine))
             observer = telemetry if tracing is None else tracing.beside(telemetry)
-            reader = await stack.enter_async_context(Reader(max_pixels=settings.max_pixels, observer=observer))
+            reader = await stack.enter_async_context(
+                Reader(
+                    max_pixels=settings.max_pixels,
+                    longest_wait_seconds=settings.longest_wait_seconds,
+                    observer=observer,
+                )
+            )
             app.state.feedback = app.state.receipts = None
             if settings.feedback_dir:
                 app.state.receipts = _open_receipts(settings)
@@ -73,7 +79,6 @@ def create_app(settings: Settings, *, output: Lines | None = None) -> FastAPI:
                 )
                 app.state.feedback = await stack.enter_async_context(store)
             app.state.repository = repository
-            app.state.reader = reader
             app.state.predictor = Predictor(
                 repository,
                 reader,
@@ -141,9 +146,7 @@ def _wrap(app: FastAPI, settings: Settings, telemetry: Telemetry, tracing: "Trac
     """Put the layers round the routes that each request passes, the innermost first."""
     app.add_middleware(tfserving.AnyCase)
     app.add_middleware(Shortcut, routes=predict.router.routes)
-    app.add_middleware(
-        Admission, longest_wait_seconds=settings.longest_wait_seconds, most_at_once=settings.most_at_once
-    )
+    app.add_middleware(Admission, most_at_once=settings.most_at_once)
     app.add_middleware(Guard, settings=settings)
     app.add_middleware(
         RequestObserver,

@@ -6,11 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Protocol, Self
 
-from app.errors import MalformedRequest
-from imaging import Reading, read_picture
+from app.errors import MalformedRequest, Overloaded
+from imaging import Reading, is_brief, read_picture
 
-BRIEF_BYTES = 1024
-"""A picture of so few bytes is read sooner than a thread can be woken."""
 _FIRST_GUESS_SECONDS = 0.01
 """What a large picture takes to read, until some have been: about a megapixel."""
 _NEWEST_SHARE = 0.2
@@ -26,8 +24,9 @@ class Observer(Protocol):
 class Reader:
     """Reads small pictures at once, and large ones in a thread of its own, one after the other."""
 
-    def __init__(self, *, max_pixels: int, observer: Observer) -> None:
+    def __init__(self, *, max_pixels: int, longest_wait_seconds: float, observer: Observer) -> None:
         self._read_picture = partial(read_picture, max_pixels=max_pixels)
+        self._longest_wait_seconds = longest_wait_seconds
         self._observer = observer
         # One thread: a worker has one core, and one large picture in memory at a time is enough.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="reader")
@@ -44,13 +43,14 @@ class Reader:
 
         Raises:
             MalformedRequest: if there are no bytes.
+            Overloaded: if it is large, and would have to wait too long for the thread.
             PictureError: if they cannot be read as a picture.
 
         """
         if not data:
             message = "The file is empty: 0 bytes. Send a picture."
             raise MalformedRequest(message)
-        if len(data) <= BRIEF_BYTES:
+        if is_brief(data):
             reading, seconds = self._read(data)
         else:
             reading, seconds = await self._read_large(data)
@@ -62,6 +62,12 @@ class Reader:
         return self._read_picture(data), time.perf_counter() - started
 
     async def _read_large(self, data: bytes) -> tuple[Reading, float]:
+        if self.wait_seconds > self._longest_wait_seconds:
+            message = (
+                f"The service is busy: the picture would wait {self.wait_seconds:.1f} seconds before it is read. "
+                "Try again in a second."
+            )
+            raise Overloaded(message)
         self._waiting += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, self._read_and_learn, data)

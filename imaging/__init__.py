@@ -4,7 +4,7 @@
 nothing of HTTP, of TensorFlow or of models.
 """
 
-from imaging.decode import DEFAULT_MAX_PIXELS, decode, encode_png
+from imaging.decode import DEFAULT_MAX_PIXELS, decode, encode_png, is_brief
 from imaging.errors import PictureError, PictureTooLarge, UnreadablePicture, UnsupportedPicture
 from imaging.findings import Finding
 from imaging.reading import Reading, normalise, read_picture
@@ -23,6 +23,7 @@ __all__ = [
     "UnsupportedPicture",
     "decode",
     "encode_png",
+    "is_brief",
     "normalise",
     "read_picture",
 ]

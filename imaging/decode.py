@@ -23,6 +23,10 @@ _PLAIN_PNG_CHUNKS = {b"IHDR", b"IDAT", b"IEND", b"gAMA", b"cHRM", b"sRGB", b"pHY
 _PLAIN_PNG_FORM = bytes((8, 0, 0, 0, 0))
 """Eight bits of grey, not interlaced: what the header of a PNG says after the size."""
 
+_BRIEF_BYTES = 1024
+_BRIEF_PNG_BYTES = 32 * 1024
+_BRIEF_PIXELS = 320 * 320
+
 _SIGNATURES: dict[str, tuple[bytes, ...]] = {
     "PNG": (_PNG,),
     "JPEG": (b"\xff\xd8\xff",),
@@ -65,6 +69,16 @@ def decode(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> NDArray[np.u
             return _to_pixels(picture)
         except Exception as error:
             raise _unreadable(picture.format, error) from error
+
+
+def is_brief(data: bytes) -> bool:
+    """Tell from the size and the header whether reading the picture in `data` is a matter of a millisecond or less."""
+    if len(data) <= _BRIEF_BYTES:
+        return True
+    if len(data) > _BRIEF_PNG_BYTES or not data.startswith(_PNG):
+        return False
+    width, height = struct.unpack_from(">II", data, len(_PNG) + 8)
+    return bool(width * height <= _BRIEF_PIXELS)
 
 
 def encode_png(image: NDArray[np.uint8]) -> bytes:

@@ -3,7 +3,7 @@ import asyncio
 import numpy as np
 import pytest
 
-from app.errors import MalformedRequest
+from app.errors import MalformedRequest, Overloaded
 from app.reader import Reader
 from imaging import PictureError, PictureTooLarge, encode_png, read_picture
 
@@ -25,22 +25,22 @@ def noise(side: int) -> bytes:
 
 async def test_small_and_large_pictures_are_read_alike(seven: bytes) -> None:
     diary = Diary()
-    async with Reader(max_pixels=10**6, observer=diary) as reader:
-        for data in (seven, noise(300)):
+    async with Reader(max_pixels=10**6, longest_wait_seconds=1, observer=diary) as reader:
+        for data in (seven, noise(400)):
             reading = await reader.read(data)
             assert (reading.image == read_picture(data).image).all()
     assert diary.readings == 2
 
 
 async def test_no_bytes_are_refused() -> None:
-    async with Reader(max_pixels=10**6, observer=Diary()) as reader:
+    async with Reader(max_pixels=10**6, longest_wait_seconds=1, observer=Diary()) as reader:
         with pytest.raises(MalformedRequest, match="0 bytes"):
             await reader.read(b"")
 
 
-@pytest.mark.parametrize("side", [20, 300])
+@pytest.mark.parametrize("side", [20, 400])
 async def test_errors_come_through(side: int) -> None:
-    async with Reader(max_pixels=side * side - 1, observer=Diary()) as reader:
+    async with Reader(max_pixels=side * side - 1, longest_wait_seconds=1, observer=Diary()) as reader:
         with pytest.raises(PictureTooLarge):
             await reader.read(noise(side))
         with pytest.raises(PictureError):
@@ -48,7 +48,7 @@ async def test_errors_come_through(side: int) -> None:
 
 
 async def test_the_loop_turns_while_a_large_picture_is_read() -> None:
-    async with Reader(max_pixels=10**8, observer=Diary()) as reader:
+    async with Reader(max_pixels=10**8, longest_wait_seconds=1, observer=Diary()) as reader:
         reading = asyncio.create_task(reader.read(noise(3000)))
         turns = 0
         while not reading.done():
@@ -58,9 +58,9 @@ async def test_the_loop_turns_while_a_large_picture_is_read() -> None:
 
 
 async def test_it_says_how_long_a_large_picture_would_wait() -> None:
-    async with Reader(max_pixels=10**6, observer=Diary()) as reader:
+    async with Reader(max_pixels=10**6, longest_wait_seconds=1, observer=Diary()) as reader:
         assert reader.wait_seconds == 0
-        readings = [asyncio.create_task(reader.read(noise(300))) for _ in range(3)]
+        readings = [asyncio.create_task(reader.read(noise(400))) for _ in range(3)]
         await asyncio.sleep(0)
         before = reader.wait_seconds
         await asyncio.gather(*readings)
@@ -69,11 +69,22 @@ async def test_it_says_how_long_a_large_picture_would_wait() -> None:
 
 
 async def test_the_wait_is_what_others_took_of_late() -> None:
-    async with Reader(max_pixels=10**6, observer=Diary()) as reader:
+    async with Reader(max_pixels=10**6, longest_wait_seconds=1, observer=Diary()) as reader:
         for _ in range(30):  # nothing is learnt sooner from what cannot be read
             with pytest.raises(PictureError):
                 await reader.read(b"no picture" * 300)
-        reading = asyncio.create_task(reader.read(noise(300)))
+        reading = asyncio.create_task(reader.read(noise(400)))
         await asyncio.sleep(0)
         assert 0 < reader.wait_seconds < 0.002
         await reading
+
+
+async def test_a_large_picture_is_refused_that_would_wait_too_long() -> None:
+    async with Reader(max_pixels=10**6, longest_wait_seconds=0.015, observer=Diary()) as reader:
+        readings = [asyncio.create_task(reader.read(noise(400))) for _ in range(2)]
+        await asyncio.sleep(0)
+        with pytest.raises(Overloaded, match=r"would wait 0\.0 seconds before it is read"):
+            await reader.read(noise(400))
+        assert (await reader.read(noise(20))).image.shape == (28, 28)  # a small one does not wait for the thread
+        await asyncio.gather(*readings)
+        await reader.read(noise(400))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageOps
 
-from imaging import PictureTooLarge, UnreadablePicture, UnsupportedPicture, decode, encode_png
+from imaging import PictureTooLarge, UnreadablePicture, UnsupportedPicture, decode, encode_png, is_brief
 
 
 def ramp(height: int = 30, width: int = 40) -> Image.Image:
@@ -164,3 +164,12 @@ def test_a_header_alone_tells_that_a_png_is_too_large() -> None:
     for rest in (b"", bytes(100), data[33:]):
         with pytest.raises(PictureTooLarge, match="100000 x 100000"):
             decode(header + rest)
+
+
+def test_what_is_brief_is_told_by_size_and_header() -> None:
+    drawing, large = save(ramp(280, 280)), save(Image.new("1", (4000, 4000)))
+    assert is_brief(b"anything" * 100)
+    assert is_brief(drawing)
+    assert not is_brief(large)  # few bytes for many pixels
+    assert not is_brief(drawing + bytes(40_000))
+    assert not is_brief(save(ramp(280, 280), "JPEG"))
