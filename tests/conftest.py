@@ -9,6 +9,7 @@ from pathlib import Path
 
 import anyio
 import httpx
+import hypothesis
 import pytest
 from PIL import Image, ImageDraw
 
@@ -16,6 +17,10 @@ from app.main import create_app
 from app.settings import Settings
 
 MODELS = Path(__file__).parent.parent / "models"
+
+# A machine that is busy with something else must not fail a test.
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
 
 Serve = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
 
