@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CLIENTS := $(VENV)/clients
 
-.PHONY: help serve test check train tutorial bench requirements clean
+.PHONY: help serve test check train tutorial bench requirements screenshot clean
 
 help:            ## List the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/:/' | column -t -s:
@@ -24,6 +24,9 @@ train: $(VENV)/train  ## Train and publish both models
 
 tutorial: $(VENV)/dev  ## Run docs/tutorial.ipynb, some minutes long, and write what comes out into it
 	$(BIN)/jupyter-execute --inplace docs/tutorial.ipynb
+
+screenshot: browser  ## Take docs/page.png anew
+	$(BIN)/python -m tests.app.page.screenshots
 
 bench: $(VENV)/dev  ## Measure the speed of serving, beside other servers, and write docs/benchmarks.md (needs wrk)
 	$(BIN)/python -m benchmarks.serving

@@ -87,7 +87,7 @@ function makeConfusion(name, confusion) {
   const table = make("table", "confusion");
   table.append(make("caption", "visually-hidden", `${NAMES[name]}: true digits down, answers across`));
   const head = table.createTHead().insertRow();
-  head.append(headCell("", "col", "True digit"), ...confusion.map((_, digit) => headCell(digit, "col", `read as ${digit}`)));
+  head.append(make("td"), ...confusion.map((_, digit) => headCell(digit, "col", `read as ${digit}`)));
   const body = table.createTBody();
   const most = Math.max(...confusion.flatMap((row, truth) => row.filter((_, answer) => answer !== truth)), 1);
   const say = (truth, answer) => {

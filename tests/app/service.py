@@ -19,7 +19,7 @@ ROOT = Path(__file__).parent.parent.parent
 @contextmanager
 def service(**settings: str) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     """Run the service as a process of its own until it is ready; yield it and its address."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
+    with socket.create_server(("127.0.0.1", int(settings.get("PORT", 0)))) as free:
         port = free.getsockname()[1]
     process = subprocess.Popen(
         [sys.executable, "-m", "app"],

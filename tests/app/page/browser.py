@@ -10,6 +10,17 @@ Points = Sequence[tuple[float, float]]  # as shares of the pad's side
 
 SEVEN: Points = [(0.28, 0.25), (0.5, 0.25), (0.71, 0.25), (0.62, 0.42), (0.53, 0.6), (0.44, 0.8)]
 
+SCRIBBLE: Points = [
+    (0.2, 0.2),
+    (0.8, 0.3),
+    (0.25, 0.45),
+    (0.75, 0.6),
+    (0.3, 0.75),
+    (0.85, 0.8),
+    (0.5, 0.15),
+    (0.15, 0.6),
+]
+
 # Chromium would look things up on its own; a container's root has no sandbox and little shared memory.
 _FLAGS = [
     "--no-sandbox",

@@ -8,12 +8,11 @@ from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
-from tests.app.page.browser import SEVEN, draw, launch, wait_for_answers
+from tests.app.page.browser import SCRIBBLE, SEVEN, draw, launch, wait_for_answers
 from tests.app.service import service
 
 WIDE = {"width": 1180, "height": 860}
 PHONE = {"width": 360, "height": 740}
-SCRIBBLE = [(0.2, 0.2), (0.8, 0.3), (0.25, 0.45), (0.75, 0.6), (0.3, 0.75), (0.85, 0.8), (0.5, 0.15), (0.15, 0.6)]
 
 
 def main(folder: Path | None) -> None:
@@ -22,7 +21,7 @@ def main(folder: Path | None) -> None:
         browser = launch(playwright)
 
         def opened(size: dict[str, int], *, dark: bool = False) -> Page:
-            page = browser.new_page(viewport=size, color_scheme="dark" if dark else "light")
+            page = browser.new_page(viewport=size, color_scheme="dark" if dark else "light", reduced_motion="reduce")
             page.goto(url)
             page.wait_for_selector("#report .tiles")
             return page
