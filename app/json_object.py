@@ -17,7 +17,7 @@ _STEPS[list(b"[{")] = 1
 _STEPS[list(b"]}")] = -1
 
 
-def read_object(text: bytes | memoryview) -> dict[str, Any]:
+def read_object(text: bytes) -> dict[str, Any]:
     """Parse `text`, which must be one JSON object.
 
     Raises:
@@ -32,7 +32,7 @@ def read_object(text: bytes | memoryview) -> dict[str, Any]:
     if not isinstance(found, dict):
         message = f"The body is JSON, but not an object: expected {{...}}, not {_short(found)}."
         raise MalformedRequest(message)
-    if _is_deeper(bytes(text), DEEPEST):
+    if _is_deeper(text, DEEPEST):
         message = f"The JSON is nested more than {DEEPEST} deep. Tensors need 3 levels, or 1 if they are sent flat."
         raise MalformedRequest(message)
     return found

@@ -13,7 +13,7 @@ from app.statistics import Statistics
 from app.telemetry import Telemetry
 from app.versions import ServedVersion
 
-_AT_ONCE = 2 * LARGEST_BATCH
+_AT_ONCE = 4 * LARGEST_BATCH
 """Images that one request has in the queue at a time, so that the next request waits for a few batches and no more."""
 
 Inputs = Images | Sequence[bytes]

@@ -76,9 +76,25 @@ def multipart(field: str, pictures: Sequence[bytes]) -> Body:
 
 def tensor(picture: bytes) -> Body:
     """Send the pixels of a picture as a tensor in the JSON of the Open Inference Protocol, version 2."""
-    pixels = decode_plainly(picture)[np.newaxis]
-    values = {"name": "images", "shape": pixels.shape, "datatype": "UINT8", "data": pixels.ravel().tolist()}
+    return tensors(decode_plainly(picture)[np.newaxis])
+
+
+def tensors(images: NDArray[np.uint8]) -> Body:
+    """Send images, uint8 (n, 28, 28), in the same way."""
+    values = {"name": "images", "shape": images.shape, "datatype": "UINT8", "data": images.ravel().tolist()}
     return Body("application/json", json.dumps({"inputs": [values]}).encode())
+
+
+def binary_tensor(images: NDArray[np.uint8]) -> tuple[bytes, bytes]:
+    """Give the JSON of a request for binary outputs, and the body: that JSON and the images behind it."""
+    values = {
+        "name": "images",
+        "shape": images.shape,
+        "datatype": "UINT8",
+        "parameters": {"binary_data_size": images.nbytes},
+    }
+    text = json.dumps({"inputs": [values], "parameters": {"binary_data_output": True}}).encode()
+    return text, text + images.tobytes()
 
 
 def decode_plainly(picture: bytes) -> NDArray[np.uint8]:

@@ -54,7 +54,7 @@ def read_request(body: bytes, header_length: str | None) -> InferenceRequest:
     length = _read_header_length(header_length, len(body))
     if length == 0 and header_length is not None:
         return InferenceRequest([body])
-    header = read_object(memoryview(body)[:length])
+    header = read_object(body[:length])
     parameters = _parameters(header, "the request")
     identity = header.get("id")
     if identity is not None and not isinstance(identity, str):

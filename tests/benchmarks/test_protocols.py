@@ -1,0 +1,29 @@
+import numpy as np
+import pytest
+
+from app.engine import OpenVINOEngine
+from app.inference_protocol.requests import read_request
+from benchmarks import payloads
+from benchmarks.protocols import bulk
+from benchmarks.servers import digitserve_alone
+from benchmarks.turn import Judge
+from tests.conftest import MODELS
+
+
+def test_the_bodies_are_what_the_service_reads() -> None:
+    images = np.random.default_rng(0).integers(0, 256, (3, 28, 28), dtype=np.uint8)
+    text, body = payloads.binary_tensor(images)
+    request = read_request(body, str(len(text)))
+    assert (np.asarray(request.inputs) == images).all()
+    assert all(output.binary for output in request.outputs)
+    assert (np.asarray(read_request(payloads.tensors(images).data, None).inputs) == images).all()
+
+
+@pytest.mark.slow
+def test_every_image_of_a_bulk_request_is_answered_as_the_engine_does() -> None:
+    saved_model = MODELS / "softmax" / "1"
+    picture = Judge(MODELS / "convnet" / "2").judge(payloads.digit_png())
+    images = np.repeat(payloads.decode_plainly(picture.data)[np.newaxis], 500, axis=0)
+    served, bare = bulk(digitserve_alone(MODELS), OpenVINOEngine(saved_model), picture, images, rounds=1)
+    assert len(served) == len(bare) == 1
+    assert min(served + bare) > 0
