@@ -25,7 +25,7 @@ export class AnswerCard {
   }
 
   /** Show that there is nothing to answer, or that there is no answer. */
-  reset(words = "Nothing drawn yet") {
+  reset(words) {
     delete this.#element.dataset.state;
     this.#find(".digit").textContent = "–";
     this.#find(".words").textContent = words;

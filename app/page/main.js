@@ -31,7 +31,10 @@ async function read() {
   updateTools();
   const content = await pad.content();
   if (signal.aborted) return;
-  if (!content) return reset();
+  if (!content) {
+    warn(null);
+    return reset("Nothing drawn yet");
+  }
   try {
     const answers = await Promise.all([...cards.keys()].map((name) => service.predict(content, name, signal)));
     await showAnswers(answers);
@@ -68,29 +71,30 @@ async function loadWeights(version) {
   weightsOf = version;
 }
 
-function reset() {
+/** Take back what was answered, lest it be taken for an answer to what is on the pad now. */
+function reset(words) {
   shown = null;
-  for (const card of cards.values()) card.reset();
+  for (const card of cards.values()) card.reset(words);
   blank(find("#seen"));
   find("#seen").setAttribute("aria-label", "Nothing seen yet");
   find("#time").textContent = find("#status").textContent = "";
   occlusionMap.reset();
   evidence.setInk(null);
   correction.offer(null);
-  warn(null);
 }
 
 /** Say what went wrong, and if it will pass, try `again` when it has. */
 async function fail(error, signal, again) {
   if (error instanceof service.Gone) {
     warn("The server cannot be reached. What you drew is kept, and read as soon as it is back.");
-    for (const card of cards.values()) card.reset("Waiting for the server");
+    if (!pad.isEmpty) reset("Waiting for the server");
     await backAgain(signal);
   } else if (error instanceof service.Refused && error.passing) {
     warn(`The server is busy: ${error.message} Trying again.`);
+    if (!pad.isEmpty) reset("Waiting for the server");
     await pause(error.retrySeconds * 1000);
   } else if (error instanceof service.Refused) {
-    for (const card of cards.values()) card.reset("Not read");
+    reset("Not read");
     return warn(error.message);
   } else {
     throw error;

@@ -192,9 +192,13 @@ def test_a_digit_is_drawn_and_corrected_by_keyboard_alone(page: Page) -> None:
 def test_a_file_that_is_no_picture_is_refused_in_the_services_own_words(context: BrowserContext, url: str) -> None:
     page = context.new_page()
     page.goto(url)
+    draw(page, SEVEN)
+    wait_for_answers(page)
+    expect(page.locator("#correction")).to_be_visible()
     page.locator("#choose").set_input_files({"name": "x.png", "mimeType": "image/png", "buffer": b"no picture at all"})
     expect(page.locator("#notice")).to_contain_text("PNG")
     expect(page.locator(".answer .words")).to_have_text(["Not read"] * 2)
+    expect(page.locator("#correction")).to_be_hidden()
 
 
 def test_a_busy_server_is_asked_again(context: BrowserContext, url: str) -> None:
