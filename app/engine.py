@@ -66,6 +66,12 @@ class OpenVINOEngine:
         size = next(size for size in BATCH_SIZES if size >= len(images))
         return self._graphs[size](images)
 
+    def __del__(self) -> None:
+        """Free one graph after the other: each takes a millisecond or two that other Python threads stand still for."""
+        graphs = getattr(self, "_graphs", {})  # there are none if the model could not be read
+        while graphs:
+            graphs.popitem()
+
 
 class _Graph:
     """A model compiled for one batch size, with its input bound once."""

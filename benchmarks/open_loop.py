@@ -204,7 +204,7 @@ async def _follow(timetable: Timetable, idle: list[_Connection], started: float)
     """Send what has become due, at every tick of the clock; what finds no idle connection is passed over."""
     done, total = 0, round(timetable.rate * timetable.seconds)
     while done < total:
-        due = min(total, int((time.perf_counter() - started) * timetable.rate))
+        due = min(total, 1 + int((time.perf_counter() - started) * timetable.rate))
         for number in range(done, min(due, done + len(idle))):
             idle.pop().send(started + number / timetable.rate)
         done = max(done, due)
