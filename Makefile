@@ -38,9 +38,13 @@ lint: $(VENV)/dev
 	$(BIN)/mypy
 
 # Programs that some tests drive: a Debian package for root where apt-get is, and otherwise what is said here.
-.PHONY: browser
+.PHONY: browser prometheus
 browser: $(VENV)/dev
 	@command -v chromium >/dev/null || $(call apt_install,chromium) || $(BIN)/playwright install chromium
+
+prometheus:
+	@command -v promtool >/dev/null || $(call apt_install,prometheus) || \
+	  { echo "The tests of monitoring/ need Prometheus: prometheus and promtool on the PATH."; exit 1; }
 
 apt_install = { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get -q update && apt-get -qy install --no-install-recommends $(1); }
 
