@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CLIENTS := $(VENV)/clients
 
-.PHONY: help serve test check train tutorial bench requirements screenshot clean
+.PHONY: help serve test check train retrain tutorial bench requirements screenshot clean
 
 help:            ## List the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/:/' | column -t -s:
@@ -18,9 +18,11 @@ test: lint browser $(CLIENTS)/installed  ## Run everything: format, lint, types 
 check: lint      ## Run what takes seconds: format, lint, types and the fast tests
 	$(BIN)/pytest -m "not slow"
 
-train: $(VENV)/train  ## Train and publish both models
-	$(BIN)/python -m training train softmax
-	$(BIN)/python -m training train convnet
+train: $(VENV)/train  ## Train both models, and publish each that is better than before
+	$(BIN)/python -m training train
+
+retrain: $(VENV)/train  ## The same with the corrections in FEEDBACK_DIR, if that is set; one at a time, goes on after a kill
+	$(BIN)/python -m training train $(if $(FEEDBACK_DIR),--also $(FEEDBACK_DIR))
 
 tutorial: $(VENV)/dev  ## Run docs/tutorial.ipynb, some minutes long, and write what comes out into it
 	$(BIN)/jupyter-execute --inplace docs/tutorial.ipynb

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from training.config import DEFAULTS
 from training.data import Examples
-from training.loop import STEPS_PER_CALL, compile_steps, draw_batches
+from training.loop import STEPS_PER_CALL, build_optimizer, compile_steps, draw_batches
 from training.networks import build_affine, build_convnet
 
 
@@ -24,9 +24,11 @@ def main() -> None:
         train = Examples(data["images"], data["labels"])
     config = DEFAULTS[spec["model"]]
     if not spec["augmented"]:
-        config = replace(config, augmentation=None)
+        config = replace(config, augmentation=None, disturbance=None)
     network = build_affine() if spec["model"] == "softmax" else build_convnet(config.seed)
-    take_steps = compile_steps(network, train, config)
+    optimizer = build_optimizer(config)
+    optimizer.build(network.trainable_variables)
+    take_steps = compile_steps(network, optimizer, train, config)
 
     times = []
     for stretch in range(spec["stretches"] + 1):  # the first is for compiling

@@ -5,30 +5,27 @@ TensorFlow takes seconds to import: a command imports what needs it once its opt
 
 # ruff: noqa: PLC0415
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from tqdm import tqdm
 
-from training import comparison
-from training.config import DEFAULTS, MODEL_NAMES, ModelName
+from training import comparison, versions
+from training.config import DEFAULTS, MODEL_NAMES, TrainingConfig
 from training.data import Examples, Mnist, Part, load_mnist
-from training.errors import TrainingError
+from training.errors import BarMissed, GateClosed
 from training.pictures import confusion, find_pictures, judge, summarise
 from training.quiet import import_tensorflow
 from training.results import results_table
 from training.robustness import measure_robustness, robustness_table
-from training.sources import Source, load_sources
+from training.sources import Source, join, load_sources
+from training.terminal import progress_bar, summary, told_plainly, write_figure
+from training.versions import find_named, find_version
+from training.workspace import checkpoint_path, only_run
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-    from training.loop import HistoryPoint
     from training.run import Run
 
 SHEET_LENGTH = 160
@@ -48,7 +45,23 @@ def _defaults(field: str) -> str:
     return ", ".join(f"{getattr(DEFAULTS[name], field)} for {name}" for name in MODEL_NAMES)
 
 
-Model = Annotated[ModelName, typer.Argument(help="The softmax regression xW + b, or the convolutional network.")]
+def _known(names: list[str] | None) -> list[str]:
+    for name in names or ():
+        if name not in MODEL_NAMES:
+            msg = f"'{name}' is no model. Expected {' or '.join(MODEL_NAMES)}."
+            raise typer.BadParameter(msg)
+    return names or list(MODEL_NAMES)
+
+
+Models = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[NAME]...",
+        help="softmax, the regression xW + b, or convnet, the convolutional network. [both]",
+        show_default=False,
+        callback=_known,
+    ),
+]
 ModelsFolder = Annotated[
     Path, typer.Option("--models", help="The folder of artefacts, laid out as models/README.md has it.")
 ]
@@ -72,7 +85,7 @@ Also = Annotated[
 
 @app.command()
 def train(  # noqa: PLR0913, PLR0917 (each is an option of the command)
-    model: Model,
+    names: Models = None,
     seed: Annotated[int, typer.Option(help="The same seed on the same machine gives the same weights.")] = 1337,
     iterations: Annotated[int | None, typer.Option(help=f"Batches to learn from. [{_defaults('iterations')}]")] = None,
     batch_size: Annotated[int | None, typer.Option(help=f"Images in a batch. [{_defaults('batch_size')}]")] = None,
@@ -91,7 +104,10 @@ def train(  # noqa: PLR0913, PLR0917 (each is an option of the command)
         bool, typer.Option("--force", help="Publish whatever the gate says; the card keeps that.")
     ] = False,
 ) -> None:
-    """Teach a model and publish it as its next version, unless it is no better than the version before."""
+    """Teach a model and publish it as its next version, unless it is no better than the version before.
+
+    A run that was killed goes on where it was when the same command is given again.
+    """
     with told_plainly():
         options = {
             "iterations": iterations,
@@ -100,19 +116,44 @@ def train(  # noqa: PLR0913, PLR0917 (each is an option of the command)
             "also_share": also_share,
         }
         chosen: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
-        config = replace(DEFAULTS[model], seed=seed, **chosen)
-        examples = load_mnist(mnist)
-        sources = read_sources(also or [], examples)
-        import_tensorflow()
-        from training import run
+        configs = [replace(DEFAULTS[name], seed=seed, **chosen) for name in MODEL_NAMES if name in (names or ())]
+        with only_run(models):
+            examples = load_mnist(mnist)
+            sources = read_sources(also or [], examples)
+            import_tensorflow()
+            done = [teach(config, examples, sources, models, figures, force=force) for config in configs]
+    if not all(done):
+        raise typer.Exit(1)
 
-        with progress_bar(config.iterations, model) as on_progress:
-            made = run.train(config, examples, on_progress, sources)
-        typer.echo(summary(made.card["test"]))
-        if figures:
-            write_figures(made, figures)
-        published = run.publish(made, models, examples.test, force=force)
-        typer.echo(f"Published {published}" if published else NOTHING_TO_PUBLISH)
+
+def teach(  # noqa: PLR0913 (what the command was told)
+    config: TrainingConfig,
+    mnist: Mnist,
+    sources: list[Source],
+    models: Path,
+    figures: Path | None,
+    *,
+    force: bool,
+) -> bool:
+    """Teach one model and publish it; says so, or why not, and tells whether it is published now."""
+    from training import run
+
+    kept_in = checkpoint_path(models, config.model)
+    with progress_bar(config.iterations, config.model) as on_progress:
+        made = run.train(config, mnist, on_progress, sources, kept_in=kept_in)
+    typer.echo(summary(made.card["test"]))
+    if figures:
+        write_figures(made, figures)
+    try:
+        held_back = join([source.held_back for source in sources])
+        published = run.publish(made, models, mnist.test, held_back, force=force)
+    except (BarMissed, GateClosed) as error:
+        typer.echo(f"Error: {error}", err=True)
+        return False
+    finally:
+        kept_in.unlink(missing_ok=True)  # whatever came of it, this run is over
+    typer.echo(f"Published {published}" if published else NOTHING_TO_PUBLISH)
+    return True
 
 
 @app.command()
@@ -138,7 +179,7 @@ def evaluate(  # noqa: PLR0913 (each is an option of the command)
         import_tensorflow()
         from training import export, run
 
-        artefact = export.find_version(models, model, version)
+        artefact = find_version(models, model, version)
         if pictures:
             evaluate_pictures(artefact, pictures, by, sheet)
             return
@@ -184,18 +225,47 @@ def evaluate_corrupted(artefact: Path, examples: Examples) -> None:
 def compare(
     before: Annotated[str, typer.Argument(metavar="A", help="A version, such as convnet/2; convnet: its highest.")],
     after: Annotated[str, typer.Argument(metavar="B", help="Another, to be found better or worse than A.")],
+    also: Annotated[
+        list[str] | None, typer.Option(metavar="SOURCE", help="Compare by what this holds back, too: as for train.")
+    ] = None,
     models: ModelsFolder = Path("models"),
     mnist: MnistFolder = None,
 ) -> None:
     """Compare two versions by what they read right, by their calibration and by their cost, as the gate does."""
     with told_plainly():
+        folders = [find_named(models, named) for named in (before, after)]
+        examples = load_mnist(mnist)
+        held_back = join([source.held_back for source in read_sources(also or [], examples)])
         import_tensorflow()
-        from training import export, run
+        from training import run
 
-        old, new = (run.enter(export.find_named(models, named)) for named in (before, after))
-        measures = comparison.compare(old, new, load_mnist(mnist).test)
+        old, new = (run.enter(folder) for folder in folders)
+        measures = comparison.compare(old, new, examples.test, held_back)
         for line in comparison.comparison_table(old, new, measures):
             typer.echo(line)
+
+
+@app.command()
+def rollback(
+    name: Annotated[str, typer.Argument(help="The model's name.")],
+    models: ModelsFolder = Path("models"),
+) -> None:
+    """Withdraw the highest version of a model, so that the one below it is served."""
+    with told_plainly():
+        highest = find_version(models, name)
+        served = versions.rollback(models, name)
+        typer.echo(f"Served: {served}. Back again: python -m training promote {name} {highest.name}")
+
+
+@app.command()
+def promote(
+    name: Annotated[str, typer.Argument(help="The model's name.")],
+    version: Annotated[int, typer.Argument(help="The version that is to be served.")],
+    models: ModelsFolder = Path("models"),
+) -> None:
+    """Have a version served: bring it back if it was withdrawn, and withdraw all above it."""
+    with told_plainly():
+        typer.echo(f"Served: {versions.promote(models, name, version)}")
 
 
 @app.command()
@@ -230,43 +300,6 @@ def read_sources(addresses: list[str], mnist: Mnist) -> list[Source]:
     return sources
 
 
-@contextmanager
-def told_plainly() -> Iterator[None]:
-    """Turn what a person can mend, and Ctrl-C, into one line and an exit code."""
-    try:
-        yield
-    except TrainingError as error:
-        typer.echo(f"Error: {error}", err=True)
-        raise typer.Exit(1) from error
-    except KeyboardInterrupt:
-        typer.echo("Stopped. Nothing was left half published.", err=True)
-        raise typer.Exit(130) from None
-
-
-@contextmanager
-def progress_bar(iterations: int, label: str) -> Iterator[Callable[[int, "HistoryPoint | None"], None]]:
-    """Show a bar with the loss, the validation accuracy and the time left; gives what is to hear of progress."""
-    with tqdm(total=iterations, desc=label, unit="it", dynamic_ncols=True) as bar:
-
-        def on_progress(iteration: int, point: "HistoryPoint | None") -> None:
-            if point:
-                bar.set_postfix(loss=f"{point.loss:.4f}", validation=f"{point.validation_accuracy:.2%}", refresh=False)
-            bar.update(iteration - bar.n)
-
-        yield on_progress
-
-
-def summary(report: dict[str, Any]) -> str:
-    """Say what a test report comes to, in one line."""
-    low, high = report["interval_95"]
-    return (
-        f"Test: {report['correct']} of {report['total']} right, {report['accuracy']:.2%} "
-        f"(95 % interval {low:.2%} to {high:.2%}); expected calibration error "
-        f"{report['expected_calibration_error']:.2%}, negative log-likelihood "
-        f"{report['negative_log_likelihood']:.4f}, abstained on {report['abstained']}."
-    )
-
-
 def write_figures(made: "Run", folder: Path) -> None:
     """Draw what a run was like: curves, confusion and, for softmax, the weights of each digit."""
     from training import figures
@@ -277,13 +310,6 @@ def write_figures(made: "Run", folder: Path) -> None:
     write_figure(figures.draw_confusion(made.card["test"]["confusion"]), folder / f"{name}-confusion.png")
     if isinstance(made.network, Affine):
         write_figure(figures.draw_weight_images(made.network.weights.numpy()), folder / f"{name}-weights.png")
-
-
-def write_figure(figure: "Figure", path: Path) -> None:
-    """Write a figure as a PNG and say where."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=120)
-    typer.echo(f"Wrote {path}")
 
 
 if __name__ == "__main__":

@@ -24,6 +24,18 @@ class Augmentation:
 
 
 @dataclass(frozen=True)
+class Disturbance:
+    """What is done to a second copy of each training image, of which the network learns as well."""
+
+    movement: Augmentation
+    """Wider than that of the first copy."""
+    chance: float
+    """How likely each way to disturb an image is to be taken; an image can have several, or none."""
+    weight: float
+    """What the loss on the second copy counts, that on the first being 1."""
+
+
+@dataclass(frozen=True)
 class TrainingConfig:
     """Everything that a run depends on besides the data: the same configuration gives the same weights."""
 
@@ -46,6 +58,8 @@ class TrainingConfig:
     label_smoothing: float = 0.0
     """The share of each target that is spread evenly over the ten digits (Szegedy et al. 2016, arXiv:1512.00567)."""
     augmentation: Augmentation | None = None
+    disturbance: Disturbance | None = None
+    """With it, a network learns from each batch twice over: as it is, and disturbed."""
     abstained: float = 0.0015
     """The share of the validation digits that each threshold of abstention gives up."""
     drawn_digits: int = 0
@@ -88,6 +102,7 @@ CONVNET = TrainingConfig(
     momentum=0.9,
     label_smoothing=0.05,
     augmentation=Augmentation(rotation=10, scale=0.1, shear=0.2, shift=1.5),
+    disturbance=Disturbance(Augmentation(rotation=20, scale=0.3, shear=0.3, shift=3), chance=0.15, weight=0.15),
     abstained=0.001,
     drawn_digits=2_000,
     drawn_no_digits=3_000,

@@ -47,11 +47,11 @@ def impulse_noise(images: Ink, rng: np.random.Generator) -> Ink:
 
 
 def glass_blur(images: Ink, rng: np.random.Generator) -> Ink:
-    """Let pixels trade places with their neighbours twice, between two blurs."""
+    """Look up every other pixel beside its place, twice, between two blurs."""
     count, blurred = len(images), smooth(images, 0.7)
     rows, columns = np.mgrid[:SIDE, :SIDE]
     for _ in range(2):
-        down, right = rng.integers(-1, 2, (2, count, SIDE, SIDE))
+        down, right = rng.integers(-1, 2, (2, count, SIDE, SIDE)) * rng.integers(0, 2, (count, SIDE, SIDE))
         sources = np.clip(rows + down, 0, SIDE - 1), np.clip(columns + right, 0, SIDE - 1)
         blurred = blurred[np.arange(count)[:, None, None], *sources]
     return smooth(blurred, 0.7)
@@ -120,16 +120,16 @@ def spatter(images: Ink, rng: np.random.Generator) -> Ink:
 
 
 def dotted_line(images: Ink, rng: np.random.Generator) -> Ink:
-    """Draw a line of dots across, level or upright."""
-    along = (_INDEX + rng.uniform(0, 4, (len(images), 1))) % 4 < 2
-    return _draw_across(images, _line(len(images), rng), along, rng)
+    """Draw a straight line of dots from the left to the right."""
+    start, end = rng.uniform(0, SIDE - 1, (2, len(images), 1))
+    return _draw_line(images, start + (end - start) * _INDEX / (SIDE - 1), there=_INDEX % 4 >= 2)
 
 
 def zigzag(images: Ink, rng: np.random.Generator) -> Ink:
-    """Draw a jagged line across, level or upright."""
-    phase = (_INDEX / rng.uniform(6, 10, (len(images), 1)) + rng.random((len(images), 1))) % 1
-    teeth = rng.uniform(4, 8, (len(images), 1)) * (np.abs(phase - 0.5) - 0.25)
-    return _draw_across(images, _line(len(images), rng) + 2 * teeth, np.ones_like(teeth, bool), rng)
+    """Draw a nearly level line from the left to the right, in teeth of 8 by 4 pixels."""
+    start, rise = rng.uniform(0, SIDE - 1, (len(images), 1)), rng.uniform(-5, 5, (len(images), 1))
+    teeth = 8 * np.abs((_INDEX / 8) % 1 - 0.5) - 2
+    return _draw_line(images, start + rise * _INDEX / (SIDE - 1) + teeth, there=(_INDEX >= 2) & (_INDEX < 25))
 
 
 def canny_edges(images: Ink, _rng: np.random.Generator) -> Ink:
@@ -219,20 +219,10 @@ def _stretch(coarse: Ink) -> Ink:
     return stretched
 
 
-def _line(count: int, rng: np.random.Generator) -> Ink:
-    """Draw a straight line for each image: its height at each column, (n, 28)."""
-    start, end = rng.uniform(4, SIDE - 4, (2, count, 1))
-    height: Ink = start + (end - start) * _INDEX / (SIDE - 1)
-    return height
-
-
-def _draw_across(images: Ink, height: Ink, there: npt.NDArray[np.bool_], rng: np.random.Generator) -> Ink:
-    """Draw a line of 1.5 pixels through `height`, (n, 28), in the columns where it is `there`; in half, upright."""
-    steep = np.gradient(height, axis=1)
-    distance = np.abs(_INDEX[:, np.newaxis] - height[:, np.newaxis, :]) / np.hypot(1, steep)[:, np.newaxis, :]
-    line = np.clip(1.25 - distance, 0, 1) * there[:, np.newaxis, :]
-    upright = rng.random((len(images), 1, 1)) < 0.5
-    return np.maximum(images, np.where(upright, line.swapaxes(1, 2), line))
+def _draw_line(images: Ink, height: Ink, there: npt.NDArray[np.bool_]) -> Ink:
+    """Draw a line that is at a height, (n, 28), in each column where it is `there`, (28,)."""
+    distance = np.abs(_INDEX[:, np.newaxis] - height[:, np.newaxis, :])
+    return np.maximum(images, np.clip(1.45 - distance, 0, 1) * there)
 
 
 def _higher_neighbour(slope: Ink, right: Ink, down: Ink) -> Ink:

@@ -13,6 +13,10 @@ class DataError(TrainingError):
     """MNIST cannot be had as it should be."""
 
 
+class AlreadyRunning(TrainingError):
+    """Another run is at work in the same folder of models."""
+
+
 class BarMissed(TrainingError):
     """A run reads too few test images right to be published."""
 

@@ -20,6 +20,7 @@ import tensorflow as tf
 from training.data import Images
 from training.errors import ArtefactError
 from training.networks import Network, scale
+from training.versions import next_version
 
 CARD = "model.json"
 BATCH_SIZE = 1_000
@@ -104,38 +105,6 @@ def _rename_to_next_version(staging: Path, card: dict[str, Any]) -> Path:
             continue  # another run has just taken this version
         _fsync(siblings)
         return published
-
-
-def versions(siblings: Path) -> list[int]:
-    """List the published versions of a model, lowest first; a folder that is not there has none."""
-    names = (path.name for path in siblings.iterdir()) if siblings.is_dir() else ()
-    return sorted(int(name) for name in names if name.isascii() and name.isdecimal())
-
-
-def next_version(siblings: Path) -> int:
-    """Give the version after the highest one published."""
-    return max(versions(siblings), default=0) + 1
-
-
-def find_version(models: Path, name: str, version: int | None = None) -> Path:
-    """Give the folder of a version of a model, the highest unless one is asked for, or raise ArtefactError."""
-    available = versions(models / name)
-    if not available:
-        msg = f"Model '{name}' has no version in {models}. Make one: python -m training train {name} --models {models}"
-        raise ArtefactError(msg)
-    if version is not None and version not in available:
-        msg = f"Model '{name}' has no version {version}. Available versions: {', '.join(map(str, available))}."
-        raise ArtefactError(msg)
-    return models / name / str(version or available[-1])
-
-
-def find_named(models: Path, named: str) -> Path:
-    """Give the folder of `<name>/<version>`, or of the highest version of `<name>`, or raise ArtefactError."""
-    name, _, version = named.partition("/")
-    if version and not (version.isascii() and version.isdecimal()):
-        msg = f"'{named}' is no version. Expected a model and a number, such as convnet/2, or a model alone."
-        raise ArtefactError(msg)
-    return find_version(models, name, int(version) if version else None)
 
 
 def load(folder: Path) -> tuple[Predict, dict[str, Any]]:

@@ -1,6 +1,6 @@
 """The training and the testing loop. Knows a network only as images in, logits out; judges and publishes nothing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -9,8 +9,10 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from training.augmentation import augment
+from training.checkpoints import Checkpoint, Progress
 from training.config import TrainingConfig
 from training.data import Examples, Images
+from training.disturbances import disturb
 from training.evaluate import accuracy
 from training.networks import Network, scale
 
@@ -32,21 +34,27 @@ class HistoryPoint:
         return asdict(self)
 
 
-def run_training_loop(
+def run_training_loop(  # noqa: PLR0913 (what the lesson is made of, and two who follow it)
     network: Network,
     train: Examples,
     validation: Examples,
     config: TrainingConfig,
     on_progress: Callable[[int, HistoryPoint | None], None] = lambda _iteration, _point: None,
+    *,
+    checkpoint: Checkpoint | None = None,
 ) -> list[HistoryPoint]:
     """Teach the network, in place, and give the training curves.
 
-    `on_progress` hears how many iterations are done, and the point of the curves reached last.
+    `on_progress` hears how many iterations are done, and the point of the curves reached last. With a checkpoint, a
+    run that was killed goes on from the last point of its curves, to the same weights as if it had not been.
     """
-    take_steps = compile_steps(network, train, config)
+    optimizer = build_optimizer(config)
+    optimizer.build(network.trainable_variables)
+    take_steps = compile_steps(network, optimizer, train, config)
     answer = tf.function(network)
-    history: list[HistoryPoint] = []
-    for first in range(0, config.iterations, VALIDATION_INTERVAL):
+    variables = [*network.variables, *optimizer.variables]
+    done, history = restore(variables, checkpoint)
+    for first in range(done, config.iterations, VALIDATION_INTERVAL):
         steps = min(VALIDATION_INTERVAL, config.iterations - first)
         batches = draw_batches(len(train), config.batch_size, first, steps, config.seed)
         loss = 0.0
@@ -55,7 +63,20 @@ def run_training_loop(
             on_progress(min(first + step + STEPS_PER_CALL, config.iterations), history[-1] if history else None)
         logits = run_testing_loop(answer, validation.images)
         history.append(HistoryPoint(first + steps, loss / steps, accuracy(logits, validation.labels)))
+        if checkpoint:
+            arrays = [variable.numpy() for variable in variables]
+            checkpoint.save(Progress(first + steps, arrays, [point.as_json() for point in history]))
     return history
+
+
+def restore(variables: Sequence[tf.Variable], checkpoint: Checkpoint | None) -> tuple[int, list[HistoryPoint]]:
+    """Set the variables to what a checkpoint keeps, if it keeps anything; gives the iterations done, and the curves."""
+    progress = checkpoint.load() if checkpoint else None
+    if progress is None:
+        return 0, []
+    for variable, array in zip(variables, progress.arrays, strict=True):
+        variable.assign(array)
+    return progress.iteration, [HistoryPoint(**point) for point in progress.history]
 
 
 def run_testing_loop(answer: Callable[[tf.Tensor], tf.Tensor], images: Images) -> npt.NDArray[np.float32]:
@@ -67,6 +88,15 @@ def run_testing_loop(answer: Callable[[tf.Tensor], tf.Tensor], images: Images) -
 def cross_entropy(logits: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
     """Give the mean cross-entropy of a batch, in nats: logits and targets float32 [B, 10] -> a scalar."""
     return tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(labels=targets, logits=logits))
+
+
+def learn_twice(
+    network: Network, inputs: tf.Tensor, disturbed: tf.Tensor, targets: tf.Tensor, weight: float
+) -> tf.Tensor:
+    """Give the mean cross-entropy of a batch as it is and disturbed, [B, 28, 28] each, the latter with a weight."""
+    logits = network(tf.concat([inputs, disturbed], axis=0), training=True)  # [2 B, 10]
+    plain_loss, disturbed_loss = (cross_entropy(half, targets) for half in tf.split(logits, 2))
+    return (plain_loss + weight * disturbed_loss) / (1 + weight)
 
 
 def smooth(targets: tf.Tensor, share: float) -> tf.Tensor:
@@ -104,7 +134,9 @@ def build_optimizer(config: TrainingConfig) -> tf.keras.optimizers.Optimizer:
     return tf.keras.optimizers.RMSprop(rate, momentum=config.momentum)
 
 
-def compile_steps(network: Network, train: Examples, config: TrainingConfig) -> Callable[[tf.Tensor, int], tf.Tensor]:
+def compile_steps(
+    network: Network, optimizer: tf.keras.optimizers.Optimizer, train: Examples, config: TrainingConfig
+) -> Callable[[tf.Tensor, int], tf.Tensor]:
     """Compile many steps of training into one graph, with the data on the device beside it.
 
     The function takes which examples each batch holds, int32 [steps, B], and the number of the first step; it gives
@@ -112,16 +144,18 @@ def compile_steps(network: Network, train: Examples, config: TrainingConfig) -> 
     """
     images = tf.constant(train.images)  # [n, 28, 28]
     targets = tf.constant(train.targets)  # [n, 10]
-    optimizer = build_optimizer(config)
-    optimizer.build(network.trainable_variables)
 
     def take_step(batch: tf.Tensor, batch_targets: tf.Tensor, iteration: tf.Tensor) -> tf.Tensor:
         inputs = scale(batch)  # [B, 28, 28]
+        smoothed = smooth(batch_targets, config.label_smoothing)  # [B, 10]
         if config.augmentation:
             inputs = augment(inputs, config.augmentation, seed=[config.seed, iteration])
         with tf.GradientTape() as tape:
-            logits = network(inputs, training=True)  # [B, 10]
-            loss = cross_entropy(logits, smooth(batch_targets, config.label_smoothing))
+            if config.disturbance:
+                disturbed = disturb(inputs, config.disturbance, seed=[config.seed, -1 - iteration])
+                loss = learn_twice(network, inputs, disturbed, smoothed, config.disturbance.weight)
+            else:
+                loss = cross_entropy(network(inputs, training=True), smoothed)
         gradients = tape.gradient(loss, network.trainable_variables)
         optimizer.apply(gradients, network.trainable_variables)
         return loss

@@ -18,6 +18,10 @@ class Network(Protocol):
         """The network in one line."""
 
     @property
+    def variables(self) -> Sequence[tf.Variable]:
+        """All that learning changes: those, and what is noted by the way."""
+
+    @property
     def trainable_variables(self) -> Sequence[tf.Variable]:
         """What the optimiser may change."""
 
@@ -46,8 +50,8 @@ CONVNET_SHAPES = (
     ConvolutionShape(16),  # [B, 28, 28, 1] -> [B, 26, 26, 16]
     ConvolutionShape(32, stride=2),  # -> [B, 12, 12, 32]
     ConvolutionShape(48),  # -> [B, 10, 10, 48]
-    ConvolutionShape(64, stride=2),  # -> [B, 4, 4, 64]
-    ConvolutionShape(96),  # -> [B, 2, 2, 96]
+    ConvolutionShape(80, stride=2),  # -> [B, 4, 4, 80]
+    ConvolutionShape(128),  # -> [B, 2, 2, 128]
 )
 
 

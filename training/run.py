@@ -13,6 +13,7 @@ import tensorflow as tf
 import imaging
 import training
 from training import evaluate, export, gate
+from training.checkpoints import Checkpoint, fingerprint
 from training.comparison import Contender
 from training.config import TrainingConfig
 from training.data import SHA256, Examples, Mnist
@@ -21,6 +22,7 @@ from training.errors import BarMissed, GateClosed
 from training.loop import HistoryPoint, run_training_loop
 from training.networks import Network, build_affine, build_convnet, count_multiply_adds, count_parameters
 from training.sources import Source, mix
+from training.versions import find_version, versions
 
 
 @dataclass(frozen=True)
@@ -37,17 +39,21 @@ def train(
     mnist: Mnist,
     on_progress: Callable[[int, HistoryPoint | None], None] = lambda _iteration, _point: None,
     also: Sequence[Source] = (),
+    *,
+    kept_in: Path | None = None,
 ) -> Run:
     """Teach a network, calibrate it on the validation part and report on the test part; publishes nothing.
 
-    It learns from what the sources in `also` have beside MNIST, but for what they hold back.
+    It learns from what the sources in `also` have beside MNIST, but for what they hold back. How far it has come is
+    kept in a file, if one is named, and the same run goes on from there.
     The same configuration on the same machine gives the same weights, bit for bit.
     """
     tf.config.experimental.enable_op_determinism()
     tf.keras.utils.set_random_seed(config.seed)
     network = build_affine() if config.model == "softmax" else build_convnet(config.seed)
     learnt = mix(with_drawings(mnist.train, config), also, config.also_share)
-    history = run_training_loop(network, learnt, mnist.validation, config, on_progress)
+    checkpoint = Checkpoint(kept_in, fingerprint(config, learnt, software())) if kept_in else None
+    history = run_training_loop(network, learnt, mnist.validation, config, on_progress, checkpoint=checkpoint)
 
     published = network.folded()
     logits, _ = export.answer(export.Servable(published, temperature=1.0).predict, mnist.validation.images)
@@ -76,13 +82,18 @@ def train(
         "temperature": temperature,
         "abstention": abstention,
         "preprocessing": imaging.PREPROCESSING_VERSION,
-        "software": {
-            "python": platform.python_version(),
-            "tensorflow": tf.__version__,
-            "digitserve": training.__version__,
-        },
+        "software": software(),
     }
     return Run(network, servable, card)
+
+
+def software() -> dict[str, str]:
+    """Name the versions that a run is made with."""
+    return {
+        "python": platform.python_version(),
+        "tensorflow": tf.__version__,
+        "digitserve": training.__version__,
+    }
 
 
 def with_drawings(examples: Examples, config: TrainingConfig) -> Examples:
@@ -145,7 +156,7 @@ def enter(folder: Path) -> Contender:
 
 def newest(name: str, models: Path) -> Contender | None:
     """Enter the highest version of a model for a comparison, if there is one: it is what is served."""
-    return enter(export.find_version(models, name)) if export.versions(models / name) else None
+    return enter(find_version(models, name)) if versions(models / name) else None
 
 
 def check(folder: Path, mnist: Mnist) -> tuple[dict[str, Any], list[str]]:

@@ -9,6 +9,7 @@ from training.data import Examples, Mnist
 
 NEED_TENSORFLOW = {
     "test_augmentation.py",
+    "test_disturbances.py",
     "test_export.py",
     "test_loop.py",
     "test_networks.py",

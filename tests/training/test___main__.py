@@ -1,4 +1,6 @@
+import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -110,6 +112,9 @@ def test_a_model_is_taught_published_drawn_and_evaluated(
     assert "Nothing is significantly better than in softmax 1" in refused.stderr
     forced = run("train", "softmax", "--batch-size", "50", "--models", "made", "--seed", "2", "--force")
     assert forced.stdout.endswith("Published made/softmax/2\n")
+    rolled_back = run("rollback", "softmax", "--models", "made")
+    assert rolled_back.stdout == "Served: made/softmax/1. Back again: python -m training promote softmax 2\n"
+    assert run("promote", "softmax", "2", "--models", "made").stdout == "Served: made/softmax/2\n"
     compared = run("compare", "softmax/1", "softmax", "--models", "made")
     assert compared.stdout.startswith("| | softmax 1 | softmax 2 | p | verdict | |\n")
 
@@ -145,7 +150,7 @@ def test_a_run_below_its_bar_exits_1(run: Run, tmp_path: Path) -> None:
     result = run("train", "softmax", "--iterations", "1")
     assert result.exit_code == 1
     assert "Nothing was published" in result.stderr
-    assert not (tmp_path / "models").exists()
+    assert not (tmp_path / "models" / "softmax").exists()
 
 
 @pytest.mark.slow
@@ -161,4 +166,28 @@ def test_ctrl_c_while_it_learns_publishes_nothing(tmp_path: Path) -> None:
         rest = seen + process.stderr.read()
     assert process.returncode == 130, rest
     assert rest.endswith("Stopped. Nothing was left half published.\n")
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == [".training"]
+
+
+@pytest.mark.slow
+@pytest.mark.mnist
+def test_a_killed_run_goes_on_where_it_was_and_two_at_once_are_refused(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "training", "train", "softmax", "--iterations", "20000", "--models", str(tmp_path)]
+    kept = tmp_path / ".training" / "softmax.npz"
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as killed:  # noqa: S603 (ours)
+        assert killed.stderr
+        while not kept.exists() and killed.stderr.read(1):
+            pass
+        second = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 (ours)
+        assert second.returncode == 1
+        assert f"(process {killed.pid})" in second.stderr
+        killed.send_signal(signal.SIGKILL)
+    assert kept.exists()
+
+    again = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 (ours)
+    assert again.returncode == 0, again.stderr
+    first_shown = int(re.findall(r"\| (\d+)/20000 ", again.stderr.replace("\r", "\n"))[1])  # after the empty bar
+    assert first_shown >= 250
+    history = json.loads((tmp_path / "softmax" / "1" / "model.json").read_text())["history"]
+    assert [point["iteration"] for point in history] == [*range(250, 20_001, 250)]
+    assert not kept.exists()

@@ -121,14 +121,13 @@ def test_spatter_is_dark_and_covers_some() -> None:
     assert 0.05 < (covered > 30).mean() < 0.4
 
 
-@pytest.mark.parametrize("name", ["dotted_line", "zigzag"])
-def test_lines_cross_the_page_level_or_upright_and_only_add(name: str) -> None:
-    spoilt = corrupt(BLANK, name)
+@pytest.mark.parametrize(("name", "columns"), [("dotted_line", 14), ("zigzag", 23)])
+def test_lines_only_add_and_lead_from_left_to_right(name: str, columns: int) -> None:
     assert (corrupt(bars(), name) >= bars()).all()
-    level = (spoilt > 0).any(axis=1)[:, [0, 1, 2, 3]].any(axis=1) & (spoilt > 0).any(axis=1)[:, -4:].any(axis=1)
-    upright = (spoilt > 0).any(axis=2)[:, [0, 1, 2, 3]].any(axis=1) & (spoilt > 0).any(axis=2)[:, -4:].any(axis=1)
-    assert (level | upright).all()
-    assert 5 < level.sum() < 35 or name == "zigzag"
+    spoilt = corrupt(BLANK, name) > 0
+    whole = spoilt.any(axis=1).sum(axis=1) == columns  # some begin or end past the border
+    assert whole.mean() > 0.5
+    assert (spoilt.sum(axis=1).max(axis=1) <= 3).all()
 
 
 def test_edges_are_a_thin_outline_all_round() -> None:

@@ -1,9 +1,11 @@
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from training.checkpoints import Checkpoint
 from training.config import CONVNET, SOFTMAX
 from training.data import Mnist
 from training.evaluate import accuracy
@@ -16,7 +18,7 @@ from training.loop import (
     run_training_loop,
     smooth,
 )
-from training.networks import ConvolutionShape, build_affine, build_convnet, scale
+from training.networks import ConvolutionShape, Network, build_affine, build_convnet, scale
 
 pytestmark = pytest.mark.slow
 
@@ -103,6 +105,37 @@ def test_the_same_seed_gives_the_same_weights_bit_for_bit(bars: Mnist, model: st
     for left, right in zip(first, again, strict=True):
         np.testing.assert_array_equal(left, right)
     assert not np.array_equal(first[0], other[0])
+
+
+@pytest.mark.parametrize("model", ["softmax", "convnet"])
+def test_a_run_that_was_stopped_goes_on_to_the_same_weights(
+    bars: Mnist, tmp_path: Path, model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tf.config.experimental.enable_op_determinism()
+    monkeypatch.setattr("training.loop.VALIDATION_INTERVAL", 50)
+    config = replace(SOFTMAX if model == "softmax" else CONVNET, iterations=120, batch_size=20)
+    checkpoint = Checkpoint(tmp_path / "kept.npz", "this run")
+
+    def build() -> Network:
+        shapes = (ConvolutionShape(8), ConvolutionShape(16, stride=2))
+        return build_affine() if model == "softmax" else build_convnet(1, shapes)
+
+    def stop(done: int, _point: HistoryPoint | None) -> None:
+        if done > 100:
+            raise KeyboardInterrupt
+
+    whole, stopped, gone_on = build(), build(), build()
+    history = run_training_loop(whole, bars.train, bars.validation, config)
+    with pytest.raises(KeyboardInterrupt):
+        run_training_loop(stopped, bars.train, bars.validation, config, stop, checkpoint=checkpoint)
+    heard: list[int] = []
+    again = run_training_loop(
+        gone_on, bars.train, bars.validation, config, lambda done, _point: heard.append(done), checkpoint=checkpoint
+    )
+    assert heard == [120]
+    assert again == history
+    for left, right in zip(whole.variables, gone_on.variables, strict=True):
+        np.testing.assert_array_equal(left, right)
 
 
 def test_the_last_few_images_are_answered_too(bars: Mnist, monkeypatch: pytest.MonkeyPatch) -> None:

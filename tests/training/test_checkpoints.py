@@ -1,0 +1,79 @@
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.training.conftest import draw_examples
+from training.checkpoints import Checkpoint, Progress, fingerprint
+from training.config import SOFTMAX
+
+PROGRESS = Progress(
+    iteration=500,
+    arrays=[np.arange(6, dtype=np.float32).reshape(2, 3), np.int64(7), np.zeros(0, np.float32)],
+    history=[{"iteration": 500, "loss": 0.25, "validation_accuracy": 0.9}],
+)
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Checkpoint:
+    return Checkpoint(tmp_path / "hidden" / "tiny.npz", "this run")
+
+
+def test_what_is_kept_is_found_again(checkpoint: Checkpoint) -> None:
+    checkpoint.save(PROGRESS)
+    found = checkpoint.load()
+    assert found
+    assert (found.iteration, found.history) == (PROGRESS.iteration, PROGRESS.history)
+    for array, expected in zip(found.arrays, PROGRESS.arrays, strict=True):
+        np.testing.assert_array_equal(array, expected)
+        assert array.dtype == expected.dtype
+
+
+def test_nothing_is_kept_at_first_and_at_the_end(checkpoint: Checkpoint) -> None:
+    assert checkpoint.load() is None
+    checkpoint.save(PROGRESS)
+    checkpoint.clear()
+    assert checkpoint.load() is None
+    checkpoint.clear()
+
+
+def test_another_run_does_not_go_on_from_it(checkpoint: Checkpoint) -> None:
+    checkpoint.save(PROGRESS)
+    assert replace(checkpoint, fingerprint="another").load() is None
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 and then nothing", b"no archive at all"])
+def test_one_that_is_not_whole_is_as_none(checkpoint: Checkpoint, content: bytes) -> None:
+    checkpoint.save(PROGRESS)
+    checkpoint.path.write_bytes(content)
+    assert checkpoint.load() is None
+
+
+def test_who_is_killed_while_writing_leaves_the_last_one(
+    checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoint.save(PROGRESS)
+
+    def die(*_arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("training.checkpoints.os.fsync", die)
+    with pytest.raises(KeyboardInterrupt):
+        checkpoint.save(replace(PROGRESS, iteration=750))
+    found = checkpoint.load()
+    assert found
+    assert found.iteration == 500
+
+
+def test_the_fingerprint_is_of_all_that_the_weights_depend_on() -> None:
+    examples, software = draw_examples(20), {"tensorflow": "2"}
+    prints = [
+        fingerprint(SOFTMAX, examples, software),
+        fingerprint(replace(SOFTMAX, seed=1), examples, software),
+        fingerprint(SOFTMAX, examples[:19], software),
+        fingerprint(SOFTMAX, replace(examples, labels=examples.labels[::-1]), software),
+        fingerprint(SOFTMAX, examples, {"tensorflow": "3"}),
+    ]
+    assert len(set(prints)) == 5
+    assert fingerprint(SOFTMAX, draw_examples(20), software) == prints[0]

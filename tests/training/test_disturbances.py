@@ -1,0 +1,95 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from training.config import Augmentation, Disturbance
+from training.disturbances import (
+    add_noise,
+    blur,
+    disturb,
+    invert,
+    leave_edges,
+    relight,
+    replace_pixels,
+    scratch,
+)
+
+pytestmark = pytest.mark.slow
+
+SQUARE = np.zeros((300, 28, 28), np.float32)
+SQUARE[:, 8:20, 8:20] = 1
+STILL = Augmentation(rotation=0, scale=0, shear=0, shift=0)
+SEED = [3, 4]
+
+
+def disturbed(way: object, images: np.ndarray[tuple[int, ...], np.dtype[np.float32]] = SQUARE) -> np.ndarray:
+    return np.asarray(way(tf.constant(images), tf.constant(SEED)))
+
+
+def test_with_no_chance_and_no_movement_nothing_changes() -> None:
+    found = disturb(tf.constant(SQUARE), Disturbance(STILL, chance=0), tf.constant(SEED))
+    np.testing.assert_allclose(found, SQUARE, atol=1e-5)
+
+
+def test_the_chance_is_that_of_each_way() -> None:
+    found = np.asarray(disturb(tf.constant(SQUARE), Disturbance(STILL, chance=0.15), tf.constant(SEED)))
+    untouched = (np.abs(found - SQUARE) < 1e-4).all(axis=(1, 2)).mean()
+    assert untouched == pytest.approx(0.85**7, abs=0.08)
+    assert 0 <= found.min() < found.max() <= 1
+
+
+def test_the_seed_draws_the_changes() -> None:
+    everything = Disturbance(Augmentation(rotation=10, scale=0.1, shear=0.1, shift=1), chance=0.5)
+    first, again, other = (
+        np.asarray(disturb(tf.constant(SQUARE), everything, tf.constant([1, seed]))) for seed in (2, 2, 3)
+    )
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_edges_are_within_the_ink_or_around_it() -> None:
+    counts = disturbed(leave_edges).sum(axis=(1, 2))
+    assert set(counts.tolist()) == {44.0, 52.0}  # the rim of 12x12, and the one round it
+
+
+def test_scratches_only_add_thin_strokes() -> None:
+    found = disturbed(scratch)
+    assert (found >= SQUARE).all()
+    added = (found - SQUARE).sum(axis=(1, 2))
+    assert 20 < added.mean() < 120
+
+
+def test_a_blur_keeps_the_ink() -> None:
+    found = disturbed(blur)
+    np.testing.assert_allclose(found.sum(axis=(1, 2)), 144, rtol=0.03)
+    assert (found.max(axis=(1, 2)) <= 1 + 1e-5).all()
+    assert found[:, 14, 7].max() > 0.2
+
+
+def test_an_inversion_leaves_each_pixel_or_its_negative_and_both_occur() -> None:
+    found = disturbed(invert)
+    assert ((found == SQUARE) | (found == 1 - SQUARE)).all()
+    shares = (found != SQUARE).mean(axis=(1, 2))
+    assert shares.min() < 0.2
+    assert shares.max() > 0.8
+
+
+def test_light_leaves_a_fifth_of_the_contrast_at_least() -> None:
+    light = disturbed(relight, np.zeros_like(SQUARE))
+    contrast = (disturbed(relight) - light)[:, 8:20, 8:20]
+    assert contrast.min() >= 0.2 - 1e-5
+    assert contrast.max() <= 1 + 1e-5
+    assert light.min() >= 0
+    assert np.ptp(light, axis=(1, 2)).max() > 0.3
+
+
+def test_noise_is_everywhere_or_in_the_ink() -> None:
+    changed = disturbed(add_noise) != SQUARE
+    in_the_ink = (~changed[:, :8]).all(axis=(1, 2))
+    assert 0.4 < in_the_ink.mean() < 0.6
+
+
+def test_up_to_a_quarter_of_the_pixels_is_replaced() -> None:
+    shares = (disturbed(replace_pixels) != SQUARE).mean(axis=(1, 2))
+    assert shares.min() < 0.05
+    assert 0.2 < shares.max() < 0.3

@@ -1,0 +1,59 @@
+from pathlib import Path
+
+import pytest
+import typer
+from matplotlib.figure import Figure
+
+from training.errors import DataError
+from training.terminal import progress_bar, summary, told_plainly, write_figure
+
+
+def test_what_a_person_can_mend_is_one_line_and_exit_code_1(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(typer.Exit) as caught, told_plainly():
+        raise DataError("The file is missing. Put it there.")  # noqa: EM101, TRY003 - the message is the matter
+    assert caught.value.exit_code == 1
+    assert capsys.readouterr().err == "Error: The file is missing. Put it there.\n"
+
+
+def test_ctrl_c_is_one_line_and_exit_code_130(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(typer.Exit) as caught, told_plainly():
+        raise KeyboardInterrupt
+    assert caught.value.exit_code == 130
+    assert capsys.readouterr().err == "Stopped. Nothing was left half published.\n"
+
+
+def test_a_bug_is_loud() -> None:
+    with pytest.raises(ZeroDivisionError), told_plainly():
+        _ = 1 / 0
+
+
+def test_the_bar_goes_on_from_where_a_run_does(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress_bar(100, "convnet") as on_progress:
+        on_progress(50, None)
+        on_progress(100, None)
+    shown = capsys.readouterr().err
+    assert "convnet" in shown
+    assert "100/100" in shown
+
+
+def test_a_summary_is_one_line() -> None:
+    report = {
+        "correct": 9961,
+        "total": 10000,
+        "accuracy": 0.9961,
+        "interval_95": (0.9947, 0.9971),
+        "expected_calibration_error": 0.0016,
+        "negative_log_likelihood": 0.0133,
+        "abstained": 41,
+    }
+    assert summary(report) == (
+        "Test: 9961 of 10000 right, 99.61% (95 % interval 99.47% to 99.71%); expected calibration error 0.16%, "
+        "negative log-likelihood 0.0133, abstained on 41."
+    )
+
+
+def test_a_figure_is_written_where_it_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "new" / "figure.png"
+    write_figure(Figure(), path)
+    assert path.read_bytes().startswith(b"\x89PNG")
+    assert capsys.readouterr().out == f"Wrote {path}\n"

@@ -1,0 +1,73 @@
+from pathlib import Path
+
+import pytest
+
+from training.errors import ArtefactError
+from training.versions import find_named, find_version, next_version, promote, rollback, versions, withdrawn
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> Path:
+    """Give a folder of models with three versions of one, and what else may lie beside them."""
+    for name in ("2", "9", "10", ".11-half", "notes"):
+        (tmp_path / "tiny" / name).mkdir(parents=True)
+        (tmp_path / "tiny" / name / "name").write_text(name)
+    return tmp_path
+
+
+def test_versions_are_numbers_in_order(models: Path) -> None:
+    assert versions(models / "tiny") == [2, 9, 10]
+    assert versions(models / "other") == withdrawn(models / "tiny") == []
+    assert next_version(models / "tiny") == 11
+    assert next_version(models / "other") == 1
+
+
+def test_the_highest_is_found_unless_one_is_asked_for(models: Path) -> None:
+    assert find_version(models, "tiny").name == find_named(models, "tiny").name == "10"
+    assert find_version(models, "tiny", 2) == find_named(models, "tiny/2") == models / "tiny" / "2"
+
+
+def test_what_is_not_there_is_said_with_what_is(models: Path) -> None:
+    with pytest.raises(ArtefactError, match=r"^Model 'tiny' has no version 3\. Available versions: 2, 9, 10\.$"):
+        find_version(models, "tiny", 3)
+    with pytest.raises(ArtefactError, match=r"Model 'other' has no version in .* python -m training train other"):
+        find_named(models, "other")
+    with pytest.raises(ArtefactError, match="'tiny/two' is no version"):
+        find_named(models, "tiny/two")
+
+
+def test_a_rollback_withdraws_the_highest_whose_number_is_not_used_again(models: Path) -> None:
+    assert rollback(models, "tiny").name == "9"
+    assert (versions(models / "tiny"), withdrawn(models / "tiny")) == ([2, 9], [10])
+    assert next_version(models / "tiny") == 11
+
+
+def test_a_rollback_needs_somewhere_to_go(models: Path) -> None:
+    rollback(models, "tiny")
+    rollback(models, "tiny")
+    with pytest.raises(ArtefactError, match="is the only version of 'tiny'"):
+        rollback(models, "tiny")
+    assert versions(models / "tiny") == [2]
+
+
+def test_a_promotion_brings_back_what_was_withdrawn_as_it_was(models: Path) -> None:
+    rollback(models, "tiny")
+    assert promote(models, "tiny", 10) == models / "tiny" / "10"
+    assert (models / "tiny" / "10" / "name").read_text() == "10"
+    assert (versions(models / "tiny"), withdrawn(models / "tiny")) == ([2, 9, 10], [])
+
+
+def test_a_promotion_withdraws_what_is_above(models: Path) -> None:
+    assert promote(models, "tiny", 2).name == "2"
+    assert find_version(models, "tiny").name == "2"
+    assert withdrawn(models / "tiny") == [9, 10]
+    promote(models, "tiny", 9)
+    assert (versions(models / "tiny"), withdrawn(models / "tiny")) == ([2, 9], [10])
+
+
+def test_only_what_was_once_published_is_promoted(models: Path) -> None:
+    rollback(models, "tiny")
+    with pytest.raises(ArtefactError, match=r"no version 11 in .*, published or withdrawn\. Versions: 2, 9, 10\.$"):
+        promote(models, "tiny", 11)
+    with pytest.raises(ArtefactError, match=r"Versions: none\.$"):
+        promote(models, "other", 1)

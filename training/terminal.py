@@ -1,0 +1,60 @@
+"""What a person sees of a command: progress, a summary, errors in one line. Knows nothing of how the work is done."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+from tqdm import tqdm
+
+from training.errors import TrainingError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from training.loop import HistoryPoint
+
+
+@contextmanager
+def told_plainly() -> Iterator[None]:
+    """Turn what a person can mend, and Ctrl-C, into one line and an exit code."""
+    try:
+        yield
+    except TrainingError as error:
+        typer.echo(f"Error: {error}", err=True)
+        raise typer.Exit(1) from error
+    except KeyboardInterrupt:
+        typer.echo("Stopped. Nothing was left half published.", err=True)
+        raise typer.Exit(130) from None
+
+
+@contextmanager
+def progress_bar(iterations: int, label: str) -> Iterator[Callable[[int, "HistoryPoint | None"], None]]:
+    """Show a bar with the loss, the validation accuracy and the time left; gives what is to hear of progress."""
+    with tqdm(total=iterations, desc=label, unit="it", dynamic_ncols=True) as bar:
+
+        def on_progress(iteration: int, point: "HistoryPoint | None") -> None:
+            if point:
+                bar.set_postfix(loss=f"{point.loss:.4f}", validation=f"{point.validation_accuracy:.2%}", refresh=False)
+            bar.update(iteration - bar.n)
+
+        yield on_progress
+
+
+def summary(report: dict[str, Any]) -> str:
+    """Say what a test report comes to, in one line."""
+    low, high = report["interval_95"]
+    return (
+        f"Test: {report['correct']} of {report['total']} right, {report['accuracy']:.2%} "
+        f"(95 % interval {low:.2%} to {high:.2%}); expected calibration error "
+        f"{report['expected_calibration_error']:.2%}, negative log-likelihood "
+        f"{report['negative_log_likelihood']:.4f}, abstained on {report['abstained']}."
+    )
+
+
+def write_figure(figure: "Figure", path: Path) -> None:
+    """Write a figure as a PNG and say where."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=120)
+    typer.echo(f"Wrote {path}")
