@@ -97,6 +97,15 @@ class Software(_Strict):
     digitserve: str
 
 
+class SelfTest(_Strict):
+    """A few images and what the version made of them where it was taught."""
+
+    images: str  # base64 of zlib of uint8 [n, 28, 28]
+    probabilities: Annotated[
+        list[Annotated[list[Share], Field(min_length=10, max_length=10)]], Field(min_length=1, max_length=64)
+    ]
+
+
 class Card(_Strict):
     """All of `model.json`."""
 
@@ -117,3 +126,4 @@ class Card(_Strict):
     files: Annotated[dict[str, Sha256], Field(min_length=1)]
     software: Software
     comparison: Comparison | None = None
+    self_test: SelfTest | None = None

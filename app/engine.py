@@ -126,17 +126,3 @@ def load_engine(kind: Literal["openvino", "tensorflow"], directory: Path) -> Eng
     except (RuntimeError, OSError, ValueError, KeyError) as error:  # what the two libraries raise
         message = f"{directory} cannot be loaded by {kind}: {error}"
         raise BrokenArtefact(message) from error
-
-
-def warm(engine: Engine) -> None:
-    """Run every batch size once, so that no request pays for it, and see that the answers are probabilities.
-
-    Raises:
-        BrokenArtefact: if they are not.
-
-    """
-    for size in BATCH_SIZES:
-        probabilities = engine(np.zeros((size, 28, 28), np.uint8)).probabilities
-        if probabilities.shape != (size, 10) or not np.allclose(probabilities.sum(axis=1), 1, atol=1e-4):
-            message = f"A blank image is answered with {probabilities[:1].tolist()}, expected ten probabilities."
-            raise BrokenArtefact(message)

@@ -17,8 +17,9 @@ from typing import Any, Literal, TypeVar
 
 from app.artefact import Fingerprint, read_card, take_fingerprint, verify
 from app.card import Card
-from app.engine import Engine, load_engine, warm
+from app.engine import Engine, load_engine
 from app.errors import BrokenArtefact
+from app.selftest import prove
 
 Result = TypeVar("Result")
 
@@ -83,9 +84,12 @@ def _attempt(kind: Literal["openvino", "tensorflow"], directory: Path) -> Attemp
         card = read_card(directory)
         verify(directory, card)
         engine = load_engine(kind, directory)
-        warm(engine)
+        prove(engine, card)
     except BrokenArtefact as error:
         return Attempt(fingerprint, error)
+    except Exception as error:  # noqa: BLE001 - handed on, with the version that it condemns
+        message = f"{directory} cannot be tried: {type(error).__name__}: {error}"
+        return Attempt(fingerprint, BrokenArtefact(message))
     return Attempt(fingerprint, Loaded(card, engine))
 
 

@@ -1,6 +1,7 @@
 """Looks for new versions, over and over. Knows only how often, and what to do when the folder cannot be read."""
 
 import asyncio
+import time
 
 import structlog
 
@@ -18,6 +19,7 @@ async def watch(repository: Repository, *, every_seconds: float = EVERY_SECONDS)
     """
     trouble = None
     while True:
+        started = time.monotonic()
         try:
             await repository.look()
             trouble = None
@@ -25,4 +27,5 @@ async def watch(repository: Repository, *, every_seconds: float = EVERY_SECONDS)
             if str(error) != trouble:  # once, not every second
                 trouble = str(error)
                 _log.error("models cannot be looked for", reason=trouble, exc_info=error)
-        await asyncio.sleep(every_seconds)
+        # What a look has taken to load does not put off the next one.
+        await asyncio.sleep(max(0.0, started + every_seconds - time.monotonic()))

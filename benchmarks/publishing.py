@@ -6,9 +6,9 @@ the quiet one, and memory at most 15 % above what it was before.
 """
 
 import json
+import multiprocessing
 import shutil
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -130,11 +130,12 @@ class Press:
 
 @contextmanager
 def _publishing(press: Press, count: int, interval: float) -> Iterator[None]:
-    """Publish versions in a thread, one after the other."""
-    thread = threading.Thread(target=_publish_all, args=(press, count, interval))
-    thread.start()
+    """Publish versions one after the other, in a process that takes nothing from the generator of the load."""
+    process = multiprocessing.get_context("spawn").Process(target=_publish_all, args=(press, count, interval))
+    process.start()
     yield
-    thread.join()
+    process.join()
+    press.number += count
 
 
 def _publish_all(press: Press, count: int, interval: float) -> None:

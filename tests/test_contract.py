@@ -43,6 +43,8 @@ def artefact(data: Mnist, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_card_is_what_the_schema_says(artefact: Path) -> None:
     card = Card.model_validate_json((artefact / "model.json").read_bytes())
     assert (card.name, card.version) == ("convnet", 1)
+    assert card.self_test
+    assert len(card.self_test.probabilities) == 10
     assert set(card.files) == {
         path.relative_to(artefact).as_posix()
         for path in artefact.rglob("*")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from app.artefact import find_versions
-from app.engine import BATCH_SIZES, Engine, Images, OpenVINOEngine, Scores, load_engine, warm
+from app.engine import BATCH_SIZES, Engine, Images, OpenVINOEngine, load_engine
 from app.errors import BrokenArtefact
 from tests.conftest import MODELS
 
@@ -54,18 +54,6 @@ def test_no_process_pins_its_thread_to_the_core_of_another() -> None:
 def test_a_folder_without_a_model_is_a_broken_artefact(tmp_path: Path) -> None:
     with pytest.raises(BrokenArtefact, match="cannot be loaded by openvino"):
         load_engine("openvino", tmp_path)
-
-
-def test_a_model_that_gives_no_probabilities_is_a_broken_artefact() -> None:
-    class Zeros:
-        blocks_briefly = True
-
-        def __call__(self, images: Images) -> Scores:
-            zeros = np.zeros((len(images), 10), np.float32)
-            return Scores(zeros, zeros)
-
-    with pytest.raises(BrokenArtefact, match="expected ten probabilities"):
-        warm(Zeros())
 
 
 @pytest.mark.slow
