@@ -13,6 +13,7 @@ import hypothesis
 import pytest
 from PIL import Image, ImageDraw
 
+from app.artefact import find_names, find_versions
 from app.main import create_app
 from app.settings import Settings
 
@@ -32,8 +33,17 @@ def anyio_backend() -> str:
 
 @pytest.fixture
 def models_dir(tmp_path: Path) -> Path:
-    """Give a folder of models that a test may spoil."""
-    return Path(shutil.copytree(MODELS, tmp_path / "models", ignore=shutil.ignore_patterns("*.md")))
+    """Give a folder of models that a test may spoil: the newest of each, as its version 1."""
+    for name in find_names(MODELS):
+        copy = shutil.copytree(newest(name), tmp_path / "models" / name / "1")
+        card = json.loads((copy / "model.json").read_text())
+        (copy / "model.json").write_text(json.dumps({**card, "version": 1}))
+    return tmp_path / "models"
+
+
+def newest(name: str) -> Path:
+    """Give the folder of the published version that a service answers with."""
+    return MODELS / name / str(find_versions(MODELS / name)[0])
 
 
 def publish(models_dir: Path, name: str, version: int) -> Path:

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from tests.app.test___main__ import service
+from tests.conftest import newest
 
 pytestmark = pytest.mark.slow
 
@@ -18,7 +19,7 @@ SCRIPTS = sorted((ROOT / "tests" / "clients").glob("*.py"))
 PYTHON = Path(sys.prefix) / "clients" / "bin" / "python"
 KNOWN = {
     "model": ["convnet", "softmax", "nobody"],
-    "version": ["2", "1", "99", "x"],
+    "version": [newest("convnet").name, "1", "99", "x"],
     "label": ["stable", "latest", "x"],
 }
 

@@ -21,7 +21,7 @@ class Decision:
     table: Sequence[str]
     objections: Sequence[str]
     reproduced: bool
-    """Whether the candidate gives the very answers that the served version gives: there is nothing to publish."""
+    """Whether the candidate learnt what the served version learnt and answers as that does: nothing to publish."""
 
     def __str__(self) -> str:
         """Give the table, and under it each objection in a line."""
@@ -51,7 +51,8 @@ def decide(served: Contender, candidate: Contender, test: Examples, held_back: E
         objections.append(
             f"Nothing is significantly better than in {served.title}, and there is nothing new to learn from."
         )
-    reproduced = np.array_equal(served.answer(test.images)[0], candidate.answer(test.images)[0])
+    same_answers = np.array_equal(served.answer(test.images)[0], candidate.answer(test.images)[0])
+    reproduced = same_answers and not is_new(candidate.card, served.card)
     return Decision(measures, comparison_table(served, candidate, measures), objections, reproduced)
 
 

@@ -69,7 +69,8 @@ def ask_in_turn(address: str, picture: bytes) -> None:
         assert client.is_server_live()
         assert client.is_server_ready()
         assert client.is_model_ready("convnet")
-        assert client.is_model_ready("convnet", "2")
+        version = max(client.get_model_metadata("convnet")["versions"], key=int)
+        assert client.is_model_ready("convnet", version)
         assert not client.is_model_ready("nobody")
         assert "binary_tensor_data" in client.get_server_metadata()["extensions"]
         assert client.get_model_metadata("convnet")["inputs"][0]["name"] == "images"
@@ -87,7 +88,7 @@ def ask_in_turn(address: str, picture: bytes) -> None:
                 assert_ones(result)
                 assert result.get_response()["id"] == "42"
         assert_ones(client.infer("convnet", [tensor(images, "UINT8", binary=True)]))
-        assert_ones(client.infer("convnet", [tensor(images, "UINT8", binary=False)], model_version="2"))
+        assert_ones(client.infer("convnet", [tensor(images, "UINT8", binary=False)], model_version=version))
         assert_ones(client.async_infer("convnet", [tensor(images, "UINT8", binary=True)]).get_result())
         for binary in (True, False):
             best = [triton.InferRequestedOutput("probabilities", binary_data=binary, class_count=3)]

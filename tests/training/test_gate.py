@@ -69,6 +69,7 @@ def test_feedback_that_contradicts_itself_does_not_pass() -> None:
 
 def test_the_very_same_answers_are_noticed() -> None:
     assert decide(contender("convnet 1", 0.9), contender("the candidate", 0.9), TEST).reproduced
+    assert not decide(contender("convnet 1", 0.9), contender("the candidate", 0.9, **NEW), TEST).reproduced
 
 
 def test_a_card_keeps_what_the_gate_said() -> None:

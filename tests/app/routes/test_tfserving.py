@@ -5,9 +5,11 @@ import numpy as np
 import pytest
 
 from imaging import read_picture
+from tests.conftest import newest
 
 pytestmark = pytest.mark.anyio
 
+VERSION = newest("convnet").name
 PREDICT = "/v1/models/convnet:predict"
 
 
@@ -39,21 +41,21 @@ async def test_the_signature_of_the_old_examples(client: httpx.AsyncClient, imag
     assert np.argmax(scores) == 7
 
 
-@pytest.mark.parametrize("which", ["", "/versions/2", "/labels/stable", "/labels/latest"])
+@pytest.mark.parametrize("which", ["", f"/versions/{VERSION}", "/labels/stable", "/labels/latest"])
 async def test_versions_and_labels(client: httpx.AsyncClient, image: np.ndarray, which: str) -> None:
     path = f"/v1/models/convnet{which}"
     assert (await client.post(f"{path}:predict", json={"instances": [image.tolist()]})).status_code == 200
     [result] = (await client.post(f"{path}:classify", json={"examples": [{"images": image.tolist()}]})).json()["result"]
     assert max(result, key=lambda pair: pair[1])[0] == "7"
     statuses = (await client.get(path)).json()["model_version_status"]
-    assert {"version": "2", "state": "AVAILABLE", "status": {"error_code": "OK", "error_message": ""}} in statuses
-    assert (await client.get(f"{path}/metadata")).json()["model_spec"]["version"] == "2"
+    assert {"version": VERSION, "state": "AVAILABLE", "status": {"error_code": "OK", "error_message": ""}} in statuses
+    assert (await client.get(f"{path}/metadata")).json()["model_spec"]["version"] == VERSION
 
 
 async def test_the_words_of_a_path_come_in_any_case_and_names_do_not(
     client: httpx.AsyncClient, image: np.ndarray
 ) -> None:
-    path = "/V1/MODELS/convnet/Versions/2:Predict"
+    path = f"/V1/MODELS/convnet/Versions/{VERSION}:Predict"
     assert (await client.post(path, json={"instances": [image.tolist()]})).status_code == 200
     assert (await client.get("/V1/Models/convnet/Metadata")).status_code == 200
     assert (await client.get("/v1/models/Convnet")).status_code == 404

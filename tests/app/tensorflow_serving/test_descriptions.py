@@ -7,7 +7,7 @@ import pytest
 from app.schemas import State
 from app.tensorflow_serving.descriptions import describe_metadata, describe_status
 from app.versions import Version
-from tests.conftest import MODELS
+from tests.conftest import newest
 
 
 @pytest.mark.parametrize("state", get_args(State))
@@ -42,7 +42,7 @@ def test_tensorflow_servings_own_messages_take_the_metadata_and_the_model_says_t
     described = json_format.ParseDict(
         metadata["metadata"]["signature_def"], get_model_metadata_pb2.SignatureDefMap()
     ).signature_def
-    published = tf.saved_model.load(MODELS / "convnet" / "2").signatures
+    published = tf.saved_model.load(newest("convnet")).signatures
     assert set(described) == set(published)
     for name, signature in published.items():
         for found, tensors in (
