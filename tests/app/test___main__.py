@@ -88,3 +88,25 @@ def test_no_connection_leaves_the_machine(tmp_path: Path, seven: bytes) -> None:
     with service(WORKERS="1", PYTHONPATH=str(tmp_path)) as (process, url):
         httpx.post(f"{url}/predict", content=seven, headers={"content-type": "image/png"}).raise_for_status()
         assert process.poll() is None
+
+
+@pytest.mark.slow
+def test_what_one_worker_is_told_all_do_within_two_seconds(seven: bytes) -> None:
+    def answers(url: str) -> set[int]:
+        """Ask often enough, over a connection each time, to meet both workers."""
+        sent = {"content": seven, "headers": {"content-type": "image/png"}}
+        return {httpx.post(f"{url}/predict?model=softmax", **sent).status_code for _ in range(20)}  # type: ignore[arg-type]
+
+    token = {"authorization": "Bearer secret"}
+    with service(WORKERS="2", ADMIN_TOKEN="secret") as (_, url):
+        load, unload = (f"{url}/v2/repository/models/softmax/{wish}" for wish in ("load", "unload"))
+        refused = httpx.post(unload)
+        assert refused.status_code == 401
+        assert refused.headers["www-authenticate"].startswith("Bearer")
+        assert "ADMIN_TOKEN" in refused.json()["error"]
+        assert answers(url) == {200}
+        for address, status in ((unload, 503), (load, 200)):
+            assert httpx.post(address, headers=token).status_code == 200
+            told = time.monotonic()
+            while answers(url) != {status}:
+                assert time.monotonic() - told < 10  # 2 on a machine that does nothing else
