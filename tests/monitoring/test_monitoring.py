@@ -111,7 +111,8 @@ def test_every_query_of_the_dashboard_and_of_the_alerts_finds_what_the_service_s
         assert not wanted
         rules = database.get("/api/v1/rules").json()["data"]["groups"][0]["rules"]
         assert [(rule["name"], rule.get("lastError")) for rule in rules if rule["health"] != "ok"] == []
-        assert [rule["name"] for rule in rules if rule["state"] != "inactive"] == []
+        # One may be pending: the shadow here, softmax, reads a blank picture otherwise than the convnet.
+        assert [rule["name"] for rule in rules if rule["state"] == "firing"] == []
         (target,) = database.get("/api/v1/targets").json()["data"]["activeTargets"]
         assert (target["health"], target["lastError"]) == ("up", "")
 

@@ -27,19 +27,19 @@ def disturbed(way: object, images: np.ndarray[tuple[int, ...], np.dtype[np.float
 
 
 def test_with_no_chance_and_no_movement_nothing_changes() -> None:
-    found = disturb(tf.constant(SQUARE), Disturbance(STILL, chance=0), tf.constant(SEED))
+    found = disturb(tf.constant(SQUARE), Disturbance(STILL, chance=0, weight=0), tf.constant(SEED))
     np.testing.assert_allclose(found, SQUARE, atol=1e-5)
 
 
 def test_the_chance_is_that_of_each_way() -> None:
-    found = np.asarray(disturb(tf.constant(SQUARE), Disturbance(STILL, chance=0.15), tf.constant(SEED)))
+    found = np.asarray(disturb(tf.constant(SQUARE), Disturbance(STILL, chance=0.15, weight=0.15), tf.constant(SEED)))
     untouched = (np.abs(found - SQUARE) < 1e-4).all(axis=(1, 2)).mean()
     assert untouched == pytest.approx(0.85**7, abs=0.08)
     assert 0 <= found.min() < found.max() <= 1
 
 
 def test_the_seed_draws_the_changes() -> None:
-    everything = Disturbance(Augmentation(rotation=10, scale=0.1, shear=0.1, shift=1), chance=0.5)
+    everything = Disturbance(Augmentation(rotation=10, scale=0.1, shear=0.1, shift=1), chance=0.5, weight=0.5)
     first, again, other = (
         np.asarray(disturb(tf.constant(SQUARE), everything, tf.constant([1, seed]))) for seed in (2, 2, 3)
     )
