@@ -119,7 +119,13 @@ def load(folder: Path) -> tuple[Predict, dict[str, Any]]:
     if differing:
         msg = f"{folder} does not match the digests in its {CARD}: {', '.join(differing)}. Publish the model anew."
         raise ArtefactError(msg)
-    return tf.saved_model.load(folder).signatures["serving_default"], card
+    return load_signature(folder), card
+
+
+def load_signature(folder: Path) -> Predict:
+    """Give the `serving_default` of a SavedModel, with a card or without one."""
+    signature: Predict = tf.saved_model.load(folder).signatures["serving_default"]
+    return signature
 
 
 def digests(folder: Path) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 import base64
 import platform
+import tempfile
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -157,8 +158,11 @@ def check_bar(card: dict[str, Any]) -> None:
 
 
 def contend(run: Run) -> Contender:
-    """Enter what a run made for a comparison."""
-    return Contender("the candidate", run.card, partial(export.answer, run.servable.predict))
+    """Enter what a run made for a comparison: saved and loaded as a published version is, or the times would differ."""
+    with tempfile.TemporaryDirectory() as folder:
+        export.save(run.servable, Path(folder))
+        predict = export.load_signature(Path(folder))
+    return Contender("the candidate", run.card, partial(export.answer, predict))
 
 
 def enter(folder: Path) -> Contender:

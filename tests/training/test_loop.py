@@ -14,6 +14,7 @@ from training.loop import (
     build_optimizer,
     cross_entropy,
     draw_batches,
+    learn_twice,
     run_testing_loop,
     run_training_loop,
     smooth,
@@ -30,6 +31,18 @@ def test_cross_entropy_is_the_mean_surprise_in_nats() -> None:
     targets = tf.constant([[1.0, 0.0, 0.0], [0.0, 0.5, 0.5]])
     expected = -(np.log(0.5) + 0.5 * np.log(0.2) + 0.5 * np.log(0.7)) / 2
     assert float(cross_entropy(logits, targets)) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("weight", "expected"), [(0.0, np.log(2)), (1.0, (np.log(2) + np.log(4)) / 2)])
+def test_the_disturbed_half_counts_by_its_weight(weight: float, expected: float) -> None:
+    plain, disturbed = tf.constant([[0.5, 0.5]]), tf.constant([[0.25, 0.75]])
+    targets = tf.constant([[1.0, 0.0]])
+
+    def network(images: tf.Tensor, *, training: bool) -> tf.Tensor:
+        assert training
+        return tf.math.log(images)
+
+    assert float(learn_twice(network, plain, disturbed, targets, weight)) == pytest.approx(expected, rel=1e-5)
 
 
 def test_smoothing_spreads_a_share_over_all_ten() -> None:
