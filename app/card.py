@@ -125,5 +125,6 @@ class Card(_Strict):
     preprocessing: Annotated[int, Field(ge=1)]
     files: Annotated[dict[str, Sha256], Field(min_length=1)]
     software: Software
+    corrupted: dict[str, Share] | None = None
     comparison: Comparison | None = None
     self_test: SelfTest | None = None

@@ -34,7 +34,9 @@ def data() -> Mnist:
 def artefact(data: Mnist, tmp_path_factory: pytest.TempPathFactory) -> Path:
     from training import run  # noqa: PLC0415 (imports TensorFlow, which the fast suite must not)
 
-    config = replace(CONVNET, iterations=40, batch_size=25, warmup=5, bar=0.0)
+    config = replace(
+        CONVNET, iterations=40, batch_size=25, warmup=5, bar=0.0, bar_corrupted=0.01, bar_each_corruption=0.0
+    )
     folder = run.publish(run.train(config, data), tmp_path_factory.mktemp("models"), data.test)
     assert folder
     return folder
@@ -43,6 +45,8 @@ def artefact(data: Mnist, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_card_is_what_the_schema_says(artefact: Path) -> None:
     card = Card.model_validate_json((artefact / "model.json").read_bytes())
     assert (card.name, card.version) == ("convnet", 1)
+    assert card.corrupted
+    assert len(card.corrupted) == 15
     assert card.self_test
     assert len(card.self_test.probabilities) == 10
     assert set(card.files) == {

@@ -47,6 +47,10 @@ class TrainingConfig:
     """Batches learnt from."""
     bar: float
     """The share of the test images that must be read right for the model to be published."""
+    bar_corrupted: float = 0.0
+    """The same of corrupted test images: the mean over the kinds of corruption. 0: these are not read at all."""
+    bar_each_corruption: float = 0.0
+    """The same for each kind of corruption."""
     batch_size: int = 100
     seed: int = 1337
     warmup: int = 0
@@ -98,6 +102,8 @@ CONVNET = TrainingConfig(
     learning_rate=1e-3,
     iterations=5_001,
     bar=0.99,
+    bar_corrupted=0.97,
+    bar_each_corruption=0.9,
     warmup=200,
     momentum=0.9,
     label_smoothing=0.05,

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def made(bars: Mnist) -> run.Run:
     quick = replace(CONVNET, iterations=60, batch_size=25, warmup=5, drawn_digits=10, drawn_no_digits=10)
-    return run.train(replace(quick, augmentation=None), bars)
+    return run.train(replace(quick, augmentation=None, bar_corrupted=0.0), bars)
 
 
 def published(made: run.Run, models: Path, mnist: Mnist, *, force: bool = False) -> Path:
@@ -138,3 +138,26 @@ def test_a_worse_run_is_refused_unless_it_is_forced_which_its_card_keeps(
     assert card["comparison"]["with_version"] == 1
     assert "MNIST test, right: significantly worse." in card["comparison"]["objections"]
     Card.model_validate(card)
+
+
+@pytest.mark.parametrize(
+    ("corrupted", "said"),
+    [
+        ({"fog": 0.95, "scale": 0.98}, r"96\.50% of the corrupted test images right, and 97\.00%"),
+        (
+            {"fog": 0.89, "scale": 0.99, "shear": 1.0, "rotate": 1.0},
+            r"89\.00% of those corrupted by fog right, and 90\.00%",
+        ),
+    ],
+)
+def test_a_run_that_withstands_too_little_publishes_nothing(
+    made: run.Run, bars: Mnist, tmp_path: Path, corrupted: dict[str, float], said: str
+) -> None:
+    asked = {**made.card["training"], "bar": 0.0, "bar_corrupted": 0.97, "bar_each_corruption": 0.9}
+    with pytest.raises(BarMissed, match=said):
+        run.publish(replace(made, card={**made.card, "training": asked, "corrupted": corrupted}), tmp_path, bars.test)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_lesson_s_convnet_has_a_bar_for_corruptions() -> None:
+    assert (CONVNET.bar_corrupted, CONVNET.bar_each_corruption) == (0.97, 0.9)
