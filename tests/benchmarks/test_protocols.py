@@ -6,6 +6,7 @@ from app.inference_protocol.requests import read_request
 from benchmarks import payloads
 from benchmarks.protocols import bulk
 from benchmarks.servers import digitserve_alone
+from benchmarks.serving import newest_version
 from benchmarks.turn import Judge
 from tests.conftest import MODELS
 
@@ -22,7 +23,7 @@ def test_the_bodies_are_what_the_service_reads() -> None:
 @pytest.mark.slow
 def test_every_image_of_a_bulk_request_is_answered_as_the_engine_does() -> None:
     saved_model = MODELS / "softmax" / "1"
-    picture = Judge(MODELS / "convnet" / "2").judge(payloads.digit_png())
+    picture = Judge(newest_version(MODELS / "convnet")).judge(payloads.digit_png())
     images = np.repeat(payloads.decode_plainly(picture.data)[np.newaxis], 500, axis=0)
     served, bare = bulk(digitserve_alone(MODELS), OpenVINOEngine(saved_model), picture, images, rounds=1)
     assert len(served) == len(bare) == 1
