@@ -103,20 +103,50 @@ class Batcher:
 
     def _run(self) -> None:
         """Begin a batch of what is waiting, if anything is."""
-        self._observer.waiting(self._waiting)
-        jobs = self._take()
+        if self._thread is not None:
+            self._run_in_thread(self._thread)
+            return
+        self._run_here()
+        # Full batches follow at once. With a turn of the loop between them, each would wait for all that came in
+        # meanwhile to be read, or to be refused: ten times the load then leaves a fifth of the answers.
+        while self._waiting >= LARGEST_BATCH:
+            self._run_here()
+        self._go_on()
+
+    def _run_here(self) -> None:
+        if jobs := self._begin():
+            started = time.perf_counter()
+            self._finish(jobs, started, _attempt(self._engine, _images_of(jobs)))
+
+    def _run_in_thread(self, thread: ThreadPoolExecutor) -> None:
+        jobs = self._begin()
         if not jobs:
-            self._busy = False
+            self._go_on()
             return
         started = time.perf_counter()
+
+        def finish(attempt: asyncio.Future[Scores | Exception]) -> None:
+            self._finish(jobs, started, attempt.result())
+            self._go_on()
+
+        running = asyncio.get_running_loop().run_in_executor(thread, _attempt, self._engine, _images_of(jobs))
+        running.add_done_callback(finish)
+
+    def _go_on(self) -> None:
+        """See to the next batch."""
+        if self._jobs:
+            asyncio.get_running_loop().call_soon(self._run)
+        else:
+            self._busy = False
+
+    def _begin(self) -> list[_Job]:
+        """Take the jobs of one batch, and tell of their waiting."""
+        self._observer.waiting(self._waiting)
+        jobs = self._take()
+        now = time.perf_counter()
         for job in jobs:
-            self._observer.queued(started - job.since)
-        images = jobs[0].images if len(jobs) == 1 else np.concatenate([job.images for job in jobs])
-        if self._thread is None:
-            self._finish(jobs, started, _attempt(self._engine, images))
-            return
-        attempt = asyncio.get_running_loop().run_in_executor(self._thread, _attempt, self._engine, images)
-        attempt.add_done_callback(lambda done: self._finish(jobs, started, done.result()))
+            self._observer.queued(now - job.since)
+        return jobs
 
     def _take(self) -> list[_Job]:
         """Take the oldest jobs that make up one batch, passing over those whose callers have left."""
@@ -131,7 +161,7 @@ class Batcher:
         return jobs
 
     def _finish(self, jobs: Sequence[_Job], started: float, outcome: Scores | Exception) -> None:
-        """Give each caller its share of the batch, or the error that befell it, and see to the next batch."""
+        """Give each caller its share of the batch, or the error that befell it."""
         start = 0
         for job in jobs:
             end = start + len(job.images)
@@ -149,10 +179,6 @@ class Batcher:
         self._observer.inferred(start, seconds)
         if self._tracer is not None:
             self._tracer.ran(((job.sender, started - job.since) for job in jobs), start, seconds)
-        if self._jobs:
-            asyncio.get_running_loop().call_soon(self._run)
-        else:
-            self._busy = False
 
     async def close(self) -> None:
         """Take nothing new, answer everyone who waits, then let the engine's thread go."""
@@ -173,6 +199,10 @@ def _attempt(engine: Engine, images: Images) -> Scores | Exception:
         return engine(images)
     except Exception as error:  # noqa: BLE001 - it is handed on to everyone who waits for this batch
         return error
+
+
+def _images_of(jobs: Sequence[_Job]) -> Images:
+    return jobs[0].images if len(jobs) == 1 else np.concatenate([job.images for job in jobs])
 
 
 def _concatenate(parts: Sequence[Scores]) -> Scores:

@@ -92,6 +92,15 @@ async def test_what_arrives_together_is_scored_together() -> None:
     assert engine.batches == [32, 32, 32, 4]
 
 
+async def test_full_batches_do_not_wait_for_each_other_s_turn_of_the_loop() -> None:
+    engine = Brightness()
+    async with batcher(engine) as queue:
+        callers = [asyncio.create_task(queue.score(image(1))) for _ in range(96)]
+        await callers[0]
+        assert engine.batches == [32, 32, 32]
+        await asyncio.gather(*callers)
+
+
 async def test_what_arrives_while_the_engine_is_busy_makes_the_next_batch() -> None:
     engine = Gated()
     async with batcher(engine) as queue:
