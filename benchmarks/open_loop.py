@@ -75,10 +75,10 @@ class _Tally:
     faults: Counter[str] = field(default_factory=Counter)
     under_way: int = 0
 
-    def note(self, status: int, due: float, content: bytes, *, retry_after: bool) -> None:
-        if status == 200 and self.expected not in content:
+    def note(self, status: int, due: float, answer: bytes) -> None:
+        if status == 200 and self.expected not in answer:
             self.faults["wrong"] += 1
-        if status == 503 and not retry_after:
+        if status == 503 and b"\r\nretry-after:" not in answer.lower():
             self.faults["without_retry_after"] += 1
         if status in self.answers:
             self.answers[status].append((due, time.perf_counter() - due))
@@ -87,7 +87,10 @@ class _Tally:
 
 
 class _Connection(asyncio.Protocol):
-    """One connection, with at most one request under way; it puts itself back among the idle ones when answered."""
+    """One connection, with at most one request under way; it puts itself back among the idle ones when answered.
+
+    The parser calls no more than `on_message_complete`: what this generator does is taken from the server's processors.
+    """
 
     def __init__(self, request: bytes, idle: "list[_Connection]", tally: _Tally) -> None:
         self._request = request
@@ -98,13 +101,9 @@ class _Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport: asyncio.Transport = transport  # type: ignore[assignment]  # of TCP it is always one
-        self._expect_answer()
-        self._idle.append(self)
-
-    def _expect_answer(self) -> None:
         self._parser = httptools.HttpResponseParser(self)
-        self._content = b""
-        self._retry_after = False
+        self._answer = b""
+        self._idle.append(self)
 
     def send(self, due: float) -> None:
         """Send the request that was due then."""
@@ -114,21 +113,15 @@ class _Connection(asyncio.Protocol):
         self._transport.write(self._request)
 
     def data_received(self, data: bytes) -> None:
+        self._answer += data
         self._parser.feed_data(data)
-
-    def on_header(self, name: bytes, _value: bytes) -> None:
-        self._retry_after |= name.lower() == b"retry-after"
-
-    def on_body(self, content: bytes) -> None:
-        self._content += content
 
     def on_message_complete(self) -> None:
         self._busy = False
         self._tally.under_way -= 1
-        status = self._parser.get_status_code()
-        self._tally.note(status, self._due, self._content, retry_after=self._retry_after)
+        self._tally.note(self._parser.get_status_code(), self._due, self._answer)
+        self._answer = b""
         if self._parser.should_keep_alive():
-            self._expect_answer()
             self._idle.append(self)
         else:
             self._transport.close()
