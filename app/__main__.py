@@ -2,9 +2,10 @@
 
 import os
 import secrets
+import socket
 import sys
 import tempfile
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 import structlog
 import uvicorn
@@ -47,22 +48,23 @@ def _serve(settings: Settings) -> None:
         server_header=False,
         timeout_graceful_shutdown=settings.shutdown_seconds,
     )
-    with _open(settings) as port:
-        host, number = port.getsockname()[:2]
+    with ExitStack() as stack:
+        ports = [stack.enter_context(port) for port in _open(settings)]
+        host, number = ports[0].getsockname()[:2]
         structlog.get_logger().info("serving", url=f"http://{host}:{number}", workers=settings.workers)
         if settings.workers > 1:
-            Multiprocess(config, sockets=[port]).run()
+            Multiprocess(config, sockets=ports).run()
             return
         server = uvicorn.Server(config)
         with suppress(KeyboardInterrupt):  # it has stopped as it should, and tells its caller what made it
-            server.run(sockets=[port])
+            server.run(sockets=ports)
         if not server.started:
             sys.exit(1)
 
 
-def _open(settings: Settings) -> Port:
+def _open(settings: Settings) -> list[socket.socket]:
     try:
-        return Port.open(settings.host, settings.port)
+        return Port.open_several(settings.host, settings.port)
     except OSError as error:
         sys.exit(
             f"Port {settings.port} of {settings.host} cannot be opened: {error.strerror}. "

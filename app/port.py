@@ -2,10 +2,16 @@
 
 Workers that share one listening socket take connections unevenly: whichever wakes first accepts all that are waiting.
 With a socket each (SO_REUSEPORT, Linux 3.9) the kernel spreads connections over them.
+
+And each worker has several, because libuv accepts one connection of each socket at a turn of the event loop. When a
+turn takes a tenth of a second, under more load than can be answered, whoever comes new would wait for many seconds.
 """
 
 import socket
 from typing import Self
+
+_SOCKETS = 16
+"""How many connections a worker accepts at one turn of its event loop."""
 
 
 class Port(socket.socket):
@@ -25,6 +31,14 @@ class Port(socket.socket):
             alone.bind((host, port))  # fails if somebody listens there, which sharing would not
             port = alone.getsockname()[1]
         return cls._share(family, host, port)
+
+    @classmethod
+    def open_several(cls, host: str, port: int) -> list[socket.socket]:
+        """Take a port as `open` does, with as many sockets as one worker wants."""
+        first = cls.open(host, port)
+        host, port = first.getsockname()[:2]
+        more = _SOCKETS - 1 if hasattr(socket, "SO_REUSEPORT") else 0
+        return [first, *(cls._share(first.family, host, port) for _ in range(more))]
 
     @classmethod
     def _share(cls, family: int, host: str, port: int) -> Self:

@@ -1,5 +1,6 @@
 import pickle
 import socket
+from contextlib import ExitStack
 
 import pytest
 
@@ -54,3 +55,11 @@ def test_a_port_where_another_program_listens_is_not_shared() -> None:
 def test_version_6_of_the_protocol() -> None:
     with Port.open("::1", 0) as port:
         assert port.family == socket.AF_INET6
+
+
+def test_a_worker_has_several_sockets_on_one_port() -> None:
+    with ExitStack() as stack:
+        ports = [stack.enter_context(port) for port in Port.open_several("127.0.0.1", 0)]
+        assert len(ports) > 1
+        assert len({port.getsockname() for port in ports}) == 1
+        assert len({port.fileno() for port in ports}) == len(ports)
