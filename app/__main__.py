@@ -42,6 +42,7 @@ def _serve(settings: Settings) -> None:
     config = uvicorn.Config(
         "app.main:worker_app",
         factory=True,
+        http="app.protocol:Protocol",
         workers=settings.workers,
         access_log=False,  # the application writes its own
         log_config=None,

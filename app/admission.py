@@ -4,31 +4,59 @@ Small requests are done at each turn of the event loop, so that how long one wai
 What waits for large pictures to be read is the matter of `reader.py`.
 """
 
+from collections.abc import Callable
+
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app import problems
 from app.errors import Overloaded
 
 
-class Admission:
-    """Lets so many requests with a body through at once, and all others always."""
+class Room:
+    """How many requests are being answered, and how many may be at once."""
 
-    def __init__(self, app: ASGIApp, *, most_at_once: int) -> None:
-        self._app = app
+    def __init__(self, most_at_once: int) -> None:
         self._most_at_once = most_at_once
-        self._admitted = 0
+        self._taken = 0
+
+    def take(self) -> None:
+        """Let one in; `leave` lets it out."""
+        self._taken += 1
+
+    def leave(self) -> None:
+        """Let one out."""
+        self._taken -= 1
+
+    def refusal(self) -> Overloaded | None:
+        """Say why there is no room for one more, if there is none."""
+        if self._taken < self._most_at_once:
+            return None
+        return Overloaded(f"The service is busy: it is answering {self._taken:,} requests. Try again in a second.")
+
+
+class Admission:
+    """Lets requests with a body through while there is room, and all others always.
+
+    A request that has been let in before has in its state, as `leave`, whom to tell when it is over.
+    """
+
+    def __init__(self, app: ASGIApp, *, room: Room) -> None:
+        self._app = app
+        self._room = room
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or refuse it before its body is read."""
         if scope["type"] != "http" or scope["method"] != "POST":
             await self._app(scope, receive, send)
             return
-        if self._admitted >= self._most_at_once:
-            message = f"The service is busy: it is answering {self._admitted:,} requests. Try again in a second."
-            await problems.refuse(Overloaded(message), scope, receive, send)
-            return
-        self._admitted += 1
+        leave: Callable[[], None] | None = scope["state"].get("leave")
+        if leave is None:
+            if refusal := self._room.refusal():
+                await problems.refuse(refusal, scope, receive, send)
+                return
+            self._room.take()
+            leave = self._room.leave
         try:
             await self._app(scope, receive, send)
         finally:
-            self._admitted -= 1
+            leave()

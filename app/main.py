@@ -6,7 +6,7 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from fastapi import FastAPI
@@ -14,12 +14,14 @@ from fastapi_offline import FastAPIOffline
 from starlette.types import Scope
 
 from app import __version__, problems
-from app.admission import Admission
+from app.admission import Admission, Room
 from app.assets import Assets
+from app.door import Door
 from app.explain import Explainer
 from app.feedback import FeedbackStore
 from app.guard import Guard
 from app.inventory import Inventory
+from app.journal import Journal
 from app.logs import Lines, configure_logging
 from app.middleware import RequestObserver
 from app.orders import Orders, shared_folder
@@ -50,9 +52,12 @@ def create_app(settings: Settings, *, output: Lines | None = None) -> FastAPI:
     """
     telemetry = Telemetry()
     tracing = _tracing(settings)
+    log = structlog.get_logger().bind()  # bound once: it takes longer than the rest of a line
+    journal = Journal(telemetry, log, access_log=settings.access_log)
+    room = Room(settings.most_at_once)
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         async with AsyncExitStack() as stack:
             if output is not None:
                 await stack.enter_async_context(output.held_back())
@@ -100,7 +105,8 @@ def create_app(settings: Settings, *, output: Lines | None = None) -> FastAPI:
                 tasks = [group.create_task(watch(repository))]
                 if shadow is not None:
                     tasks.append(group.create_task(shadow.run(repository.find)))
-                yield
+                # Where every request is traced, none is turned away before the layers that trace it.
+                yield {} if tracing else {"door": Door(room, reader, journal)}
                 for task in tasks:
                     task.cancel()
 
@@ -133,7 +139,7 @@ def create_app(settings: Settings, *, output: Lines | None = None) -> FastAPI:
     app.include_router(v2.router)
     app.include_router(tfserving.router)
     problems.install(app)
-    _wrap(app, settings, telemetry, tracing)
+    _wrap(app, settings, room, journal, tracing)
     return app
 
 
@@ -146,19 +152,13 @@ def worker_app() -> FastAPI:
     return app
 
 
-def _wrap(app: FastAPI, settings: Settings, telemetry: Telemetry, tracing: "Tracing | None") -> None:
+def _wrap(app: FastAPI, settings: Settings, room: Room, journal: Journal, tracing: "Tracing | None") -> None:
     """Put the layers round the routes that each request passes, the innermost first."""
     app.add_middleware(tfserving.AnyCase)
     app.add_middleware(Shortcut, routes=predict.router.routes)
-    app.add_middleware(Admission, most_at_once=settings.most_at_once)
     app.add_middleware(Guard, settings=settings)
-    app.add_middleware(
-        RequestObserver,
-        telemetry=telemetry,
-        log=structlog.get_logger().bind(),  # bound once: it takes longer than the rest of a line
-        access_log=settings.access_log,
-        trace=None if tracing is None else tracing.answered,
-    )
+    app.add_middleware(Admission, room=room)
+    app.add_middleware(RequestObserver, journal=journal, trace=None if tracing is None else tracing.answered)
 
 
 def _tracing(settings: Settings) -> "Tracing | None":

@@ -38,6 +38,21 @@ class Reader:
         """How long a large picture would wait before it is read, by what others took of late."""
         return self._waiting * self._mean_seconds
 
+    def refusal(self, *, expected: int = 0) -> Overloaded | None:
+        """Say how long a large picture would have to wait, if that is too long.
+
+        Args:
+            expected: how many large pictures are on their way or here already, where that is known.
+
+        """
+        wait_seconds = max(self._waiting, expected) * self._mean_seconds
+        if wait_seconds <= self._longest_wait_seconds:
+            return None
+        return Overloaded(
+            f"The service is busy: the picture would wait {wait_seconds:.1f} seconds before it is read. "
+            "Try again in a second."
+        )
+
     async def read(self, data: bytes) -> Reading:
         """Read the picture in `data`.
 
@@ -62,12 +77,8 @@ class Reader:
         return self._read_picture(data), time.perf_counter() - started
 
     async def _read_large(self, data: bytes) -> tuple[Reading, float]:
-        if self.wait_seconds > self._longest_wait_seconds:
-            message = (
-                f"The service is busy: the picture would wait {self.wait_seconds:.1f} seconds before it is read. "
-                "Try again in a second."
-            )
-            raise Overloaded(message)
+        if refusal := self.refusal():
+            raise refusal
         self._waiting += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, self._read_and_learn, data)

@@ -126,7 +126,7 @@ class Settings(BaseSettings):
     most_at_once: Annotated[
         int,
         Field(ge=1, le=100_000, description="Most requests that one worker answers at once, 1 to 100000; past it 503."),
-    ] = 512
+    ] = 1024
     queue_size: Annotated[
         int, Field(ge=1, le=100_000, description="Most pictures that wait for one model in one worker, 1 to 100000.")
     ] = 1024

@@ -4,7 +4,7 @@
 nothing of HTTP, of TensorFlow or of models.
 """
 
-from imaging.decode import DEFAULT_MAX_PIXELS, decode, encode_png, is_brief
+from imaging.decode import DEFAULT_MAX_PIXELS, decode, encode_png, is_brief, may_be_brief
 from imaging.errors import PictureError, PictureTooLarge, UnreadablePicture, UnsupportedPicture
 from imaging.findings import Finding
 from imaging.reading import Reading, normalise, read_picture
@@ -24,6 +24,7 @@ __all__ = [
     "decode",
     "encode_png",
     "is_brief",
+    "may_be_brief",
     "normalise",
     "read_picture",
 ]

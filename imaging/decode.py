@@ -26,6 +26,8 @@ _PLAIN_PNG_FORM = bytes((8, 0, 0, 0, 0))
 _BRIEF_BYTES = 1024
 _BRIEF_PNG_BYTES = 32 * 1024
 _BRIEF_PIXELS = 320 * 320
+_FORM_BYTES = 1024
+"""What is round a picture in a form."""
 
 _SIGNATURES: dict[str, tuple[bytes, ...]] = {
     "PNG": (_PNG,),
@@ -79,6 +81,13 @@ def is_brief(data: bytes) -> bool:
         return False
     width, height = struct.unpack_from(">II", data, len(_PNG) + 8)
     return bool(width * height <= _BRIEF_PIXELS)
+
+
+def may_be_brief(length: int, media_type: str) -> bool:
+    """Tell whether `is_brief` could hold for the one picture in a body that is announced, in bytes and by its type."""
+    if media_type.startswith("image/") and media_type != "image/png":
+        return length <= _BRIEF_BYTES
+    return length <= _BRIEF_PNG_BYTES + _FORM_BYTES
 
 
 def encode_png(image: NDArray[np.uint8]) -> bytes:

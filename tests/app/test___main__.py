@@ -74,6 +74,24 @@ def test_a_stop_finishes_what_was_taken(seven: bytes) -> None:
 
 
 @pytest.mark.slow
+def test_what_is_too_much_is_refused_and_answered_once_there_is_room(seven: bytes) -> None:
+    as_png = {"content-type": "image/png"}
+    with service(WORKERS="1", MOST_AT_ONCE="1") as (_, url), httpx.Client(base_url=url, headers=as_png) as client:
+        port = int(url.rpartition(":")[2])
+        with socket.create_connection(("127.0.0.1", port)) as slow:
+            slow.sendall(b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: 9\r\n\r\n")
+            client.get("/health/live")  # once this is answered, the request before it has been taken
+            for _ in range(3):
+                refused = client.post("/predict", content=seven)
+                assert refused.status_code == 503
+                assert refused.headers["retry-after"] == "1"
+                assert refused.json()["type"] == "urn:digitserve:problem:overloaded"
+        while (answer := client.post("/predict", content=seven)).status_code == 503:  # until it is seen that it left
+            time.sleep(0.01)
+        assert answer.status_code == 200
+
+
+@pytest.mark.slow
 def test_no_connection_leaves_the_machine(tmp_path: Path, seven: bytes) -> None:
     """Run a start and a prediction under an audit that ends the process at the first look-up or outgoing connection."""
     (tmp_path / "sitecustomize.py").write_text(

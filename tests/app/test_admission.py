@@ -6,7 +6,7 @@ import pytest
 from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
-from app.admission import Admission
+from app.admission import Admission, Room
 from app.telemetry import Telemetry
 
 pytestmark = pytest.mark.anyio
@@ -21,7 +21,18 @@ def gate() -> asyncio.Event:
 
 
 @pytest.fixture
-async def client(gate: asyncio.Event) -> AsyncIterator[httpx.AsyncClient]:
+def room() -> Room:
+    return Room(3)
+
+
+@pytest.fixture
+def state() -> dict[str, object]:
+    """Give what the server knows of each request."""
+    return {"request_id": "id"}
+
+
+@pytest.fixture
+async def client(gate: asyncio.Event, room: Room, state: dict[str, object]) -> AsyncIterator[httpx.AsyncClient]:
     app = FastAPI()
     app.state.telemetry = Telemetry()
 
@@ -30,12 +41,17 @@ async def client(gate: asyncio.Event) -> AsyncIterator[httpx.AsyncClient]:
         await gate.wait()
         return "done"
 
-    admission = Admission(app, most_at_once=3)
+    @app.post("/broken")
+    async def broken() -> None:
+        raise LookupError
+
+    admission = Admission(app, room=room)
 
     async def served(scope: Scope, receive: Receive, send: Send) -> None:
-        await admission({**scope, "app": app, "state": {"request_id": "id"}}, receive, send)
+        await admission({**scope, "app": app, "state": {**state}}, receive, send)
 
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(served), base_url="http://service") as client:
+    transport = httpx.ASGITransport(served, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
         yield client
 
 
@@ -56,3 +72,21 @@ async def test_only_so_many_are_answered_at_once(client: httpx.AsyncClient, gate
     assert (await health).status_code == 200
     assert [(await task).status_code for task in waiting] == [200, 200, 200]
     assert (await client.post("/")).status_code == 200
+
+
+async def test_who_fails_leaves_too(client: httpx.AsyncClient) -> None:
+    for _ in range(4):
+        assert (await client.post("/broken")).status_code == 500
+    assert (await client.post("/")).status_code == 200
+
+
+async def test_who_was_let_in_before_is_not_counted_again(
+    client: httpx.AsyncClient, room: Room, state: dict[str, object]
+) -> None:
+    for _ in range(3):
+        room.take()
+    state["leave"] = room.leave
+    assert (await client.post("/")).status_code == 200
+    assert room.refusal() is None
+    room.take()
+    assert room.refusal() is not None

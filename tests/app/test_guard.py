@@ -3,6 +3,7 @@ import pytest
 from fastapi import FastAPI
 
 from app.guard import Guard
+from app.journal import Journal
 from app.middleware import RequestObserver
 from app.settings import Settings
 from app.telemetry import Telemetry
@@ -23,7 +24,7 @@ def client(**settings: object) -> httpx.AsyncClient:
         return "done"
 
     app.add_middleware(Guard, settings=Settings.model_validate(settings))
-    app.add_middleware(RequestObserver, telemetry=app.state.telemetry, log=None, access_log=False)
+    app.add_middleware(RequestObserver, journal=Journal(app.state.telemetry, log=None, access_log=False))
     return httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://service")
 
 

@@ -6,6 +6,7 @@ import structlog
 from fastapi import FastAPI, Request
 from structlog.testing import LogCapture
 
+from app.journal import Journal
 from app.middleware import RequestObserver
 from app.telemetry import Telemetry
 
@@ -29,7 +30,7 @@ def client(log: LogCapture, *, access_log: bool = True, telemetry: Telemetry | N
         raise LookupError(message)
 
     logger = structlog.wrap_logger(structlog.PrintLogger(), processors=[log])
-    app.add_middleware(RequestObserver, telemetry=telemetry or Telemetry(), log=logger, access_log=access_log)
+    app.add_middleware(RequestObserver, journal=Journal(telemetry or Telemetry(), logger, access_log=access_log))
     return httpx.AsyncClient(
         transport=httpx.ASGITransport(app=app, raise_app_exceptions=False), base_url="http://service"
     )

@@ -79,6 +79,16 @@ async def test_the_wait_is_what_others_took_of_late() -> None:
         await reading
 
 
+async def test_what_is_on_its_way_is_waited_for_too() -> None:
+    async with Reader(max_pixels=10**6, longest_wait_seconds=0.015, observer=Diary()) as reader:
+        assert reader.refusal(expected=1) is None
+        assert "would wait 0.1 seconds" in str(reader.refusal(expected=10))
+        readings = [asyncio.create_task(reader.read(noise(400))) for _ in range(2)]
+        await asyncio.sleep(0)
+        assert reader.refusal(expected=1) is not None  # of those that are here, one was not on its way
+        await asyncio.gather(*readings)
+
+
 async def test_a_large_picture_is_refused_that_would_wait_too_long() -> None:
     async with Reader(max_pixels=10**6, longest_wait_seconds=0.015, observer=Diary()) as reader:
         readings = [asyncio.create_task(reader.read(noise(400))) for _ in range(2)]

@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageOps
 
-from imaging import PictureTooLarge, UnreadablePicture, UnsupportedPicture, decode, encode_png, is_brief
+from imaging import (
+    PictureTooLarge,
+    UnreadablePicture,
+    UnsupportedPicture,
+    decode,
+    encode_png,
+    is_brief,
+    may_be_brief,
+)
 
 
 def ramp(height: int = 30, width: int = 40) -> Image.Image:
@@ -173,3 +181,20 @@ def test_what_is_brief_is_told_by_size_and_header() -> None:
     assert not is_brief(large)  # few bytes for many pixels
     assert not is_brief(drawing + bytes(40_000))
     assert not is_brief(save(ramp(280, 280), "JPEG"))
+
+
+@pytest.mark.parametrize(
+    ("length", "media_type", "may_be"),
+    [
+        (1000, "image/jpeg", True),
+        (2000, "image/jpeg", False),
+        (2000, "image/png", True),
+        (33_000, "image/png", True),
+        (40_000, "image/png", False),
+        (33_000, "multipart/form-data; boundary=x", True),
+        (40_000, "multipart/form-data; boundary=x", False),
+        (2000, "", True),
+    ],
+)
+def test_what_is_announced_may_be_brief(length: int, media_type: str, *, may_be: bool) -> None:
+    assert may_be_brief(length, media_type) is may_be

@@ -1,0 +1,72 @@
+"""Counts and logs every request, once, under its id. Answers none."""
+
+import re
+import secrets
+from typing import Any
+
+from starlette.types import Scope
+
+from app.telemetry import Telemetry
+
+_SANE_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+class Journal:
+    """What is told of the requests of one application.
+
+    A route that a model answered leaves the model's name and version in the state of the request, as `answered_by`.
+    """
+
+    def __init__(
+        self,
+        telemetry: Telemetry,
+        log: Any,  # noqa: ANN401 - structlog's lazy proxy has no type
+        *,
+        access_log: bool,
+    ) -> None:
+        self._telemetry = telemetry
+        self._log = log
+        self._access_log = access_log
+
+    def begin(self) -> None:
+        """Count one request in; `end` counts it out."""
+        self._telemetry.began()
+
+    def refuse(self, reason: str) -> None:
+        """Count why one was refused."""
+        self._telemetry.refused(reason)
+
+    def end(
+        self, scope: Scope, *, request_id: str, status: int, seconds: float, failure: Exception | None = None
+    ) -> None:
+        """Count one request, and log it in one line; what the service itself failed at is logged in any case."""
+        method, route = kind_of(scope)
+        self._telemetry.answered(method, route, status, seconds, *scope["state"].get("answered_by", ()))
+        if self._access_log or status >= 500:
+            client = scope.get("client")
+            write = self._log.error if failure else self._log.warning if status >= 500 else self._log.info
+            write(
+                "request",
+                request_id=request_id,
+                method=scope["method"],
+                path=scope["path"],
+                status=status,
+                milliseconds=round(seconds * 1000, 3),
+                client=client[0] if client else None,
+                exc_info=failure,
+            )
+
+
+def kind_of(scope: Scope) -> tuple[str, str]:
+    """Name a request's method and route, of which there are only so many whatever is sent."""
+    method = scope["method"] if scope["method"] in _METHODS else "other"
+    return method, getattr(scope.get("route"), "path", "unmatched")
+
+
+def request_id_of(scope: Scope) -> str:
+    """Take the sender's `X-Request-ID` if it could not harm a log, or else make one."""
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and _SANE_ID.fullmatch(value):
+            return str(value, "ascii")
+    return secrets.token_hex(8)

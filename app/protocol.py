@@ -1,0 +1,62 @@
+"""HTTP/1.1 as uvicorn speaks it, with the door before it. Knows no reason why anything is refused."""
+
+import asyncio
+from typing import Any, cast
+
+from starlette.responses import Response
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+
+
+class _Answered:
+    """Stands for a request that is over before it began: what uvicorn wants to know of it."""
+
+    response_complete = True
+    message_event = asyncio.Event()  # nobody waits for it
+
+
+class Protocol(HttpToolsProtocol):
+    """One connection. What the door refuses is answered before a task is made for it, and its body passed over.
+
+    The lifespan leaves the door in its state, as `door`; there may be none. A request that is out of the ordinary goes
+    past it: the application will refuse it, if need be.
+    """
+
+    def on_headers_complete(self) -> None:
+        """Answer or begin one request, whose body is still to come."""
+        door = self.app_state.get("door")
+        if door is None or not self._is_ordinary():
+            super().on_headers_complete()
+            return
+        scope: dict[str, Any] = self.scope  # type: ignore[assignment]  # which is not complete yet
+        scope["method"] = "POST"
+        scope["path"] = self.root_path + self.url.partition(b"?")[0].decode("ascii")
+        response = door.enter(scope)
+        if response is None:
+            super().on_headers_complete()
+            return
+        self.cycle = answered = cast("RequestResponseCycle", _Answered())  # which has uvicorn pass over the body
+        # Not at once. The loop reads as long as there is something to read; a sender who hears no and asks again would
+        # keep it from what has been let in, for seconds.
+        self.loop.call_soon(self._answer, answered, response)
+
+    def _answer(self, answered: RequestResponseCycle, response: Response) -> None:
+        headers = (*self.server_state.default_headers, *response.raw_headers)
+        lines = b"".join([b"%s: %s\r\n" % header for header in headers])
+        self.transport.write(b"%s%s\r\n%s" % (STATUS_LINE[response.status_code], lines, response.body))
+        if self.cycle is answered:  # and no other request, sent on its heels, which will say so itself
+            self.on_response_complete()
+
+    def _is_ordinary(self) -> bool:
+        """Tell whether this is a POST to a plain path, and the only request, which leaves the connection open."""
+        parser = self.parser
+        return (
+            parser.get_method() == b"POST"
+            and self.url.startswith(b"/")
+            and self.url.isascii()
+            and b"%" not in self.url
+            and (self.cycle is None or self.cycle.response_complete)
+            and not self.expect_100_continue
+            and not parser.should_upgrade()
+            and parser.get_http_version() == "1.1"
+            and bool(parser.should_keep_alive())
+        )

@@ -1,0 +1,98 @@
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+import structlog
+from starlette.responses import Response
+from starlette.types import Scope
+from structlog.testing import LogCapture
+
+from app.admission import Room
+from app.door import Door
+from app.journal import Journal
+from app.reader import Reader
+from app.telemetry import Telemetry
+
+pytestmark = pytest.mark.anyio
+
+SMALL, LARGE = 300, 100_000
+
+
+@pytest.fixture
+def telemetry() -> Telemetry:
+    return Telemetry()
+
+
+@pytest.fixture
+def log() -> LogCapture:
+    return LogCapture()
+
+
+@pytest.fixture
+async def door(telemetry: Telemetry, log: LogCapture) -> AsyncIterator[Door]:
+    """Give a door with room for five, where a third large picture would wait too long."""
+    logger = structlog.wrap_logger(structlog.PrintLogger(), processors=[log])
+    async with Reader(max_pixels=10**6, longest_wait_seconds=0.015, observer=telemetry) as reader:
+        yield Door(Room(5), reader, Journal(telemetry, logger, access_log=True))
+
+
+def request(length: int | None, path: str = "/predict", media_type: str = "image/jpeg") -> Scope:
+    headers = [(b"content-type", media_type.encode()), (b"x-request-id", b"mine")]
+    if length is not None:
+        headers.append((b"content-length", b"%d" % length))
+    return {"method": "POST", "path": path, "headers": headers, "state": {}}
+
+
+def detail(response: Response | None) -> str:
+    assert response is not None
+    return str(json.loads(response.body)["detail"])
+
+
+async def test_there_is_room_for_so_many(door: Door) -> None:
+    inside = [request(SMALL) for _ in range(5)]
+    assert [door.enter(scope) for scope in inside] == [None] * 5
+    assert "it is answering 5 requests" in detail(door.enter(request(SMALL)))
+    inside[0]["state"]["leave"]()
+    assert door.enter(request(SMALL)) is None
+
+
+async def test_large_pictures_on_their_way_are_waited_for_like_those_that_are_here(door: Door) -> None:
+    inside = [request(LARGE) for _ in range(2)]
+    assert [door.enter(scope) for scope in inside] == [None, None]
+    assert "would wait 0.0 seconds before it is read" in detail(door.enter(request(LARGE)))
+    assert "would wait" in detail(door.enter(request(LARGE, "/explain")))
+    for scope in (request(SMALL), request(None), request(LARGE, "/predict/batch")):  # these wait for no thread, or may
+        assert door.enter(scope) is None
+    inside[0]["state"]["leave"]()
+    assert door.enter(request(LARGE)) is None
+
+
+async def test_a_refusal_says_all_that_a_problem_does(door: Door) -> None:
+    for _ in range(5):
+        door.enter(request(SMALL))
+    response = door.enter(request(SMALL))
+    assert response is not None
+    assert response.status_code == 503
+    assert response.headers["retry-after"] == "1"
+    assert response.headers["content-type"] == "application/problem+json"
+    assert response.headers["x-request-id"] == "mine"
+    assert response.headers["server-timing"].startswith("total;dur=")
+    problem = json.loads(response.body)
+    assert problem["type"] == "urn:digitserve:problem:overloaded"
+    assert (problem["instance"], problem["request_id"]) == ("/predict", "mine")
+    protocol = door.enter(request(SMALL, "/v2/models/convnet/infer"))
+    assert protocol is not None
+    assert list(json.loads(protocol.body)) == ["error"]
+
+
+async def test_a_refusal_is_counted_and_logged_once(door: Door, telemetry: Telemetry, log: LogCapture) -> None:
+    for _ in range(6):
+        door.enter(request(SMALL))
+    lines = telemetry.exposition("text/plain")[0].decode().splitlines()
+    assert 'digitserve_refusals_total{reason="overloaded"} 1.0' in lines
+    labels = 'method="POST",model="",route="unmatched",status="503",version=""'
+    assert f"digitserve_http_requests_total{{{labels}}} 1.0" in lines
+    assert "digitserve_http_requests_in_progress 0.0" in lines  # the others are the application's to count
+    assert [(entry["log_level"], entry["status"], entry["request_id"]) for entry in log.entries] == [
+        ("warning", 503, "mine")
+    ]

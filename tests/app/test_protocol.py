@@ -1,0 +1,182 @@
+"""The protocol on a real server and real connections, with a door that says what a test wants."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import anyio
+import pytest
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import Scope
+
+from app.protocol import Protocol
+
+pytestmark = pytest.mark.anyio
+
+POST = b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody"
+
+
+class Door:
+    """Lets nobody in unless it is open."""
+
+    def __init__(self) -> None:
+        self.is_open = False
+        self.asked: list[str] = []
+
+    def enter(self, scope: Scope) -> Response | None:
+        self.asked.append(scope["path"])
+        return None if self.is_open else Response(b"closed", 503, {"retry-after": "1"})
+
+
+@pytest.fixture
+def door() -> Door:
+    return Door()
+
+
+Connect = Callable[[], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]
+
+
+@pytest.fixture
+async def connect(door: Door) -> AsyncIterator[Connect]:
+    """Give what opens a connection to a server that repeats what it is sent."""
+
+    async def echo(request: Request) -> Response:
+        body = await request.body()
+        await asyncio.sleep(0.05 if body == b"slow" else 0)
+        return PlainTextResponse(body)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[dict[str, Door]]:
+        yield {"door": door}
+
+    app = Starlette(routes=[Route("/echo", echo, methods=["GET", "POST"])], lifespan=lifespan)
+    server = uvicorn.Server(uvicorn.Config(app, http=Protocol, port=0, log_config=None))
+    running = asyncio.create_task(server.serve())
+    with anyio.fail_after(30):
+        while not server.started:  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0.01)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        yield lambda: asyncio.open_connection("127.0.0.1", port)
+        server.should_exit = True
+        await running
+
+
+async def answer(reader: asyncio.StreamReader) -> tuple[int, bytes]:
+    """Read one answer's status and body."""
+    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+    length = re.search(rb"content-length: (\d+)", head)
+    assert length is not None
+    return int(head.split()[1]), await reader.readexactly(int(length[1]))
+
+
+async def test_the_refused_are_answered_and_may_ask_again(connect: Connect, door: Door) -> None:
+    reader, writer = await connect()
+    for door.is_open, expected in ((False, (503, b"closed")), (True, (200, b"body")), (False, (503, b"closed"))):
+        writer.write(POST)
+        assert await answer(reader) == expected
+    writer.close()
+
+
+async def test_the_body_of_a_refused_request_is_passed_over(connect: Connect, door: Door) -> None:
+    reader, writer = await connect()
+    head = POST.replace(b"Content-Length: 4", b"Content-Length: 300000").removesuffix(b"body")
+    writer.write(head + b"GET /" * 20_000)
+    assert await answer(reader) == (503, b"closed")
+    door.is_open = True
+    writer.write(b"GET /" * 40_000 + POST)
+    assert await answer(reader) == (200, b"body")
+    writer.close()
+
+
+async def test_answers_come_in_the_order_of_the_requests(connect: Connect, door: Door) -> None:
+    reader, writer = await connect()
+    writer.write(POST * 3)
+    assert [await answer(reader) for _ in range(3)] == [(503, b"closed")] * 3
+    door.is_open = True
+    writer.write(POST * 3)
+    assert [await answer(reader) for _ in range(3)] == [(200, b"body")] * 3
+    assert len(door.asked) == 4  # the second and third wait for the first, which is out of the ordinary
+    writer.close()
+
+
+async def test_a_request_on_the_heels_of_a_refused_one_is_answered_after_it(
+    connect: Connect, door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refuse = door.enter
+    monkeypatch.setattr(door, "enter", lambda scope: None if door.asked else refuse(scope))
+    reader, writer = await connect()
+    writer.write(POST + POST.replace(b"body", b"slow") + POST)
+    assert [await answer(reader) for _ in range(3)] == [(503, b"closed"), (200, b"slow"), (200, b"body")]
+    writer.close()
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        POST.replace(b"POST", b"GET"),
+        POST.replace(b"1.1", b"1.0"),
+        POST.replace(b"/echo", b"/%65cho"),
+        POST.replace(b"/echo", b"http://x/echo"),
+        POST.replace(b"Host: x", b"Host: x\r\nConnection: close"),
+        POST.replace(b"Host: x", b"Host: x\r\nConnection: Upgrade\r\nUpgrade: h2c"),
+    ],
+)
+async def test_what_is_out_of_the_ordinary_is_the_applications_to_refuse(
+    connect: Connect, door: Door, request_: bytes
+) -> None:
+    reader, writer = await connect()
+    writer.write(request_)
+    status, _ = await answer(reader)
+    assert status in (200, 400)
+    assert door.asked == []
+    writer.close()
+
+
+async def test_who_asks_before_sending_a_body_is_told(connect: Connect) -> None:
+    reader, writer = await connect()
+    writer.write(POST.removesuffix(b"body").replace(b"Host: x", b"Host: x\r\nExpect: 100-continue"))
+    assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 100")
+    writer.write(b"body")
+    assert await answer(reader) == (200, b"body")
+    writer.close()
+
+
+async def test_the_path_is_told_without_what_is_asked_of_it(connect: Connect, door: Door) -> None:
+    reader, writer = await connect()
+    writer.write(POST.replace(b"/echo", b"/echo?model=softmax"))
+    await answer(reader)
+    assert door.asked == ["/echo"]
+    writer.close()
+
+
+async def test_no_answer_is_written_while_there_is_more_to_read(
+    connect: Connect, door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = []
+    monkeypatch.setattr(Protocol, "_answer", lambda self, *_: written.append(self.url))
+    before: list[int] = []
+    refuse = door.enter
+    monkeypatch.setattr(door, "enter", lambda scope: (before.append(len(written)), refuse(scope))[1])
+    _, writer = await connect()
+    writer.write(POST * 5)
+    with anyio.fail_after(10):
+        while len(written) < 5:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    assert before == [0] * 5
+    writer.close()
+
+
+async def test_who_left_before_the_answer_harms_nobody(connect: Connect, door: Door) -> None:
+    _, writer = await connect()
+    writer.write(POST)
+    writer.transport.abort()
+    with anyio.fail_after(10):
+        reader, writer = await connect()
+        writer.write(POST)
+        assert await answer(reader) == (503, b"closed")
+    writer.close()
