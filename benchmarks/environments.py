@@ -1,4 +1,4 @@
-"""An environment of its own for each peer, with exactly the packages that its `requirements.txt` pins."""
+"""An environment of its own for each server, with exactly the packages that its requirements pin."""
 
 import subprocess
 import venv
@@ -6,6 +6,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 PEERS = Path(__file__).parent / "peers"
+SERVICE = ROOT / "requirements" / "serve.txt"
+"""What users install. Beside the tools of development the service would be larger."""
 CACHE = ROOT / ".bench"
 """Environments, logs and other things that can be made again. It hides itself from git."""
 
@@ -20,24 +22,29 @@ def make_cache() -> None:
     (CACHE / ".gitignore").write_text("*\n")
 
 
-def prepare(peer: str) -> Path:
-    """Give the folder of programs of a peer's environment, which is made anew if its requirements changed.
+def prepare(name: str, requirements: Path | None = None) -> Path:
+    """Give the folder of programs of an environment, which is made anew if its requirements changed.
+
+    Args:
+        name: of a peer, or of the environment.
+        requirements: unless they are the peer's own.
 
     Raises PeerUnavailableError if they cannot be installed.
+
     """
     make_cache()
-    folder = CACHE / peer
-    requirements = PEERS / peer / "requirements.txt"
+    folder = CACHE / name
+    requirements = requirements or PEERS / name / "requirements.txt"
     installed = folder / "requirements.txt"
     if not installed.is_file() or installed.read_text() != requirements.read_text():
-        print(f"Installing {peer} into {folder.relative_to(ROOT)} (only when its requirements change)", flush=True)
+        print(f"Installing {name} into {folder.relative_to(ROOT)} (only when its requirements change)", flush=True)
         venv.create(folder, with_pip=True, clear=True)
-        _install(folder, requirements)
+        _install(name, folder, requirements)
         installed.write_text(requirements.read_text())
     return folder / "bin"
 
 
-def _install(folder: Path, requirements: Path) -> None:
+def _install(name: str, folder: Path, requirements: Path) -> None:
     command: list[str | Path] = [
         folder / "bin" / "python",
         "-m",
@@ -49,7 +56,7 @@ def _install(folder: Path, requirements: Path) -> None:
     ]
     outcome = subprocess.run([*command, requirements], capture_output=True, text=True, check=False)  # noqa: S603
     if outcome.returncode:
-        message = f"pip could not install {requirements.parent.name}: {outcome.stderr.strip()[-1000:]}"
+        message = f"pip could not install {name}: {outcome.stderr.strip()[-1000:]}"
         raise PeerUnavailableError(message)
 
 

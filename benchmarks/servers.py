@@ -1,6 +1,5 @@
 """The servers that are compared: how each is started, where it takes pictures, how its answer reads. Drives none."""
 
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import payloads
-from benchmarks.environments import CACHE, PEERS, ROOT, pinned_version, prepare
+from benchmarks.environments import CACHE, PEERS, ROOT, SERVICE, pinned_version, prepare
 from benchmarks.payloads import Body
 
 Shape = Literal["raw", "multipart", "tensor", "batch"]
@@ -86,7 +85,7 @@ def digitserve(models: Path) -> Server:
         name="digitserve",
         label="Digitserve",
         routes={"raw": raw_route(), "multipart": multipart_route(), "batch": batch_route()},
-        command=(sys.executable, "-m", "app"),
+        command=(str(prepare("digitserve", SERVICE) / "python"), "-m", "app"),
         environment={
             "PORT": "{port}",
             "WORKERS": str(WORKERS),

@@ -1,13 +1,23 @@
 """Small results to judge, draw and write: two rounds of this service, the limit and one other server."""
 
+import sys
+from pathlib import Path
+
 import pytest
 
+from benchmarks import servers
 from benchmarks.closed_loop import ClosedLoad
 from benchmarks.machine import Machine
 from benchmarks.open_loop import PERCENTILES, Answers, OpenLoad
 from benchmarks.results import Measurement, Overload, ServingResults, Start, TrainingMeasurement, TrainingResults
 
 RATES = {"do-nothing": 1000.0, "digitserve": 500.0, "digitserve-one-worker": 250.0, "litserve": 50.0}
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have every server run in the environment of the tests."""
+    monkeypatch.setattr(servers, "prepare", lambda *_: Path(sys.executable).parent)
 
 
 @pytest.fixture

@@ -35,3 +35,19 @@ def test_a_peer_that_cannot_be_installed_is_named(tmp_path: Path, monkeypatch: p
     with pytest.raises(PeerUnavailableError, match=r"could not install nobody: .*nothing-of-that-name"):
         prepare("nobody")
     assert (tmp_path / "cache" / ".gitignore").read_text() == "*\n"
+
+
+@pytest.mark.slow
+def test_an_environment_is_made_anew_only_for_other_requirements(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(environments, "ROOT", tmp_path)
+    monkeypatch.setattr(environments, "CACHE", tmp_path / "cache")
+    requirements = tmp_path / "serve.txt"
+    requirements.write_text("# nothing yet\n")
+    programs = prepare("service", requirements)
+    assert (programs / "python").exists()
+    (programs / "mine").touch()
+    assert (prepare("service", requirements) / "mine").exists()
+    requirements.write_text("# nothing still\n")
+    assert not (prepare("service", requirements) / "mine").exists()

@@ -1,13 +1,12 @@
 import pytest
 
 from benchmarks import payloads, servers
-from benchmarks.environments import PEERS, ROOT
+from benchmarks.environments import ROOT
 from benchmarks.servers import PEER_SERVERS, digitserve, digitserve_alone, digitserve_with_log
 
 
 @pytest.mark.parametrize("name", PEER_SERVERS)
-def test_every_peer_is_told_its_port_and_its_model(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(servers, "prepare", lambda peer: PEERS / peer)
+def test_every_peer_is_told_its_port_and_its_model(name: str) -> None:
     server = PEER_SERVERS[name](ROOT / "models" / "convnet" / "1")
     assert any("{port}" in part for part in [*server.command, *server.environment.values()])
     assert server.environment["MODEL_DIR"] == str(ROOT / "models" / "convnet" / "1")
@@ -28,8 +27,7 @@ def test_the_answer_of_a_batch_is_that_of_its_last_picture() -> None:
     assert route.carry(payloads.digit_png()).data.count(b"Content-Disposition") == 64
 
 
-def test_tensors_read_as_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(servers, "prepare", lambda peer: PEERS / peer)
+def test_tensors_read_as_an_answer() -> None:
     (route,) = servers.mlserver(ROOT).routes.values()
     outputs = [{"name": "digit", "data": [7]}, {"name": "probabilities", "data": [0.1] * 10}]
     assert route.read_answer({"outputs": outputs}).digit == 7

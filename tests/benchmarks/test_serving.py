@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import servers
-from benchmarks.environments import PEERS, ROOT, PeerUnavailableError
+from benchmarks.environments import ROOT, PeerUnavailableError
 from benchmarks.results import ServingResults
 from benchmarks.serving import line_up, newest_version
 
@@ -19,10 +19,7 @@ def test_without_a_version_the_message_says_what_to_do(tmp_path: Path) -> None:
         newest_version(tmp_path)
 
 
-def test_only_the_servers_that_are_asked_for_take_part(
-    serving: ServingResults, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(servers, "prepare", lambda peer: PEERS / peer)
+def test_only_the_servers_that_are_asked_for_take_part(serving: ServingResults) -> None:
     models = ROOT / "models"
     chosen = line_up(models, models / "convnet" / "1", ["digitserve", "ray"], serving)
     assert [server.name for server in chosen] == ["digitserve", "ray"]
