@@ -1,8 +1,10 @@
 """What a person sees of a command: progress, a summary, errors in one line. Knows nothing of how the work is done."""
 
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -31,15 +33,45 @@ def told_plainly() -> Iterator[None]:
 
 @contextmanager
 def progress_bar(iterations: int, label: str) -> Iterator[Callable[[int, "HistoryPoint | None"], None]]:
-    """Show a bar with the loss, the validation accuracy and the time left; gives what is to hear of progress."""
-    with tqdm(total=iterations, desc=label, unit="it", dynamic_ncols=True) as bar:
+    """Show a bar with the loss, the validation accuracy and the time left; gives what is to hear of progress.
+
+    Ctrl-C stops the run where it tells of its progress.
+    """
+    with tqdm(total=iterations, desc=label, unit="it", dynamic_ncols=True) as bar, hold_interrupt() as let_interrupt:
 
         def on_progress(iteration: int, point: "HistoryPoint | None") -> None:
+            let_interrupt()
             if point:
                 bar.set_postfix(loss=f"{point.loss:.4f}", validation=f"{point.validation_accuracy:.2%}", refresh=False)
             bar.update(iteration - bar.n)
 
         yield on_progress
+
+
+@contextmanager
+def hold_interrupt() -> Iterator[Callable[[], None]]:
+    """Hold Ctrl-C back; gives what lets it through, as the end of the block does. The second one is not held back.
+
+    TensorFlow's C++ calls Python, where KeyboardInterrupt may be raised at any line, and is not written for that: the
+    interrupt is taken for another error, or the process crashes.
+    """
+    held = False
+
+    def hold(_number: int, _frame: FrameType | None) -> None:
+        nonlocal held
+        held = True
+        signal.signal(signal.SIGINT, before)
+
+    def let() -> None:
+        if held:
+            raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, hold)
+    try:
+        yield let
+        let()
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def summary(report: dict[str, Any]) -> str:

@@ -1,3 +1,4 @@
+import signal
 from pathlib import Path
 
 import pytest
@@ -5,7 +6,7 @@ import typer
 from matplotlib.figure import Figure
 
 from training.errors import DataError
-from training.terminal import progress_bar, summary, told_plainly, write_figure
+from training.terminal import hold_interrupt, progress_bar, summary, told_plainly, write_figure
 
 
 def test_what_a_person_can_mend_is_one_line_and_exit_code_1(capsys: pytest.CaptureFixture[str]) -> None:
@@ -34,6 +35,30 @@ def test_the_bar_goes_on_from_where_a_run_does(capsys: pytest.CaptureFixture[str
     shown = capsys.readouterr().err
     assert "convnet" in shown
     assert "100/100" in shown
+
+
+def test_ctrl_c_waits_until_the_end_at_most_and_is_as_it_was_after() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    reached = False
+    with pytest.raises(KeyboardInterrupt), hold_interrupt():  # noqa: PT012 - how far it gets is the matter
+        signal.raise_signal(signal.SIGINT)
+        reached = True
+    assert reached
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_ctrl_c_waits_until_a_run_tells_of_its_progress() -> None:
+    with pytest.raises(KeyboardInterrupt), progress_bar(100, "convnet") as on_progress:  # noqa: PT012 - as above
+        signal.raise_signal(signal.SIGINT)
+        on_progress(50, None)
+        pytest.fail("It went on.")
+
+
+def test_a_second_ctrl_c_does_not_wait() -> None:
+    with pytest.raises(KeyboardInterrupt), hold_interrupt():  # noqa: PT012 - the first line must not raise
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        pytest.fail("It waited.")
 
 
 def test_a_summary_is_one_line() -> None:
