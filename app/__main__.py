@@ -28,6 +28,7 @@ def main() -> None:
     with (
         tempfile.TemporaryDirectory(prefix="digitserve-metrics-") as folder,
         tempfile.TemporaryDirectory(prefix="digitserve-orders-") as orders,
+        tempfile.TemporaryDirectory(prefix="digitserve-sharing-") as sharing,
     ):
         os.environ["DIGITSERVE_ORDERS_DIR"] = orders  # by which the workers do what one of them is told
         if settings.feedback_key is None:
@@ -35,6 +36,8 @@ def main() -> None:
         # Several workers add their metrics up through files; a single one keeps them in memory.
         if settings.workers > 1:
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+            if sys.platform != "win32":
+                os.environ["DIGITSERVE_SHARING_DIR"] = sharing  # by which each gets as many connections as the others
         _serve(settings)
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import os
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -106,7 +107,7 @@ def create_app(settings: Settings, *, output: Lines | None = None) -> FastAPI:
                 if shadow is not None:
                     tasks.append(group.create_task(shadow.run(repository.find)))
                 # Where every request is traced, none is turned away before the layers that trace it.
-                yield {} if tracing else {"door": Door(room, reader, journal)}
+                yield _share_connections(stack) | ({} if tracing else {"door": Door(room, reader, journal)})
                 for task in tasks:
                     task.cancel()
 
@@ -167,6 +168,16 @@ def _tracing(settings: Settings) -> "Tracing | None":
     from app.tracing import Tracing  # noqa: PLC0415 - its packages are optional
 
     return Tracing()
+
+
+def _share_connections(stack: AsyncExitStack) -> dict[str, Any]:
+    """Give what a connection needs to be passed on to another worker, where there are several."""
+    folder = os.environ.get("DIGITSERVE_SHARING_DIR")
+    if folder is None:
+        return {}
+    from app.sharing import Sharing  # noqa: PLC0415 - Windows has no such means
+
+    return {"sharing": stack.enter_context(Sharing(Path(folder)))}
 
 
 def _is_not_work(scope: Scope) -> bool:

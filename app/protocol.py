@@ -1,6 +1,7 @@
 """HTTP/1.1 as uvicorn speaks it, with the door before it. Knows no reason why anything is refused."""
 
 import asyncio
+from functools import partial
 from typing import Any, cast
 
 from starlette.responses import Response
@@ -18,8 +19,36 @@ class Protocol(HttpToolsProtocol):
     """One connection. What the door refuses is answered before a task is made for it, and its body passed over.
 
     The lifespan leaves the door in its state, as `door`; there may be none. A request that is out of the ordinary goes
-    past it: the application will refuse it, if need be.
+    past it: the application will refuse it, if need be. Where there are other workers, `sharing` is there too, and has
+    some connections passed on to them.
     """
+
+    def __init__(self, *arguments: Any, adopted: bool = False, **named: Any) -> None:  # noqa: ANN401 - they are uvicorn's
+        super().__init__(*arguments, **named)
+        self._sharing = self.app_state.get("sharing")
+        self._adopted = adopted
+        self._passed_on = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        """Begin a connection, or pass it on."""
+        if self._sharing is not None and not self._adopted:
+            if not self._sharing.joined:
+                self._sharing.join(
+                    partial(Protocol, self.config, self.server_state, self.app_state, _loop=self.loop, adopted=True)
+                )
+            self._passed_on = self._sharing.pass_on(transport.get_extra_info("socket").fileno())
+        if self._passed_on:
+            transport.abort()  # this copy of it
+        else:
+            super().connection_made(transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End a connection."""
+        if self._passed_on:
+            return
+        if self._sharing is not None:
+            self._sharing.release()
+        super().connection_lost(exc)
 
     def on_headers_complete(self) -> None:
         """Answer or begin one request, whose body is still to come."""
