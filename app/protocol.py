@@ -15,6 +15,26 @@ class _Answered:
     message_event = asyncio.Event()  # nobody waits for it
 
 
+class _OneWrite:
+    """The way out for one answer to a POST: holds its head back until the body comes, so that both are one write.
+
+    ASGI allows that, and uvicorn makes two: two calls of the kernel, two segments, and a client that wakes up twice.
+    """
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._head: bytes | None = None
+        self.close = transport.close
+
+    def write(self, data: bytes) -> None:
+        """Write what there is, unless it is the head."""
+        if self._head is None:
+            self._head = data
+            return
+        self._transport.write(self._head + data)
+        self.write = self._transport.write  # type: ignore[method-assign]  # what is left of the body, as it comes
+
+
 class Protocol(HttpToolsProtocol):
     """One connection. What the door refuses is answered before a task is made for it, and its body passed over.
 
@@ -62,6 +82,7 @@ class Protocol(HttpToolsProtocol):
         response = door.enter(scope)
         if response is None:
             super().on_headers_complete()
+            self.cycle.transport = cast("asyncio.Transport", _OneWrite(self.transport))
             return
         self.cycle = answered = cast("RequestResponseCycle", _Answered())  # which has uvicorn pass over the body
         # Not at once. The loop reads as long as there is something to read; a sender who hears no and asks again would

@@ -10,7 +10,7 @@ import pytest
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Scope
 
@@ -54,7 +54,15 @@ async def connect(door: Door) -> AsyncIterator[Connect]:
     async def lifespan(_: Starlette) -> AsyncIterator[dict[str, Door]]:
         yield {"door": door}
 
-    app = Starlette(routes=[Route("/echo", echo, methods=["GET", "POST"])], lifespan=lifespan)
+    async def send_pieces(_: Request) -> Response:
+        async def pieces() -> AsyncIterator[bytes]:
+            yield b"one"
+            yield b"two"
+
+        return StreamingResponse(pieces())
+
+    routes = [Route("/echo", echo, methods=["GET", "POST"]), Route("/pieces", send_pieces, methods=["POST"])]
+    app = Starlette(routes=routes, lifespan=lifespan)
     server = uvicorn.Server(uvicorn.Config(app, http=Protocol, port=0, log_config=None))
     running = asyncio.create_task(server.serve())
     with anyio.fail_after(30):
@@ -169,6 +177,41 @@ async def test_no_answer_is_written_while_there_is_more_to_read(
             await asyncio.sleep(0.01)
     assert before == [0] * 5
     writer.close()
+
+
+async def test_an_answer_is_one_write(connect: Connect, door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    writes: list[bytes] = []
+    on_way_out = Protocol.connection_made
+
+    def watch(self: Protocol, transport: asyncio.Transport) -> None:
+        on_way_out(self, Watched(transport, writes))  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Protocol, "connection_made", watch)
+    door.is_open = True
+    reader, writer = await connect()
+    for _ in range(2):
+        writer.write(POST)
+        assert await answer(reader) == (200, b"body")
+    writer.write(POST.replace(b"/echo", b"/pieces"))
+    assert (await reader.readuntil(b"0\r\n\r\n")).endswith(b"\r\n\r\n3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n")
+    writer.close()
+    assert [write.split(b" ")[0] for write in writes[:3]] == [b"HTTP/1.1"] * 3
+    assert len(writes) == 5  # the second piece and the end are not held back for anything
+
+
+class Watched:
+    """A transport whose writes are noted."""
+
+    def __init__(self, transport: asyncio.Transport, writes: list[bytes]) -> None:
+        self._transport = transport
+        self._writes = writes
+
+    def write(self, data: bytes) -> None:
+        self._writes.append(data)
+        self._transport.write(data)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._transport, name)
 
 
 async def test_who_left_before_the_answer_harms_nobody(connect: Connect, door: Door) -> None:
