@@ -5,9 +5,9 @@ import base64
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from app.card import Abstention
+from app.engine import Scores
 from app.errors import DeadlineExceeded, ServiceError
 from app.reader import Reader
 from app.receipts import Receipts
@@ -50,7 +50,7 @@ class Predictor:
                 scores = await served.batcher.score(reading.image[np.newaxis])
         except TimeoutError as error:
             raise DeadlineExceeded(self._deadline_seconds) from error
-        return self._answer(served, reading, scores.probabilities[0], scores.logits[0], seen=seen)
+        return self._answer(served, [reading], scores, seen=seen)[0]
 
     async def predict_several(
         self, pictures: Sequence[bytes], model: str, version: int | None, *, seen: bool
@@ -66,11 +66,8 @@ class Predictor:
                 scores = await served.batcher.score(np.stack([reading.image for reading in readings]))
         except TimeoutError as error:
             raise DeadlineExceeded(self._deadline_seconds) from error
-        rows = zip(scores.probabilities, scores.logits, strict=True)
-        return [
-            self._answer(served, outcome, *next(rows), seen=seen) if isinstance(outcome, Reading) else outcome
-            for outcome in outcomes
-        ]
+        answers = iter(self._answer(served, readings, scores, seen=seen))
+        return [next(answers) if isinstance(outcome, Reading) else outcome for outcome in outcomes]
 
     async def _try_to_read(self, data: bytes) -> Reading | ServiceError | PictureError:
         try:
@@ -79,48 +76,52 @@ class Predictor:
             return error
 
     def _answer(
-        self,
-        served: ServedVersion,
-        reading: Reading,
-        probabilities: NDArray[np.float32],  # [10]
-        logits: NDArray[np.float32],  # [10]
-        *,
-        seen: bool,
-    ) -> Prediction:
+        self, served: ServedVersion, readings: Sequence[Reading], scores: Scores, *, seen: bool
+    ) -> list[Prediction]:
+        """Say what the scores of n readings mean."""
         card = served.card
-        digit = int(probabilities.argmax())
-        confidence = float(probabilities[digit])
-        reason = reading.finding or doubt(card.abstention, confidence, logits)
-        self._telemetry.predicted(card.name, card.version, digit, reason)
-        return Prediction(
-            digit=digit,
-            confidence=round(confidence, 6),
-            probabilities=probabilities.astype(np.float64).round(6).tolist(),
-            abstained=reason is not None,
-            reason=reason,
-            model=card.name,
-            version=card.version,
-            seen=_data_url(reading) if seen else None,
-            prediction_id=self._receipts.issue(reading.image) if self._receipts else None,
-        )
+        probabilities = scores.probabilities.astype(np.float64).round(6).tolist()
+        digits = scores.probabilities.argmax(axis=1).tolist()
+        doubts = doubt(card.abstention, scores)
+        predictions = []
+        for reading, digit, row, unsure in zip(readings, digits, probabilities, doubts, strict=True):
+            reason = reading.finding or unsure
+            self._telemetry.predicted(card.name, card.version, digit, reason)
+            predictions.append(
+                Prediction(
+                    digit=digit,
+                    confidence=row[digit],
+                    probabilities=row,
+                    abstained=reason is not None,
+                    reason=reason,
+                    model=card.name,
+                    version=card.version,
+                    seen=_data_url(reading) if seen else None,
+                    prediction_id=self._receipts.issue(reading.image) if self._receipts else None,
+                )
+            )
+        return predictions
 
 
-def doubt(thresholds: Abstention, confidence: float, logits: NDArray[np.float32]) -> Reason | None:
-    """Say why a model's answer should not be trusted, if so.
+def doubt(thresholds: Abstention, scores: Scores) -> list[Reason | None]:
+    """Say why a model's answers to n images should not be trusted, those that should not.
 
     Args:
         thresholds: of the model.
-        confidence: the probability of the best digit.
-        logits: float32 of shape (10,).
+        scores: of the images.
 
     Returns:
-        `not_a_digit` if the energy -log(sum(exp(logits))) is too high (Liu et al., 2020, Energy-based
-        Out-of-distribution Detection), `unsure` if the confidence is too low.
+        For each `not_a_digit` if the energy -log(sum(exp(logits))) is too high (Liu et al., 2020, Energy-based
+        Out-of-distribution Detection), `unsure` if the probability of the best digit is too low.
 
     """
-    if thresholds.energy is not None and -float(np.logaddexp.reduce(logits)) > thresholds.energy:
-        return "not_a_digit"
-    return "unsure" if confidence < thresholds.confidence else None
+    confidences = scores.probabilities.max(axis=1).tolist()
+    reasons: list[Reason | None] = ["unsure" if each < thresholds.confidence else None for each in confidences]
+    if thresholds.energy is None:
+        return reasons
+    energies = (-np.logaddexp.reduce(scores.logits, axis=1)).tolist()
+    strange = [energy > thresholds.energy for energy in energies]
+    return ["not_a_digit" if unlike else reason for unlike, reason in zip(strange, reasons, strict=True)]
 
 
 def _data_url(reading: Reading) -> str:

@@ -19,7 +19,8 @@ def is_mnist_form(grey: NDArray[np.uint8]) -> bool:
     That is: 28x28, ink of 254 or more, at least half of it bare paper of exactly 0, a box of 19 or 20 on its longest
     side, and the centre of mass at 13.45 to 14.5, counting the first pixel as 0.
     """
-    if grey.shape != (_SIDE, _SIDE) or grey.max() < 254 or np.count_nonzero(grey) > grey.size // 2:
+    # OpenCV's functions rather than NumPy's, which take twice as long for so few pixels.
+    if grey.shape != (_SIDE, _SIDE) or cv2.minMaxLoc(grey)[1] < 254 or cv2.countNonZero(grey) > grey.size // 2:
         return False
     _, _, width, height = cv2.boundingRect(grey)
     if max(width, height) not in {_BOX - 1, _BOX}:
