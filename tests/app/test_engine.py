@@ -1,3 +1,4 @@
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -63,3 +64,8 @@ def test_both_engines_agree(models_dir: Path, images: Images, name: str) -> None
     openvino, tensorflow = (load_engine(kind, directory)(images) for kind in ("openvino", "tensorflow"))
     np.testing.assert_allclose(openvino.logits, tensorflow.logits, atol=1e-4)
     np.testing.assert_allclose(openvino.probabilities, tensorflow.probabilities, atol=1e-5)
+
+
+def test_what_reports_to_the_makers_of_openvino_is_not_loaded() -> None:
+    assert "openvino_telemetry" not in sys.modules
+    assert sys.modules["openvino.tools.ovc"] is None

@@ -1,4 +1,5 @@
 import os
+import sys
 import threading
 from pathlib import Path
 
@@ -6,7 +7,7 @@ import numpy as np
 import pytest
 
 from app.errors import BrokenArtefact
-from app.loading import Loaded, Loader
+from app.loading import Loaded, Loader, _return_memory
 
 pytestmark = pytest.mark.anyio
 
@@ -30,6 +31,22 @@ async def test_a_broken_version_is_an_outcome_too(models_dir: Path) -> None:
     assert isinstance(attempt.outcome, BrokenArtefact)
     assert "variables.index is missing" in str(attempt.outcome)
     assert attempt.fingerprint
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the heap is glibc's")
+def test_what_was_taken_for_a_moment_is_given_back() -> None:
+    pieces = [bytes(50_000) + b"." for _ in range(2_000)]  # 100 MB of the heap
+    kept = pieces[::100]  # between which it is free, and cannot just shrink from above
+    del pieces
+    before = resident_kb()
+    _return_memory()
+    assert resident_kb() < before - 50_000
+    assert kept
+
+
+def resident_kb() -> int:
+    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmRSS"))
+    return int(line.split()[1])
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="threads have priorities of their own on Linux only")
