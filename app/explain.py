@@ -4,14 +4,13 @@ Everything is read off the scores that the engine gives. The alternative, readin
 would bring TensorFlow into the service, and would say nothing about a model of another kind.
 """
 
-import asyncio
-
 import numpy as np
 from numpy.typing import NDArray
 
 from app.batching import Batcher
+from app.deadline import Deadline
 from app.engine import LARGEST_BATCH, Images, Scores
-from app.errors import DeadlineExceeded, NotAffine
+from app.errors import NotAffine
 from app.reader import Reader
 from app.repository import Repository
 from app.schemas import Occlusion, WeightImages
@@ -28,7 +27,7 @@ class Explainer:
     def __init__(self, repository: Repository, reader: Reader, *, deadline_seconds: float) -> None:
         self._repository = repository
         self._reader = reader
-        self._deadline_seconds = deadline_seconds
+        self._deadline = Deadline(deadline_seconds)
 
     async def occlude(self, data: bytes, model: str, version: int | None) -> Occlusion:
         """Say what the model would read in the picture in `data` if a square of it were covered with paper.
@@ -40,15 +39,10 @@ class Explainer:
 
         """
         served = self._repository.find(model, version)
-        try:
-            async with asyncio.timeout(self._deadline_seconds):
-                image = (await self._reader.read(data)).image
-                covered = cover(image)
-                probabilities = (
-                    await _score(served.batcher, np.concatenate([image[np.newaxis], covered]))
-                ).probabilities
-        except TimeoutError as error:
-            raise DeadlineExceeded(self._deadline_seconds) from error
+        with self._deadline.kept():
+            image = (await self._reader.read(data)).image
+            covered = cover(image)
+            probabilities = (await _score(served.batcher, np.concatenate([image[np.newaxis], covered]))).probabilities
         places = int(len(covered) ** 0.5)
         digit = int(probabilities[0].argmax())
         return Occlusion(
@@ -71,14 +65,11 @@ class Explainer:
 
         """
         served = self._repository.find(model, version)
-        try:
-            async with asyncio.timeout(self._deadline_seconds):
-                if not await _is_affine(served.batcher):
-                    raise NotAffine(model)
-                blank = (await _score(served.batcher, np.zeros((1, 28, 28), np.uint8))).logits
-                weights = (await _score(served.batcher, basis())).logits - blank
-        except TimeoutError as error:
-            raise DeadlineExceeded(self._deadline_seconds) from error
+        with self._deadline.kept():
+            if not await _is_affine(served.batcher):
+                raise NotAffine(model)
+            blank = (await _score(served.batcher, np.zeros((1, 28, 28), np.uint8))).logits
+            weights = (await _score(served.batcher, basis())).logits - blank
         return WeightImages(
             model=served.card.name,
             version=served.card.version,

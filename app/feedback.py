@@ -20,7 +20,8 @@ from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 from numpy.typing import NDArray
 
-from app.errors import DeadlineExceeded, StoreFull, StoreUnavailable
+from app.deadline import Deadline
+from app.errors import StoreFull, StoreUnavailable
 from imaging import encode_png
 
 LABELS = (*map(str, range(10)), "not_a_digit")
@@ -51,7 +52,7 @@ class FeedbackStore:
         self._files: AbstractFileSystem = files
         self._root = root.rstrip("/")
         self._limit = limit
-        self._deadline_seconds = deadline_seconds
+        self._deadline = Deadline(deadline_seconds)
         self._clock = clock
         self._marked = False
         self._images = 0
@@ -70,11 +71,8 @@ class FeedbackStore:
             DeadlineExceeded: if that takes too long; the correction may be stored all the same.
 
         """
-        try:
-            async with asyncio.timeout(self._deadline_seconds):
-                return await asyncio.get_running_loop().run_in_executor(self._thread, self._try_to_add, image, label)
-        except TimeoutError as error:
-            raise DeadlineExceeded(self._deadline_seconds) from error
+        with self._deadline.kept():
+            return await asyncio.get_running_loop().run_in_executor(self._thread, self._try_to_add, image, label)
 
     def _try_to_add(self, image: NDArray[np.uint8], label: str) -> bool:
         try:

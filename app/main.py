@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
+from starlette.middleware import Middleware
 from starlette.types import Scope
 
 from app import __version__, problems
@@ -154,12 +155,18 @@ def worker_app() -> FastAPI:
 
 
 def _wrap(app: FastAPI, settings: Settings, room: Room, journal: Journal, tracing: "Tracing | None") -> None:
-    """Put the layers round the routes that each request passes, the innermost first."""
-    app.add_middleware(tfserving.AnyCase)
-    app.add_middleware(Shortcut, routes=predict.router.routes)
-    app.add_middleware(Guard, settings=settings)
-    app.add_middleware(Admission, room=room)
-    app.add_middleware(RequestObserver, journal=journal, trace=None if tracing is None else tracing.answered)
+    """Put the layers round the routes that each request passes."""
+    layers = [
+        Middleware(RequestObserver, journal=journal, trace=None if tracing is None else tracing.answered),
+        Middleware(Admission, room=room),
+        Middleware(Guard, settings=settings),
+    ]
+    short = predict.router.routes
+    app.user_middleware = [*layers, Middleware(tfserving.AnyCase)]
+    if tracing is None:  # round even the layers that the framework puts there itself
+        app.middleware_stack = Shortcut(app.build_middleware_stack(), routes=short, through=layers)
+    else:  # within them, as one of them makes the span of the request
+        app.user_middleware.insert(-1, Middleware(Shortcut, routes=short))
 
 
 def _tracing(settings: Settings) -> "Tracing | None":

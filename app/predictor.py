@@ -1,14 +1,14 @@
 """From a picture to a prediction: read it, have a model score it, say what both mean together. Knows no HTTP."""
 
-import asyncio
 import base64
 from collections.abc import Sequence
 
 import numpy as np
 
 from app.card import Abstention
+from app.deadline import Deadline
 from app.engine import Scores
-from app.errors import DeadlineExceeded, ServiceError
+from app.errors import ServiceError
 from app.reader import Reader
 from app.receipts import Receipts
 from app.repository import Repository
@@ -33,7 +33,7 @@ class Predictor:
         self._repository = repository
         self._reader = reader
         self._telemetry = telemetry
-        self._deadline_seconds = deadline_seconds
+        self._deadline = Deadline(deadline_seconds)
         self._receipts = receipts  # none where predictions cannot be corrected
 
     async def predict(self, data: bytes, model: str, version: int | None, *, seen: bool) -> Prediction:
@@ -44,12 +44,9 @@ class Predictor:
 
         """
         served = self._repository.find(model, version)
-        try:
-            async with asyncio.timeout(self._deadline_seconds):
-                reading = await self._reader.read(data)
-                scores = await served.batcher.score(reading.image[np.newaxis])
-        except TimeoutError as error:
-            raise DeadlineExceeded(self._deadline_seconds) from error
+        with self._deadline.kept():
+            reading = await self._reader.read(data)
+            scores = await served.batcher.score(reading.image[np.newaxis])
         return self._answer(served, [reading], scores, seen=seen)[0]
 
     async def predict_several(
@@ -57,15 +54,12 @@ class Predictor:
     ) -> list[Prediction | ServiceError | PictureError]:
         """Say the same for several, in their order, with an error in the place of a picture that cannot be read."""
         served = self._repository.find(model, version)
-        try:
-            async with asyncio.timeout(self._deadline_seconds):
-                outcomes = [await self._try_to_read(data) for data in pictures]
-                readings = [outcome for outcome in outcomes if isinstance(outcome, Reading)]
-                if not readings:
-                    return [outcome for outcome in outcomes if not isinstance(outcome, Reading)]
-                scores = await served.batcher.score(np.stack([reading.image for reading in readings]))
-        except TimeoutError as error:
-            raise DeadlineExceeded(self._deadline_seconds) from error
+        with self._deadline.kept():
+            outcomes = [await self._try_to_read(data) for data in pictures]
+            readings = [outcome for outcome in outcomes if isinstance(outcome, Reading)]
+            if not readings:
+                return [outcome for outcome in outcomes if not isinstance(outcome, Reading)]
+            scores = await served.batcher.score(np.stack([reading.image for reading in readings]))
         answers = iter(self._answer(served, readings, scores, seen=seen))
         return [next(answers) if isinstance(outcome, Reading) else outcome for outcome in outcomes]
 

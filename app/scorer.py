@@ -1,13 +1,13 @@
 """From tensors or picture files to scores, within a deadline. Knows no HTTP and no protocol."""
 
-import asyncio
 import time
 from collections.abc import Sequence
 
 import numpy as np
 
+from app.deadline import Deadline
 from app.engine import LARGEST_BATCH, Images, Scores
-from app.errors import DeadlineExceeded, MalformedRequest, TooLarge
+from app.errors import MalformedRequest, TooLarge
 from app.reader import Reader
 from app.statistics import Statistics
 from app.telemetry import Telemetry
@@ -29,7 +29,7 @@ class Scorer:
         self._reader = reader
         self._telemetry = telemetry
         self._statistics = statistics
-        self._deadline_seconds = deadline_seconds
+        self._deadline = Deadline(deadline_seconds)
         self._max_files = max_files
 
     async def score(self, served: ServedVersion, inputs: Inputs) -> Scores:
@@ -41,12 +41,9 @@ class Scorer:
         """
         started = time.perf_counter()
         try:
-            async with asyncio.timeout(self._deadline_seconds):
+            with self._deadline.kept():
                 images = inputs if isinstance(inputs, np.ndarray) else await self._read(inputs)
                 scores = await _score_in_turn(served, images)
-        except TimeoutError as error:
-            self._statistics.failed(served.card, time.perf_counter() - started)
-            raise DeadlineExceeded(self._deadline_seconds) from error
         except Exception:
             self._statistics.failed(served.card, time.perf_counter() - started)
             raise

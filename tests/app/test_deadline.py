@@ -1,0 +1,81 @@
+import asyncio
+import time
+
+import pytest
+
+from app.deadline import Deadline
+from app.errors import DeadlineExceeded
+
+pytestmark = pytest.mark.anyio
+
+
+async def wait(deadline: Deadline, seconds: float) -> str:
+    with deadline.kept():
+        await asyncio.sleep(seconds)
+    return "done"
+
+
+async def test_what_takes_too_long_is_interrupted() -> None:
+    started = time.monotonic()
+    with pytest.raises(DeadlineExceeded, match=r"0\.05"):
+        await wait(Deadline(0.05), 10)
+    assert 0.05 <= time.monotonic() - started < 5
+
+
+async def test_what_is_done_in_time_is_left_alone() -> None:
+    deadline = Deadline(0.05)
+    assert await wait(deadline, 0) == "done"
+    await asyncio.sleep(0.1)  # past when its time would have been over
+
+
+async def test_each_has_its_own_time() -> None:
+    deadline = Deadline(0.2)
+    first = asyncio.create_task(wait(deadline, 10))
+    await asyncio.sleep(0.1)
+    second = asyncio.create_task(wait(deadline, 0.15))  # it ends after the first is interrupted
+    assert await second == "done"
+    with pytest.raises(DeadlineExceeded):
+        await first
+    assert not deadline._under_way
+
+
+async def test_many_at_once_share_one_timer() -> None:
+    deadline = Deadline(0.05)
+    tasks = [asyncio.create_task(wait(deadline, 10)) for _ in range(50)]
+    outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+    assert {type(outcome) for outcome in outcomes} == {DeadlineExceeded}
+    assert deadline._timer is None
+
+
+async def test_a_deadline_goes_on_when_its_first_is_done() -> None:
+    deadline = Deadline(0.1)
+    quick, slow = (asyncio.create_task(wait(deadline, seconds)) for seconds in (0.01, 10))
+    assert await quick == "done"
+    with pytest.raises(DeadlineExceeded):
+        await slow
+
+
+async def test_who_is_cancelled_is_cancelled() -> None:
+    task = asyncio.create_task(wait(Deadline(0.01), 10))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_an_error_within_comes_out_as_it_is() -> None:
+    with pytest.raises(KeyError), Deadline(1).kept():
+        raise KeyError
+
+
+async def test_a_task_goes_on_after_it_was_interrupted() -> None:
+    deadline = Deadline(0.01)
+    for _ in range(2):
+        with pytest.raises(DeadlineExceeded):
+            await wait(deadline, 10)
+    assert await wait(deadline, 0) == "done"
+
+
+def test_without_a_task_there_is_nobody_to_interrupt() -> None:
+    with pytest.raises(RuntimeError, match="no running event loop"):
+        Deadline(1).kept().__enter__()
