@@ -24,6 +24,7 @@ from app.feedback import FeedbackStore
 from app.guard import Guard
 from app.inventory import Inventory
 from app.journal import Journal
+from app.line import Line
 from app.logs import Lines, configure_logging
 from app.middleware import RequestObserver
 from app.orders import Orders, shared_folder
@@ -108,7 +109,7 @@ def create_app(settings: Settings, *, output: Lines | None = None) -> FastAPI:
                 if shadow is not None:
                     tasks.append(group.create_task(shadow.run(repository.find)))
                 # Where every request is traced, none is turned away before the layers that trace it.
-                yield _share_connections(stack) | ({} if tracing else {"door": Door(room, reader, journal)})
+                yield _for_connections(stack, room, None if tracing else Door(room, reader, journal))
                 for task in tasks:
                     task.cancel()
 
@@ -177,14 +178,16 @@ def _tracing(settings: Settings) -> "Tracing | None":
     return Tracing()
 
 
-def _share_connections(stack: AsyncExitStack) -> dict[str, Any]:
-    """Give what a connection needs to be passed on to another worker, where there are several."""
-    folder = os.environ.get("DIGITSERVE_SHARING_DIR")
-    if folder is None:
-        return {}
-    from app.sharing import Sharing  # noqa: PLC0415 - Windows has no such means
+def _for_connections(stack: AsyncExitStack, room: Room, door: Door | None) -> dict[str, Any]:
+    """Give what `protocol.py` looks for in the lifespan's state."""
+    state: dict[str, Any] = {}
+    if door is not None:
+        state |= {"door": door, "line": Line(room)}
+    if folder := os.environ.get("DIGITSERVE_SHARING_DIR"):  # there are other workers
+        from app.sharing import Sharing  # noqa: PLC0415 - Windows has no such means
 
-    return {"sharing": stack.enter_context(Sharing(Path(folder)))}
+        state["sharing"] = stack.enter_context(Sharing(Path(folder)))
+    return state
 
 
 def _is_not_work(scope: Scope) -> bool:

@@ -25,10 +25,10 @@ class RequestObserver:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started = time.perf_counter()
+        state = scope.setdefault("state", {})
+        started = time.perf_counter() - state.get("waited", 0.0)
         self._journal.begin()
-        request_id = request_id_of(scope)
-        scope.setdefault("state", {})["request_id"] = request_id
+        state["request_id"] = request_id = request_id_of(scope)
         status = 0
 
         async def send_with_id(message: Message) -> None:

@@ -1,11 +1,15 @@
 """HTTP/1.1 as uvicorn speaks it, with the door before it. Knows no reason why anything is refused."""
 
 import asyncio
+import re
+import time
 from functools import partial
 from typing import Any, cast
 
 from starlette.responses import Response
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+
+_LENGTH = re.compile(rb"\r\ncontent-length: *(\d{1,9})\r\n", re.IGNORECASE)
 
 
 class _Answered:
@@ -38,13 +42,18 @@ class _OneWrite:
 class Protocol(HttpToolsProtocol):
     """One connection. What the door refuses is answered before a task is made for it, and its body passed over.
 
-    The lifespan leaves the door in its state, as `door`; there may be none. A request that is out of the ordinary goes
-    past it: the application will refuse it, if need be. Where there are other workers, `sharing` is there too, and has
-    some connections passed on to them.
+    The lifespan leaves the door in its state, as `door`, and the line where small requests wait for their turn, as
+    `line`; there may be none. A request that is out of the ordinary goes past them: the application will refuse it, if
+    need be. Where there are other workers, `sharing` is there too, and has some connections passed on to them.
     """
 
     def __init__(self, *arguments: Any, adopted: bool = False, **named: Any) -> None:  # noqa: ANN401 - they are uvicorn's
         super().__init__(*arguments, **named)
+        self._line = self.app_state.get("line")
+        self._held: bytes | None = None  # a request that waits in the line
+        self._since = 0.0
+        self._brief = False  # whether the request that is coming in is a small picture
+        self._under_way = False  # whether the line counts it
         self._sharing = self.app_state.get("sharing")
         self._adopted = adopted
         self._passed_on = False
@@ -68,7 +77,34 @@ class Protocol(HttpToolsProtocol):
             return
         if self._sharing is not None:
             self._sharing.release()
+        self._held = None
+        self._leave_line()
         super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came in, or hold it back until it is its turn."""
+        if self._held is not None:  # what comes after it waits with it, and no more than that
+            self._held += data
+            self.flow.pause_reading()
+        elif self._line is not None and self._line.is_moving and self._is_idle() and _is_whole_prediction(data):
+            self._unset_keepalive_if_required()
+            self._held, self._since = data, time.perf_counter()
+            self._line.wait(self._begin)
+        else:
+            super().data_received(data)
+
+    def _begin(self) -> None:
+        """Take what was held back."""
+        if self._held is None:  # the connection is gone
+            return
+        held, self._held = self._held, None
+        self.flow.resume_reading()
+        super().data_received(held)
+
+    def shutdown(self) -> None:
+        """Close the connection, once it has got its answer if it waits for one."""
+        self._begin()
+        super().shutdown()
 
     def on_headers_complete(self) -> None:
         """Answer or begin one request, whose body is still to come."""
@@ -81,6 +117,10 @@ class Protocol(HttpToolsProtocol):
         scope["path"] = self.root_path + self.url.partition(b"?")[0].decode("ascii")
         response = door.enter(scope)
         if response is None:
+            if self._since:
+                scope["state"]["waited"] = time.perf_counter() - self._since
+                self._since = 0.0
+            self._brief = scope["path"] == "/predict" and scope["state"]["brief"]
             super().on_headers_complete()
             self.cycle.transport = cast("asyncio.Transport", _OneWrite(self.transport))
             return
@@ -89,12 +129,34 @@ class Protocol(HttpToolsProtocol):
         # keep it from what has been let in, for seconds.
         self.loop.call_soon(self._answer, answered, response)
 
+    def on_message_complete(self) -> None:
+        """Note that a request has come in whole."""
+        if self._brief and self._line is not None:
+            self._brief = False
+            self._under_way = True
+            self._line.enter()
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """Note that a request has been answered."""
+        self._leave_line()
+        super().on_response_complete()
+
+    def _leave_line(self) -> None:
+        if self._under_way and self._line is not None:
+            self._under_way = False
+            self._line.leave()
+
     def _answer(self, answered: RequestResponseCycle, response: Response) -> None:
         headers = (*self.server_state.default_headers, *response.raw_headers)
         lines = b"".join([b"%s: %s\r\n" % header for header in headers])
         self.transport.write(b"%s%s\r\n%s" % (STATUS_LINE[response.status_code], lines, response.body))
         if self.cycle is answered:  # and no other request, sent on its heels, which will say so itself
             self.on_response_complete()
+
+    def _is_idle(self) -> bool:
+        """Tell whether nothing is being answered."""
+        return self.cycle is None or self.cycle.response_complete
 
     def _is_ordinary(self) -> bool:
         """Tell whether this is a POST to a plain path, and the only request, which leaves the connection open."""
@@ -104,9 +166,18 @@ class Protocol(HttpToolsProtocol):
             and self.url.startswith(b"/")
             and self.url.isascii()
             and b"%" not in self.url
-            and (self.cycle is None or self.cycle.response_complete)
+            and self._is_idle()
             and not self.expect_100_continue
             and not parser.should_upgrade()
             and parser.get_http_version() == "1.1"
             and bool(parser.should_keep_alive())
         )
+
+
+def _is_whole_prediction(data: bytes) -> bool:
+    """Tell whether `data` is one whole request for a prediction, by its first line and its length."""
+    if not data.startswith((b"POST /predict ", b"POST /predict?")):
+        return False
+    body = data.find(b"\r\n\r\n") + 4
+    length = _LENGTH.search(data, 0, body)
+    return length is not None and body + int(length[1]) == len(data)

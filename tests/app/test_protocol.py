@@ -1,6 +1,7 @@
 """The protocol on a real server and real connections, with a door that says what a test wants."""
 
 import asyncio
+import gc
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -14,6 +15,8 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Scope
 
+from app.admission import Room
+from app.line import UNDER_WAY, Line
 from app.protocol import Protocol
 
 pytestmark = pytest.mark.anyio
@@ -30,6 +33,7 @@ class Door:
 
     def enter(self, scope: Scope) -> Response | None:
         self.asked.append(scope["path"])
+        scope["state"]["brief"] = True
         return None if self.is_open else Response(b"closed", 503, {"retry-after": "1"})
 
 
@@ -38,11 +42,16 @@ def door() -> Door:
     return Door()
 
 
+@pytest.fixture
+def line() -> Line:
+    return Line(Room(1000))
+
+
 Connect = Callable[[], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]
 
 
 @pytest.fixture
-async def connect(door: Door) -> AsyncIterator[Connect]:
+async def connect(door: Door, line: Line) -> AsyncIterator[Connect]:
     """Give what opens a connection to a server that repeats what it is sent."""
 
     async def echo(request: Request) -> Response:
@@ -51,8 +60,8 @@ async def connect(door: Door) -> AsyncIterator[Connect]:
         return PlainTextResponse(body)
 
     @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[dict[str, Door]]:
-        yield {"door": door}
+    async def lifespan(_: Starlette) -> AsyncIterator[dict[str, object]]:
+        yield {"door": door, "line": line}
 
     async def send_pieces(_: Request) -> Response:
         async def pieces() -> AsyncIterator[bytes]:
@@ -61,7 +70,12 @@ async def connect(door: Door) -> AsyncIterator[Connect]:
 
         return StreamingResponse(pieces())
 
-    routes = [Route("/echo", echo, methods=["GET", "POST"]), Route("/pieces", send_pieces, methods=["POST"])]
+    async def wait(request: Request) -> Response:
+        await asyncio.sleep(0.05)
+        return PlainTextResponse(f"{request.state.waited:.3f}" if hasattr(request.state, "waited") else "at once")
+
+    predict = Route("/predict", wait, methods=["POST"])
+    routes = [predict, Route("/echo", echo, methods=["GET", "POST"]), Route("/pieces", send_pieces, methods=["POST"])]
     app = Starlette(routes=routes, lifespan=lifespan)
     server = uvicorn.Server(uvicorn.Config(app, http=Protocol, port=0, log_config=None))
     running = asyncio.create_task(server.serve())
@@ -176,6 +190,90 @@ async def test_no_answer_is_written_while_there_is_more_to_read(
         while len(written) < 5:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     assert before == [0] * 5
+    writer.close()
+
+
+PREDICT = POST.replace(b"/echo", b"/predict")
+
+
+async def test_small_predictions_wait_for_their_turn(
+    connect: Connect, door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.line.UNDER_WAY", 2)
+    door.is_open = True
+    connections = [await connect() for _ in range(6)]
+    for _, writer in connections:
+        writer.write(PREDICT)
+        await asyncio.sleep(0.002)
+    answers = [float((await answer(reader))[1].replace(b"at once", b"0")) for reader, _ in connections]
+    assert answers[:2] == [0, 0]
+    assert 0.02 < answers[2] <= answers[3] < answers[4] <= answers[5] < 5
+    for _, writer in connections:
+        writer.close()
+
+
+async def test_what_is_no_small_prediction_does_not_wait(connect: Connect, door: Door, line: Line) -> None:
+    keep_busy(line)
+    door.is_open = True
+    reader, writer = await connect()
+    writer.write(POST)
+    assert await answer(reader) == (200, b"body")
+    slow = PREDICT.removesuffix(b"dy")  # which might never come
+    writer.write(slow)
+    await asyncio.sleep(0.02)
+    writer.write(b"dy")
+    assert await answer(reader) == (200, b"at once")
+    writer.close()
+
+
+def keep_busy(line: Line) -> None:
+    """Have so many under way that nobody's turn comes."""
+    for _ in range(UNDER_WAY):
+        line.enter()
+
+
+async def test_what_comes_behind_one_that_waits_waits_too(connect: Connect, door: Door, line: Line) -> None:
+    keep_busy(line)
+    door.is_open = True
+    reader, writer = await connect()
+    writer.write(PREDICT)
+    await asyncio.sleep(0.02)
+    writer.write(POST)
+    await asyncio.sleep(0.02)
+    assert door.asked == []
+    line.leave()
+    status, waited = await answer(reader)
+    assert status == 200
+    assert float(waited) >= 0.04
+    assert await answer(reader) == (200, b"body")
+    writer.close()
+
+
+async def test_who_left_while_it_waited_harms_nobody(connect: Connect, door: Door, line: Line) -> None:
+    keep_busy(line)
+    door.is_open = True
+    (_, gone), (reader, writer) = await connect(), await connect()
+    for each in (gone, writer):
+        each.write(PREDICT)
+        await asyncio.sleep(0.02)
+    gone.transport.abort()
+    await asyncio.sleep(0.02)
+    line.leave()
+    assert (await answer(reader))[0] == 200
+    assert door.asked == ["/predict"]
+    writer.close()
+
+
+async def test_a_stop_answers_those_that_wait(connect: Connect, door: Door, line: Line) -> None:
+    keep_busy(line)
+    door.is_open = True
+    reader, writer = await connect()
+    writer.write(PREDICT)
+    await asyncio.sleep(0.02)
+    (protocol,) = (each for each in gc.get_objects() if isinstance(each, Protocol) and each._held)
+    protocol.shutdown()
+    assert (await answer(reader))[0] == 200
+    assert await reader.read() == b""  # and the connection is closed
     writer.close()
 
 
