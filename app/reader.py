@@ -12,6 +12,8 @@ from imaging import Reading, is_brief, read_picture
 _FIRST_GUESS_SECONDS = 0.01
 """What a large picture takes to read, until some have been: about a megapixel."""
 _NEWEST_SHARE = 0.2
+_NEVER_TOO_MANY = 2
+"""Two may wait however long they take, so that few people with very large pictures are not in each other's way."""
 
 
 class Observer(Protocol):
@@ -45,8 +47,9 @@ class Reader:
             expected: how many large pictures are on their way or here already, where that is known.
 
         """
-        wait_seconds = max(self._waiting, expected) * self._mean_seconds
-        if wait_seconds <= self._longest_wait_seconds:
+        before = max(self._waiting, expected)
+        wait_seconds = before * self._mean_seconds
+        if before < _NEVER_TOO_MANY or wait_seconds <= self._longest_wait_seconds:
             return None
         return Overloaded(
             f"The service is busy: the picture would wait {wait_seconds:.1f} seconds before it is read. "

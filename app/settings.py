@@ -121,8 +121,12 @@ class Settings(BaseSettings):
     max_files: Annotated[int, Field(ge=1, le=1024, description="Most pictures in one batch request, 1 to 1024.")] = 64
     longest_wait_seconds: Annotated[
         float,
-        Field(ge=0.001, le=600, description="Longest wait before a large picture is read, 0.001 to 600; past it 503."),
-    ] = 0.1
+        Field(
+            ge=0.001,
+            le=600,
+            description="Longest wait before a large picture is read if two are before it, 0.001 to 600; past it 503.",
+        ),
+    ] = 0.04
     most_at_once: Annotated[
         int,
         Field(ge=1, le=100_000, description="Most requests that one worker answers at once, 1 to 100000; past it 503."),

@@ -89,6 +89,12 @@ async def test_what_is_on_its_way_is_waited_for_too() -> None:
         await asyncio.gather(*readings)
 
 
+async def test_two_large_pictures_may_wait_however_long_they_take() -> None:
+    async with Reader(max_pixels=10**6, longest_wait_seconds=0.001, observer=Diary()) as reader:
+        assert reader.refusal(expected=1) is None  # though one takes ten times that
+        assert reader.refusal(expected=2) is not None
+
+
 async def test_a_large_picture_is_refused_that_would_wait_too_long() -> None:
     async with Reader(max_pixels=10**6, longest_wait_seconds=0.015, observer=Diary()) as reader:
         readings = [asyncio.create_task(reader.read(noise(400))) for _ in range(2)]
