@@ -89,6 +89,14 @@ class Comparison(_Strict):
     forced: bool
 
 
+class Teacher(_Strict):
+    """The published version that this one learnt from."""
+
+    name: str
+    version: Annotated[int, Field(ge=1)]
+    files: Annotated[dict[str, Sha256], Field(min_length=1)]
+
+
 class Software(_Strict):
     """The versions that made the artefact."""
 
@@ -127,4 +135,5 @@ class Card(_Strict):
     software: Software
     corrupted: dict[str, Share] | None = None
     comparison: Comparison | None = None
+    teacher: Teacher | None = None
     self_test: SelfTest | None = None

@@ -22,7 +22,7 @@ from training.results import results_table
 from training.robustness import measure_robustness, robustness_table
 from training.sources import Source, join, load_sources
 from training.terminal import progress_bar, summary, told_plainly, write_figure
-from training.versions import find_named, find_version
+from training.versions import find_named, find_teacher, find_version
 from training.workspace import checkpoint_path, only_run
 
 if TYPE_CHECKING:
@@ -100,6 +100,13 @@ def train(  # noqa: PLR0913, PLR0917 (each is an option of the command)
         Path | None, typer.Option(help="Also draw curves and confusion into this folder, as PNGs.")
     ] = None,
     *,
+    without_teacher: Annotated[
+        bool,
+        typer.Option(
+            "--without-teacher",
+            help="Learn from labels alone. [the convnet learns from what convnet/3 says, too]",
+        ),
+    ] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Publish whatever the gate says; the card keeps that.")
     ] = False,
@@ -116,7 +123,11 @@ def train(  # noqa: PLR0913, PLR0917 (each is an option of the command)
             "also_share": also_share,
         }
         chosen: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
+        if without_teacher:
+            chosen["distillation"] = None
         configs = [replace(DEFAULTS[name], seed=seed, **chosen) for name in MODEL_NAMES if name in (names or ())]
+        for distillation in filter(None, (config.distillation for config in configs)):
+            find_teacher(models, distillation.teacher)  # or say now that it is not there, and not after minutes
         with only_run(models):
             examples = load_mnist(mnist)
             sources = read_sources(also or [], examples)
@@ -140,7 +151,7 @@ def teach(  # noqa: PLR0913 (what the command was told)
 
     kept_in = checkpoint_path(models, config.model)
     with progress_bar(config.iterations, config.model) as on_progress:
-        made = run.train(config, mnist, on_progress, sources, kept_in=kept_in)
+        made = run.train(config, mnist, on_progress, sources, models=models, kept_in=kept_in)
     typer.echo(summary(made.card["test"]))
     if figures:
         write_figures(made, figures)

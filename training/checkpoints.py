@@ -70,9 +70,12 @@ class Checkpoint:
         self.path.unlink(missing_ok=True)
 
 
-def fingerprint(config: TrainingConfig, examples: Examples, software: dict[str, str]) -> str:
-    """Give a digest of all that the weights depend on: the configuration, what is learnt from, and the software."""
-    digest = hashlib.sha256(json.dumps([config.as_json(), software], sort_keys=True).encode())
+def fingerprint(config: TrainingConfig, examples: Examples, made_with: dict[str, str]) -> str:
+    """Give a digest of all that the weights depend on: the configuration, what is learnt from, and what with.
+
+    The latter are the versions of the software, and the digests of the teacher's files, if there is one.
+    """
+    digest = hashlib.sha256(json.dumps([config.as_json(), made_with], sort_keys=True).encode())
     digest.update(examples.images.tobytes())
     digest.update(examples.labels.tobytes())
     return digest.hexdigest()

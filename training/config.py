@@ -1,6 +1,6 @@
 """The configuration of a training run, and the defaults of both models. Plain values: knows no data and no network."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, get_args
 
 from training.errors import ConfigError
@@ -36,6 +36,23 @@ class Disturbance:
 
 
 @dataclass(frozen=True)
+class Distillation:
+    """What a network learns from a version that is published, its teacher (Hinton et al. 2015, arXiv:1503.02531)."""
+
+    teacher: str
+    """Its model and version, such as convnet/3, in the folder where the new version is to be published."""
+    temperature: float
+    """What the logarithms of its probabilities are divided by: above 1, it says more of the digits it did not read."""
+    share: float
+    """How much of a target is what the teacher says, where it reads the label; the rest of it is the label."""
+
+    def __post_init__(self) -> None:
+        """Refuse values that no run could use."""
+        _require(self.temperature > 0, "temperature", self.temperature, "a number above 0")
+        _require(0 < self.share <= 1, "share", self.share, "more than 0 and at most 1")
+
+
+@dataclass(frozen=True)
 class TrainingConfig:
     """Everything that a run depends on besides the data: the same configuration gives the same weights."""
 
@@ -64,6 +81,8 @@ class TrainingConfig:
     augmentation: Augmentation | None = None
     disturbance: Disturbance | None = None
     """With it, a network learns from each batch twice over: as it is, and disturbed."""
+    distillation: Distillation | None = None
+    """With it, a network learns from a teacher as well. None: it learns from the labels alone."""
     abstained: float = 0.0015
     """The share of the validation digits that each threshold of abstention gives up."""
     drawn_digits: int = 0
@@ -113,4 +132,7 @@ CONVNET = TrainingConfig(
     drawn_digits=2_000,
     drawn_no_digits=3_000,
 )
-DEFAULTS: dict[ModelName, TrainingConfig] = {"softmax": SOFTMAX, "convnet": CONVNET}
+"""The convnet of the lesson, which needs nothing but the data."""
+DISTILLED = replace(CONVNET, distillation=Distillation(teacher="convnet/3", temperature=2.0, share=0.7))
+"""The convnet that is published."""
+DEFAULTS: dict[ModelName, TrainingConfig] = {"softmax": SOFTMAX, "convnet": DISTILLED}

@@ -108,7 +108,13 @@ def _rename_to_next_version(staging: Path, card: dict[str, Any]) -> Path:
 
 
 def load(folder: Path) -> tuple[Predict, dict[str, Any]]:
-    """Give the `serving_default` of an artefact and its card, or raise ArtefactError if its files are not its own."""
+    """Give the `serving_default` of an artefact and its card; raises what `read_card` does."""
+    card = read_card(folder)
+    return load_signature(folder), card
+
+
+def read_card(folder: Path) -> dict[str, Any]:
+    """Give the card of an artefact, or raise ArtefactError if the files are not those that it names."""
     try:
         card: dict[str, Any] = json.loads((folder / CARD).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -119,7 +125,7 @@ def load(folder: Path) -> tuple[Predict, dict[str, Any]]:
     if differing:
         msg = f"{folder} does not match the digests in its {CARD}: {', '.join(differing)}. Publish the model anew."
         raise ArtefactError(msg)
-    return load_signature(folder), card
+    return card
 
 
 def load_signature(folder: Path) -> Predict:

@@ -15,6 +15,7 @@ from training.data import Examples, Images
 from training.disturbances import disturb
 from training.evaluate import accuracy
 from training.networks import Network, scale
+from training.teacher import Teacher
 
 VALIDATION_INTERVAL = 250
 STEPS_PER_CALL = 50  # enough to hide the cost of a call, few enough to stop soon after Ctrl-C
@@ -34,7 +35,7 @@ class HistoryPoint:
         return asdict(self)
 
 
-def run_training_loop(  # noqa: PLR0913 (what the lesson is made of, and two who follow it)
+def run_training_loop(  # noqa: PLR0913 (what the lesson is made of, two who follow it, and one who helps)
     network: Network,
     train: Examples,
     validation: Examples,
@@ -42,15 +43,17 @@ def run_training_loop(  # noqa: PLR0913 (what the lesson is made of, and two who
     on_progress: Callable[[int, HistoryPoint | None], None] = lambda _iteration, _point: None,
     *,
     checkpoint: Checkpoint | None = None,
+    teacher: Teacher | None = None,
 ) -> list[HistoryPoint]:
     """Teach the network, in place, and give the training curves.
 
     `on_progress` hears how many iterations are done, and the point of the curves reached last. With a checkpoint, a
-    run that was killed goes on from the last point of its curves, to the same weights as if it had not been.
+    run that was killed goes on from the last point of its curves, to the same weights as if it had not been. With a
+    teacher, the network learns from what that says as well as from the labels.
     """
     optimizer = build_optimizer(config)
     optimizer.build(network.trainable_variables)
-    take_steps = compile_steps(network, optimizer, train, config)
+    take_steps = compile_steps(network, optimizer, train, config, teacher)
     answer = tf.function(network)
     variables = [*network.variables, *optimizer.variables]
     done, history = restore(variables, checkpoint)
@@ -90,12 +93,9 @@ def cross_entropy(logits: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
     return tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(labels=targets, logits=logits))
 
 
-def learn_twice(
-    network: Network, inputs: tf.Tensor, disturbed: tf.Tensor, targets: tf.Tensor, weight: float
-) -> tf.Tensor:
-    """Give the mean cross-entropy of a batch as it is and disturbed, [B, 28, 28] each, the latter with a weight."""
-    logits = network(tf.concat([inputs, disturbed], axis=0), training=True)  # [2 B, 10]
-    plain_loss, disturbed_loss = (cross_entropy(half, targets) for half in tf.split(logits, 2))
+def cross_entropy_of_both(logits: tf.Tensor, targets: tf.Tensor, weight: float) -> tf.Tensor:
+    """Give the mean cross-entropy of a batch and, with a weight, of its disturbed copy behind it: [2 B, 10] each."""
+    plain_loss, disturbed_loss = map(cross_entropy, tf.split(logits, 2), tf.split(targets, 2))
     return (plain_loss + weight * disturbed_loss) / (1 + weight)
 
 
@@ -135,7 +135,11 @@ def build_optimizer(config: TrainingConfig) -> tf.keras.optimizers.Optimizer:
 
 
 def compile_steps(
-    network: Network, optimizer: tf.keras.optimizers.Optimizer, train: Examples, config: TrainingConfig
+    network: Network,
+    optimizer: tf.keras.optimizers.Optimizer,
+    train: Examples,
+    config: TrainingConfig,
+    teacher: Teacher | None = None,
 ) -> Callable[[tf.Tensor, int], tf.Tensor]:
     """Compile many steps of training into one graph, with the data on the device beside it.
 
@@ -145,17 +149,22 @@ def compile_steps(
     images = tf.constant(train.images)  # [n, 28, 28]
     targets = tf.constant(train.targets)  # [n, 10]
 
-    def take_step(batch: tf.Tensor, batch_targets: tf.Tensor, iteration: tf.Tensor) -> tf.Tensor:
+    def take_step(batch: tf.Tensor, labels: tf.Tensor, iteration: tf.Tensor) -> tf.Tensor:
         inputs = scale(batch)  # [B, 28, 28]
-        smoothed = smooth(batch_targets, config.label_smoothing)  # [B, 10]
         if config.augmentation:
             inputs = augment(inputs, config.augmentation, seed=[config.seed, iteration])
+        if config.disturbance:
+            disturbed = disturb(inputs, config.disturbance, seed=[config.seed, -1 - iteration])
+            inputs, labels = tf.concat([inputs, disturbed], axis=0), tf.concat([labels, labels], axis=0)  # [2 B, ...]
+        learnt = smooth(labels, config.label_smoothing)
+        if teacher:
+            learnt = teacher.teach(inputs, labels, learnt)
         with tf.GradientTape() as tape:
+            logits = network(inputs, training=True)
             if config.disturbance:
-                disturbed = disturb(inputs, config.disturbance, seed=[config.seed, -1 - iteration])
-                loss = learn_twice(network, inputs, disturbed, smoothed, config.disturbance.weight)
+                loss = cross_entropy_of_both(logits, learnt, config.disturbance.weight)
             else:
-                loss = cross_entropy(network(inputs, training=True), smoothed)
+                loss = cross_entropy(logits, learnt)
         gradients = tape.gradient(loss, network.trainable_variables)
         optimizer.apply(gradients, network.trainable_variables)
         return loss

@@ -26,7 +26,8 @@ from training.loop import HistoryPoint, run_training_loop
 from training.networks import Network, build_affine, build_convnet, count_multiply_adds, count_parameters
 from training.robustness import measure_robustness
 from training.sources import Source, mix
-from training.versions import find_version, versions
+from training.teacher import load_teacher
+from training.versions import find_teacher, find_version, versions
 
 
 @dataclass(frozen=True)
@@ -38,26 +39,34 @@ class Run:
     card: dict[str, Any]
 
 
-def train(
+def train(  # noqa: PLR0913 (what a run is made of, and where it finds and keeps things)
     config: TrainingConfig,
     mnist: Mnist,
     on_progress: Callable[[int, HistoryPoint | None], None] = lambda _iteration, _point: None,
     also: Sequence[Source] = (),
     *,
+    models: Path = Path("models"),
     kept_in: Path | None = None,
 ) -> Run:
     """Teach a network, calibrate it on the validation part and report on the test part; publishes nothing.
 
-    It learns from what the sources in `also` have beside MNIST, but for what they hold back. How far it has come is
-    kept in a file, if one is named, and the same run goes on from there.
+    It learns from what the sources in `also` have beside MNIST, but for what they hold back, and from the teacher that
+    the configuration names, if it names one, which `models` must hold. How far it has come is kept in a file, if one
+    is named, and the same run goes on from there.
     The same configuration on the same machine gives the same weights, bit for bit.
+    Raises ArtefactError if the teacher is not there, or not what its card says.
     """
+    distillation = config.distillation
+    teacher = load_teacher(find_teacher(models, distillation.teacher), distillation) if distillation else None
     tf.config.experimental.enable_op_determinism()
     tf.keras.utils.set_random_seed(config.seed)
     network = build_affine() if config.model == "softmax" else build_convnet(config.seed)
     learnt = mix(with_drawings(mnist.train, config), also, config.also_share)
-    checkpoint = Checkpoint(kept_in, fingerprint(config, learnt, software())) if kept_in else None
-    history = run_training_loop(network, learnt, mnist.validation, config, on_progress, checkpoint=checkpoint)
+    made_with = {**software(), **(teacher.card["files"] if teacher else {})}
+    checkpoint = Checkpoint(kept_in, fingerprint(config, learnt, made_with)) if kept_in else None
+    history = run_training_loop(
+        network, learnt, mnist.validation, config, on_progress, checkpoint=checkpoint, teacher=teacher
+    )
 
     published = network.folded()
     logits, _ = export.answer(export.Servable(published, temperature=1.0).predict, mnist.validation.images)
@@ -89,6 +98,8 @@ def train(
         "software": software(),
         "self_test": record_answers(servable),
     }
+    if teacher:
+        card["teacher"] = teacher.as_json()
     if config.bar_corrupted:
         card["corrupted"] = measure_robustness(partial(export.answer, servable.predict), mnist.test)
     return Run(network, servable, card)

@@ -53,6 +53,18 @@ def find_named(models: Path, named: str) -> Path:
     return find_version(models, name, int(version) if version else None)
 
 
+def find_teacher(models: Path, named: str) -> Path:
+    """Give the folder of the version that another is to learn from, as `find_named` does, or raise ArtefactError."""
+    try:
+        return find_named(models, named)
+    except ArtefactError as error:
+        msg = (
+            f"The teacher {named} is not in {models}, where it was to be learnt from. {error} "
+            "Put it there, or learn without one: --without-teacher"
+        )
+        raise ArtefactError(msg) from error
+
+
 def rollback(models: Path, name: str) -> Path:
     """Withdraw the highest version of a model, and give the folder of the one that is served now.
 

@@ -14,6 +14,7 @@ NEED_TENSORFLOW = {
     "test_loop.py",
     "test_networks.py",
     "test_run.py",
+    "test_teacher.py",
 }
 
 

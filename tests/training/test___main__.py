@@ -145,6 +145,14 @@ def test_a_source_that_there_is_not_stops_the_start(run: Run) -> None:
     assert result.stderr == "Error: nowhere is no folder. Name one that holds pictures.\n"
 
 
+def test_a_teacher_that_there_is_not_stops_the_start(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "import_tensorflow", stop)
+    result = run("train")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: The teacher convnet/3 is not in models")
+    assert run("train", "--without-teacher").exit_code == run("train", "softmax").exit_code == 130
+
+
 @pytest.mark.slow
 def test_a_run_below_its_bar_exits_1(run: Run, tmp_path: Path) -> None:
     result = run("train", "softmax", "--iterations", "1")
@@ -156,7 +164,7 @@ def test_a_run_below_its_bar_exits_1(run: Run, tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.mnist
 def test_ctrl_c_while_it_learns_publishes_nothing(tmp_path: Path) -> None:
-    arguments = [sys.executable, "-m", "training", "train", "convnet", "--models", str(tmp_path)]
+    arguments = [sys.executable, "-m", "training", "train", "convnet", "--without-teacher", "--models", str(tmp_path)]
     with subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True, env={**os.environ, "COLUMNS": "80"}) as process:  # noqa: S603 (ours)
         assert process.stderr
         seen = ""

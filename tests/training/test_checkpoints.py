@@ -74,6 +74,7 @@ def test_the_fingerprint_is_of_all_that_the_weights_depend_on() -> None:
         fingerprint(SOFTMAX, examples[:19], software),
         fingerprint(SOFTMAX, replace(examples, labels=examples.labels[::-1]), software),
         fingerprint(SOFTMAX, examples, {"tensorflow": "3"}),
+        fingerprint(SOFTMAX, examples, {**software, "saved_model.pb": "0" * 64}),
     ]
-    assert len(set(prints)) == 5
+    assert len(set(prints)) == 6
     assert fingerprint(SOFTMAX, draw_examples(20), software) == prints[0]

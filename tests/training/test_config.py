@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from training.config import CONVNET, DEFAULTS, MODEL_NAMES, SOFTMAX
+from training.config import CONVNET, DEFAULTS, DISTILLED, MODEL_NAMES, SOFTMAX, Distillation
 from training.errors import ConfigError
 
 
@@ -25,10 +25,17 @@ def test_a_bad_value_is_named_with_what_was_expected(name: str, value: float) ->
         replace(SOFTMAX, **{name: value})
 
 
+@pytest.mark.parametrize(("name", "value"), [("temperature", 0.0), ("share", 0.0), ("share", 1.1)])
+def test_a_bad_value_of_distillation_is_named_too(name: str, value: float) -> None:
+    with pytest.raises(ConfigError, match=rf"^{name} is {value}; it must be "):
+        Distillation(**{"teacher": "convnet/3", "temperature": 2.0, "share": 0.5, name: value})
+
+
 def test_a_configuration_survives_json() -> None:
-    kept = json.loads(json.dumps(CONVNET.as_json()))
-    assert kept == CONVNET.as_json()
-    assert kept["augmentation"]["rotation"] == CONVNET.augmentation.rotation
+    kept = json.loads(json.dumps(DISTILLED.as_json()))
+    assert kept == DISTILLED.as_json()
+    assert kept["augmentation"]["rotation"] == DISTILLED.augmentation.rotation
+    assert kept["distillation"]["teacher"] == DISTILLED.distillation.teacher
 
 
 def test_each_model_has_defaults_of_its_own_name() -> None:
@@ -39,3 +46,9 @@ def test_the_lesson_s_own_numbers_stand() -> None:
     assert (SOFTMAX.optimizer, SOFTMAX.batch_size, SOFTMAX.iterations) == ("sgd", 100, 10_000)
     assert (CONVNET.optimizer, CONVNET.batch_size, CONVNET.iterations) == ("rmsprop", 100, 5_001)
     assert CONVNET.learning_rate == 1e-3
+    assert CONVNET.distillation is None
+
+
+def test_what_is_published_differs_from_the_lesson_by_its_teacher_alone() -> None:
+    assert replace(DEFAULTS["convnet"], distillation=None) == CONVNET
+    assert DEFAULTS["convnet"].distillation

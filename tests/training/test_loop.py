@@ -6,20 +6,21 @@ import pytest
 import tensorflow as tf
 
 from training.checkpoints import Checkpoint
-from training.config import CONVNET, SOFTMAX
+from training.config import CONVNET, SOFTMAX, Distillation
 from training.data import Mnist
 from training.evaluate import accuracy
 from training.loop import (
     HistoryPoint,
     build_optimizer,
     cross_entropy,
+    cross_entropy_of_both,
     draw_batches,
-    learn_twice,
     run_testing_loop,
     run_training_loop,
     smooth,
 )
 from training.networks import ConvolutionShape, Network, build_affine, build_convnet, scale
+from training.teacher import Teacher
 
 pytestmark = pytest.mark.slow
 
@@ -35,14 +36,9 @@ def test_cross_entropy_is_the_mean_surprise_in_nats() -> None:
 
 @pytest.mark.parametrize(("weight", "expected"), [(0.0, np.log(2)), (1.0, (np.log(2) + np.log(4)) / 2)])
 def test_the_disturbed_half_counts_by_its_weight(weight: float, expected: float) -> None:
-    plain, disturbed = tf.constant([[0.5, 0.5]]), tf.constant([[0.25, 0.75]])
-    targets = tf.constant([[1.0, 0.0]])
-
-    def network(images: tf.Tensor, *, training: bool) -> tf.Tensor:
-        assert training
-        return tf.math.log(images)
-
-    assert float(learn_twice(network, plain, disturbed, targets, weight)) == pytest.approx(expected, rel=1e-5)
+    logits = tf.math.log([[0.5, 0.5], [0.25, 0.75]])
+    targets = tf.constant([[1.0, 0.0], [1.0, 0.0]])
+    assert float(cross_entropy_of_both(logits, targets, weight)) == pytest.approx(expected, rel=1e-5)
 
 
 def test_smoothing_spreads_a_share_over_all_ten() -> None:
@@ -101,6 +97,41 @@ def test_one_step_of_descent_is_the_gradient_times_the_rate(bars: Mnist) -> None
     vectors = bars.train.vectors / 255
     gradient = vectors.T @ (0.1 - bars.train.targets) / 500  # from zeros, each digit has 0.1
     np.testing.assert_allclose(network.weights, -0.5 * gradient, atol=1e-6)
+
+
+def test_what_a_teacher_says_is_learnt(bars: Mnist) -> None:
+    """Its digits are the labels; but beside each it sees the next one, which the labels never say."""
+    config = replace(QUICK, learning_rate=0.5)
+    once_over, beside = np.eye(10, dtype=np.float32), np.eye(10, dtype=np.float32)[(np.arange(10) + 1) % 10]
+    rows = tf.constant([4 + 2 * digit for digit in range(10)])  # where the bar of each digit is
+
+    def read(images: tf.Tensor) -> tf.Tensor:
+        digits = tf.argmax(tf.gather(tf.reduce_mean(images, axis=2), rows, axis=1), axis=1)
+        return tf.gather(tf.constant(0.6 * once_over + 0.4 * beside), digits)
+
+    def second_guesses(teacher: Teacher | None) -> float:
+        network = build_affine()
+        run_training_loop(network, bars.train, bars.validation, config, teacher=teacher)
+        second = np.argsort(run_testing_loop(network, bars.validation.images), axis=1)[:, -2]
+        return float(np.mean(second == (bars.validation.labels + 1) % 10))
+
+    teacher = Teacher({}, read, Distillation("bars/1", temperature=1.0, share=1.0))
+    assert second_guesses(None) < 0.5
+    assert second_guesses(teacher) > 0.95
+
+
+def test_a_teacher_sees_the_disturbed_copies_too(bars: Mnist) -> None:
+    seen: list[int] = []
+
+    def read(images: tf.Tensor) -> tf.Tensor:
+        seen.append(images.shape[0])
+        return tf.fill([tf.shape(images)[0], 10], 0.1)
+
+    network = build_convnet(1, (ConvolutionShape(4, stride=2),))
+    teacher = Teacher({}, read, Distillation("bars/1", temperature=1.0, share=0.5))
+    config = replace(CONVNET, iterations=1, batch_size=20)
+    run_training_loop(network, bars.train, bars.validation, config, teacher=teacher)
+    assert seen == [40]
 
 
 @pytest.mark.parametrize("model", ["softmax", "convnet"])

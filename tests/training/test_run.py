@@ -8,11 +8,12 @@ import pytest
 
 from app.card import Card
 from training import run
-from training.config import CONVNET, SOFTMAX
+from training.config import CONVNET, SOFTMAX, Distillation
 from training.data import NOT_A_DIGIT, Examples, Mnist
-from training.errors import BarMissed, GateClosed
+from training.errors import ArtefactError, BarMissed, GateClosed
 from training.evaluate import accuracy, softmax
-from training.export import Servable, answer
+from training.export import Servable, answer, digests
+from training.loop import HistoryPoint
 from training.networks import build_convnet
 from training.sources import Source
 
@@ -88,6 +89,49 @@ def test_what_else_is_learnt_from_is_learnt(bars: Mnist) -> None:
     without, with_it = (run.train(config, bars, also=also).servable.predict for also in ([], [source]))
     images, labels = bars.test.images[:, ::-1], 9 - bars.test.labels
     assert accuracy(answer(without, images)[0], labels) < 0.5 < accuracy(answer(with_it, images)[0], labels)
+
+
+def test_the_card_says_who_taught(made: run.Run, bars: Mnist, tmp_path: Path) -> None:
+    teacher = published(replace(made, card={**made.card, "training": {"bar": 0.0}}), tmp_path, bars)
+    config = replace(
+        SOFTMAX, iterations=10, bar=0.0, distillation=Distillation("convnet/1", temperature=1.0, share=0.5)
+    )
+    folder = published(run.train(config, bars, models=tmp_path), tmp_path, bars)
+    card = Card.model_validate_json((folder / "model.json").read_bytes())
+    assert card.teacher
+    assert (card.teacher.name, card.teacher.version, card.teacher.files) == ("convnet", 1, digests(teacher))
+    assert "teacher" not in made.card
+
+
+def test_a_teacher_is_looked_for_where_the_run_is_published(bars: Mnist, tmp_path: Path) -> None:
+    config = replace(SOFTMAX, distillation=Distillation("convnet/1", temperature=1.0, share=0.5))
+    with pytest.raises(ArtefactError, match=r"^The teacher convnet/1 is not in "):
+        run.train(config, bars, models=tmp_path)
+
+
+def test_a_run_does_not_go_on_with_another_teacher(
+    made: run.Run, bars: Mnist, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.loop.VALIDATION_INTERVAL", 50)
+    config = replace(SOFTMAX, iterations=100, distillation=Distillation("convnet/1", temperature=1.0, share=0.5))
+    untaught = build_convnet(seed=1).folded()
+    made = replace(made, card={**made.card, "training": {"bar": 0.0}})
+    other = replace(made, network=untaught, servable=Servable(untaught, 1.0))
+
+    def begins_at(teacher: run.Run, models: Path) -> int:
+        if not models.exists():
+            published(teacher, models, bars)
+        heard: list[int] = []
+
+        def hear(done: int, _point: HistoryPoint | None) -> None:
+            heard.append(done)
+
+        run.train(config, bars, hear, models=models, kept_in=tmp_path / "kept.npz")
+        return min(heard, default=config.iterations)
+
+    assert begins_at(made, tmp_path / "one") == 50
+    assert begins_at(made, tmp_path / "one") == 100  # all of it was kept
+    assert begins_at(other, tmp_path / "two") == 50
 
 
 def test_a_published_run_checks_out(made: run.Run, bars: Mnist, tmp_path: Path) -> None:

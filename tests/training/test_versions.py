@@ -3,7 +3,16 @@ from pathlib import Path
 import pytest
 
 from training.errors import ArtefactError
-from training.versions import find_named, find_version, next_version, promote, rollback, versions, withdrawn
+from training.versions import (
+    find_named,
+    find_teacher,
+    find_version,
+    next_version,
+    promote,
+    rollback,
+    versions,
+    withdrawn,
+)
 
 
 @pytest.fixture
@@ -34,6 +43,14 @@ def test_what_is_not_there_is_said_with_what_is(models: Path) -> None:
         find_named(models, "other")
     with pytest.raises(ArtefactError, match="'tiny/two' is no version"):
         find_named(models, "tiny/two")
+
+
+def test_a_teacher_that_is_not_there_is_said_with_what_to_do(models: Path) -> None:
+    assert find_teacher(models, "tiny/9") == models / "tiny" / "9"
+    with pytest.raises(
+        ArtefactError, match=r"^The teacher tiny/3 is not in .* versions: 2, 9, 10\..*--without-teacher$"
+    ):
+        find_teacher(models, "tiny/3")
 
 
 def test_a_rollback_withdraws_the_highest_whose_number_is_not_used_again(models: Path) -> None:
