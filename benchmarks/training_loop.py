@@ -28,7 +28,7 @@ def main() -> None:
     network = build_affine() if spec["model"] == "softmax" else build_convnet(config.seed)
     optimizer = build_optimizer(config)
     optimizer.build(network.trainable_variables)
-    take_steps = compile_steps(network, optimizer, train, config)
+    take_steps = compile_steps(network, optimizer, train, config)  # without a teacher, as the others learn
 
     times = []
     for stretch in range(spec["stretches"] + 1):  # the first is for compiling

@@ -47,11 +47,12 @@ class ConvolutionShape:
 
 
 CONVNET_SHAPES = (
-    ConvolutionShape(16),  # [B, 28, 28, 1] -> [B, 26, 26, 16]
-    ConvolutionShape(32, stride=2),  # -> [B, 12, 12, 32]
-    ConvolutionShape(48),  # -> [B, 10, 10, 48]
-    ConvolutionShape(80, stride=2),  # -> [B, 4, 4, 80]
-    ConvolutionShape(128),  # -> [B, 2, 2, 128]
+    # Wide at once: maps of nearly the image's size cost more to write and read again than the arithmetic in them.
+    ConvolutionShape(32, width=5, stride=2),  # [B, 28, 28, 1] -> [B, 12, 12, 32]
+    ConvolutionShape(32),  # -> [B, 10, 10, 32]
+    ConvolutionShape(32),  # -> [B, 8, 8, 32]
+    ConvolutionShape(64, stride=2),  # -> [B, 3, 3, 64]
+    ConvolutionShape(96),  # -> [B, 1, 1, 96]
 )
 
 

@@ -49,6 +49,8 @@ def test_the_lesson_s_own_numbers_stand() -> None:
     assert CONVNET.distillation is None
 
 
-def test_what_is_published_differs_from_the_lesson_by_its_teacher_alone() -> None:
-    assert replace(DEFAULTS["convnet"], distillation=None) == CONVNET
-    assert DEFAULTS["convnet"].distillation
+def test_what_is_published_has_a_teacher_and_the_bars_of_the_lesson() -> None:
+    published = DEFAULTS["convnet"]
+    assert published.distillation
+    for field in ("iterations", "batch_size", "bar", "bar_corrupted", "bar_each_corruption"):
+        assert getattr(published, field) == getattr(CONVNET, field)
