@@ -207,7 +207,7 @@ async def test_small_predictions_wait_for_their_turn(
         await asyncio.sleep(0.002)
     answers = [float((await answer(reader))[1].replace(b"at once", b"0")) for reader, _ in connections]
     assert answers[:2] == [0, 0]
-    assert 0.02 < answers[2] <= answers[3] < answers[4] <= answers[5] < 5
+    assert 0.02 < min(answers[2:4]) < max(answers[2:4]) + 0.02 < min(answers[4:])
     for _, writer in connections:
         writer.close()
 
