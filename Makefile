@@ -12,7 +12,7 @@ help:            ## List the targets
 serve: $(VENV)/serve  ## Start the service
 	$(BIN)/python -m app
 
-test: lint browser $(CLIENTS)/installed  ## Run everything: format, lint, types and all tests (TensorFlow and MNIST are fetched if missing)
+test: lint browser prometheus $(CLIENTS)/installed  ## Run everything: format, lint, types and all tests (TensorFlow and MNIST are fetched if missing)
 	$(BIN)/pytest
 
 check: lint      ## Run what takes seconds: format, lint, types and the fast tests
