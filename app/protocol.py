@@ -52,6 +52,7 @@ class Protocol(HttpToolsProtocol):
         self._line = self.app_state.get("line")
         self._held: bytes | None = None  # a request that waits in the line
         self._since = 0.0
+        self._waited = 0.0  # seconds, that which is begun now
         self._brief = False  # whether the request that is coming in is a small picture
         self._under_way = False  # whether the line counts it
         self._sharing = self.app_state.get("sharing")
@@ -99,7 +100,9 @@ class Protocol(HttpToolsProtocol):
             return
         held, self._held = self._held, None
         self.flow.resume_reading()
+        self._waited = time.perf_counter() - self._since
         super().data_received(held)
+        self._waited = 0.0
 
     def shutdown(self) -> None:
         """Close the connection, once it has got its answer if it waits for one."""
@@ -117,9 +120,8 @@ class Protocol(HttpToolsProtocol):
         scope["path"] = self.root_path + self.url.partition(b"?")[0].decode("ascii")
         response = door.enter(scope)
         if response is None:
-            if self._since:
-                scope["state"]["waited"] = time.perf_counter() - self._since
-                self._since = 0.0
+            if self._waited:
+                scope["state"]["waited"], self._waited = self._waited, 0.0
             self._brief = scope["path"] == "/predict" and scope["state"]["brief"]
             super().on_headers_complete()
             self.cycle.transport = cast("asyncio.Transport", _OneWrite(self.transport))
@@ -131,7 +133,7 @@ class Protocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Note that a request has come in whole."""
-        if self._brief and self._line is not None:
+        if self._brief and self._line is not None and not self.cycle.response_complete:
             self._brief = False
             self._under_way = True
             self._line.enter()

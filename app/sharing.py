@@ -44,11 +44,11 @@ class Sharing:
     def join(self, build_protocol: Callable[[], asyncio.Protocol]) -> None:
         """Take part from now on, with this for the connections that others pass on."""
         address = self._address(self._place)
-        address.unlink(missing_ok=True)  # whoever had the place before may have died
-        self._mailbox.bind(str(address))
-        asyncio.get_running_loop().add_reader(self._mailbox.fileno(), self._adopt, build_protocol)
         with self._locked():
+            address.unlink(missing_ok=True)  # whoever had the place before may have died
+            self._mailbox.bind(str(address))
             self._held[self._place] = _NOBODY + 1
+        asyncio.get_running_loop().add_reader(self._mailbox.fileno(), self._adopt, build_protocol)
         self.joined = True
 
     def pass_on(self, connection: int) -> bool:
@@ -57,6 +57,7 @@ class Sharing:
         Who has passed one on closes its own copy.
         """
         with self._locked():
+            self._held[self._place] = max(self._held[self._place], _NOBODY + 1)  # somebody may have struck it out
             held = self._held.tolist()
             least = min((count, place) for place, count in enumerate(held) if count != _NOBODY)[1]
             receiver = least if held[least] < held[self._place] else self._place
@@ -67,8 +68,9 @@ class Sharing:
         try:  # `socket.send_fds` takes an address and leaves it out
             self._mailbox.sendmsg([b"."], [rights], 0, str(self._address(receiver)))
         except OSError as error:
+            nobody_there = isinstance(error, ConnectionRefusedError | FileNotFoundError)
             with self._locked():
-                self._held[receiver] = self._held[receiver] - 1 if isinstance(error, BlockingIOError) else _NOBODY
+                self._held[receiver] = _NOBODY if nobody_there else self._held[receiver] - 1
                 self._held[self._place] += 1
             return False
         return True
@@ -76,8 +78,8 @@ class Sharing:
     def release(self) -> None:
         """Count one connection fewer here."""
         if self.joined:
-            with self._locked():
-                self._held[self._place] -= 1
+            with self._locked():  # what was passed on to the one before in this place was never counted here
+                self._held[self._place] = max(self._held[self._place] - 1, _NOBODY + 1)
 
     def close(self) -> None:
         """Leave the table."""

@@ -71,7 +71,9 @@ async def connect(door: Door, line: Line) -> AsyncIterator[Connect]:
         return StreamingResponse(pieces())
 
     async def wait(request: Request) -> Response:
-        await asyncio.sleep(0.05)
+        if request.url.query != "hasty":
+            await request.body()
+            await asyncio.sleep(0.05)
         return PlainTextResponse(f"{request.state.waited:.3f}" if hasattr(request.state, "waited") else "at once")
 
     predict = Route("/predict", wait, methods=["POST"])
@@ -230,6 +232,17 @@ def keep_busy(line: Line) -> None:
     """Have so many under way that nobody's turn comes."""
     for _ in range(UNDER_WAY):
         line.enter()
+
+
+async def test_who_was_answered_before_the_body_came_is_not_under_way(connect: Connect, door: Door, line: Line) -> None:
+    door.is_open = True
+    reader, writer = await connect()
+    writer.write(PREDICT.replace(b"/predict", b"/predict?hasty").removesuffix(b"dy"))
+    assert (await answer(reader))[0] == 200
+    writer.write(b"dy")
+    await asyncio.sleep(0.02)
+    assert line._under_way == 0
+    writer.close()
 
 
 async def test_what_comes_behind_one_that_waits_waits_too(connect: Connect, door: Door, line: Line) -> None:

@@ -110,6 +110,14 @@ async def test_where_one_died_the_connection_stays(workers: list[Worker]) -> Non
     dead.joined = False
 
 
+async def test_one_who_was_struck_out_and_lives_is_back_with_its_next(workers: list[Worker]) -> None:
+    sharing = workers[0].sharing
+    sharing._held[sharing._place] = 0
+    workers[1].sharing.release()  # more than it had
+    answers = [await workers[0].ask() for _ in range(6)]
+    assert sorted(answers) == [b"a"] * 2 + [b"b"] * 2 + [b"c"] * 2
+
+
 async def test_where_one_does_not_look_the_connection_stays(workers: list[Worker]) -> None:
     asyncio.get_running_loop().remove_reader(workers[1].sharing._mailbox.fileno())
     readers = [await workers[0].connect() for _ in range(200)]  # far more than can wait to be taken in
