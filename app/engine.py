@@ -67,7 +67,7 @@ class OpenVINOEngine:
             "CPU",
             {
                 "INFERENCE_NUM_THREADS": 1,
-                "NUM_STREAMS": 1,
+                "NUM_STREAMS": 0,  # in the thread that asks; each graph would have one of its own, which takes 1.6 MB
                 "INFERENCE_PRECISION_HINT": "f32",
                 # Every process would pin its thread to the same first core, and two workers be slower than one.
                 "ENABLE_CPU_PINNING": False,

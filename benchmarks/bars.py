@@ -83,8 +83,10 @@ def _by_itself(results: ServingResults) -> Iterator[Bar]:
     for shape in ("raw", "multipart"):
         found = ratios(pictures, results.rates(OURS, f"digit-{shape}-64"))
         yield Bar(f"batches of 64: pictures a second / single posts, {shape}", found, 2.5)
-    name = "digit-raw-16"
-    yield Bar("two workers / one", ratios(results.rates(OURS, name), results.rates(ONE_WORKER, name)), 1.7)
+    for connections in (16, 64):
+        name = f"digit-raw-{connections}"
+        found = ratios(results.rates(OURS, name), results.rates(ONE_WORKER, name))
+        yield Bar(f"raw, {connections} connections: two workers / one", found, 1.7)
 
 
 def _start(results: ServingResults) -> Iterator[Bar]:

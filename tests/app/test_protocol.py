@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import os
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -323,6 +324,21 @@ class Watched:
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._transport, name)
+
+
+async def test_a_connection_is_not_closed_for_being_idle_when_a_request_is_there(connect: Connect, door: Door) -> None:
+    door.is_open = True
+    reader, writer = await connect()
+    writer.write(POST)
+    assert await answer(reader) == (200, b"body")
+    (protocol,) = (each for each in gc.get_objects() if isinstance(each, Protocol))
+    client = writer.get_extra_info("socket")
+    os.write(client.fileno(), POST)  # past the event loop, which has not read it when its timers are due
+    protocol.timeout_keep_alive_handler()
+    assert await answer(reader) == (200, b"body")
+    protocol.timeout_keep_alive_handler()
+    assert await reader.read() == b""
+    writer.close()
 
 
 async def test_who_left_before_the_answer_harms_nobody(connect: Connect, door: Door) -> None:

@@ -19,7 +19,7 @@ def main() -> None:
         images = torch.from_numpy(data["images"][:, np.newaxis].astype(np.float32) / 255)
         labels = torch.from_numpy(data["labels"].astype(np.int64))
     network = nn.Sequential(*convolutions(spec), nn.Flatten())
-    features = network(images[:1]).shape[1]
+    features = network(images[:2]).shape[1]  # two, or there is nothing to normalise a map of one pixel by
     network.append(nn.Linear(features, 10))
     optimizer = torch.optim.SGD if spec["optimizer"] == "sgd" else torch.optim.RMSprop
     optimizer = optimizer(network.parameters(), lr=spec["learning_rate"])
