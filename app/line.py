@@ -13,8 +13,8 @@ from app.admission import Room
 from app.engine import LARGEST_BATCH
 
 UNDER_WAY = 12 * LARGEST_BATCH
-"""How many are under way before others wait: 128 leave a tenth fewer answers under ten times the load, as what is done
-for many in a row finds the processor's caches filled, and 512 take another percent of memory."""
+"""How many are under way before others wait. With 128 a tenth fewer are answered under ten times the load, as what is
+done for many in a row finds the processor's caches filled; with as many as come, memory grows by a third more."""
 
 
 class Line:
