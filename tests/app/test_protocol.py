@@ -246,6 +246,14 @@ async def test_who_was_answered_before_the_body_came_is_not_under_way(connect: C
     writer.close()
 
 
+def only_connection() -> Protocol:
+    """Find the server's end of the one connection there is."""
+    loop = asyncio.get_running_loop()
+    protocols = [each for each in gc.get_objects() if isinstance(each, Protocol) and each.loop is loop]
+    (protocol,) = (each for each in protocols if each in each.connections)
+    return protocol
+
+
 async def test_what_comes_behind_one_that_waits_waits_too(connect: Connect, door: Door, line: Line) -> None:
     keep_busy(line)
     door.is_open = True
@@ -284,8 +292,7 @@ async def test_a_stop_answers_those_that_wait(connect: Connect, door: Door, line
     reader, writer = await connect()
     writer.write(PREDICT)
     await asyncio.sleep(0.02)
-    (protocol,) = (each for each in gc.get_objects() if isinstance(each, Protocol) and each._held)
-    protocol.shutdown()
+    only_connection().shutdown()
     assert (await answer(reader))[0] == 200
     assert await reader.read() == b""  # and the connection is closed
     writer.close()
@@ -331,7 +338,7 @@ async def test_a_connection_is_not_closed_for_being_idle_when_a_request_is_there
     reader, writer = await connect()
     writer.write(POST)
     assert await answer(reader) == (200, b"body")
-    (protocol,) = (each for each in gc.get_objects() if isinstance(each, Protocol))
+    protocol = only_connection()
     client = writer.get_extra_info("socket")
     os.write(client.fileno(), POST)  # past the event loop, which has not read it when its timers are due
     protocol.timeout_keep_alive_handler()
