@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import signal
 import socket
 import sys
 import tempfile
@@ -60,6 +61,8 @@ def _serve(settings: Settings) -> None:
             Multiprocess(config, sockets=ports).run()
             return
         server = uvicorn.Server(config)
+        # Once it has stopped it sends itself again what stopped it, and would die before its folders are removed.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         with suppress(KeyboardInterrupt):  # it has stopped as it should, and tells its caller what made it
             server.run(sockets=ports)
         if not server.started:

@@ -101,6 +101,17 @@ def test_a_stop_finishes_what_was_taken(seven: bytes) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_leaves_nothing_behind(tmp_path: Path, workers: str, stop: signal.Signals) -> None:
+    with service(WORKERS=workers, TMPDIR=str(tmp_path)) as (process, _):
+        assert list(tmp_path.iterdir())
+        process.send_signal(stop)
+        assert process.wait(30) == 0
+        assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
 def test_what_is_too_much_is_refused_and_answered_once_there_is_room(seven: bytes) -> None:
     as_png = {"content-type": "image/png"}
     with service(WORKERS="1", MOST_AT_ONCE="1") as (_, url), httpx.Client(base_url=url, headers=as_png) as client:
