@@ -1,7 +1,7 @@
 """The longest time that an answer may take. Knows nothing of what takes it.
 
-One timer serves all that is under way. `asyncio.timeout` arms one for each, which takes 4 % of the processor time of a
-small request and a kilobyte while it waits.
+One timer serves all that is under way. `asyncio.timeout` arms one for each, which takes 3 to 5 microseconds where this
+takes one, of the hundred of a small request, and half a kilobyte more while it waits.
 """
 
 import asyncio

@@ -35,7 +35,7 @@ class Door:
         """Let a POST in, of which `admission` will say when it leaves; or else count and log it, and give its answer.
 
         Args:
-            scope: the request's, with all that its head says. Its state is told, as `brief`, whether it is a small one.
+            scope: the request's, with all that its head says. Its state is told if it is a small prediction: `brief`.
 
         """
         large = scope["path"] in _ONE_PICTURE and not may_be_brief(*_announced(scope["headers"]))
@@ -47,7 +47,7 @@ class Door:
         self._room.take()
         if large:
             self._large += 1
-        scope["state"]["brief"] = not large
+        scope["state"]["brief"] = scope["path"] == "/predict" and not large
         scope["state"]["leave"] = self._leave_large if large else self._room.leave
         return None
 

@@ -28,7 +28,7 @@ from openvino.frontend import (  # noqa: E402
 
 _FAILURES = (GeneralFailure, InitializationFailure, OpConversionFailure, OpValidationFailure)  # of reading a SavedModel
 
-LARGEST_BATCH = 32  # with 64 an image takes longer, as its feature maps no longer fit into the cache, and 6 MB more
+LARGEST_BATCH = 32  # with 64 an image takes as long, and the graph 4 MB more
 BATCH_SIZES = (1, 2, 4, 8, 16, LARGEST_BATCH)
 
 Images = NDArray[np.uint8]
@@ -58,7 +58,7 @@ class OpenVINOEngine:
     is padded up to the next size. Each graph reads its images where they were put and leaves its scores in place.
     """
 
-    # A batch of 32 takes about 1 ms and a single image less than handing it to another thread does.
+    # A batch of 32 takes less than 1 ms, and a single image less than handing it to another thread does.
     blocks_briefly = True
 
     def __init__(self, directory: Path) -> None:

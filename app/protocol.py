@@ -54,7 +54,7 @@ class Protocol(HttpToolsProtocol):
         self._held: bytes | None = None  # a request that waits in the line
         self._since = 0.0
         self._waited = 0.0  # seconds, that which is begun now
-        self._brief = False  # whether the request that is coming in is a small picture
+        self._brief = False  # whether the request that is coming in is a small prediction
         self._under_way = False  # whether the line counts it
         self._sharing = self.app_state.get("sharing")
         self._adopted = adopted
@@ -135,7 +135,7 @@ class Protocol(HttpToolsProtocol):
         if response is None:
             if self._waited:
                 scope["state"]["waited"], self._waited = self._waited, 0.0
-            self._brief = scope["path"] == "/predict" and scope["state"]["brief"]
+            self._brief = scope["state"]["brief"]
             super().on_headers_complete()
             self.cycle.transport = cast("asyncio.Transport", _OneWrite(self.transport))
             return

@@ -59,8 +59,8 @@ class Sharing:
         with self._locked():
             self._held[self._place] = max(self._held[self._place], _NOBODY + 1)  # somebody may have struck it out
             held = self._held.tolist()
-            least = min((count, place) for place, count in enumerate(held) if count != _NOBODY)[1]
-            receiver = least if held[least] < held[self._place] else self._place
+            least = min(filter(None, held))  # nobody is 0
+            receiver = held.index(least) if least < held[self._place] else self._place
             self._held[receiver] += 1  # at once: more may come before that worker has looked
         if receiver == self._place:
             return False

@@ -59,8 +59,8 @@ def test_several_workers_hold_as_many_connections_each() -> None:
     with service(WORKERS="2") as (process, url), ExitStack() as stack:
         for _ in range(40):  # so that both have met somebody, and take part
             httpx.get(f"{url}/health/live")
-        time.sleep(0.2)
         address = ("127.0.0.1", int(url.rpartition(":")[2]))
+        assert_soon(lambda: held_by_children(process.pid, address[1]) == [])
         for _ in range(16):
             client = stack.enter_context(socket.create_connection(address))
             client.sendall(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n")

@@ -48,6 +48,14 @@ def line() -> Line:
     return Line(Room(1000))
 
 
+@pytest.fixture
+def busy(door: Door, line: Line) -> None:
+    """Let everybody in, and have so many under way that nobody's turn comes."""
+    door.is_open = True
+    for _ in range(UNDER_WAY):
+        line.enter()
+
+
 Connect = Callable[[], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]
 
 
@@ -132,8 +140,8 @@ async def test_answers_come_in_the_order_of_the_requests(connect: Connect, door:
 async def test_a_request_on_the_heels_of_a_refused_one_is_answered_after_it(
     connect: Connect, door: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    refuse = door.enter
-    monkeypatch.setattr(door, "enter", lambda scope: None if door.asked else refuse(scope))
+    enter = door.enter
+    monkeypatch.setattr(door, "enter", lambda scope: (enter(scope), setattr(door, "is_open", True))[0])
     reader, writer = await connect()
     writer.write(POST + POST.replace(b"body", b"slow") + POST)
     assert [await answer(reader) for _ in range(3)] == [(503, b"closed"), (200, b"slow"), (200, b"body")]
@@ -215,9 +223,8 @@ async def test_small_predictions_wait_for_their_turn(
         writer.close()
 
 
-async def test_what_is_no_small_prediction_does_not_wait(connect: Connect, door: Door, line: Line) -> None:
-    keep_busy(line)
-    door.is_open = True
+@pytest.mark.usefixtures("busy")
+async def test_what_is_no_small_prediction_does_not_wait(connect: Connect) -> None:
     reader, writer = await connect()
     writer.write(POST)
     assert await answer(reader) == (200, b"body")
@@ -227,12 +234,6 @@ async def test_what_is_no_small_prediction_does_not_wait(connect: Connect, door:
     writer.write(b"dy")
     assert await answer(reader) == (200, b"at once")
     writer.close()
-
-
-def keep_busy(line: Line) -> None:
-    """Have so many under way that nobody's turn comes."""
-    for _ in range(UNDER_WAY):
-        line.enter()
 
 
 async def test_who_was_answered_before_the_body_came_is_not_under_way(connect: Connect, door: Door, line: Line) -> None:
@@ -246,6 +247,14 @@ async def test_who_was_answered_before_the_body_came_is_not_under_way(connect: C
     writer.close()
 
 
+async def connect_and_wait(connect: Connect) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Open a connection, and have a small prediction wait on it."""
+    reader, writer = await connect()
+    writer.write(PREDICT)
+    await asyncio.sleep(0.02)
+    return reader, writer
+
+
 def only_connection() -> Protocol:
     """Find the server's end of the one connection there is."""
     loop = asyncio.get_running_loop()
@@ -254,12 +263,9 @@ def only_connection() -> Protocol:
     return protocol
 
 
+@pytest.mark.usefixtures("busy")
 async def test_what_comes_behind_one_that_waits_waits_too(connect: Connect, door: Door, line: Line) -> None:
-    keep_busy(line)
-    door.is_open = True
-    reader, writer = await connect()
-    writer.write(PREDICT)
-    await asyncio.sleep(0.02)
+    reader, writer = await connect_and_wait(connect)
     writer.write(POST)
     await asyncio.sleep(0.02)
     assert door.asked == []
@@ -271,13 +277,9 @@ async def test_what_comes_behind_one_that_waits_waits_too(connect: Connect, door
     writer.close()
 
 
+@pytest.mark.usefixtures("busy")
 async def test_who_left_while_it_waited_harms_nobody(connect: Connect, door: Door, line: Line) -> None:
-    keep_busy(line)
-    door.is_open = True
-    (_, gone), (reader, writer) = await connect(), await connect()
-    for each in (gone, writer):
-        each.write(PREDICT)
-        await asyncio.sleep(0.02)
+    (_, gone), (reader, writer) = await connect_and_wait(connect), await connect_and_wait(connect)
     gone.transport.abort()
     await asyncio.sleep(0.02)
     line.leave()
@@ -286,12 +288,9 @@ async def test_who_left_while_it_waited_harms_nobody(connect: Connect, door: Doo
     writer.close()
 
 
-async def test_a_stop_answers_those_that_wait(connect: Connect, door: Door, line: Line) -> None:
-    keep_busy(line)
-    door.is_open = True
-    reader, writer = await connect()
-    writer.write(PREDICT)
-    await asyncio.sleep(0.02)
+@pytest.mark.usefixtures("busy")
+async def test_a_stop_answers_those_that_wait(connect: Connect) -> None:
+    reader, writer = await connect_and_wait(connect)
     only_connection().shutdown()
     assert (await answer(reader))[0] == 200
     assert await reader.read() == b""  # and the connection is closed
