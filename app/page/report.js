@@ -138,7 +138,7 @@ function makeCurves(names, cards) {
   const top = Math.ceil(Math.max(...losses, 0.1) * 5) / 5;
   const plots = [
     ["How they learnt: accuracy", "On the validation images, as training went on.", "validation_accuracy", { from: 0.85, to: 1, ticks: [0.85, 0.9, 0.95, 1], text: (share) => percent(share, 0) }],
-    ["How they learnt: loss", "On the training images. The network's cannot reach zero: its labels are smoothed.", "loss", { from: 0, to: top, ticks: steps(top, top > 1 ? 0.4 : 0.2), text: (loss) => loss.toFixed(1) }],
+    ["How they learnt: loss", "On the training images. The network's cannot reach zero: none of its targets is one digit alone.", "loss", { from: 0, to: top, ticks: steps(top, top > 1 ? 0.4 : 0.2), text: (loss) => loss.toFixed(1) }],
   ];
   return plots.map(([title, words, field, y]) => {
     const ends = known.map((name) => `${NAMES[name]}: ${cards[name].history.at(-1)[field].toFixed(3)} at the end.`);
