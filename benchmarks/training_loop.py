@@ -11,8 +11,9 @@ import tensorflow as tf
 
 from training.config import DEFAULTS
 from training.data import Examples
-from training.loop import STEPS_PER_CALL, build_optimizer, compile_steps, draw_batches
+from training.loop import STEPS_PER_CALL, compile_steps, draw_batches
 from training.networks import build_affine, build_convnet
+from training.optimizers import build_optimizer
 
 
 def main() -> None:
@@ -26,17 +27,17 @@ def main() -> None:
     if not spec["augmented"]:
         config = replace(config, augmentation=None, disturbance=None)
     network = build_affine() if spec["model"] == "softmax" else build_convnet(config.seed)
-    optimizer = build_optimizer(config)
-    optimizer.build(network.trainable_variables)
+    optimizer = build_optimizer(config, network.trainable_variables)
     take_steps = compile_steps(network, optimizer, train, config)  # without a teacher, as the others learn
 
+    steps_per_call = STEPS_PER_CALL[config.model]
     times = []
     for stretch in range(spec["stretches"] + 1):  # the first is for compiling
         started = time.perf_counter()
         first = stretch * spec["steps"]
         batches = draw_batches(len(train), config.batch_size, first, spec["steps"], config.seed)
-        for step in range(0, spec["steps"], STEPS_PER_CALL):
-            float(take_steps(batches[step : step + STEPS_PER_CALL], tf.constant(first + step)))
+        for step in range(0, spec["steps"], steps_per_call):
+            float(take_steps(batches[step : step + steps_per_call], tf.constant(first + step)))
         times.append((time.perf_counter() - started) / spec["steps"] * 1e6)
     print(json.dumps(times[1:]))
 

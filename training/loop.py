@@ -10,15 +10,19 @@ import tensorflow as tf
 
 from training.augmentation import augment
 from training.checkpoints import Checkpoint, Progress
-from training.config import TrainingConfig
+from training.config import ModelName, TrainingConfig
 from training.data import Examples, Images
 from training.disturbances import disturb
 from training.evaluate import accuracy
 from training.networks import Network, scale
+from training.optimizers import Optimizer, build_optimizer
 from training.teacher import Teacher
 
 VALIDATION_INTERVAL = 250
-STEPS_PER_CALL = 50  # enough to hide the cost of a call, few enough to stop soon after Ctrl-C
+STEPS_PER_CALL: dict[ModelName, int] = {"softmax": 250, "convnet": 50}
+"""Enough to hide the cost of a call, which is that of two steps of softmax; few enough to stop soon after Ctrl-C."""
+STEPS_PER_TURN: dict[ModelName, int] = {"softmax": 10, "convnet": 1}
+"""Of the loop in the graph, a turn of which costs a tenth of a step of softmax."""
 TESTING_BATCH_SIZE = 1_000
 
 
@@ -51,19 +55,19 @@ def run_training_loop(  # noqa: PLR0913 (what the lesson is made of, two who fol
     run that was killed goes on from the last point of its curves, to the same weights as if it had not been. With a
     teacher, the network learns from what that says as well as from the labels.
     """
-    optimizer = build_optimizer(config)
-    optimizer.build(network.trainable_variables)
+    optimizer = build_optimizer(config, network.trainable_variables)
     take_steps = compile_steps(network, optimizer, train, config, teacher)
     answer = tf.function(network)
     variables = [*network.variables, *optimizer.variables]
     done, history = restore(variables, checkpoint)
+    steps_per_call = STEPS_PER_CALL[config.model]
     for first in range(done, config.iterations, VALIDATION_INTERVAL):
         steps = min(VALIDATION_INTERVAL, config.iterations - first)
         batches = draw_batches(len(train), config.batch_size, first, steps, config.seed)
         loss = 0.0
-        for step in range(0, steps, STEPS_PER_CALL):
-            loss += float(take_steps(batches[step : step + STEPS_PER_CALL], first + step))
-            on_progress(min(first + step + STEPS_PER_CALL, config.iterations), history[-1] if history else None)
+        for step in range(0, steps, steps_per_call):
+            loss += float(take_steps(batches[step : step + steps_per_call], first + step))
+            on_progress(first + min(step + steps_per_call, steps), history[-1] if history else None)
         logits = run_testing_loop(answer, validation.images)
         history.append(HistoryPoint(first + steps, loss / steps, accuracy(logits, validation.labels)))
         if checkpoint:
@@ -111,32 +115,17 @@ def draw_batches(examples: int, batch_size: int, first: int, steps: int, seed: i
     reaches past the end of an epoch goes on into the next, so none is short and no example is left out.
     """
     start, stop = first * batch_size, (first + steps) * batch_size
-    epochs = tf.range(start // examples, (stop - 1) // examples + 1)
-    order = tf.map_fn(
-        lambda epoch: tf.random.experimental.stateless_shuffle(tf.range(examples), seed=[seed, epoch]), epochs
-    )  # [epochs, examples]
+    epochs = range(start // examples, (stop - 1) // examples + 1)
+    order = tf.concat(
+        [tf.random.experimental.stateless_shuffle(tf.range(examples), seed=[seed, epoch]) for epoch in epochs], axis=0
+    )  # [epochs * examples]
     skipped = start - start % examples
-    return tf.reshape(tf.reshape(order, [-1])[start - skipped : stop - skipped], [steps, batch_size])
-
-
-def build_optimizer(config: TrainingConfig) -> tf.keras.optimizers.Optimizer:
-    """Build the optimiser, with the rate's warm-up and cosine (Loshchilov and Hutter 2017, arXiv:1608.03983) if any."""
-    rate: float | tf.keras.optimizers.schedules.LearningRateSchedule = config.learning_rate
-    if config.warmup:
-        rate = tf.keras.optimizers.schedules.CosineDecay(
-            initial_learning_rate=0.0,
-            decay_steps=max(1, config.iterations - config.warmup),
-            warmup_target=config.learning_rate,
-            warmup_steps=config.warmup,
-        )
-    if config.optimizer == "sgd":
-        return tf.keras.optimizers.SGD(rate, momentum=config.momentum)
-    return tf.keras.optimizers.RMSprop(rate, momentum=config.momentum)
+    return tf.reshape(order[start - skipped : stop - skipped], [steps, batch_size])
 
 
 def compile_steps(
     network: Network,
-    optimizer: tf.keras.optimizers.Optimizer,
+    optimizer: Optimizer,
     train: Examples,
     config: TrainingConfig,
     teacher: Teacher | None = None,
@@ -156,7 +145,7 @@ def compile_steps(
         if config.disturbance:
             disturbed = disturb(inputs, config.disturbance, seed=[config.seed, -1 - iteration])
             inputs, labels = tf.concat([inputs, disturbed], axis=0), tf.concat([labels, labels], axis=0)  # [2 B, ...]
-        learnt = smooth(labels, config.label_smoothing)
+        learnt = smooth(labels, config.label_smoothing) if config.label_smoothing else labels
         if teacher:
             learnt = teacher.teach(inputs, labels, learnt)
         with tf.GradientTape() as tape:
@@ -173,12 +162,26 @@ def compile_steps(
         # Gathered for all steps at once: for the affine network, gathering is a good part of a step.
         batch_images = tf.gather(images, batches)  # [steps, B, 28, 28]
         batch_targets = tf.gather(targets, batches)  # [steps, B, 10]
-        total = 0.0
-        for step in tf.range(len(batches)):
-            total += take_step(batch_images[step], batch_targets[step], first + step)
-        return total
+        return add_up(
+            lambda step: take_step(batch_images[step], batch_targets[step], first + step),
+            len(batches),
+            STEPS_PER_TURN[config.model],
+        )
 
     # Any number of steps, so that the fewer ones of the last call need no graph of their own.
     signature = [tf.TensorSpec([None, config.batch_size], tf.int32), tf.TensorSpec([], tf.int32)]
     compiled: Callable[[tf.Tensor, int], tf.Tensor] = tf.function(take_steps, input_signature=signature)
     return compiled
+
+
+def add_up(take_step: Callable[[tf.Tensor], tf.Tensor], steps: tf.Tensor, steps_per_turn: int) -> tf.Tensor:
+    """Take the steps, within a graph, and give the sum of their losses; those of one turn are laid out in a row."""
+    total = 0.0
+    rest = steps % steps_per_turn
+    for turn in tf.range(0, steps - rest, steps_per_turn):
+        for step in range(steps_per_turn):
+            total += take_step(turn + step)
+    if steps_per_turn > 1:
+        for step in tf.range(steps - rest, steps):
+            total += take_step(step)
+    return total

@@ -1,0 +1,37 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from training.config import CONVNET, SOFTMAX
+from training.optimizers import GradientDescent, build_optimizer
+
+pytestmark = pytest.mark.slow
+
+
+def test_a_warm_up_climbs_and_a_cosine_falls() -> None:
+    rate = build_optimizer(CONVNET, [tf.Variable([1.0])])._learning_rate
+    assert float(rate(CONVNET.warmup)) == pytest.approx(CONVNET.learning_rate, rel=0.02)
+    assert float(rate(CONVNET.warmup // 2)) == pytest.approx(CONVNET.learning_rate / 2, rel=0.02)
+    assert float(rate(CONVNET.iterations)) == pytest.approx(0, abs=1e-8)
+
+
+def test_plain_descent_does_what_keras_does() -> None:
+    gradients = [tf.constant([[0.3, -0.1], [2.0, 0.7]]), tf.constant([0.1, -5.0])]
+    ours, keras = ([tf.Variable(tf.ones_like(gradient)) for gradient in gradients] for _ in range(2))
+    optimizer = build_optimizer(SOFTMAX, ours)
+    assert isinstance(optimizer, GradientDescent)
+    reference = tf.keras.optimizers.SGD(SOFTMAX.learning_rate)
+    for _ in range(3):
+        optimizer.apply(gradients, ours)
+        reference.apply_gradients(zip(gradients, keras, strict=True))
+    for mine, its in zip(ours, keras, strict=True):
+        np.testing.assert_array_equal(mine, its)
+
+
+@pytest.mark.parametrize("change", [{"momentum": 0.9}, {"warmup": 10}])
+def test_momentum_and_a_changing_rate_are_keras_matter(change: dict[str, float]) -> None:
+    optimizer = build_optimizer(replace(SOFTMAX, **change), [tf.Variable([1.0])])
+    assert isinstance(optimizer, tf.keras.optimizers.SGD)
+    assert optimizer.variables
