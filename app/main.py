@@ -105,7 +105,7 @@ def create_app(settings: Settings, *, output: Lines | None = None) -> FastAPI:
             app.state.explainer = Explainer(repository, reader, deadline_seconds=settings.deadline_seconds)
             # The port opens at once, and says that it is not ready, rather than keep a health check waiting.
             async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(watch(repository))]
+                tasks = [group.create_task(watch(repository)), group.create_task(journal.run())]
                 if shadow is not None:
                     tasks.append(group.create_task(shadow.run(repository.find)))
                 # Where every request is traced, none is turned away before the layers that trace it.

@@ -168,7 +168,13 @@ class Settings(BaseSettings):
             "By default no traces are sent."
         ),
     ] = None
-    access_log: Annotated[bool, Field(description="Whether each request is logged as one line of JSON.")] = True
+    access_log: Annotated[
+        bool,
+        Field(
+            description="Whether each request is logged as one line of JSON. Without it, those refused with 503 are "
+            "counted in one line a second."
+        ),
+    ] = True
 
 
 def explain(error: ValidationError) -> str:

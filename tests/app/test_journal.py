@@ -1,30 +1,67 @@
+import asyncio
+
+import pytest
 import structlog
 from structlog.testing import LogCapture
 
 from app.journal import Journal, kind_of, request_id_of
 from app.telemetry import Telemetry
 
+pytestmark = pytest.mark.anyio
+
+
+def answer(journal: Journal, status: int, failure: Exception | None = None) -> None:
+    journal.begin()
+    scope = {"method": "POST", "path": "/predict", "client": ("127.0.0.1", 5), "state": {}}
+    journal.end(scope, request_id="id", status=status, seconds=0.0015, failure=failure)
+
+
+def journal_of(log: LogCapture, *, access_log: bool = False) -> Journal:
+    return Journal(Telemetry(), structlog.wrap_logger(structlog.PrintLogger(), processors=[log]), access_log=access_log)
+
 
 def test_what_the_service_failed_at_is_logged_in_any_case() -> None:
     log = LogCapture()
-    logger = structlog.wrap_logger(structlog.PrintLogger(), processors=[log])
-    journal = Journal(Telemetry(), logger, access_log=False)
-    scope = {"method": "POST", "path": "/predict", "client": ("127.0.0.1", 5), "state": {}}
-    for status, failure in ((200, None), (404, None), (503, None), (500, LookupError())):
-        journal.begin()
-        journal.end(scope, request_id="id", status=status, seconds=0.0015, failure=failure)
-    assert [(entry["log_level"], entry["status"]) for entry in log.entries] == [("warning", 503), ("error", 500)]
+    journal = journal_of(log)
+    for status, failure in ((200, None), (404, None), (504, None), (500, LookupError())):
+        answer(journal, status, failure)
+    assert [(entry["log_level"], entry["status"]) for entry in log.entries] == [("warning", 504), ("error", 500)]
     assert log.entries[0] | {"exc_info": None} == {
         "event": "request",
         "log_level": "warning",
         "request_id": "id",
         "method": "POST",
         "path": "/predict",
-        "status": 503,
+        "status": 504,
         "milliseconds": 1.5,
         "client": "127.0.0.1",
         "exc_info": None,
     }
+
+
+async def test_who_was_turned_away_is_told_of_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    log = LogCapture()
+    journal = journal_of(log)
+    monkeypatch.setattr("app.journal.TELL_SECONDS", 0.01)
+    running = asyncio.create_task(journal.run())
+    for _ in range(3):
+        answer(journal, 503)
+    assert log.entries == []
+    await asyncio.sleep(0.05)
+    assert log.entries == [{"event": "turned away", "log_level": "warning", "status": 503, "requests": 3}]
+    answer(journal, 503)
+    running.cancel()
+    await asyncio.wait([running])
+    assert [entry["requests"] for entry in log.entries] == [3, 1]  # the last of them at the end
+
+
+def test_an_access_log_has_a_line_for_each_of_them() -> None:
+    log = LogCapture()
+    journal = journal_of(log, access_log=True)
+    for _ in range(3):
+        answer(journal, 503)
+    journal.tell()
+    assert [(entry["event"], entry["status"]) for entry in log.entries] == [("request", 503)] * 3
 
 
 def test_there_are_only_so_many_kinds_of_request() -> None:
