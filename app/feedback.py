@@ -11,18 +11,18 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import structlog
-from fsspec import AbstractFileSystem
-from fsspec.core import url_to_fs
-from fsspec.implementations.local import LocalFileSystem
 from numpy.typing import NDArray
 
 from app.deadline import Deadline
 from app.errors import StoreFull, StoreUnavailable
 from imaging import encode_png
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
 
 LABELS = (*map(str, range(10)), "not_a_digit")
 
@@ -48,8 +48,12 @@ class FeedbackStore:
         deadline_seconds: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        from fsspec.core import url_to_fs  # noqa: PLC0415 - a megabyte of every worker that stores nothing
+        from fsspec.implementations.local import LocalFileSystem  # noqa: PLC0415
+
         files, root = url_to_fs(address, use_listings_cache=False)
         self._files: AbstractFileSystem = files
+        self._is_local = isinstance(files, LocalFileSystem)
         self._root = root.rstrip("/")
         self._limit = limit
         self._deadline = Deadline(deadline_seconds)
@@ -134,7 +138,7 @@ class FeedbackStore:
 
     def _write(self, path: str, content: bytes) -> None:
         """Write a file whole or not at all."""
-        if isinstance(self._files, LocalFileSystem):
+        if self._is_local:
             _write_file(Path(path), content)
         else:
             self._files.pipe_file(path, content)  # a bucket has an object whole or not at all by itself

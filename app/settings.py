@@ -6,8 +6,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Literal
 
-from fsspec import get_filesystem_class
-from fsspec.core import split_protocol
 from pydantic import AfterValidator, AnyHttpUrl, BeforeValidator, DirectoryPath, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -40,6 +38,9 @@ Token = Annotated[SecretStr, AfterValidator(_check_token)]
 
 def _known_address(address: str) -> str:
     """Refuse an address that no file system can be found for, or whose package is missing."""
+    from fsspec import get_filesystem_class  # noqa: PLC0415 - a megabyte of every worker that stores nothing
+    from fsspec.core import split_protocol  # noqa: PLC0415
+
     protocol, _ = split_protocol(address)
     try:
         get_filesystem_class(protocol)

@@ -1,27 +1,20 @@
 """The bytes of a picture file -> an array of its pixels, upright. Knows file formats; knows nothing of ink."""
 
 import io
-import struct
-import zlib
 from collections.abc import Callable
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, UnidentifiedImageError
 
+from imaging import png
 from imaging.errors import PictureTooLarge, UnreadablePicture, UnsupportedPicture
 
 DEFAULT_MAX_PIXELS = 24_000_000
 
 _LONGEST_SIDE = 512
 """A much larger picture comes reduced by the whole factor that brings it nearest to this: no digit needs more."""
-
-_PNG = b"\x89PNG\r\n\x1a\n"
-_PNG_END = b"\x00\x00\x00\x00IEND\xaeB`\x82"
-_PLAIN_PNG_CHUNKS = {b"IHDR", b"IDAT", b"IEND", b"gAMA", b"cHRM", b"sRGB", b"pHYs", b"tIME", b"tEXt"}
-_PLAIN_PNG_FORM = bytes((8, 0, 0, 0, 0))
-"""Eight bits of grey, not interlaced: what the header of a PNG says after the size."""
 
 _BRIEF_BYTES = 1024
 _BRIEF_PNG_BYTES = 32 * 1024
@@ -30,7 +23,7 @@ _FORM_BYTES = 1024
 """What is round a picture in a form."""
 
 _SIGNATURES: dict[str, tuple[bytes, ...]] = {
-    "PNG": (_PNG,),
+    "PNG": (png.SIGNATURE,),
     "JPEG": (b"\xff\xd8\xff",),
     "GIF": (b"GIF87a", b"GIF89a"),
     "BMP": (b"BM",),
@@ -62,10 +55,8 @@ def decode(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> NDArray[np.u
 
     Raises UnsupportedPicture, UnreadablePicture, or, by the size in the header alone, PictureTooLarge.
     """
-    if _is_small_grey_png(data, max_pixels):
-        grey = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
-        if grey is not None:
-            return np.asarray(grey, np.uint8)
+    if _is_small_png(data, max_pixels) and (pixels := png.open_plain(data)) is not None:
+        return _lay_on_paper(pixels) if pixels.shape[2:] == (4,) else pixels
     with _open(data, max_pixels) as picture:
         try:
             return _to_pixels(picture)
@@ -77,10 +68,10 @@ def is_brief(data: bytes) -> bool:
     """Tell from the size and the header whether reading the picture in `data` is a matter of a millisecond or less."""
     if len(data) <= _BRIEF_BYTES:
         return True
-    if len(data) > _BRIEF_PNG_BYTES or not data.startswith(_PNG):
+    if len(data) > _BRIEF_PNG_BYTES or not data.startswith(png.SIGNATURE):
         return False
-    width, height = struct.unpack_from(">II", data, len(_PNG) + 8)
-    return bool(width * height <= _BRIEF_PIXELS)
+    size = png.size_of(data)
+    return size is not None and size[0] * size[1] <= _BRIEF_PIXELS
 
 
 def may_be_brief(length: int, media_type: str) -> bool:
@@ -97,38 +88,17 @@ def encode_png(image: NDArray[np.uint8]) -> bytes:
     return file.getvalue()
 
 
-def _is_small_grey_png(data: bytes, max_pixels: int) -> bool:
-    """Tell whether `data` is a whole, plain, 8-bit grey PNG that needs no reducing: OpenCV opens it much faster.
-
-    OpenCV does not mind a wrong checksum, so they are checked here.
-    """
-    if not data.startswith(_PNG) or data[24:29] != _PLAIN_PNG_FORM:
-        return False
-    width, height = struct.unpack_from(">II", data, len(_PNG) + 8)
-    if _reduction(width, height) > 1 or width * height > max_pixels:
-        return False
-    return _has_plain_chunks(data)
-
-
-def _has_plain_chunks(data: bytes) -> bool:
-    """Tell whether the PNG `data` is whole, its checksums are right, and it holds no chunk that changes the pixels."""
-    start = len(_PNG)
-    while start + 12 <= len(data):
-        end = start + 8 + int.from_bytes(data[start : start + 4], "big")
-        if data[start + 4 : start + 8] not in _PLAIN_PNG_CHUNKS:
-            return False
-        if int.from_bytes(data[end : end + 4], "big") != zlib.crc32(data[start + 4 : end]):
-            return False
-        start = end + 4
-    return start == len(data) and data.endswith(_PNG_END)
+def _is_small_png(data: bytes, max_pixels: int) -> bool:
+    """Tell whether `data` begins like a PNG file that needs no reducing."""
+    size = png.size_of(data) if data.startswith(png.SIGNATURE) else None
+    return size is not None and _reduction(*size) < 2 and size[0] * size[1] <= max_pixels
 
 
 def _open(data: bytes, max_pixels: int) -> Image.Image:
     """Read the header of the picture, no more."""
     name = _format_of(data)
-    if name == "PNG" and len(data) >= len(_PNG) + 16:
-        width, height = struct.unpack_from(">II", data, len(_PNG) + 8)
-        _check_size(width, height, max_pixels)  # also where nothing follows the header
+    if name == "PNG" and (size := png.size_of(data)):
+        _check_size(*size, max_pixels)  # also where nothing follows the header
     try:
         picture = Image.open(io.BytesIO(data), formats=[name])
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -158,7 +128,9 @@ def _format_of(data: bytes) -> str:
 
 
 def _unreadable(name: str | None, error: Exception) -> UnreadablePicture:
-    return UnreadablePicture(f"The {name} picture is broken or truncated ({error}). Save it again and send that.")
+    # Pillow would name the object in memory that it was given.
+    reason = "its beginning makes no sense" if isinstance(error, UnidentifiedImageError) else error
+    return UnreadablePicture(f"The {name} picture is broken or truncated ({reason}). Save it again and send that.")
 
 
 def _to_pixels(picture: Image.Image) -> NDArray[np.uint8]:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from app.artefact import find_versions
-from app.engine import BATCH_SIZES, Engine, Images, OpenVINOEngine, load_engine
+from app.engine import BATCH_SIZES, LARGEST_BATCH, Engine, Images, OpenVINOEngine, load_engine
 from app.errors import BrokenArtefact
 from tests.conftest import MODELS
 
@@ -50,6 +50,12 @@ def test_no_process_pins_its_thread_to_the_core_of_another() -> None:
     engine = OpenVINOEngine(newest(MODELS, "convnet"))
     for graph in engine._graphs.values():
         assert graph._request.get_compiled_model().get_property("ENABLE_CPU_PINNING") is False
+
+
+@pytest.mark.parametrize(("name", "sizes"), [("convnet", BATCH_SIZES), ("softmax", (1, LARGEST_BATCH))])
+def test_a_graph_is_compiled_where_padding_would_take_longer(name: str, sizes: tuple[int, ...]) -> None:
+    engine = OpenVINOEngine(newest(MODELS, name))
+    assert tuple(engine._graphs) == sizes
 
 
 def test_a_folder_without_a_model_is_a_broken_artefact(tmp_path: Path) -> None:

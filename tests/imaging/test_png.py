@@ -1,0 +1,84 @@
+"""What is opened fast is opened right, and all else is left to the library that opens everything."""
+
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from imaging import png
+
+COLOUR_TYPES = {"L": 0, "RGB": 2, "RGBA": 6}
+
+
+def noise(mode: str = "L", height: int = 17, width: int = 23) -> NDArray[np.uint8]:
+    shape = (height, width, len(mode)) if len(mode) > 1 else (height, width)
+    return np.random.default_rng(1).integers(0, 256, shape, np.uint8)
+
+
+def save(pixels: NDArray[np.uint8], **options: object) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG", **options)
+    return file.getvalue()
+
+
+def chunk(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+def with_chunk(data: bytes, kind: bytes, content: bytes) -> bytes:
+    """Put a chunk behind the header."""
+    return data[:33] + chunk(kind, content) + data[33:]
+
+
+@pytest.mark.parametrize("number", range(5))
+@pytest.mark.parametrize("mode", COLOUR_TYPES)
+def test_every_filter_is_undone(mode: str, number: int) -> None:
+    channels = len(mode)
+    rows = b"".join(bytes([number]) + row.tobytes() for row in noise(mode))
+    header = struct.pack(">IIBBBBB", 23, 17, 8, COLOUR_TYPES[mode], 0, 0, 0)
+    parts = (b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")
+    data = png.SIGNATURE + b"".join(chunk(*part) for part in parts)
+
+    pixels = png.open_plain(data)
+
+    assert pixels is not None
+    assert pixels.shape == ((17, 23, channels) if channels > 1 else (17, 23))
+    with Image.open(io.BytesIO(data)) as picture:
+        np.testing.assert_array_equal(pixels, np.asarray(picture))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(save(noise().astype(np.uint16) * 257), id="sixteen bits"),
+        pytest.param(save(noise() > 127), id="one bit"),
+        pytest.param(save(noise(), transparency=5), id="a transparent grey"),
+        pytest.param(with_chunk(save(noise()), b"iCCP", b"sRGB\0\0" + zlib.compress(b"profile")), id="a profile"),
+        pytest.param(
+            with_chunk(save(noise()), b"tEXt", b"Raw profile type exif\0" + b"\nexif\n 1\n00"), id="EXIF as a text"
+        ),
+        pytest.param(with_chunk(save(noise()), b"eXIf", b"II*\0"), id="EXIF"),
+        pytest.param(save(noise())[:-12], id="no end"),
+        pytest.param(save(noise())[:-1] + b"!", id="a wrong checksum at the end"),
+        pytest.param(save(noise()) + b"more", id="more behind"),
+        pytest.param(save(noise())[:90] + b"!" + save(noise())[91:], id="a wrong checksum"),
+        pytest.param(png.SIGNATURE, id="a signature alone"),
+        pytest.param(b"", id="nothing"),
+    ],
+)
+def test_what_is_not_plain_or_not_whole_is_left_alone(data: bytes) -> None:
+    assert png.open_plain(data) is None
+
+
+def test_texts_and_colours_beside_the_pixels_change_nothing() -> None:
+    data = with_chunk(with_chunk(save(noise("RGBA")), b"tEXt", b"Software\0me"), b"gAMA", struct.pack(">I", 45455))
+    np.testing.assert_array_equal(png.open_plain(data), noise("RGBA"))
+
+
+def test_the_header_says_the_size() -> None:
+    assert png.size_of(save(noise())) == (23, 17)
+    assert png.size_of(save(noise())[:23]) is None
