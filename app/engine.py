@@ -1,6 +1,7 @@
 """Runs one SavedModel: a directory in, a callable from images to scores out. Knows no requests, queues or cards.
 
-`openvino`, the default, reads the SavedModel itself. `tensorflow` is the reference, and the one for GPUs.
+`openvino`, the default, reads the SavedModel itself; `openvino-bf16` is the same in bfloat16, where the processor has
+that. `tensorflow` is the reference, and the one for GPUs.
 """
 
 import os
@@ -36,6 +37,10 @@ _CHEAP_PADDING = 4
 
 Each takes a megabyte. Softmax takes 16 us for one image and 27 for 32, the convnet 65 and 1,330."""
 
+EngineKind = Literal["openvino", "openvino-bf16", "tensorflow"]
+TOLERANCES: dict[EngineKind, float] = {"openvino": 1e-3, "openvino-bf16": 0.02, "tensorflow": 1e-3}
+"""How far its probabilities may be from those that were recorded: another processor adds up in another order."""
+
 Images = NDArray[np.uint8]
 
 
@@ -57,23 +62,30 @@ class Engine(Protocol):
 
 
 class OpenVINOEngine:
-    """Runs a SavedModel on one CPU thread in float32, with one compiled graph for each batch size that is worth it.
+    """Runs a SavedModel on one CPU thread, with one compiled graph for each batch size that is worth it.
 
     A graph of a fixed shape costs nothing to reuse, where a new shape for a dynamic one costs milliseconds; so a batch
     is padded up to the next size. Each graph reads its images where they were put and leaves its scores in place.
+
+    In bfloat16, which keeps 8 bits of each number's 24, a batch takes three fifths of the time, and of MNIST's test
+    images each keeps its digit; a probability may be 0.02 from what it is in float32.
     """
 
     # A batch of 32 takes less than 1 ms, and a single image less than handing it to another thread does.
     blocks_briefly = True
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, precision: Literal["f32", "bf16"] = "f32") -> None:
+        """Load the SavedModel in `directory`; raises ValueError if the processor does not have the precision."""
         core = ov.Core()
+        if precision == "bf16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+            message = "this processor does not compute in bfloat16. Set ENGINE=openvino."
+            raise ValueError(message)
         core.set_property(
             "CPU",
             {
                 "INFERENCE_NUM_THREADS": 1,
                 "NUM_STREAMS": 0,  # in the thread that asks; each graph would have one of its own, which takes 1.6 MB
-                "INFERENCE_PRECISION_HINT": "f32",
+                "INFERENCE_PRECISION_HINT": precision,
                 # Every process would pin its thread to the same first core, and two workers be slower than one.
                 "ENABLE_CPU_PINNING": False,
             },
@@ -155,7 +167,7 @@ class TensorFlowEngine:
         return Scores(scores["probabilities"].numpy(), scores["logits"].numpy())
 
 
-def load_engine(kind: Literal["openvino", "tensorflow"], directory: Path) -> Engine:
+def load_engine(kind: EngineKind, directory: Path) -> Engine:
     """Load the SavedModel in `directory` into the engine of that kind.
 
     Raises:
@@ -163,7 +175,9 @@ def load_engine(kind: Literal["openvino", "tensorflow"], directory: Path) -> Eng
 
     """
     try:
-        return OpenVINOEngine(directory) if kind == "openvino" else TensorFlowEngine(directory)
+        if kind == "tensorflow":
+            return TensorFlowEngine(directory)
+        return OpenVINOEngine(directory, precision="bf16" if kind == "openvino-bf16" else "f32")
     except (RuntimeError, OSError, ValueError, KeyError, *_FAILURES) as error:  # what the two libraries raise
         message = f"{directory} cannot be loaded by {kind}: {error}"
         raise BrokenArtefact(message) from error

@@ -13,11 +13,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from app.artefact import Fingerprint, read_card, take_fingerprint, verify
 from app.card import Card
-from app.engine import Engine, load_engine
+from app.engine import TOLERANCES, Engine, EngineKind, load_engine
 from app.errors import BrokenArtefact
 from app.selftest import prove
 
@@ -48,12 +48,12 @@ class Attempt:
 class Loader:
     """The thread that loads. Its methods are for the event loop."""
 
-    def __init__(self, kind: Literal["openvino", "tensorflow"]) -> None:
+    def __init__(self, kind: EngineKind) -> None:
         self._kind = kind
         if sys.platform == "linux":
             _share_one_heap()
         # TensorFlow's own threads, which do its inference, would inherit a low priority from the one that loads.
-        prepare = _lower_priority if kind == "openvino" else None
+        prepare = None if kind == "tensorflow" else _lower_priority
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="loader", initializer=prepare)
 
     async def run(self, work: Callable[[], Result]) -> Result:
@@ -80,13 +80,13 @@ class Loader:
         await asyncio.to_thread(self._thread.shutdown)
 
 
-def _attempt(kind: Literal["openvino", "tensorflow"], directory: Path) -> Attempt:
+def _attempt(kind: EngineKind, directory: Path) -> Attempt:
     fingerprint = take_fingerprint(directory)  # before the files are read: a change meanwhile will show
     try:
         card = read_card(directory)
         verify(directory, card)
         engine = load_engine(kind, directory)
-        prove(engine, card)
+        prove(engine, card, tolerance=TOLERANCES[kind])
     except BrokenArtefact as error:
         return Attempt(fingerprint, error)
     except Exception as error:  # noqa: BLE001 - handed on, with the version that it condemns

@@ -4,6 +4,7 @@ import base64
 import binascii
 import hashlib
 import zlib
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,16 +13,15 @@ from app.card import Card
 from app.engine import BATCH_SIZES, Engine, Images, Scores
 from app.errors import BrokenArtefact
 
-_TOLERANCE = 1e-3
-"""Between probabilities: another processor adds up in another order."""
 _PIXELS = 28 * 28
 
 
-def prove(engine: Engine, card: Card) -> None:
+def prove(engine: Engine, card: Card, *, tolerance: float = 1e-3) -> None:
     """Run every batch size, so that no request pays for the first time, and judge the answers.
 
     They must be the ones that the card has recorded, if it has; the probabilities must be those of the logits at the
-    card's temperature; and an image must be answered alike in a batch of any size.
+    card's temperature; and an image must be answered alike in a batch of any size. Probabilities are alike that are
+    not further apart than the tolerance.
 
     Raises:
         BrokenArtefact: if it does not pass, saying at what.
@@ -30,18 +30,25 @@ def prove(engine: Engine, card: Card) -> None:
     recorded = _recorded_images(card)
     images = np.concatenate([recorded, _made_up_images()])
     alone = _join([engine(images[place : place + 1]) for place in range(len(images))])
-    _check(card, "its probabilities are not those of its logits", alone.probabilities, _softmax(alone.logits, card))
+    check = partial(_check, card, tolerance)
+    check("its probabilities are not those of its logits", alone.probabilities, _softmax(alone.logits, card))
     if card.self_test is not None:
         found = alone.probabilities[: len(recorded)]
-        _check(card, "it does not answer as its model.json recorded", found, np.array(card.self_test.probabilities))
+        check("it does not answer as its model.json recorded", found, np.array(card.self_test.probabilities))
     for size in BATCH_SIZES:
         batch = np.resize(images, (size, 28, 28))
         expected = np.resize(alone.probabilities, (size, 10))
-        _check(card, f"a batch of {size} is not answered as single images", engine(batch).probabilities, expected)
+        check(f"a batch of {size} is not answered as single images", engine(batch).probabilities, expected)
 
 
-def _check(card: Card, complaint: str, found: NDArray[np.float32], expected: NDArray[np.float64 | np.float32]) -> None:
-    if found.shape == expected.shape and np.allclose(found, expected, rtol=0, atol=_TOLERANCE):
+def _check(
+    card: Card,
+    tolerance: float,
+    complaint: str,
+    found: NDArray[np.float32],
+    expected: NDArray[np.float64 | np.float32],
+) -> None:
+    if found.shape == expected.shape and np.allclose(found, expected, rtol=0, atol=tolerance):
         return
     message = (
         f"{card.name}/{card.version} has failed its self-test: {complaint}. Found {found[:1].tolist()}, "

@@ -99,8 +99,11 @@ class Settings(BaseSettings):
         ),
     ] = None
     engine: Annotated[
-        Literal["openvino", "tensorflow"],
-        Field(description="What runs the models: `openvino`, or `tensorflow` where that is installed."),
+        Literal["openvino", "openvino-bf16", "tensorflow"],
+        Field(
+            description="What runs the models: `openvino`, the same in bfloat16 as `openvino-bf16` where the processor "
+            "has that, or `tensorflow` where that is installed."
+        ),
     ] = "openvino"
     predict_token: Annotated[
         Token | None,

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from app.engine import TOLERANCES
 from benchmarks import payloads
 from benchmarks.environments import CACHE, PEERS, ROOT, SERVICE, pinned_version, prepare
 from benchmarks.payloads import Body
@@ -54,6 +55,9 @@ class Server:
     """Whether it brings a picture into MNIST's form, rather than only resize it."""
     classifies: bool = True
     """Whether its answer depends on the picture."""
+    tolerance: float = 2e-3
+    """How far a probability may be from the model's own: the peers run it in another library, and may resize by another
+    Pillow."""
     variant: frozenset[str] = frozenset()
     """Of a variant: the scenarios that it is there for."""
 
@@ -105,6 +109,19 @@ def digitserve_with_log(models: Path) -> Server:
         label="Digitserve, access log on",
         environment={**plain.environment, "ACCESS_LOG": "true"},
         variant=frozenset(f"digit-{shape}-{connections}" for shape in ("raw", "multipart") for connections in (16, 64)),
+    )
+
+
+def digitserve_in_bfloat16(models: Path) -> Server:
+    """Start this service in bfloat16; a processor that has none keeps it from starting."""
+    plain = digitserve(models)
+    return replace(
+        plain,
+        name="digitserve-bf16",
+        label="Digitserve, bfloat16",
+        environment={**plain.environment, "ENGINE": "openvino-bf16"},
+        tolerance=TOLERANCES["openvino-bf16"],
+        variant=frozenset({"digit-raw-16", "digit-raw-64", "digit-batch-4"}),
     )
 
 

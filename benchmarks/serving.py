@@ -105,7 +105,11 @@ def newest_version(model: Path) -> Path:
 def line_up(models: Path, saved_model: Path, only: list[str], results: ServingResults) -> list[Server]:
     """Choose the servers, in the order of their turns, and install what they need; those that cannot be are noted."""
     contestants = [servers.do_nothing(), servers.digitserve(models)]
-    contestants += [servers.digitserve_with_log(models), servers.digitserve_alone(models)]
+    contestants += [
+        servers.digitserve_with_log(models),
+        servers.digitserve_in_bfloat16(models),
+        servers.digitserve_alone(models),
+    ]
     for name, build in PEER_SERVERS.items():
         if not only or name in only:
             try:

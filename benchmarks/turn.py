@@ -25,9 +25,6 @@ _REST_SHARE = 0.2
 """A server has come to rest when it wants less than this of one core."""
 _REST_LIMIT_SECONDS = 30
 
-_TOLERANCE = 2e-3
-"""Between probabilities: the peers run the same graph in another library, and may resize by another Pillow."""
-
 
 class WrongAnswerError(Exception):
     """A server's answer is not the one that the model gives; the message says to what, and how."""
@@ -145,7 +142,7 @@ def _check(server: Server, client: httpx.Client, url: str, shape: Shape, picture
         raise WrongAnswerError(message)
     answer = route.read_answer(response.json())
     expected = picture.expected_of(server)
-    if server.classifies and not np.allclose(answer.probabilities, expected.probabilities, atol=_TOLERANCE):
+    if server.classifies and not np.allclose(answer.probabilities, expected.probabilities, atol=server.tolerance):
         message = (
             f"{server.label} says {answer.digit} {answer.probabilities.round(3)} to {shape}, where the model says "
             f"{expected.digit} {expected.probabilities.round(3)}."

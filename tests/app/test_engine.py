@@ -1,3 +1,4 @@
+import os
 import sys
 from pathlib import Path
 
@@ -5,9 +6,10 @@ import numpy as np
 import pytest
 
 from app.artefact import find_versions
-from app.engine import BATCH_SIZES, LARGEST_BATCH, Engine, Images, OpenVINOEngine, load_engine
+from app.engine import BATCH_SIZES, LARGEST_BATCH, TOLERANCES, Engine, Images, OpenVINOEngine, load_engine
 from app.errors import BrokenArtefact
 from tests.conftest import MODELS
+from training.data import load_mnist
 
 
 def newest(models_dir: Path, name: str) -> Path:
@@ -61,6 +63,32 @@ def test_a_graph_is_compiled_where_padding_would_take_longer(name: str, sizes: t
 def test_a_folder_without_a_model_is_a_broken_artefact(tmp_path: Path) -> None:
     with pytest.raises(BrokenArtefact, match="cannot be loaded by openvino"):
         load_engine("openvino", tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["softmax", "convnet"])
+def test_bfloat16_changes_no_digit_that_is_not_a_toss_up(name: str) -> None:
+    directory, folder = newest(MODELS, name), os.environ.get("MNIST_DIR")
+    images = load_mnist(Path(folder) if folder else None).test.images
+    try:
+        engines = [load_engine(kind, directory) for kind in ("openvino", "openvino-bf16")]
+    except BrokenArtefact as error:
+        pytest.skip(str(error))
+    starts = range(0, len(images), LARGEST_BATCH)
+    exact, rounded = (
+        np.concatenate([engine(images[start : start + LARGEST_BATCH]).probabilities for start in starts])
+        for engine in engines
+    )
+    np.testing.assert_allclose(rounded, exact, atol=TOLERANCES["openvino-bf16"])
+    second, first = np.sort(exact, axis=1)[:, -2:].T
+    clear = first - second > TOLERANCES["openvino-bf16"] / 2
+    np.testing.assert_array_equal(rounded[clear].argmax(axis=1), exact[clear].argmax(axis=1))
+
+
+def test_a_processor_without_bfloat16_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.engine.ov.Core.get_property", lambda *_: ["FP32"])
+    with pytest.raises(BrokenArtefact, match=r"does not compute in bfloat16\. Set ENGINE=openvino\."):
+        load_engine("openvino-bf16", newest(MODELS, "softmax"))
 
 
 @pytest.mark.slow

@@ -2,7 +2,13 @@ import pytest
 
 from benchmarks import payloads, servers
 from benchmarks.environments import ROOT
-from benchmarks.servers import PEER_SERVERS, digitserve, digitserve_alone, digitserve_with_log
+from benchmarks.servers import (
+    PEER_SERVERS,
+    digitserve,
+    digitserve_alone,
+    digitserve_in_bfloat16,
+    digitserve_with_log,
+)
 
 
 @pytest.mark.parametrize("name", PEER_SERVERS)
@@ -15,9 +21,11 @@ def test_every_peer_is_told_its_port_and_its_model(name: str) -> None:
 
 
 def test_a_variant_has_a_name_and_scenarios_of_its_own() -> None:
-    variants = [build(ROOT / "models") for build in (digitserve, digitserve_with_log, digitserve_alone)]
-    assert len({server.name for server in variants}) == 3
-    assert [bool(server.variant) for server in variants] == [False, True, True]
+    builds = (digitserve, digitserve_with_log, digitserve_in_bfloat16, digitserve_alone)
+    variants = [build(ROOT / "models") for build in builds]
+    assert len({server.name for server in variants}) == 4
+    assert [bool(server.variant) for server in variants] == [False, True, True, True]
+    assert digitserve_in_bfloat16(ROOT / "models").tolerance > digitserve(ROOT / "models").tolerance
 
 
 def test_the_answer_of_a_batch_is_that_of_its_last_picture() -> None:

@@ -23,7 +23,7 @@ def test_only_the_servers_that_are_asked_for_take_part(serving: ServingResults) 
     models = ROOT / "models"
     chosen = line_up(models, models / "convnet" / "1", ["digitserve", "ray"], serving)
     assert [server.name for server in chosen] == ["digitserve", "ray"]
-    assert len(line_up(models, models / "convnet" / "1", [], serving)) == 9
+    assert len(line_up(models, models / "convnet" / "1", [], serving)) == 10
 
 
 def test_a_peer_that_cannot_be_installed_is_left_out_and_named(
