@@ -23,6 +23,7 @@ from benchmarks.payloads import Body
 
 _TICK_SECONDS = 0.001
 """Between two looks at the clock and at what has come in: to wake up for each answer would cost the server a tenth."""
+_IDLE_SECONDS = 1
 _MOST_BYTES = 65_536
 """Received at once."""
 _DEAD_AFTER_SECONDS = 20
@@ -106,6 +107,7 @@ class _Connection:
         self._tally = tally
         self._busy = False
         self._due = 0.0
+        self._idle_since = time.perf_counter()
         self._parser = httptools.HttpResponseParser(self)
         self._answer = b""
         idle.append(self)
@@ -113,6 +115,17 @@ class _Connection:
     def fileno(self) -> int:
         """Give the number of the file that is ready when there is something to receive."""
         return self._socket.fileno()
+
+    def is_open(self) -> bool:
+        """Tell whether the server has not closed it: clients look before they send on a connection that was idle."""
+        if time.perf_counter() - self._idle_since < _IDLE_SECONDS:
+            return True
+        try:
+            return self._socket.recv(1, socket.MSG_PEEK) != b""
+        except BlockingIOError:
+            return True
+        except ConnectionError:
+            return False
 
     def send(self, due: float) -> None:
         """Send the request that was due then."""
@@ -145,6 +158,7 @@ class _Connection:
         self._tally.under_way -= 1
         self._tally.note(self._parser.get_status_code(), self._due, self._answer)
         self._answer = b""
+        self._idle_since = time.perf_counter()
         if self._parser.should_keep_alive():
             self._idle.append(self)
         else:
@@ -213,7 +227,11 @@ def _follow(timetable: Timetable, idle: list[_Connection], started: float, recei
     while done < total:
         receive()
         due = min(total, 1 + int((time.perf_counter() - started) * timetable.rate))
-        for number in range(done, min(due, done + len(idle))):
+        for number in range(done, due):
+            while idle and not idle[-1].is_open():
+                idle.pop().close()
+            if not idle:
+                break
             idle.pop().send(started + number / timetable.rate)
         done = max(done, due)
         time.sleep(_TICK_SECONDS)

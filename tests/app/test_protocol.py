@@ -343,6 +343,7 @@ async def test_a_connection_is_not_closed_for_being_idle_when_a_request_is_there
     protocol.timeout_keep_alive_handler()
     assert await answer(reader) == (200, b"body")
     protocol.timeout_keep_alive_handler()
+    assert os.read(client.fileno(), 1) == b""  # at once: the event loop would close it at the end of its turn
     assert await reader.read() == b""
     writer.close()
 

@@ -1,8 +1,9 @@
 import asyncio
 import itertools
+import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import httptools
 import pytest
@@ -88,3 +89,14 @@ def test_a_request_without_a_free_connection_is_not_sent(monkeypatch: pytest.Mon
     with server(SILENT) as url:
         load = drive(url, connections=5)
     assert (load.sent, load.hung) == (5, 5)
+
+
+def test_what_the_server_has_closed_is_not_sent_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(open_loop, "_IDLE_SECONDS", 0)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        connection = open_loop._Connection("127.0.0.1", listening.getsockname()[1], b"", [], open_loop._Tally(b""))
+        with closing(connection):
+            far, _ = listening.accept()
+            assert connection.is_open()
+            far.close()
+            assert not connection.is_open()
