@@ -13,6 +13,7 @@ from app.telemetry import Telemetry
 _SANE_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _random = Random(os.urandom(16))  # noqa: S311 - an id is no secret, and asking the system for each takes 3 % of a request
 TELL_SECONDS = 1.0
+MOST_IN_A_LINE = 50  # the longest ids then make a line that a pipe takes whole
 _BUSY = 503  # a member of HTTPStatus takes longer to look up than all else here
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
@@ -33,7 +34,7 @@ class Journal:
         self._telemetry = telemetry
         self._log = log
         self._access_log = access_log
-        self._turned_away = 0
+        self._turned_away: list[str] = []  # the ids of requests
 
     def begin(self) -> None:
         """Count one request in; `end` counts it out."""
@@ -48,13 +49,15 @@ class Journal:
     ) -> None:
         """Count one request, and log it in one line; what the service itself failed at is logged in any case.
 
-        Without an access log, those that came at a bad time (503) are told of together: under ten times the load, a
-        line for each would take a sixth of the processor.
+        Without an access log, those that came at a bad time (503) are named together: under ten times the load, a line
+        for each would take a sixth of the processor.
         """
         method, route = kind_of(scope)
         self._telemetry.answered(method, route, status, seconds, *scope["state"].get("answered_by", ()))
         if status == _BUSY and not self._access_log:
-            self._turned_away += 1
+            self._turned_away.append(request_id)
+            if len(self._turned_away) == MOST_IN_A_LINE:
+                self.tell()
         elif self._access_log or status >= 500:
             client = scope.get("client")
             write = self._log.error if failure else self._log.warning if status >= 500 else self._log.info
@@ -70,13 +73,13 @@ class Journal:
             )
 
     def tell(self) -> None:
-        """Log how many requests were turned away since the last time, if any were."""
+        """Log which requests were turned away since the last time, if any were."""
         if self._turned_away:
-            self._log.warning("turned away", status=_BUSY, requests=self._turned_away)
-            self._turned_away = 0
+            ids, self._turned_away = self._turned_away, []
+            self._log.warning("turned away", status=_BUSY, requests=len(ids), request_ids=ids)
 
     async def run(self) -> None:
-        """Tell of them every second, and once more when this is cancelled."""
+        """Tell of those that were turned away every second, and once more when this is cancelled."""
         try:
             while True:
                 await asyncio.sleep(TELL_SECONDS)

@@ -175,8 +175,8 @@ class Settings(BaseSettings):
     access_log: Annotated[
         bool,
         Field(
-            description="Whether each request is logged as one line of JSON. Without it, those refused with 503 are "
-            "counted in one line a second."
+            description="Whether each request is logged as one line of JSON. Without it, the ids of those refused "
+            "with 503 are gathered, many to a line."
         ),
     ] = True
 

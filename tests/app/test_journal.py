@@ -1,5 +1,7 @@
 import asyncio
+from select import PIPE_BUF
 
+import orjson
 import pytest
 import structlog
 from structlog.testing import LogCapture
@@ -39,7 +41,7 @@ def test_what_the_service_failed_at_is_logged_in_any_case() -> None:
     }
 
 
-async def test_who_was_turned_away_is_told_of_together(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_who_was_turned_away_is_named_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     log = LogCapture()
     journal = journal_of(log)
     monkeypatch.setattr("app.journal.TELL_SECONDS", 0.01)
@@ -48,11 +50,22 @@ async def test_who_was_turned_away_is_told_of_together(monkeypatch: pytest.Monke
         answer(journal, 503)
     assert log.entries == []
     await asyncio.sleep(0.05)
-    assert log.entries == [{"event": "turned away", "log_level": "warning", "status": 503, "requests": 3}]
+    line = {"event": "turned away", "log_level": "warning", "status": 503, "requests": 3, "request_ids": ["id"] * 3}
+    assert log.entries == [line]
     answer(journal, 503)
     running.cancel()
     await asyncio.wait([running])
     assert [entry["requests"] for entry in log.entries] == [3, 1]  # the last of them at the end
+
+
+def test_a_line_that_is_full_is_written_at_once() -> None:
+    log = LogCapture()
+    journal = journal_of(log)
+    for _ in range(120):
+        answer(journal, 503)
+    assert [entry["requests"] for entry in log.entries] == [50, 50]
+    longest = {**log.entries[0], "request_ids": ["i" * 64] * 50, "timestamp": "2026-11-26T00:00:00.000000Z"}
+    assert len(orjson.dumps(longest)) < PIPE_BUF
 
 
 def test_an_access_log_has_a_line_for_each_of_them() -> None:
