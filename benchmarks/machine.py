@@ -11,7 +11,17 @@ from pydantic import BaseModel
 
 from benchmarks.environments import ROOT
 
-_PACKAGES = ("fastapi", "uvicorn", "uvloop", "httptools", "pydantic", "openvino", "pillow", "opencv-python-headless")
+_PACKAGES = (
+    "fastapi",
+    "uvicorn",
+    "uvloop",
+    "httptools",
+    "pydantic",
+    "openvino",
+    "kornia-rs",
+    "pillow",
+    "opencv-python-headless",
+)
 
 
 class Machine(BaseModel):
