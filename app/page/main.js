@@ -29,8 +29,7 @@ async function read() {
   turn = new AbortController();
   const { signal } = turn;
   updateTools();
-  const content = await pad.content();
-  if (signal.aborted) return;
+  const content = pad.content();
   if (!content) {
     warn(null);
     return reset("Nothing drawn yet");

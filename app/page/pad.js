@@ -1,5 +1,7 @@
 // The drawing pad: strokes by mouse, finger, pen or keyboard, or a picture laid on it. Knows nothing of the service.
 
+import { encode } from "./encode.js";
+
 const EXPORT_SIDE = 280;
 const KEY_STEP = 0.04; // of the pad's side
 const FINE_STEP = 0.01;
@@ -62,7 +64,7 @@ export class Pad extends EventTarget {
   }
 
   /** What is to be read: the picture as it came, or the strokes as a PNG, dark on white; null if there is nothing. */
-  async content() {
+  content() {
     const { strokes, picture } = this.#now;
     if (picture) return picture.blob;
     if (!strokes.length) return null;
@@ -72,7 +74,7 @@ export class Pad extends EventTarget {
     context.fillStyle = "#fff";
     context.fillRect(0, 0, EXPORT_SIDE, EXPORT_SIDE);
     strokes.forEach((stroke) => drawStroke(context, stroke, EXPORT_SIDE, "#000"));
-    return new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
+    return encode(canvas, "image/png");
   }
 
   get #now() {

@@ -1,5 +1,7 @@
 // Pictures that are chosen, photographed, pasted or dropped, made ready to be shown and sent.
 
+import { encode } from "./encode.js";
+
 const LONGEST_SIDE = 1600;
 const MOST_BYTES = 1_500_000;
 
@@ -45,11 +47,11 @@ async function prepare(file) {
   } catch {
     return { blob: file, bitmap: null };
   }
-  return { blob: file.size > MOST_BYTES ? await reduce(bitmap) : file, bitmap };
+  return { blob: file.size > MOST_BYTES ? reduce(bitmap) : file, bitmap };
 }
 
 /** Make a picture smaller: a phone's photograph takes longer to send than anything else here takes. */
-async function reduce(bitmap) {
+function reduce(bitmap) {
   const scale = Math.min(1, LONGEST_SIDE / Math.max(bitmap.width, bitmap.height));
   const canvas = document.createElement("canvas");
   canvas.width = Math.round(bitmap.width * scale);
@@ -58,5 +60,5 @@ async function reduce(bitmap) {
   context.fillStyle = "#fff"; // behind what is transparent
   context.fillRect(0, 0, canvas.width, canvas.height);
   context.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
-  return new Promise((resolve) => canvas.toBlob(resolve, "image/jpeg", 0.92));
+  return encode(canvas, "image/jpeg", 0.92);
 }
