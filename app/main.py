@@ -109,7 +109,7 @@ def create_app(settings: Settings, *, output: Lines | None = None) -> FastAPI:
                 if shadow is not None:
                     tasks.append(group.create_task(shadow.run(repository.find)))
                 # Where every request is traced, none is turned away before the layers that trace it.
-                yield _for_connections(stack, room, None if tracing else Door(room, reader, journal))
+                yield _for_connections(stack, repository, room, None if tracing else Door(room, reader, journal))
                 for task in tasks:
                     task.cancel()
 
@@ -178,9 +178,9 @@ def _tracing(settings: Settings) -> "Tracing | None":
     return Tracing()
 
 
-def _for_connections(stack: AsyncExitStack, room: Room, door: Door | None) -> dict[str, Any]:
+def _for_connections(stack: AsyncExitStack, repository: Repository, room: Room, door: Door | None) -> dict[str, Any]:
     """Give what `protocol.py` looks for in the lifespan's state."""
-    state: dict[str, Any] = {}
+    state: dict[str, Any] = {"is_ready": lambda: not repository.missing()}
     if door is not None:
         state |= {"door": door, "line": Line(room)}
     if folder := os.environ.get("DIGITSERVE_SHARING_DIR"):  # there are other workers

@@ -48,7 +48,8 @@ class Protocol(HttpToolsProtocol):
 
     The lifespan leaves the door in its state, as `door`, and the line where small requests wait for their turn, as
     `line`; there may be none. A request that is out of the ordinary goes past them: the application will refuse it, if
-    need be. Where there are other workers, `sharing` is there too, and has some connections passed on to them.
+    need be. Where there are other workers, `sharing` is there too, and has some connections passed on to them, all of
+    them until `is_ready` says that this one can answer.
     """
 
     def __init__(self, *arguments: Any, adopted: bool = False, **named: Any) -> None:  # noqa: ANN401 - they are uvicorn's
@@ -66,9 +67,10 @@ class Protocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Begin a connection, or pass it on."""
         if self._sharing is not None and not self._adopted:
-            if not self._sharing.joined:
+            if not self._sharing.joined and self.app_state["is_ready"]():
                 self._sharing.join(
-                    partial(Protocol, self.config, self.server_state, self.app_state, _loop=self.loop, adopted=True)
+                    partial(Protocol, self.config, self.server_state, self.app_state, _loop=self.loop, adopted=True),
+                    holding=len(self.connections),
                 )
             self._passed_on = self._sharing.pass_on(transport.get_extra_info("socket").fileno())
         if self._passed_on:

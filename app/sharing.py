@@ -2,6 +2,9 @@
 
 The kernel draws lots for who gets a connection: of 4 connections two workers get 2 each in three cases of eight, and
 in one case of eight the second worker gets none. So whoever gets one passes it on if another worker holds fewer.
+
+A worker that has just been started, or started again, gets its share before it can answer. It passes all on to those
+that take part, as long as it does not.
 """
 
 import asyncio
@@ -35,19 +38,21 @@ class Sharing:
         os.truncate(self._table.fileno(), _PLACES * 8)
         self._memory = mmap.mmap(self._table.fileno(), _PLACES * 8)
         self._held = memoryview(self._memory).cast("q")
+        with self._locked():
+            self._held[self._place] = _NOBODY  # whoever had the place before may have died
         self._mailbox = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._mailbox.settimeout(0)
         self._adopting: set[asyncio.Task[object]] = set()
         self.joined = False
         """Whether this worker takes part."""
 
-    def join(self, build_protocol: Callable[[], asyncio.Protocol]) -> None:
-        """Take part from now on, with this for the connections that others pass on."""
+    def join(self, build_protocol: Callable[[], asyncio.Protocol], *, holding: int = 0) -> None:
+        """Take part from now on, with `build_protocol` for what others pass on, and so many connections already."""
         address = self._address(self._place)
         with self._locked():
-            address.unlink(missing_ok=True)  # whoever had the place before may have died
+            address.unlink(missing_ok=True)  # which whoever had the place before may have left
             self._mailbox.bind(str(address))
-            self._held[self._place] = _NOBODY + 1
+            self._held[self._place] = _NOBODY + 1 + holding
         asyncio.get_running_loop().add_reader(self._mailbox.fileno(), self._adopt, build_protocol)
         self.joined = True
 
@@ -57,10 +62,13 @@ class Sharing:
         Who has passed one on closes its own copy.
         """
         with self._locked():
-            self._held[self._place] = max(self._held[self._place], _NOBODY + 1)  # somebody may have struck it out
+            if self.joined:
+                self._held[self._place] = max(self._held[self._place], _NOBODY + 1)  # somebody may have struck it out
             held = self._held.tolist()
-            least = min(filter(None, held))  # nobody is 0
-            receiver = held.index(least) if least < held[self._place] else self._place
+            least = min(filter(None, held), default=_NOBODY)  # nobody is 0
+            if least == _NOBODY:  # and all are busy starting
+                return False
+            receiver = self._place if least == held[self._place] else held.index(least)
             self._held[receiver] += 1  # at once: more may come before that worker has looked
         if receiver == self._place:
             return False
@@ -71,7 +79,7 @@ class Sharing:
             nobody_there = isinstance(error, ConnectionRefusedError | FileNotFoundError)
             with self._locked():
                 self._held[receiver] = _NOBODY if nobody_there else self._held[receiver] - 1
-                self._held[self._place] += 1
+                self._held[self._place] += self.joined
             return False
         return True
 

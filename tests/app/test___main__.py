@@ -57,24 +57,58 @@ def test_several_workers_answer_and_add_up_their_metrics(seven: bytes) -> None:
 @pytest.mark.slow
 def test_several_workers_hold_as_many_connections_each() -> None:
     with service(WORKERS="2") as (process, url), ExitStack() as stack:
-        for _ in range(40):  # so that both have met somebody, and take part
-            httpx.get(f"{url}/health/live")
         address = ("127.0.0.1", int(url.rpartition(":")[2]))
-        assert_soon(lambda: held_by_children(process.pid, address[1]) == [])
-        for _ in range(16):
-            client = stack.enter_context(socket.create_connection(address))
+
+        def connect() -> socket.socket:
+            client = socket.create_connection(address)
             client.sendall(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n")
             assert client.recv(1000).startswith(b"HTTP/1.1 200")
+            return client
+
+        def both_take_part() -> bool:
+            """Tell whether both have met somebody since they were ready."""
+            with connect(), connect():
+                return held_by_children(process.pid, address[1]) == [1, 1]
+
+        assert_soon(both_take_part)
+        assert_soon(lambda: held_by_children(process.pid, address[1]) == [])
+        for _ in range(16):
+            stack.enter_context(connect())
         assert held_by_children(process.pid, address[1]) == [8, 8]
+
+
+@pytest.mark.slow
+def test_while_a_worker_starts_the_others_answer_for_it(seven: bytes) -> None:
+    def answer() -> int:
+        try:
+            return httpx.post(f"{url}/predict", content=seven, headers={"content-type": "image/png"}).status_code
+        except httpx.TransportError:
+            return 0  # the one that is killed had it
+
+    with service(WORKERS="2") as (process, url):
+        assert {answer() for _ in range(40)} == {200}  # at the start one of them is ready before the other
+        killed = children(process.pid)[-1]
+        os.kill(int(killed), signal.SIGKILL)
+        answers = []
+        end = time.monotonic() + 4  # half a second until it is missed, one until the next is ready
+        while time.monotonic() < end:
+            answers.append(answer())
+        assert killed not in children(process.pid)
+        assert set(answers) <= {0, 200}
+        assert answers.count(0) <= 1
+
+
+def children(process: int) -> list[str]:
+    return Path(f"/proc/{process}/task/{process}/children").read_text().split()
 
 
 def held_by_children(process: int, port: int) -> list[int]:
     """Count the connections to a port that each child of a process holds, of those that hold any."""
     lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     connections = {f"socket:[{line[9]}]" for line in lines if line[1].endswith(f":{port:04X}") and line[3] == "01"}
-    children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
     counts = [
-        sum(str(file.readlink()) in connections for file in Path(f"/proc/{child}/fd").iterdir()) for child in children
+        sum(str(file.readlink()) in connections for file in Path(f"/proc/{child}/fd").iterdir())
+        for child in children(process)
     ]
     return [count for count in counts if count]
 
@@ -160,7 +194,7 @@ def test_what_one_worker_is_told_all_do_within_two_seconds(seven: bytes) -> None
         assert refused.status_code == 401
         assert refused.headers["www-authenticate"].startswith("Bearer")
         assert "ADMIN_TOKEN" in refused.json()["error"]
-        assert_soon(lambda: answers(url) == {200})  # one of them was ready before the other
+        assert answers(url) == {200}
         for address, status in ((unload, 503), (load, 200)):
             assert httpx.post(address, headers=token).status_code == 200
             assert_soon(lambda status=status: answers(url) == {status})  # 2 s on a machine that does nothing else

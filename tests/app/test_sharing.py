@@ -102,6 +102,22 @@ async def test_one_who_left_gets_nothing(workers: list[Worker], tmp_path: Path) 
     assert [await workers[0].ask() for _ in range(4)] == [b"b"] * 4  # until it has caught up
 
 
+async def test_one_who_is_not_ready_passes_all_on_if_anybody_is(tmp_path: Path) -> None:
+    first, second = Worker(b"a", tmp_path), Worker(b"b", tmp_path)
+    for worker in (first, second):
+        worker.server = await asyncio.get_running_loop().create_server(partial(Echo, worker), "127.0.0.1", 0)
+    assert [await second.ask() for _ in range(2)] == [b"b"] * 2  # nobody is
+    first.sharing.join(partial(Echo, first, adopted=True))
+    assert [await second.ask() for _ in range(2)] == [b"a"] * 2
+    second.sharing.join(partial(Echo, second, adopted=True), holding=2)
+    assert sorted([await second.ask() for _ in range(4)]) == [b"a"] * 2 + [b"b"] * 2
+    for worker in (first, second):
+        worker.server.close()
+        for writer in worker.asking:
+            writer.close()
+        worker.sharing.close()
+
+
 async def test_where_one_died_the_connection_stays(workers: list[Worker]) -> None:
     dead = workers[1].sharing
     asyncio.get_running_loop().remove_reader(dead._mailbox.fileno())
