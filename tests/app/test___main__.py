@@ -106,10 +106,8 @@ def held_by_children(process: int, port: int) -> list[int]:
     """Count the connections to a port that each child of a process holds, of those that hold any."""
     lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     connections = {f"socket:[{line[9]}]" for line in lines if line[1].endswith(f":{port:04X}") and line[3] == "01"}
-    counts = [
-        sum(str(file.readlink()) in connections for file in Path(f"/proc/{child}/fd").iterdir())
-        for child in children(process)
-    ]
+    files = [[os.path.realpath(file) for file in Path(f"/proc/{child}/fd").iterdir()] for child in children(process)]
+    counts = [sum(Path(file).name in connections for file in held) for held in files]
     return [count for count in counts if count]
 
 
