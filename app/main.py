@@ -180,13 +180,14 @@ def _tracing(settings: Settings) -> "Tracing | None":
 
 def _for_connections(stack: AsyncExitStack, repository: Repository, room: Room, door: Door | None) -> dict[str, Any]:
     """Give what `protocol.py` looks for in the lifespan's state."""
-    state: dict[str, Any] = {"is_ready": lambda: not repository.missing()}
+    state: dict[str, Any] = {}
     if door is not None:
         state |= {"door": door, "line": Line(room)}
     if folder := os.environ.get("DIGITSERVE_SHARING_DIR"):  # there are other workers
         from app.sharing import Sharing  # noqa: PLC0415 - Windows has no such means
 
         state["sharing"] = stack.enter_context(Sharing(Path(folder)))
+        state["is_ready"] = lambda: not repository.missing()
     return state
 
 

@@ -48,8 +48,8 @@ class Protocol(HttpToolsProtocol):
 
     The lifespan leaves the door in its state, as `door`, and the line where small requests wait for their turn, as
     `line`; there may be none. A request that is out of the ordinary goes past them: the application will refuse it, if
-    need be. Where there are other workers, `sharing` is there too, and has some connections passed on to them, all of
-    them until `is_ready` says that this one can answer.
+    need be. Where there are other workers, `sharing` is there too, and has some connections passed on to them, and all
+    until `is_ready`, which comes with it, says that this one can answer.
     """
 
     def __init__(self, *arguments: Any, adopted: bool = False, **named: Any) -> None:  # noqa: ANN401 - they are uvicorn's

@@ -3,8 +3,8 @@
 The kernel draws lots for who gets a connection: of 4 connections two workers get 2 each in three cases of eight, and
 in one case of eight the second worker gets none. So whoever gets one passes it on if another worker holds fewer.
 
-A worker that has just been started, or started again, gets its share before it can answer. It passes all on to those
-that take part, as long as it does not.
+And a worker gets its share before it can answer, at the start and when it takes the place of one that died. As long as
+it does not take part itself, it passes all on to those that do.
 """
 
 import asyncio
@@ -47,7 +47,7 @@ class Sharing:
         """Whether this worker takes part."""
 
     def join(self, build_protocol: Callable[[], asyncio.Protocol], *, holding: int = 0) -> None:
-        """Take part from now on, with `build_protocol` for what others pass on, and so many connections already."""
+        """Take part from now on, with `build_protocol` for what others pass on, and `holding` connections already."""
         address = self._address(self._place)
         with self._locked():
             address.unlink(missing_ok=True)  # which whoever had the place before may have left

@@ -16,6 +16,7 @@ from training import comparison, versions
 from training.config import DEFAULTS, MODEL_NAMES, TrainingConfig
 from training.data import Examples, Mnist, Part, load_mnist
 from training.errors import BarMissed, GateClosed
+from training.options import Also, MnistFolder, Models, ModelsFolder, defaults_of
 from training.pictures import confusion, find_pictures, judge, summarise
 from training.quiet import import_tensorflow
 from training.results import results_table
@@ -41,58 +42,20 @@ app = typer.Typer(
 )
 
 
-def _defaults(field: str) -> str:
-    return ", ".join(f"{getattr(DEFAULTS[name], field)} for {name}" for name in MODEL_NAMES)
-
-
-def _known(names: list[str] | None) -> list[str]:
-    for name in names or ():
-        if name not in MODEL_NAMES:
-            msg = f"'{name}' is no model. Expected {' or '.join(MODEL_NAMES)}."
-            raise typer.BadParameter(msg)
-    return names or list(MODEL_NAMES)
-
-
-Models = Annotated[
-    list[str] | None,
-    typer.Argument(
-        metavar="[NAME]...",
-        help="softmax, the regression xW + b, or convnet, the convolutional network. [both]",
-        show_default=False,
-        callback=_known,
-    ),
-]
-ModelsFolder = Annotated[
-    Path, typer.Option("--models", help="The folder of artefacts, laid out as models/README.md has it.")
-]
-MnistFolder = Annotated[
-    Path | None,
-    typer.Option(
-        "--mnist",
-        envvar="MNIST_DIR",
-        help="A folder that holds the four MNIST files; without it they are downloaded once.",
-    ),
-]
-Also = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="SOURCE",
-        help="Learn from this too: a feedback store, or a folder of pictures with a CSV or a folder for each class. "
-        "Can be given several times.",
-    ),
-]
-
-
 @app.command()
 def train(  # noqa: PLR0913, PLR0917 (each is an option of the command)
     names: Models = None,
     seed: Annotated[int, typer.Option(help="The same seed on the same machine gives the same weights.")] = 1337,
-    iterations: Annotated[int | None, typer.Option(help=f"Batches to learn from. [{_defaults('iterations')}]")] = None,
-    batch_size: Annotated[int | None, typer.Option(help=f"Images in a batch. [{_defaults('batch_size')}]")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help=f"The base rate. [{_defaults('learning_rate')}]")] = None,
+    iterations: Annotated[
+        int | None, typer.Option(help=f"Batches to learn from. [{defaults_of('iterations')}]")
+    ] = None,
+    batch_size: Annotated[int | None, typer.Option(help=f"Images in a batch. [{defaults_of('batch_size')}]")] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(help=f"The base rate. [{defaults_of('learning_rate')}]")
+    ] = None,
     also: Also = None,
     also_share: Annotated[
-        float | None, typer.Option(help=f"How much of an epoch comes from --also. [{_defaults('also_share')}]")
+        float | None, typer.Option(help=f"How much of an epoch comes from --also. [{defaults_of('also_share')}]")
     ] = None,
     models: ModelsFolder = Path("models"),
     mnist: MnistFolder = None,

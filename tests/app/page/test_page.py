@@ -16,6 +16,7 @@ from tests.app.service import service
 pytestmark = pytest.mark.slow
 
 KILOBYTE = 1000
+MOST_BYTES = 1_500_000  # of a picture that is sent as it is
 SLOW_4G = {"offline": False, "latency": 150, "downloadThroughput": 1.6e6 / 8, "uploadThroughput": 750e3 / 8}
 
 
@@ -115,6 +116,18 @@ def test_a_photograph_that_is_chosen_is_read(page: Page) -> None:
     page.locator("#choose").set_input_files({"name": "p.jpg", "mimeType": "image/jpeg", "buffer": photograph()})
     assert digits(page)[0] == "7"
     expect(page.locator("#invitation")).to_be_hidden()
+
+
+def test_a_photograph_of_many_bytes_is_sent_smaller(page: Page) -> None:
+    file = io.BytesIO()
+    with Image.open(io.BytesIO(photograph())) as picture:
+        picture.resize((2400, 1800)).save(file, "BMP")
+    assert len(file.getvalue()) > MOST_BYTES
+    with page.expect_request("**/predict?*") as sent:
+        page.locator("#choose").set_input_files({"name": "p.bmp", "mimeType": "image/bmp", "buffer": file.getvalue()})
+    assert sent.value.headers["content-type"] == "image/jpeg"
+    assert digits(page)[0] == "7"
+    assert 0 < int(sent.value.all_headers()["content-length"]) < MOST_BYTES
 
 
 def test_a_picture_is_pasted(context: BrowserContext, page: Page, seven: bytes) -> None:
