@@ -1,0 +1,33 @@
+"""What the commands that take these options make of them."""
+
+import typer
+from typer.testing import CliRunner
+
+from training.config import DEFAULTS
+from training.options import Models, defaults_of
+
+
+def make_command() -> typer.Typer:
+    app = typer.Typer()
+
+    @app.command()
+    def name(names: Models = None) -> None:
+        typer.echo(" ".join(names or ()))
+
+    return app
+
+
+def test_without_a_name_both_models_are_meant() -> None:
+    assert CliRunner().invoke(make_command()).output.split() == ["softmax", "convnet"]
+    assert CliRunner().invoke(make_command(), ["convnet"]).output.split() == ["convnet"]
+
+
+def test_a_name_that_is_no_models_is_refused() -> None:
+    result = CliRunner().invoke(make_command(), ["forest"])
+    assert result.exit_code == 2
+    assert "'forest' is no model" in result.output
+
+
+def test_the_defaults_are_those_of_each_model() -> None:
+    wanted = [f"{DEFAULTS[name].iterations} for {name}" for name in ("softmax", "convnet")]
+    assert defaults_of("iterations") == ", ".join(wanted)
