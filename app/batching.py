@@ -14,8 +14,9 @@ from typing import Protocol, Self
 
 import numpy as np
 
-from app.engine import LARGEST_BATCH, Engine, Images, Scores
+from app.engine import LARGEST_BATCH, Engine, Images
 from app.errors import NotReady, Overloaded
+from app.scores import Scores
 
 
 class Observer(Protocol):
@@ -67,6 +68,11 @@ class Batcher:
         # connection is answered in 0.76 of the time that a hand-over to a thread takes.
         self._thread = None if engine.blocks_briefly else ThreadPoolExecutor(1, thread_name_prefix="engine")
 
+    @property
+    def is_brief(self) -> bool:
+        """Whether a batch is done before anything else could be, so that nobody need watch how long it takes."""
+        return self._thread is None
+
     async def score(self, images: Images) -> Scores:
         """Score uint8 images of shape (n, 28, 28), n >= 1, together with whatever else is waiting.
 
@@ -78,16 +84,24 @@ class Batcher:
             Exception: whatever the engine raised on the batch that these images were in.
 
         """
+        if len(images) <= LARGEST_BATCH:
+            return await self.submit(images)
+        self._check_room(len(images))
+        parts = [images[start : start + LARGEST_BATCH] for start in range(0, len(images), LARGEST_BATCH)]
+        return Scores.concatenate(await asyncio.gather(*map(self._enqueue, parts)))
+
+    def submit(self, images: Images) -> asyncio.Future[Scores]:
+        """Do the same for n <= LARGEST_BATCH; cancelling what is given back does what cancelling the caller does."""
+        self._check_room(len(images))
+        return self._enqueue(images)
+
+    def _check_room(self, images: int) -> None:
         if self._closed:
             message = "The model is being taken down. Try again in a second."
             raise NotReady(message)
-        if self._waiting and self._waiting + len(images) > self._queue_size:
+        if self._waiting and self._waiting + images > self._queue_size:
             message = f"The queue is full: {self._waiting} pictures are waiting. Try again in a second."
             raise Overloaded(message)
-        if len(images) <= LARGEST_BATCH:
-            return await self._enqueue(images)
-        parts = [images[start : start + LARGEST_BATCH] for start in range(0, len(images), LARGEST_BATCH)]
-        return _concatenate(await asyncio.gather(*map(self._enqueue, parts)))
 
     def _enqueue(self, images: Images) -> asyncio.Future[Scores]:
         loop = asyncio.get_running_loop()
@@ -170,7 +184,7 @@ class Batcher:
             elif isinstance(outcome, Exception):
                 job.scores.set_exception(outcome)
             else:
-                scores = Scores(outcome.probabilities[start:end], outcome.logits[start:end])
+                scores = outcome.part(start, end)
                 job.scores.set_result(scores)
                 if self.note is not None:
                     self.note(job.images, scores)
@@ -203,9 +217,3 @@ def _attempt(engine: Engine, images: Images) -> Scores | Exception:
 
 def _images_of(jobs: Sequence[_Job]) -> Images:
     return jobs[0].images if len(jobs) == 1 else np.concatenate([job.images for job in jobs])
-
-
-def _concatenate(parts: Sequence[Scores]) -> Scores:
-    return Scores(
-        np.concatenate([part.probabilities for part in parts]), np.concatenate([part.logits for part in parts])
-    )

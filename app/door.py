@@ -35,10 +35,12 @@ class Door:
         """Let a POST in, of which `admission` will say when it leaves; or else count and log it, and give its answer.
 
         Args:
-            scope: the request's, with all that its head says. Its state is told if it is a small prediction: `brief`.
+            scope: the request's, with all that its head says. Its state is told if it is a small prediction of a known
+                length: `brief`.
 
         """
-        large = scope["path"] in _ONE_PICTURE and not may_be_brief(*_announced(scope["headers"]))
+        length, media_type = _announced(scope["headers"])
+        large = scope["path"] in _ONE_PICTURE and not may_be_brief(length, media_type)
         refusal = self._room.refusal()
         if refusal is None and large:
             refusal = self._reader.refusal(expected=self._large)
@@ -47,7 +49,7 @@ class Door:
         self._room.take()
         if large:
             self._large += 1
-        scope["state"]["brief"] = scope["path"] == "/predict" and not large
+        scope["state"]["brief"] = scope["path"] == "/predict" and length > 0 and not large
         scope["state"]["leave"] = self._leave_large if large else self._room.leave
         return None
 
@@ -59,10 +61,7 @@ class Door:
         started = time.perf_counter()
         self._journal.begin()
         request_id = request_id_of(scope)
-        kind = problems.kind_of(refusal)
-        self._journal.refuse(kind.name)
-        found = problems.problem(kind, str(refusal), instance=scope["path"], request_id=request_id)
-        response = problems.answer(found)
+        response = problems.answer_to(refusal, scope, request_id, self._journal.refuse)
         seconds = time.perf_counter() - started
         response.raw_headers += marks(request_id, seconds)
         self._journal.end(scope, request_id=request_id, status=response.status_code, seconds=seconds)

@@ -8,12 +8,13 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.errors import BrokenArtefact
+from app.scores import Scores
 
 # OpenVINO comes with tools that convert models, and would load them. They take 6 MB, and report to their maker that
 # they were loaded; without them it does all that is wanted here.
@@ -42,13 +43,6 @@ TOLERANCES: dict[EngineKind, float] = {"openvino": 1e-3, "openvino-bf16": 0.02, 
 """How far its probabilities may be from those that were recorded: another processor adds up in another order."""
 
 Images = NDArray[np.uint8]
-
-
-class Scores(NamedTuple):
-    """What a model says of n images."""
-
-    probabilities: NDArray[np.float32]  # [n, 10], calibrated
-    logits: NDArray[np.float32]  # [n, 10]
 
 
 class Engine(Protocol):

@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 
 from app.batching import Batcher
 from app.deadline import Deadline
-from app.engine import LARGEST_BATCH, Images, Scores
+from app.engine import LARGEST_BATCH, Images
 from app.errors import NotAffine
 from app.reader import Reader
 from app.repository import Repository
 from app.schemas import Occlusion, WeightImages
+from app.scores import Scores
 
 PATCH = 6
 """Side of the square that is covered, in pixels: wide enough to hide a pen's stroke, which is two to four wide."""
@@ -115,7 +116,7 @@ async def _score(batcher: Batcher, images: Images) -> Scores:
     parts = [
         await batcher.score(images[start : start + LARGEST_BATCH]) for start in range(0, len(images), LARGEST_BATCH)
     ]
-    return Scores(*(np.concatenate(rows) for rows in zip(*parts, strict=True)))
+    return Scores.concatenate(parts)
 
 
 def _round(numbers: NDArray[np.float32] | np.float32, decimals: int = 6) -> NDArray[np.float64]:

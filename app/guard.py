@@ -18,29 +18,39 @@ _OPEN_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _ADMINISTRATION = "/v2/repository/models/"
 
 
-class Guard:
-    """Lets a request through if it bears the token that it needs."""
+class Tokens:
+    """Knows which requests need which."""
 
-    def __init__(self, app: ASGIApp, *, settings: Settings) -> None:
-        self._app = app
+    def __init__(self, settings: Settings) -> None:
         self._host = settings.host
         self._predict_token = _encode(settings.predict_token)
         self._admin_token = _encode(settings.admin_token)
         self._local = _is_loopback(settings.host)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request, or refuse it before its body is read."""
-        if scope["type"] == "http" and scope["method"] not in _OPEN_METHODS and (refusal := self._check(scope)):
-            await problems.refuse(refusal, scope, receive, send)
-            return
-        await self._app(scope, receive, send)
-
-    def _check(self, scope: Scope) -> ServiceError | None:
+    def refusal(self, scope: Scope) -> ServiceError | None:
+        """Say why a request is not let through, if so."""
+        if scope["method"] in _OPEN_METHODS:
+            return None
         if not scope["path"].lower().startswith(_ADMINISTRATION):
             return None if self._predict_token is None else _compare(scope, self._predict_token, "PREDICT_TOKEN")
         if self._admin_token is not None:
             return _compare(scope, self._admin_token, "ADMIN_TOKEN")
         return None if self._local else Forbidden(self._host)
+
+
+class Guard:
+    """Lets a request through if it bears the token that it needs."""
+
+    def __init__(self, app: ASGIApp, *, tokens: Tokens) -> None:
+        self._app = app
+        self._tokens = tokens
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, or refuse it before its body is read."""
+        if scope["type"] == "http" and (refusal := self._tokens.refusal(scope)):
+            await problems.refuse(refusal, scope, receive, send)
+            return
+        await self._app(scope, receive, send)
 
 
 def _compare(scope: Scope, expected: bytes, setting: str) -> Unauthenticated | None:

@@ -20,11 +20,11 @@ from app.admission import Admission, Room
 from app.assets import Assets
 from app.door import Door
 from app.explain import Explainer
+from app.express import Express
 from app.feedback import FeedbackStore
-from app.guard import Guard
+from app.guard import Guard, Tokens
 from app.inventory import Inventory
 from app.journal import Journal
-from app.line import Line
 from app.logs import Lines, configure_logging
 from app.middleware import RequestObserver
 from app.orders import Orders, shared_folder
@@ -108,8 +108,7 @@ def create_app(settings: Settings, *, output: Lines | None = None) -> FastAPI:
                 tasks = [group.create_task(watch(repository)), group.create_task(journal.run())]
                 if shadow is not None:
                     tasks.append(group.create_task(shadow.run(repository.find)))
-                # Where every request is traced, none is turned away before the layers that trace it.
-                yield _for_connections(stack, repository, room, None if tracing else Door(room, reader, journal))
+                yield _for_connections(stack, repository) | _past_the_layers(app, room, reader, journal, tracing)
                 for task in tasks:
                     task.cancel()
 
@@ -142,7 +141,7 @@ def create_app(settings: Settings, *, output: Lines | None = None) -> FastAPI:
     app.include_router(v2.router)
     app.include_router(tfserving.router)
     problems.install(app)
-    _wrap(app, settings, room, journal, tracing)
+    _wrap(app, Tokens(settings), room, journal, tracing)
     return app
 
 
@@ -155,12 +154,12 @@ def worker_app() -> FastAPI:
     return app
 
 
-def _wrap(app: FastAPI, settings: Settings, room: Room, journal: Journal, tracing: "Tracing | None") -> None:
+def _wrap(app: FastAPI, tokens: Tokens, room: Room, journal: Journal, tracing: "Tracing | None") -> None:
     """Put the layers round the routes that each request passes."""
     layers = [
         Middleware(RequestObserver, journal=journal, trace=None if tracing is None else tracing.answered),
         Middleware(Admission, room=room),
-        Middleware(Guard, settings=settings),
+        Middleware(Guard, tokens=tokens),
     ]
     short = predict.router.routes
     app.user_middleware = [*layers, Middleware(tfserving.AnyCase)]
@@ -178,17 +177,32 @@ def _tracing(settings: Settings) -> "Tracing | None":
     return Tracing()
 
 
-def _for_connections(stack: AsyncExitStack, repository: Repository, room: Room, door: Door | None) -> dict[str, Any]:
+def _for_connections(stack: AsyncExitStack, repository: Repository) -> dict[str, Any]:
     """Give what `protocol.py` looks for in the lifespan's state."""
     state: dict[str, Any] = {}
-    if door is not None:
-        state |= {"door": door, "line": Line(room)}
     if folder := os.environ.get("DIGITSERVE_SHARING_DIR"):  # there are other workers
         from app.sharing import Sharing  # noqa: PLC0415 - Windows has no such means
 
         state["sharing"] = stack.enter_context(Sharing(Path(folder)))
         state["is_ready"] = lambda: not repository.missing()
     return state
+
+
+def _past_the_layers(
+    app: FastAPI, room: Room, reader: Reader, journal: Journal, tracing: "Tracing | None"
+) -> dict[str, Any]:
+    """Give what answers requests before they reach the layers, for `protocol.py` too."""
+    if tracing is not None:  # which is one of the layers, and is to see every request
+        return {}
+    settings: Settings = app.state.settings
+    express = Express(
+        app.state.predictor,
+        journal,
+        Tokens(settings),
+        default_model=settings.default_model,
+        deadline_seconds=settings.deadline_seconds,
+    )
+    return {"door": Door(room, reader, journal), "express": express}
 
 
 def _is_not_work(scope: Scope) -> bool:

@@ -7,9 +7,9 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.journal import Journal, kind_of, request_id_of
-from app.problems import INTERNAL, answer, problem
+from app.problems import INTERNAL, answer_to
 
-_CLIENT_LEFT = 499  # never sent: nobody is there to read it
+CLIENT_LEFT = 499  # never sent: nobody is there to read it
 
 
 class RequestObserver:
@@ -44,13 +44,14 @@ class RequestObserver:
         try:
             await self._app(scope, receive, send_with_id)
         except ClientDisconnect:
-            status = _CLIENT_LEFT
+            status = CLIENT_LEFT
         except Exception as error:
             failure = error
-            self._journal.refuse(INTERNAL.name)
             if status:  # the answer had begun: all that is left is to break it off
+                self._journal.refuse(INTERNAL.name)
                 raise
-            await _answer_internal_error(scope, receive, send_with_id)
+            response = answer_to(error, scope, request_id, self._journal.refuse)
+            await response(scope, receive, send_with_id)
         finally:
             seconds = time.perf_counter() - started
             self._journal.end(scope, request_id=request_id, status=status, seconds=seconds, failure=failure)
@@ -59,9 +60,3 @@ class RequestObserver:
 def marks(request_id: str, seconds: float) -> tuple[tuple[bytes, bytes], ...]:
     """Give the headers that every answer bears: its id, and how long it took."""
     return (b"x-request-id", request_id.encode()), (b"server-timing", b"total;dur=%.3f" % (seconds * 1000))
-
-
-async def _answer_internal_error(scope: Scope, receive: Receive, send: Send) -> None:
-    detail = "An unexpected error. It has been logged with this request's id; please report it with that id."
-    found = problem(INTERNAL, detail, instance=scope["path"], request_id=scope["state"]["request_id"])
-    await answer(found)(scope, receive, send)

@@ -3,7 +3,7 @@
 Under `/v1` and `/v2`, the paths of other people's protocols, errors have the shape that these have agreed upon.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
@@ -102,6 +102,10 @@ def _detail(error: Exception, request: Request) -> str:
         )
     if isinstance(error, HTTPException):
         return f"{error.detail}: {request.method} {request.url.path}"
+    return _what_happened(error)
+
+
+def _what_happened(error: Exception) -> str:
     if isinstance(error, errors.ServiceError | PictureError):
         return str(error)
     return "An unexpected error. It has been logged with this request's id; please report it with that id."
@@ -116,6 +120,13 @@ def answer(problem: Problem) -> Response:
     status = _PROTOCOLS[family].get(problem.status, problem.status)
     # Without a charset: KServe's client compares the type as a whole.
     return Response(orjson.dumps({"error": problem.detail}), status, headers, "application/json")
+
+
+def answer_to(error: Exception, scope: Scope, request_id: str, count: Callable[[str], None]) -> Response:
+    """Answer a request with what went wrong outside of the framework, and have its kind counted."""
+    kind = kind_of(error)
+    count(kind.name)
+    return answer(problem(kind, _what_happened(error), instance=scope["path"], request_id=request_id))
 
 
 async def refuse(error: Exception, scope: Scope, receive: Receive, send: Send) -> None:

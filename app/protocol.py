@@ -1,65 +1,46 @@
-"""HTTP/1.1 as uvicorn speaks it, with the door before it. Knows no reason why anything is refused."""
+"""HTTP/1.1 as uvicorn speaks it, with the door before it. Knows no reason why anything is refused, and no answer."""
 
 import asyncio
 import os
-import re
 import selectors
 import socket
-import time
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 from starlette.responses import Response
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-_LENGTH = re.compile(rb"\r\ncontent-length: *(\d{1,9})\r\n", re.IGNORECASE)
 
+class _Passage(RequestResponseCycle):
+    """A request that no task serves: what uvicorn wants to know of it."""
 
-class _Answered:
-    """Stands for a request that is over before it began: what uvicorn wants to know of it."""
-
-    response_complete = True
     message_event = asyncio.Event()  # nobody waits for it
 
-
-class _OneWrite:
-    """The way out for one answer to a POST: holds its head back until the body comes, so that both are one write.
-
-    ASGI allows that, and uvicorn makes two: two calls of the kernel, two segments, and a client that wakes up twice.
-    """
-
-    def __init__(self, transport: asyncio.Transport) -> None:
-        self._transport = transport
-        self._head: bytes | None = None
-        self.close = transport.close
-
-    def write(self, data: bytes) -> None:
-        """Write what there is, unless it is the head."""
-        if self._head is None:
-            self._head = data
-            return
-        self._transport.write(self._head + data)
-        self.write = self._transport.write  # type: ignore[method-assign]  # what is left of the body, as it comes
+    def __init__(self) -> None:  # and no more of it than this
+        self.body = bytearray()
+        self.keep_alive = True
+        self.disconnected = False
+        self.response_complete = False
+        self.forget: Callable[[], object] | None = None
+        """What to call if the sender leaves while the answer is awaited."""
 
 
 class Protocol(HttpToolsProtocol):
     """One connection. What the door refuses is answered before a task is made for it, and its body passed over.
 
-    The lifespan leaves the door in its state, as `door`, and the line where small requests wait for their turn, as
-    `line`; there may be none. A request that is out of the ordinary goes past them: the application will refuse it, if
-    need be. Where there are other workers, `sharing` is there too, and has some connections passed on to them, and all
-    until `is_ready`, which comes with it, says that this one can answer.
+    The lifespan leaves the door in its state, as `door`, and what answers small predictions without a task, as
+    `express`; there may be none. A request that is out of the ordinary goes past them: the application will refuse it,
+    if need be. Where there are other workers, `sharing` is there too, and has some connections passed on to them, and
+    all until `is_ready`, which comes with it, says that this one can answer.
     """
 
     def __init__(self, *arguments: Any, adopted: bool = False, **named: Any) -> None:  # noqa: ANN401 - they are uvicorn's
         super().__init__(*arguments, **named)
-        self._line = self.app_state.get("line")
-        self._held: bytes | None = None  # a request that waits in the line
-        self._since = 0.0
-        self._waited = 0.0  # seconds, that which is begun now
-        self._brief = False  # whether the request that is coming in is a small prediction
-        self._under_way = False  # whether the line counts it
+        self._door = self.app_state.get("door")
+        self._express = self.app_state.get("express")
+        self._passage: _Passage | None = None  # a small prediction that is coming in or awaits its answer
         self._sharing = self.app_state.get("sharing")
         self._adopted = adopted
         self._passed_on = False
@@ -84,36 +65,9 @@ class Protocol(HttpToolsProtocol):
             return
         if self._sharing is not None:
             self._sharing.release()
-        self._held = None
-        self._leave_line()
+        if self._passage is not None:
+            self._lose(self._passage)
         super().connection_lost(exc)
-
-    def data_received(self, data: bytes) -> None:
-        """Take what came in, or hold it back until it is its turn."""
-        if self._held is not None:  # what comes after it waits with it, and no more than that
-            self._held += data
-            self.flow.pause_reading()
-        elif self._line is not None and self._line.is_moving and self._is_idle() and _is_whole_prediction(data):
-            self._unset_keepalive_if_required()
-            self._held, self._since = data, time.perf_counter()
-            self._line.wait(self._begin)
-        else:
-            super().data_received(data)
-
-    def _begin(self) -> None:
-        """Take what was held back."""
-        if self._held is None:  # the connection is gone
-            return
-        held, self._held = self._held, None
-        self.flow.resume_reading()
-        self._waited = time.perf_counter() - self._since
-        super().data_received(held)
-        self._waited = 0.0
-
-    def shutdown(self) -> None:
-        """Close the connection, once it has got its answer if it waits for one."""
-        self._begin()
-        super().shutdown()
 
     def timeout_keep_alive_handler(self) -> None:
         """Close a connection that has been idle for long, unless a request has come in that is not read yet.
@@ -133,50 +87,79 @@ class Protocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Answer or begin one request, whose body is still to come."""
-        door = self.app_state.get("door")
-        if door is None or not self._is_ordinary():
+        if self._door is None or not self._is_ordinary():
             super().on_headers_complete()
             return
+        path, _, query = self.url.partition(b"?")
         scope: dict[str, Any] = self.scope  # type: ignore[assignment]  # which is not complete yet
         scope["method"] = "POST"
-        scope["path"] = self.root_path + self.url.partition(b"?")[0].decode("ascii")
-        response = door.enter(scope)
-        if response is None:
-            if self._waited:
-                scope["state"]["waited"], self._waited = self._waited, 0.0
-            self._brief = scope["state"]["brief"]
+        scope["path"] = self.root_path + path.decode("ascii")
+        scope["query_string"] = query
+        refusal = self._door.enter(scope)
+        if refusal is None and (self._express is None or not scope["state"]["brief"]):
             super().on_headers_complete()
-            self.cycle.transport = cast("asyncio.Transport", _OneWrite(self.transport))
             return
-        self.cycle = answered = cast("RequestResponseCycle", _Answered())  # which has uvicorn pass over the body
+        passage = _Passage()
+        self.cycle = passage
+        if refusal is None:
+            self._passage = passage
+            return
+        passage.response_complete = True  # which has uvicorn pass over the body
         # Not at once. The loop reads as long as there is something to read; a sender who hears no and asks again would
         # keep it from what has been let in, for seconds.
-        self.loop.call_soon(self._answer, answered, response)
+        self.loop.call_soon(self._refuse, passage, refusal)
 
     def on_message_complete(self) -> None:
-        """Note that a request has come in whole."""
-        if self._brief and self._line is not None and not self.cycle.response_complete:
-            self._brief = False
-            self._under_way = True
-            self._line.enter()
-        super().on_message_complete()
+        """Begin a small prediction, which has come in whole."""
+        passage = self._passage
+        if self._express is None or passage is None or self.cycle is not passage:
+            super().on_message_complete()
+            return
+        passage.forget = self._express.take(self.scope, bytes(passage.body), partial(self._deliver, passage))
+        if passage.forget is None:
+            self._go_the_usual_way(passage)
+            super().on_message_complete()
 
-    def on_response_complete(self) -> None:
-        """Note that a request has been answered."""
-        self._leave_line()
-        super().on_response_complete()
+    def _go_the_usual_way(self, passage: _Passage) -> None:
+        """Have a task serve a request after all."""
+        self._passage = None
+        self.cycle = None  # type: ignore[assignment]  # as before the first request
+        super().on_headers_complete()
+        self.cycle.keep_alive &= passage.keep_alive
+        super().on_body(bytes(passage.body))
 
-    def _leave_line(self) -> None:
-        if self._under_way and self._line is not None:
-            self._under_way = False
-            self._line.leave()
+    def _lose(self, passage: _Passage) -> None:
+        """Drop a request whose sender has left."""
+        passage.disconnected = True
+        forget, passage.forget = passage.forget, None
+        if forget is None:  # it has not come in whole: the application will note that
+            self._go_the_usual_way(passage)
+        else:
+            forget()
 
-    def _answer(self, answered: RequestResponseCycle, response: Response) -> None:
+    def _deliver(self, passage: _Passage, response: Response) -> None:
+        """Answer a small prediction."""
+        if passage.disconnected:
+            return
+        self._passage = passage.forget = None  # no cycle is left for the garbage collector
+        passage.response_complete = True
+        self._write(response, keep_alive=passage.keep_alive)
+        self.on_response_complete()
+
+    def _refuse(self, passage: _Passage, response: Response) -> None:
+        """Answer a request that was not let in."""
+        self._write(response, keep_alive=True)
+        if self.cycle is passage:  # and no other request, sent on its heels, which will say so itself
+            self.on_response_complete()
+
+    def _write(self, response: Response, *, keep_alive: bool) -> None:
         headers = (*self.server_state.default_headers, *response.raw_headers)
         lines = b"".join([b"%s: %s\r\n" % header for header in headers])
+        if not keep_alive:
+            lines += b"connection: close\r\n"
         self.transport.write(b"%s%s\r\n%s" % (STATUS_LINE[response.status_code], lines, response.body))
-        if self.cycle is answered:  # and no other request, sent on its heels, which will say so itself
-            self.on_response_complete()
+        if not keep_alive:
+            self.transport.close()
 
     def _is_idle(self) -> bool:
         """Tell whether nothing is being answered."""
@@ -190,18 +173,10 @@ class Protocol(HttpToolsProtocol):
             and self.url.startswith(b"/")
             and self.url.isascii()
             and b"%" not in self.url
+            and b"#" not in self.url
             and self._is_idle()
             and not self.expect_100_continue
             and not parser.should_upgrade()
             and parser.get_http_version() == "1.1"
             and bool(parser.should_keep_alive())
         )
-
-
-def _is_whole_prediction(data: bytes) -> bool:
-    """Tell whether `data` is one whole request for a prediction, by its first line and its length."""
-    if not data.startswith((b"POST /predict ", b"POST /predict?")):
-        return False
-    body = data.find(b"\r\n\r\n") + 4
-    length = _LENGTH.search(data, 0, body)
-    return length is not None and body + int(length[1]) == len(data)

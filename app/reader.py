@@ -65,14 +65,19 @@ class Reader:
             PictureError: if they cannot be read as a picture.
 
         """
+        if is_brief(data):
+            return self.read_brief(data)
+        reading, seconds = await self._read_large(data)
+        self._observer.read(seconds)  # here and not in the thread: it is for the event loop, and for this request
+        return reading
+
+    def read_brief(self, data: bytes) -> Reading:
+        """Do the same at once, for a picture that `is_brief`."""
         if not data:
             message = "The file is empty: 0 bytes. Send a picture."
             raise MalformedRequest(message)
-        if is_brief(data):
-            reading, seconds = self._read(data)
-        else:
-            reading, seconds = await self._read_large(data)
-        self._observer.read(seconds)  # here and not in the thread: it is for the event loop, and for this request
+        reading, seconds = self._read(data)
+        self._observer.read(seconds)
         return reading
 
     def _read(self, data: bytes) -> tuple[Reading, float]:

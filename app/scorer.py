@@ -6,9 +6,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from app.deadline import Deadline
-from app.engine import LARGEST_BATCH, Images, Scores
+from app.engine import LARGEST_BATCH, Images
 from app.errors import MalformedRequest, TooLarge
 from app.reader import Reader
+from app.scores import Scores
 from app.statistics import Statistics
 from app.telemetry import Telemetry
 from app.versions import ServedVersion
@@ -66,6 +67,4 @@ async def _score_in_turn(served: ServedVersion, images: Images) -> Scores:
     if len(images) <= _AT_ONCE:
         return await served.batcher.score(images)
     parts = [await served.batcher.score(images[at : at + _AT_ONCE]) for at in range(0, len(images), _AT_ONCE)]
-    return Scores(
-        np.concatenate([part.probabilities for part in parts]), np.concatenate([part.logits for part in parts])
-    )
+    return Scores.concatenate(parts)

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.card import Card
-from app.engine import BATCH_SIZES, Engine, Images, Scores
+from app.engine import BATCH_SIZES, Engine, Images
 from app.errors import BrokenArtefact
+from app.scores import Scores
 
 _PIXELS = 28 * 28
 
@@ -29,7 +30,7 @@ def prove(engine: Engine, card: Card, *, tolerance: float = 1e-3) -> None:
     """
     recorded = _recorded_images(card)
     images = np.concatenate([recorded, _made_up_images()])
-    alone = _join([engine(images[place : place + 1]) for place in range(len(images))])
+    alone = Scores.concatenate([engine(images[place : place + 1]) for place in range(len(images))])
     check = partial(_check, card, tolerance)
     check("its probabilities are not those of its logits", alone.probabilities, _softmax(alone.logits, card))
     if card.self_test is not None:
@@ -82,9 +83,3 @@ def _recorded_images(card: Card) -> Images:
         message = f"self_test of {card.name}/{card.version} has {len(pixels)} pixels or more, expected {expected}."
         raise BrokenArtefact(message)
     return np.frombuffer(pixels, np.uint8).reshape(-1, 28, 28)
-
-
-def _join(parts: list[Scores]) -> Scores:
-    return Scores(
-        np.concatenate([part.probabilities for part in parts]), np.concatenate([part.logits for part in parts])
-    )

@@ -14,8 +14,9 @@ import numpy as np
 import structlog
 
 from app.card import Card
-from app.engine import Images, Scores
+from app.engine import Images
 from app.errors import ServiceError
+from app.scores import Scores
 from app.telemetry import Telemetry
 from app.versions import ServedVersion
 

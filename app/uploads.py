@@ -56,25 +56,54 @@ async def one_picture(request: Request, *, max_bytes: int) -> bytes:
         TooLarge: if it has more than `max_bytes`.
 
     """
-    content_type, options = parse_options_header(request.headers.get("content-type", ""))
-    if content_type == _MULTIPART:
-        files = _files(await read_body(request, max_bytes), options, most=1)
-        if not files:
-            message = "The form has no part named 'file'. Send the picture as one file part of that name."
-            raise MalformedRequest(message)
-        return files[0]
+    content_type = request.headers.get("content-type", "")
     if not content_type and request.headers.get("content-length", "0") == "0":
         raise MalformedRequest(_EMPTY)
+    form = form_options(content_type)
+    return picture_in(await read_body(request, max_bytes), form)
+
+
+def form_options(header: str) -> dict[str, str] | None:
+    """Read the Content-Type of a body that holds one picture: a form's options, or None if it is the picture itself.
+
+    Raises:
+        UnsupportedBody: if it is neither.
+
+    """
+    content_type: str
+    options: dict[str, str]
+    content_type, options = parse_options_header(header)
+    if content_type == _MULTIPART:
+        return options
     if not content_type.startswith(_RAW):
         message = (
             f"The content type is '{content_type}'. Expected the picture itself with an image type, such as image/png, "
             f"or {_MULTIPART} with one part named 'file'."
         )
         raise UnsupportedBody(message)
-    body = await read_body(request, max_bytes)
-    if not body:
-        raise MalformedRequest(_EMPTY)
-    return body
+    return None
+
+
+def picture_in(body: bytes, form: dict[str, str] | None) -> bytes:
+    """Take the picture out of a whole body.
+
+    Args:
+        body: that was sent.
+        form: what `form_options` said of it.
+
+    Raises:
+        MalformedRequest: if the form is broken, or has no file or several, or the body is empty.
+
+    """
+    if form is None:
+        if not body:
+            raise MalformedRequest(_EMPTY)
+        return body
+    files = _files(body, form, most=1)
+    if not files:
+        message = "The form has no part named 'file'. Send the picture as one file part of that name."
+        raise MalformedRequest(message)
+    return files[0]
 
 
 async def several_pictures(request: Request, *, max_bytes: int, max_files: int) -> list[bytes]:

@@ -1,7 +1,7 @@
 """One request after the other through uvicorn and an ASGI application, without a network. Knows nothing of either."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import httptools
@@ -12,11 +12,25 @@ from uvicorn.server import ServerState
 from benchmarks.payloads import Body
 
 
-def exchange_with(app: Any, body: Body) -> Callable[[], Awaitable[None]]:  # noqa: ANN401 - any ASGI application
-    """Open a connection; what is given back sends one request over it and awaits the answer, which must be 200."""
+def exchange_with(
+    app: Any,  # noqa: ANN401 - any ASGI application
+    body: Body,
+    *,
+    speak: type[HttpToolsProtocol] = HttpToolsProtocol,
+    state: Mapping[str, Any] | None = None,
+) -> Callable[[], Awaitable[None]]:
+    """Open a connection; what is given back sends one request over it and awaits the answer, which must be 200.
+
+    Args:
+        app: that is asked.
+        body: of each request.
+        speak: how the server speaks HTTP.
+        state: what the application's lifespan left for it.
+
+    """
     config = uvicorn.Config(app, http="httptools", lifespan="off", access_log=False, log_config=None)
     config.load()
-    protocol = HttpToolsProtocol(config, ServerState(), {})
+    protocol = speak(config, ServerState(), dict(state or {}))
     connection = _Connection()
     protocol.connection_made(connection)
     head = f"POST /predict HTTP/1.1\r\nhost: localhost\r\ncontent-type: {body.content_type}\r\n"

@@ -1,7 +1,7 @@
 """Where the microseconds of one request go: `python -m benchmarks.stages`. In one process, without a network.
 
-Each stage is run by itself, over and over. The whole is a request through uvicorn's own protocol and the whole
-application; what it takes beyond the stages is routing, the middleware, telemetry and the event loop.
+Each stage is run by itself, over and over. The whole is a request on one connection, by the express way; what it takes
+beyond the stages is what lies between them, telemetry and the event loop.
 """
 
 import asyncio
@@ -15,16 +15,18 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 import uvloop
-from starlette.requests import Request
 from starlette.responses import Response
 
 from app.batching import Batcher
-from app.engine import Images, OpenVINOEngine, Scores
+from app.engine import Images, OpenVINOEngine
 from app.main import create_app
+from app.protocol import Protocol
+from app.routes.predict import answer
 from app.schemas import Prediction
+from app.scores import Scores
 from app.settings import Settings
 from app.telemetry import Telemetry
-from app.uploads import one_picture
+from app.uploads import form_options, picture_in
 from benchmarks import payloads, report
 from benchmarks.environments import ROOT
 from benchmarks.exchange import constant, exchange_with
@@ -34,10 +36,9 @@ from benchmarks.results import FOLDER, StagesResults
 from benchmarks.serving import newest_version
 from imaging import decode, normalise
 
-REST = "the rest: routing, middleware, telemetry, event loop"
+REST = "the rest: telemetry, event loop, what lies between"
 WHOLE = "the whole request"
 _READY_WITHIN_SECONDS = 60
-_MAX_BYTES = 1 << 20
 
 Stage = Callable[[], Awaitable[Any]]
 
@@ -108,17 +109,20 @@ async def _stages(picture: bytes, body: Body, models: Path) -> AsyncIterator[dic
     scores = engine(images)
     settings = Settings.model_validate({"models_dir": models, "access_log": False})
     app = create_app(settings)
-    async with app.router.lifespan_context(app), Batcher(_Instantly(), queue_size=1, observer=Telemetry()) as queue:
+    async with (
+        app.router.lifespan_context(app) as state,
+        Batcher(_Instantly(), queue_size=1, observer=Telemetry()) as queue,
+    ):
         await _ready(app)
         yield {
             "HTTP": exchange_with(constant, body),
-            "body": lambda: one_picture(_request(body), max_bytes=_MAX_BYTES),
+            "body": _sync(lambda: picture_in(body.data, form_options(body.content_type))),
             "decode": _sync(lambda: decode(picture)),
             "normalise": _sync(lambda: normalise(pixels)),
             "queue": lambda: queue.score(images),
             "inference": _sync(lambda: engine(images)),
-            "answer": lambda: _answer(scores),
-            WHOLE: exchange_with(app, body),
+            "answer": _sync(lambda: _answer(scores)),
+            WHOLE: exchange_with(app, body, speak=Protocol, state=state),
         }
 
 
@@ -129,39 +133,19 @@ def _sync(function: Callable[[], object]) -> Stage:
     return stage
 
 
-def _request(body: Body) -> Request:
-    headers = [(b"content-type", body.content_type.encode()), (b"content-length", str(len(body.data)).encode())]
-    scope = {"type": "http", "method": "POST", "path": "/predict", "query_string": b"", "headers": headers}
-
-    async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": body.data, "more_body": False}
-
-    return Request(scope, receive)
-
-
-async def _answer(scores: Scores) -> None:
-    """Make an answer's JSON and send it, as the route does."""
-    probabilities = scores.probabilities[0]
-    digit = int(probabilities.argmax())
+def _answer(scores: Scores) -> Response:
+    """Make an answer of scores, as the route does."""
+    (verdict,) = Scores(scores.probabilities, scores.logits).verdicts  # anew: they are kept
     prediction = Prediction(
-        digit=digit,
-        confidence=round(float(probabilities[digit]), 6),
-        probabilities=probabilities.astype(np.float64).round(6).tolist(),
+        digit=verdict.digit,
+        confidence=verdict.probabilities[verdict.digit],
+        probabilities=verdict.probabilities,
         abstained=False,
         reason=None,
         model="convnet",
         version=1,
     )
-    response = Response(prediction.model_dump_json(), media_type="application/json")
-    await response({"type": "http"}, _nothing, _swallow)
-
-
-async def _nothing() -> dict[str, Any]:
-    return {}
-
-
-async def _swallow(_message: object) -> None:
-    pass
+    return answer(prediction, {"state": {}})
 
 
 async def _ready(app: Any) -> None:  # noqa: ANN401 - FastAPI's state is untyped

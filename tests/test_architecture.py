@@ -15,6 +15,7 @@ SPEAK_HTTP = {
     "app/admission.py",
     "app/decompression.py",
     "app/door.py",
+    "app/express.py",
     "app/guard.py",
     "app/journal.py",
     "app/main.py",

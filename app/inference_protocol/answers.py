@@ -7,8 +7,8 @@ import orjson
 from numpy.typing import NDArray
 
 from app.card import Card
-from app.engine import Scores
 from app.inference_protocol.requests import InferenceRequest, RequestedOutput
+from app.scores import Scores
 from app.tensors import encode_bytes
 
 

@@ -5,6 +5,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.datastructures import QueryParams
+from starlette.types import Scope
 
 from app import problems
 from app.predictor import Predictor
@@ -28,17 +30,17 @@ class Options(BaseModel):
 _NO_OPTIONS = Options()
 
 
-def read_options(request: Request) -> Options:
+def read_options(query: bytes) -> Options:
     """Read the query parameters.
 
     Raises:
         RequestValidationError: naming those that are not what they should be.
 
     """
-    if not request.scope["query_string"]:
+    if not query:
         return _NO_OPTIONS
     try:
-        return Options.model_validate(dict(request.query_params))
+        return Options.model_validate(dict(QueryParams(query)))
     except ValidationError as error:
         problems = [{**problem, "loc": ("query", *problem["loc"])} for problem in error.errors()]
         raise RequestValidationError(problems) from error
@@ -73,11 +75,16 @@ async def predict(request: Request) -> Response:
     """Send the picture as the body itself, with an image type, or as the one part `file` of a form."""
     settings: Settings = request.app.state.settings
     predictor: Predictor = request.app.state.predictor
-    options = read_options(request)
+    options = read_options(request.scope["query_string"])
     data = await one_picture(request, max_bytes=settings.max_body_bytes)
     model = options.model or settings.default_model
     prediction = await predictor.predict(data, model, options.version, seen=options.seen)
-    request.scope["state"]["answered_by"] = prediction.model, prediction.version
+    return answer(prediction, request.scope)
+
+
+def answer(prediction: Prediction, scope: Scope) -> Response:
+    """Answer a request with a prediction, and note for the journal which model made it."""
+    scope["state"]["answered_by"] = prediction.model, prediction.version
     # Ready-made: it was validated as it was built, and the framework would do it again.
     return Response(prediction.model_dump_json(), media_type="application/json")
 
@@ -93,7 +100,7 @@ async def predict_batch(request: Request) -> Response:
     """Send each picture as a part `file` of one form; a picture that cannot be read gets a problem in its place."""
     settings: Settings = request.app.state.settings
     predictor: Predictor = request.app.state.predictor
-    options = read_options(request)
+    options = read_options(request.scope["query_string"])
     pictures = await several_pictures(request, max_bytes=settings.max_body_bytes, max_files=settings.max_files)
     model = options.model or settings.default_model
     outcomes = await predictor.predict_several(pictures, model, options.version, seen=options.seen)

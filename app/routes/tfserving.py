@@ -10,12 +10,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app import problems
 from app.decompression import read_decompressed
-from app.engine import Scores
 from app.errors import MalformedRequest, UnknownModel, UnknownServable, UnknownVersion
 from app.openapi import json_schema, path_parameters
 from app.repository import Repository
 from app.routes.v2 import Endpoint, read_version
 from app.scorer import Inputs, Scorer
+from app.scores import Scores
 from app.settings import Settings
 from app.tensorflow_serving import schemas
 from app.tensorflow_serving.answers import write_classify, write_predict

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import orjson
 
-from app.engine import Scores
+from app.scores import Scores
 from app.tensorflow_serving.requests import PredictRequest
 
 

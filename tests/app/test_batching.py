@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from app.batching import Batcher
-from app.engine import Images, Scores
+from app.engine import Images
 from app.errors import NotReady, Overloaded
+from app.scores import Scores
 
 pytestmark = pytest.mark.anyio
 

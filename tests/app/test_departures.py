@@ -7,8 +7,9 @@ import pytest
 from app.batching import Batcher
 from app.card import Card
 from app.departures import Departures
-from app.engine import Images, Scores
+from app.engine import Images
 from app.loading import Loader
+from app.scores import Scores
 from app.telemetry import Telemetry
 from app.versions import ServedVersion
 

@@ -2,7 +2,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from app.guard import Guard
+from app.guard import Guard, Tokens
 from app.journal import Journal
 from app.middleware import RequestObserver
 from app.settings import Settings
@@ -23,7 +23,7 @@ def client(**settings: object) -> httpx.AsyncClient:
     async def work() -> str:
         return "done"
 
-    app.add_middleware(Guard, settings=Settings.model_validate(settings))
+    app.add_middleware(Guard, tokens=Tokens(Settings.model_validate(settings)))
     app.add_middleware(RequestObserver, journal=Journal(app.state.telemetry, log=None, access_log=False))
     return httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://service")
 

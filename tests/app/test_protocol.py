@@ -11,13 +11,11 @@ import anyio
 import pytest
 import uvicorn
 from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import Scope
 
-from app.admission import Room
-from app.line import UNDER_WAY, Line
 from app.protocol import Protocol
 
 pytestmark = pytest.mark.anyio
@@ -34,7 +32,7 @@ class Door:
 
     def enter(self, scope: Scope) -> Response | None:
         self.asked.append(scope["path"])
-        scope["state"]["brief"] = True
+        scope["state"]["brief"] = scope["path"] == "/predict"
         return None if self.is_open else Response(b"closed", 503, {"retry-after": "1"})
 
 
@@ -43,50 +41,67 @@ def door() -> Door:
     return Door()
 
 
-@pytest.fixture
-def line() -> Line:
-    return Line(Room(1000))
+class Express:
+    """Takes what does not begin with `no`, and answers when a test has it do so."""
+
+    def __init__(self) -> None:
+        self.taken: list[tuple[Scope, bytes, Callable[[Response], None]]] = []
+        self.forgotten = 0
+
+    def take(self, scope: Scope, body: bytes, send: Callable[[Response], None]) -> Callable[[], None] | None:
+        if body.startswith(b"no"):
+            return None
+        self.taken.append((scope, body, send))
+        return self._forget
+
+    def _forget(self) -> None:
+        self.forgotten += 1
+
+    async def answer(self) -> None:
+        """Answer the first that has been taken with its body, once it is there."""
+        await self.come()
+        _, body, send = self.taken.pop(0)
+        send(Response(body.upper()))
+
+    async def come(self, count: int = 1) -> None:
+        """Wait until so many have come."""
+        with anyio.fail_after(10):
+            while len(self.taken) < count:  # noqa: ASYNC110
+                await asyncio.sleep(0.001)
 
 
 @pytest.fixture
-def busy(door: Door, line: Line) -> None:
-    """Let everybody in, and have so many under way that nobody's turn comes."""
-    door.is_open = True
-    for _ in range(UNDER_WAY):
-        line.enter()
+def express() -> Express:
+    return Express()
+
+
+@pytest.fixture
+def left() -> list[str]:
+    """Give the paths of requests whose sender has left before they had come in whole."""
+    return []
 
 
 Connect = Callable[[], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]
 
 
 @pytest.fixture
-async def connect(door: Door, line: Line) -> AsyncIterator[Connect]:
+async def connect(door: Door, express: Express, left: list[str]) -> AsyncIterator[Connect]:
     """Give what opens a connection to a server that repeats what it is sent."""
 
     async def echo(request: Request) -> Response:
-        body = await request.body()
+        try:
+            body = await request.body()
+        except ClientDisconnect:
+            left.append(request.url.path)
+            raise
         await asyncio.sleep(0.05 if body == b"slow" else 0)
         return PlainTextResponse(body)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[dict[str, object]]:
-        yield {"door": door, "line": line}
+        yield {"door": door, "express": express}
 
-    async def send_pieces(_: Request) -> Response:
-        async def pieces() -> AsyncIterator[bytes]:
-            yield b"one"
-            yield b"two"
-
-        return StreamingResponse(pieces())
-
-    async def wait(request: Request) -> Response:
-        if request.url.query != "hasty":
-            await request.body()
-            await asyncio.sleep(0.05)
-        return PlainTextResponse(f"{request.state.waited:.3f}" if hasattr(request.state, "waited") else "at once")
-
-    predict = Route("/predict", wait, methods=["POST"])
-    routes = [predict, Route("/echo", echo, methods=["GET", "POST"]), Route("/pieces", send_pieces, methods=["POST"])]
+    routes = [Route(path, echo, methods=["GET", "POST"]) for path in ("/echo", "/predict")]
     app = Starlette(routes=routes, lifespan=lifespan)
     server = uvicorn.Server(uvicorn.Config(app, http=Protocol, port=0, log_config=None))
     running = asyncio.create_task(server.serve())
@@ -191,7 +206,7 @@ async def test_no_answer_is_written_while_there_is_more_to_read(
     connect: Connect, door: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written = []
-    monkeypatch.setattr(Protocol, "_answer", lambda self, *_: written.append(self.url))
+    monkeypatch.setattr(Protocol, "_refuse", lambda self, *_: written.append(self.url))
     before: list[int] = []
     refuse = door.enter
     monkeypatch.setattr(door, "enter", lambda scope: (before.append(len(written)), refuse(scope))[1])
@@ -204,57 +219,6 @@ async def test_no_answer_is_written_while_there_is_more_to_read(
     writer.close()
 
 
-PREDICT = POST.replace(b"/echo", b"/predict")
-
-
-async def test_small_predictions_wait_for_their_turn(
-    connect: Connect, door: Door, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("app.line.UNDER_WAY", 2)
-    door.is_open = True
-    connections = [await connect() for _ in range(6)]
-    for _, writer in connections:
-        writer.write(PREDICT)
-        await asyncio.sleep(0.002)
-    answers = [float((await answer(reader))[1].replace(b"at once", b"0")) for reader, _ in connections]
-    assert answers[:2] == [0, 0]
-    assert 0.02 < min(answers[2:4]) < max(answers[2:4]) + 0.02 < min(answers[4:])
-    for _, writer in connections:
-        writer.close()
-
-
-@pytest.mark.usefixtures("busy")
-async def test_what_is_no_small_prediction_does_not_wait(connect: Connect) -> None:
-    reader, writer = await connect()
-    writer.write(POST)
-    assert await answer(reader) == (200, b"body")
-    slow = PREDICT.removesuffix(b"dy")  # which might never come
-    writer.write(slow)
-    await asyncio.sleep(0.02)
-    writer.write(b"dy")
-    assert await answer(reader) == (200, b"at once")
-    writer.close()
-
-
-async def test_who_was_answered_before_the_body_came_is_not_under_way(connect: Connect, door: Door, line: Line) -> None:
-    door.is_open = True
-    reader, writer = await connect()
-    writer.write(PREDICT.replace(b"/predict", b"/predict?hasty").removesuffix(b"dy"))
-    assert (await answer(reader))[0] == 200
-    writer.write(b"dy")
-    await asyncio.sleep(0.02)
-    assert line._under_way == 0
-    writer.close()
-
-
-async def connect_and_wait(connect: Connect) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """Open a connection, and have a small prediction wait on it."""
-    reader, writer = await connect()
-    writer.write(PREDICT)
-    await asyncio.sleep(0.02)
-    return reader, writer
-
-
 def only_connection() -> Protocol:
     """Find the server's end of the one connection there is."""
     loop = asyncio.get_running_loop()
@@ -263,41 +227,107 @@ def only_connection() -> Protocol:
     return protocol
 
 
-@pytest.mark.usefixtures("busy")
-async def test_what_comes_behind_one_that_waits_waits_too(connect: Connect, door: Door, line: Line) -> None:
-    reader, writer = await connect_and_wait(connect)
-    writer.write(POST)
-    await asyncio.sleep(0.02)
-    assert door.asked == []
-    line.leave()
-    status, waited = await answer(reader)
-    assert status == 200
-    assert float(waited) >= 0.04
-    assert await answer(reader) == (200, b"body")
+PREDICT = POST.replace(b"/echo", b"/predict?seen=true")
+
+
+async def test_a_small_prediction_is_answered_without_a_task(connect: Connect, door: Door, express: Express) -> None:
+    door.is_open = True
+    reader, writer = await connect()
+    for pieces in ([PREDICT], [PREDICT[:30], PREDICT[30:-2], PREDICT[-2:]]):
+        for piece in pieces:
+            writer.write(piece)
+            await asyncio.sleep(0.01)
+        await express.come()
+        scope, body, _ = express.taken[0]
+        assert (scope["path"], scope["query_string"], body) == ("/predict", b"seen=true", b"body")
+        assert not only_connection().tasks
+        await express.answer()
+        assert await answer(reader) == (200, b"BODY")
     writer.close()
 
 
-@pytest.mark.usefixtures("busy")
-async def test_who_left_while_it_waited_harms_nobody(connect: Connect, door: Door, line: Line) -> None:
-    (_, gone), (reader, writer) = await connect_and_wait(connect), await connect_and_wait(connect)
+@pytest.mark.parametrize("cut", [0, 20, -2])
+async def test_what_is_declined_goes_the_usual_way(connect: Connect, door: Door, express: Express, cut: int) -> None:
+    door.is_open = True
+    reader, writer = await connect()
+    declined = PREDICT.replace(b"body", b"no..")
+    for _ in range(2):
+        writer.write(declined[:cut])
+        await asyncio.sleep(0.01)
+        writer.write(declined[cut:] + PREDICT)
+        assert await answer(reader) == (200, b"no..")
+        assert await answer(reader) == (200, b"body")  # which came while that was under way
+    assert express.taken == []
+    writer.close()
+
+
+async def test_what_comes_behind_one_that_is_under_way_is_answered_after_it(
+    connect: Connect, door: Door, express: Express
+) -> None:
+    door.is_open = True
+    reader, writer = await connect()
+    writer.write(PREDICT + POST.replace(b"body", b"next"))
+    await express.come()
+    writer.write(POST.replace(b"body", b"last"))
+    await asyncio.sleep(0.02)
+    await express.answer()
+    assert [await answer(reader) for _ in range(3)] == [(200, b"BODY"), (200, b"next"), (200, b"last")]
+    writer.close()
+
+
+async def test_who_leaves_before_the_answer_is_forgotten(connect: Connect, door: Door, express: Express) -> None:
+    door.is_open = True
+    _, gone = await connect()
+    gone.write(PREDICT)
+    await express.come()
     gone.transport.abort()
+    with anyio.fail_after(10):
+        while not express.forgotten:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+    await express.answer()  # which goes nowhere
+    reader, writer = await connect()
+    writer.write(PREDICT)
+    await express.answer()
+    assert await answer(reader) == (200, b"BODY")
+    assert express.forgotten == 1
+    writer.close()
+
+
+async def test_the_application_is_told_of_who_leaves_before_the_body_has_come(
+    connect: Connect, door: Door, express: Express, left: list[str]
+) -> None:
+    door.is_open = True
+    _, gone = await connect()
+    gone.write(PREDICT.removesuffix(b"dy"))
     await asyncio.sleep(0.02)
-    line.leave()
-    assert (await answer(reader))[0] == 200
-    assert door.asked == ["/predict"]
-    writer.close()
+    gone.transport.abort()
+    with anyio.fail_after(10):
+        while not left:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+    assert left == ["/predict"]
+    assert express.taken == []
 
 
-@pytest.mark.usefixtures("busy")
-async def test_a_stop_answers_those_that_wait(connect: Connect) -> None:
-    reader, writer = await connect_and_wait(connect)
-    only_connection().shutdown()
-    assert (await answer(reader))[0] == 200
-    assert await reader.read() == b""  # and the connection is closed
-    writer.close()
+async def test_a_stop_answers_what_is_under_way_and_closes(connect: Connect, door: Door, express: Express) -> None:
+    door.is_open = True
+    for body in (b"body", b"no.."):
+        reader, writer = await connect()
+        request = PREDICT.replace(b"body", body)
+        writer.write(request[:-1])
+        await asyncio.sleep(0.02)
+        only_connection().shutdown()
+        writer.write(request[-1:])
+        if body == b"body":
+            await express.answer()
+        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+        assert b"\r\nconnection: close\r\n" in head
+        assert await reader.read() == (b"BODY" if body == b"body" else body)
+        writer.close()
 
 
-async def test_an_answer_is_one_write(connect: Connect, door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_answer_is_one_write(
+    connect: Connect, door: Door, express: Express, monkeypatch: pytest.MonkeyPatch
+) -> None:
     writes: list[bytes] = []
     on_way_out = Protocol.connection_made
 
@@ -308,13 +338,11 @@ async def test_an_answer_is_one_write(connect: Connect, door: Door, monkeypatch:
     door.is_open = True
     reader, writer = await connect()
     for _ in range(2):
-        writer.write(POST)
-        assert await answer(reader) == (200, b"body")
-    writer.write(POST.replace(b"/echo", b"/pieces"))
-    assert (await reader.readuntil(b"0\r\n\r\n")).endswith(b"\r\n\r\n3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n")
+        writer.write(PREDICT)
+        await express.answer()
+        assert await answer(reader) == (200, b"BODY")
     writer.close()
-    assert [write.split(b" ")[0] for write in writes[:3]] == [b"HTTP/1.1"] * 3
-    assert len(writes) == 5  # the second piece and the end are not held back for anything
+    assert [(write.startswith(b"HTTP/1.1 200"), write.endswith(b"BODY")) for write in writes] == [(True, True)] * 2
 
 
 class Watched:

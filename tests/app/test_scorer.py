@@ -6,10 +6,11 @@ import pytest
 
 from app.artefact import read_card
 from app.batching import Batcher
-from app.engine import Images, Scores
+from app.engine import Images
 from app.errors import DeadlineExceeded, MalformedRequest, TooLarge
 from app.reader import Reader
 from app.scorer import Scorer
+from app.scores import Scores
 from app.statistics import Statistics
 from app.telemetry import Telemetry
 from app.versions import ServedVersion

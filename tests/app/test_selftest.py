@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from app.card import Card, SelfTest
-from app.engine import Images, Scores
+from app.engine import Images
 from app.errors import BrokenArtefact
+from app.scores import Scores
 from app.selftest import prove
 
 TEMPERATURE = 2.0

@@ -9,8 +9,9 @@ import pytest
 
 from app.batching import Batcher
 from app.card import Card
-from app.engine import Images, Scores
+from app.engine import Images
 from app.errors import NotReady
+from app.scores import Scores
 from app.shadow import Find, Pair, Shadow
 from app.telemetry import Telemetry
 from app.versions import ServedVersion

@@ -4,9 +4,9 @@ import struct
 import numpy as np
 
 from app.artefact import read_card
-from app.engine import Scores
 from app.inference_protocol.answers import classify, write_answer
 from app.inference_protocol.requests import InferenceRequest, RequestedOutput
+from app.scores import Scores
 from tests.conftest import MODELS
 
 CARD = read_card(MODELS / "softmax" / "1")

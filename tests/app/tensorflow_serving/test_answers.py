@@ -3,7 +3,7 @@ from typing import Any
 
 import numpy as np
 
-from app.engine import Scores
+from app.scores import Scores
 from app.tensorflow_serving.answers import write_classify, write_predict
 from app.tensorflow_serving.requests import SIGNATURES, PredictRequest
 
