@@ -124,7 +124,7 @@ class _Graph:
     def __call__(self, images: Images) -> Scores:
         count = len(images)
         self._images[:count] = images  # what an earlier batch left behind these is scored too, and dropped
-        self._request.infer()
+        self._request.infer(share_outputs=True)  # else it would copy them as well
         return Scores(self._probabilities[:count].copy(), self._logits[:count].copy())
 
 
