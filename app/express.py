@@ -91,18 +91,23 @@ class Express:
 
     def _prepare(self, scope: Scope, body: bytes, send: Callable[[Response], None]) -> _Trip | None:
         since = time.perf_counter()
-        if self._tokens.refusal(scope):
-            return None
-        content_type = next((value for name, value in scope["headers"] if name == b"content-type"), b"")
         try:
-            options = predict.read_options(scope["query_string"])
-            picture = picture_in(body, form_options(content_type.decode("latin-1")))
-            served = self._predictor.find_brief(picture, options.model or self._default_model, options.version)
-        except problems.EXPECTED:
+            served, picture, options = self._understand(scope, body)
+        except Exception:  # noqa: BLE001 - the usual way meets it too, and tells of it
             return None
-        return (
-            None if served is None else _Trip(scope, request_id_of(scope), picture, served, options.seen, since, send)
-        )
+        if served is None:
+            return None
+        return _Trip(scope, request_id_of(scope), picture, served, options.seen, since, send)
+
+    def _understand(self, scope: Scope, body: bytes) -> tuple[ServedVersion | None, bytes, predict.Options]:
+        """Find what a request is about; raises what is wrong with it."""
+        if refusal := self._tokens.refusal(scope):
+            raise refusal
+        content_type = next((value for name, value in scope["headers"] if name == b"content-type"), b"")
+        options = predict.read_options(scope["query_string"])
+        picture = picture_in(body, form_options(content_type.decode("latin-1")))
+        served = self._predictor.find_brief(picture, options.model or self._default_model, options.version)
+        return served, picture, options
 
     def _begin(self, trip: _Trip) -> None:
         loop = asyncio.get_running_loop()
