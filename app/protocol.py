@@ -67,6 +67,7 @@ class Protocol(HttpToolsProtocol):
             self._sharing.release()
         if self._passage is not None:
             self._lose(self._passage)
+        self._unset_keepalive_if_required()  # which uvicorn leaves set if the connection was reset
         super().connection_lost(exc)
 
     def timeout_keep_alive_handler(self) -> None:

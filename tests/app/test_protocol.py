@@ -4,6 +4,8 @@ import asyncio
 import gc
 import os
 import re
+import socket
+import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -374,6 +376,22 @@ async def test_a_connection_is_not_closed_for_being_idle_when_a_request_is_there
     assert os.read(client.fileno(), 1) == b""  # at once: the event loop would close it at the end of its turn
     assert await reader.read() == b""
     writer.close()
+
+
+async def test_nobody_waits_for_a_connection_that_was_reset(connect: Connect, door: Door) -> None:
+    door.is_open = True
+    reader, writer = await connect()
+    writer.write(POST)
+    assert await answer(reader) == (200, b"body")
+    protocol = only_connection()
+    assert protocol.timeout_keep_alive_task is not None
+    client = writer.get_extra_info("socket")
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
+    with anyio.fail_after(10):
+        while protocol in protocol.connections:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+    assert protocol.timeout_keep_alive_task is None
 
 
 async def test_who_left_before_the_answer_harms_nobody(connect: Connect, door: Door) -> None:
