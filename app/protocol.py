@@ -40,6 +40,7 @@ class Protocol(HttpToolsProtocol):
         super().__init__(*arguments, **named)
         self._door = self.app_state.get("door")
         self._express = self.app_state.get("express")
+        self._under_way: RequestResponseCycle | None = None  # what a task serves or has served last
         self._passage: _Passage | None = None  # a small prediction that is coming in or awaits its answer
         self._sharing = self.app_state.get("sharing")
         self._adopted = adopted
@@ -67,7 +68,10 @@ class Protocol(HttpToolsProtocol):
             self._sharing.release()
         if self._passage is not None:
             self._lose(self._passage)
-        self._unset_keepalive_if_required()  # which uvicorn leaves set if the connection was reset
+        # What uvicorn leaves out: who is under way while another request waits behind it, and the timer after a reset.
+        if self._under_way is not None:
+            self._under_way.disconnected = True
+        self._unset_keepalive_if_required()
         super().connection_lost(exc)
 
     def timeout_keep_alive_handler(self) -> None:
@@ -120,6 +124,10 @@ class Protocol(HttpToolsProtocol):
         if passage.forget is None:
             self._go_the_usual_way(passage)
             super().on_message_complete()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:  # noqa: ANN401 - as uvicorn has it
+        self._under_way = cycle
+        super()._start_asgi_task(cycle, app)
 
     def _go_the_usual_way(self, passage: _Passage) -> None:
         """Have a task serve a request after all."""

@@ -25,6 +25,13 @@ pytestmark = pytest.mark.anyio
 POST = b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody"
 
 
+async def until(condition: Callable[[], object]) -> None:
+    """Wait until something is true that tells nobody."""
+    with anyio.fail_after(10):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+
+
 class Door:
     """Lets nobody in unless it is open."""
 
@@ -67,9 +74,7 @@ class Express:
 
     async def come(self, count: int = 1) -> None:
         """Wait until so many have come."""
-        with anyio.fail_after(10):
-            while len(self.taken) < count:  # noqa: ASYNC110
-                await asyncio.sleep(0.001)
+        await until(lambda: len(self.taken) >= count)
 
 
 @pytest.fixture
@@ -96,7 +101,7 @@ async def connect(door: Door, express: Express, left: list[str]) -> AsyncIterato
         except ClientDisconnect:
             left.append(request.url.path)
             raise
-        await asyncio.sleep(0.05 if body == b"slow" else 0)
+        await asyncio.sleep(0.05 if body in {b"slow", b"no.."} else 0)
         return PlainTextResponse(body)
 
     @asynccontextmanager
@@ -214,9 +219,7 @@ async def test_no_answer_is_written_while_there_is_more_to_read(
     monkeypatch.setattr(door, "enter", lambda scope: (before.append(len(written)), refuse(scope))[1])
     _, writer = await connect()
     writer.write(POST * 5)
-    with anyio.fail_after(10):
-        while len(written) < 5:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
+    await until(lambda: len(written) >= 5)
     assert before == [0] * 5
     writer.close()
 
@@ -283,9 +286,7 @@ async def test_who_leaves_before_the_answer_is_forgotten(connect: Connect, door:
     gone.write(PREDICT)
     await express.come()
     gone.transport.abort()
-    with anyio.fail_after(10):
-        while not express.forgotten:  # noqa: ASYNC110
-            await asyncio.sleep(0.001)
+    await until(lambda: express.forgotten)
     await express.answer()  # which goes nowhere
     reader, writer = await connect()
     writer.write(PREDICT)
@@ -301,11 +302,9 @@ async def test_the_application_is_told_of_who_leaves_before_the_body_has_come(
     door.is_open = True
     _, gone = await connect()
     gone.write(PREDICT.removesuffix(b"dy"))
-    await asyncio.sleep(0.02)
+    await until(lambda: door.asked)
     gone.transport.abort()
-    with anyio.fail_after(10):
-        while not left:  # noqa: ASYNC110
-            await asyncio.sleep(0.001)
+    await until(lambda: left)
     assert left == ["/predict"]
     assert express.taken == []
 
@@ -315,8 +314,9 @@ async def test_a_stop_answers_what_is_under_way_and_closes(connect: Connect, doo
     for body in (b"body", b"no.."):
         reader, writer = await connect()
         request = PREDICT.replace(b"body", body)
+        door.asked.clear()
         writer.write(request[:-1])
-        await asyncio.sleep(0.02)
+        await until(lambda: door.asked)
         only_connection().shutdown()
         writer.write(request[-1:])
         if body == b"body":
@@ -327,9 +327,9 @@ async def test_a_stop_answers_what_is_under_way_and_closes(connect: Connect, doo
         writer.close()
 
 
-async def test_an_answer_is_one_write(
-    connect: Connect, door: Door, express: Express, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def writes(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """Give what is written to connections."""
     writes: list[bytes] = []
     on_way_out = Protocol.connection_made
 
@@ -337,6 +337,10 @@ async def test_an_answer_is_one_write(
         on_way_out(self, Watched(transport, writes))  # type: ignore[arg-type]
 
     monkeypatch.setattr(Protocol, "connection_made", watch)
+    return writes
+
+
+async def test_an_answer_is_one_write(connect: Connect, door: Door, express: Express, writes: list[bytes]) -> None:
     door.is_open = True
     reader, writer = await connect()
     for _ in range(2):
@@ -378,6 +382,24 @@ async def test_a_connection_is_not_closed_for_being_idle_when_a_request_is_there
     writer.close()
 
 
+async def test_who_leaves_with_one_under_way_and_another_behind_it_is_written_nothing(
+    connect: Connect, door: Door, writes: list[bytes]
+) -> None:
+    door.is_open = True
+    reader, writer = await connect()
+    writer.write(POST + POST.replace(b"body", b"slow") + POST)
+    assert await answer(reader) == (200, b"body")
+    writes.clear()
+    protocol = only_connection()
+    tasks = set(protocol.tasks)
+    assert len(tasks) == 1
+    protocol.connection_lost(ConnectionResetError())  # a real one is noticed when the kernel pleases
+    with anyio.fail_after(10):
+        await asyncio.wait(tasks)
+    assert writes == []
+    writer.close()
+
+
 async def test_nobody_waits_for_a_connection_that_was_reset(connect: Connect, door: Door) -> None:
     door.is_open = True
     reader, writer = await connect()
@@ -388,9 +410,7 @@ async def test_nobody_waits_for_a_connection_that_was_reset(connect: Connect, do
     client = writer.get_extra_info("socket")
     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     writer.transport.abort()
-    with anyio.fail_after(10):
-        while protocol in protocol.connections:  # noqa: ASYNC110
-            await asyncio.sleep(0.001)
+    await until(lambda: protocol not in protocol.connections)
     assert protocol.timeout_keep_alive_task is None
 
 
