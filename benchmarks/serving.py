@@ -1,6 +1,7 @@
 """Compares the servers: `python -m benchmarks.serving`. Runs them in turn, and has the page written."""
 
 import json
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -123,7 +124,8 @@ def line_up(models: Path, saved_model: Path, only: list[str], results: ServingRe
 
 def _leave_out(name: str, error: Exception, results: ServingResults) -> None:
     print(f"{name} is left out: {error}", flush=True)
-    results.unavailable[name] = str(error).splitlines()[0]
+    # Short enough for the page, and without where this machine keeps the project.
+    results.unavailable[name] = textwrap.shorten(str(error).splitlines()[0].replace(f"{ROOT}/", ""), 500)
 
 
 def _take_turn(
