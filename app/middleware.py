@@ -26,7 +26,7 @@ class RequestObserver:
             await self._app(scope, receive, send)
             return
         state = scope.setdefault("state", {})
-        started = time.perf_counter() - state.get("waited", 0.0)
+        started = time.perf_counter()
         self._journal.begin()
         state["request_id"] = request_id = request_id_of(scope)
         status = 0

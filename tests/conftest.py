@@ -12,10 +12,12 @@ import httpx
 import hypothesis
 import pytest
 from PIL import Image, ImageDraw
+from structlog.testing import LogCapture
 
 from app.artefact import find_names, find_versions
 from app.main import create_app
 from app.settings import Settings
+from app.telemetry import Telemetry
 
 MODELS = Path(__file__).parent.parent / "models"
 
@@ -29,6 +31,18 @@ Serve = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture
+def telemetry() -> Telemetry:
+    """Give what counts, with nothing counted."""
+    return Telemetry()
+
+
+@pytest.fixture
+def log() -> LogCapture:
+    """Give what takes the entries of a log down."""
+    return LogCapture()
 
 
 @pytest.fixture

@@ -19,16 +19,6 @@ SMALL, LARGE = 300, 100_000
 
 
 @pytest.fixture
-def telemetry() -> Telemetry:
-    return Telemetry()
-
-
-@pytest.fixture
-def log() -> LogCapture:
-    return LogCapture()
-
-
-@pytest.fixture
 async def door(telemetry: Telemetry, log: LogCapture) -> AsyncIterator[Door]:
     """Give a door with room for five, where a third large picture would wait too long."""
     logger = structlog.wrap_logger(structlog.PrintLogger(), processors=[log])

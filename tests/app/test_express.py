@@ -168,16 +168,6 @@ def slow() -> Slow:
     return Slow()
 
 
-@pytest.fixture
-def telemetry() -> Telemetry:
-    return Telemetry()
-
-
-@pytest.fixture
-def log() -> LogCapture:
-    return LogCapture()
-
-
 Build = Callable[..., Express]
 
 
