@@ -9,7 +9,7 @@ from imaging.errors import PictureError, PictureTooLarge, UnreadablePicture, Uns
 from imaging.findings import Finding
 from imaging.reading import Reading, normalise, read_picture
 
-PREPROCESSING_VERSION = 2
+PREPROCESSING_VERSION = 3
 """Goes up whenever `read_picture` makes a different image of the same bytes."""
 
 __all__ = [

@@ -50,12 +50,14 @@ def find_components(ink: NDArray[np.uint8]) -> Components:
     """Return the pieces of `ink`, uint8 (h, w), 1 ink and 0 paper."""
     count, labels = cv2.connectedComponents(ink, connectivity=8)
     if count == 2:  # OpenCV's own table takes ten times as long as the labels
-        stats = np.array([(0, 0, *ink.shape[::-1], 0), (*cv2.boundingRect(ink), cv2.countNonZero(ink))], np.int32)
-    else:
-        _, labels, table, _ = cv2.connectedComponentsWithStats(ink, connectivity=8)
-        stats = np.asarray(table, np.int32)
+        left, top, width, height = cv2.boundingRect(ink)
+        boxes = np.array([(0, 0, *ink.shape[::-1]), (left, top, left + width, top + height)], np.int32)
+        return Components(np.asarray(labels, np.int32), boxes, np.array([0, cv2.countNonZero(ink)], np.int32))
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(ink, connectivity=8)
     boxes = np.hstack([stats[:, :2], stats[:, :2] + stats[:, 2:4]])
-    return Components(np.asarray(labels, np.int32), boxes, stats[:, cv2.CC_STAT_AREA])
+    return Components(
+        np.asarray(labels, np.int32), np.asarray(boxes, np.int32), np.asarray(stats[:, cv2.CC_STAT_AREA], np.int32)
+    )
 
 
 def choose_digit(components: Components) -> NDArray[np.intp]:

@@ -1,11 +1,14 @@
 """The line from the bytes of a picture to the image that a model is shown. Knows the order of the steps, no more."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from imaging.bilevel import Levels, find_bilevel_ink, find_levels
 from imaging.components import Components, choose_digit, find_components
 from imaging.decode import DEFAULT_MAX_PIXELS, decode
 from imaging.findings import Finding, find_fault
@@ -13,7 +16,7 @@ from imaging.grey import to_grey
 from imaging.ink import find_ink, measure_contrast, measure_contrast_on_even_paper
 from imaging.mnist_form import is_mnist_form, to_mnist_form
 from imaging.ruling import remove_rulings
-from imaging.scan import scan_digit
+from imaging.scan import scan_bilevel_digit, scan_digit
 from imaging.stroke import stroke_width, to_mnist_pen
 
 _WORKING_SIDE = 512
@@ -53,7 +56,12 @@ def normalise(pixels: NDArray[np.uint8]) -> Reading:
         for image in (grey, 255 - grey):
             if is_mnist_form(image):
                 return Reading(image, None)
-    return _scan(_find_on_even_paper(grey) or _find_digit(measure_contrast(_reduce(grey))))
+    levels = find_levels(grey)
+    return _scan(
+        (levels and _glance(grey, partial(_find_in_bilevel, levels=levels)))
+        or _glance(grey, _find_on_even_paper)
+        or _find_digit(measure_contrast(_reduce(grey)))
+    )
 
 
 class _Digit(NamedTuple):
@@ -64,22 +72,41 @@ class _Digit(NamedTuple):
     components: Components
     chosen: NDArray[np.intp]
     """The numbers of its components; none where there is no ink."""
+    bilevel: bool = False
+    """Whether all of its ink has full contrast."""
+
+    @property
+    def side(self) -> int:
+        """The longest side of its longest piece, in pixels."""
+        return int(self.components.sides[self.chosen].max(initial=0))
 
 
-def _find_on_even_paper(grey: NDArray[np.uint8]) -> _Digit | None:
-    """Find the digit in `grey`, uint8 (h, w), in few pixels; None if it is small or its paper is uneven."""
+def _glance(grey: NDArray[np.uint8], find: Callable[[NDArray[np.uint8]], _Digit | None]) -> _Digit | None:
+    """Look for the digit in `grey`, uint8 (h, w), in few pixels; None if `find` gives up, or it is small in them."""
     for side in _GLANCE_SIDES:
         reduced = _halve(grey, side)
-        contrast = measure_contrast_on_even_paper(reduced)
-        if contrast is None:
-            return None
-        digit = _find_digit(contrast)
-        sides = digit.components.sides[digit.chosen]
-        if sides.size and sides.max() >= _LARGE:
+        digit = find(reduced)
+        if digit is None or digit.side >= _LARGE:
             return digit
         if reduced is grey:
             return None
     return None
+
+
+def _find_in_bilevel(grey: NDArray[np.uint8], levels: Levels) -> _Digit | None:
+    """Find the digit where full ink on one paper is all there is; None if some of it is more than a digit."""
+    contrast = levels.measure_contrast(grey)
+    ink = find_bilevel_ink(contrast)
+    if ink is None:
+        return None
+    components = find_components(ink)
+    return _Digit(contrast, components, choose_digit(components), bilevel=True)
+
+
+def _find_on_even_paper(grey: NDArray[np.uint8]) -> _Digit | None:
+    """Find the digit where the paper is of one lightness, or give None."""
+    contrast = measure_contrast_on_even_paper(grey)
+    return None if contrast is None else _find_digit(contrast)
 
 
 def _find_digit(contrast: NDArray[np.uint8]) -> _Digit:
@@ -88,10 +115,10 @@ def _find_digit(contrast: NDArray[np.uint8]) -> _Digit:
 
 
 def _scan(digit: _Digit) -> Reading:
-    contrast, components, chosen = digit
+    contrast, components, chosen, bilevel = digit
     if chosen.size == 0:
         return Reading(np.zeros((28, 28), np.uint8), "blank")
-    scan = scan_digit(contrast, components.mask(chosen))
+    scan = (scan_bilevel_digit if bilevel else scan_digit)(contrast, components.mask(chosen))
     width = stroke_width(scan)
     return Reading(to_mnist_form(to_mnist_pen(scan, width)), find_fault(components, chosen, scan, width))
 

@@ -14,6 +14,9 @@ _SMALLEST_SIDE = 64
 _SPAN = 0.6
 """A ruling is ink on at least this share of a straight line across the picture."""
 
+_REACH = 0.9
+"""There is ink in at least this share of the columns of a picture that a ruling crosses."""
+
 _TILT = np.deg2rad(6)
 """The most that a ruling may be turned, in radians."""
 
@@ -36,14 +39,16 @@ def remove_rulings(ink: NDArray[np.uint8]) -> NDArray[np.uint8]:
     Where a stroke crosses a line, the ink is thicker than the line and stays, so the stroke is not broken. A line
     that is all the ink there is, or a lone one of the digit's own pen, is no ruling: the 1 of a tight crop stays.
     """
-    if min(ink.shape) < _SMALLEST_SIDE:
+    height, width = ink.shape
+    _, _, ink_width, ink_height = cv2.boundingRect(ink)
+    if min(height, width) < _SMALLEST_SIDE or (ink_width < _REACH * width and ink_height < _REACH * height):
         return ink
     level = _without_level_rulings(ink)
     return np.asarray(cv2.transpose(_without_level_rulings(np.asarray(cv2.transpose(level), np.uint8))), np.uint8)
 
 
 def _without_level_rulings(ink: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    if cv2.countNonZero(cv2.reduce(ink, 0, cv2.REDUCE_MAX)) < 0.9 * ink.shape[1]:
+    if cv2.countNonZero(cv2.reduce(ink, 0, cv2.REDUCE_MAX)) < _REACH * ink.shape[1]:
         return ink
     rulings = [ruling for line in _level_lines(ink) if (ruling := _follow(ink, line)) is not None]
     if not rulings:

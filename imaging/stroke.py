@@ -17,7 +17,7 @@ def stroke_width(digit: NDArray[np.uint8]) -> float:
 
     Across a stroke of width w the distance to its edge rises from 0 to w/2 and falls again: its mean is w/4.
     """
-    return 4 * cv2.mean(_depth(digit), mask=digit)[0]
+    return 4 * (cv2.mean(_distance_to_outside(digit), mask=digit)[0] - 0.5)
 
 
 def to_mnist_pen(digit: NDArray[np.uint8], width: float) -> NDArray[np.uint8]:
@@ -27,7 +27,9 @@ def to_mnist_pen(digit: NDArray[np.uint8], width: float) -> NDArray[np.uint8]:
     round the result where strokes grew.
     """
     side = max(cv2.boundingRect(digit)[2:])
-    share = min(max(width / side, _THINNEST), _THICKEST)
+    if _THINNEST <= width / side <= _THICKEST:
+        return 255 * digit
+    share = _THINNEST if width / side < _THINNEST else _THICKEST
     # With g more on either side both grow: (width + 2g) / (side + 2g) = share.
     growth = (share * side - width) / (2 * (1 - share))
     if growth > 0:
@@ -67,5 +69,9 @@ def _count_pieces(digit: NDArray[np.uint8]) -> int:
 
 def _depth(mask: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Return how far the middle of each pixel of `mask` is from its edge; where `mask` is 0, less than 0."""
-    to_outside = np.asarray(cv2.distanceTransform(mask, cv2.DIST_L2, cv2.DIST_MASK_5), np.float32)
-    return to_outside - np.float32(0.5)
+    return _distance_to_outside(mask) - np.float32(0.5)
+
+
+def _distance_to_outside(mask: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return how far the middle of each pixel of `mask` is from the nearest one's that is 0; where it is 0, 0."""
+    return np.asarray(cv2.distanceTransform(mask, cv2.DIST_L2, cv2.DIST_MASK_5), np.float32)

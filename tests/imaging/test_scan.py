@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from imaging.scan import scan_digit
+from imaging.scan import scan_bilevel_digit, scan_digit
 
 
 @pytest.mark.parametrize("side", [10, 60, 400])
@@ -40,3 +40,24 @@ def test_a_faint_stroke_keeps_its_width() -> None:
     widths = scan_digit(contrast, (contrast > 0).astype(np.uint8)).sum(axis=1)
 
     assert widths[widths > 0].min() >= 0.8 * widths.max()
+
+
+def test_a_bilevel_digit_is_scanned_as_any_other() -> None:
+    contrast = np.zeros((200, 200), np.uint8)
+    cv2.line(contrast, (60, 50), (110, 150), color=255, thickness=20, lineType=cv2.LINE_AA)
+    contrast[50:60, 150:155] = 255  # another piece
+    digit = (contrast > 127).astype(np.uint8)
+    digit[:, 140:] = 0
+
+    scan, other = scan_bilevel_digit(contrast, digit), scan_digit(contrast, digit)
+
+    assert scan.shape == other.shape
+    assert np.count_nonzero(scan != other) < 0.1 * np.count_nonzero(scan)
+
+
+def test_there_is_paper_all_round_a_digit_at_the_border() -> None:
+    contrast = np.full((40, 30), 255, np.uint8)
+
+    for scan in (scan_bilevel_digit(contrast, contrast // 255), scan_digit(contrast, contrast // 255)):
+        assert scan.any()
+        assert not np.concatenate([scan[0], scan[-1], scan[:, 0], scan[:, -1]]).any()
