@@ -49,9 +49,8 @@ class ConvolutionShape:
 CONVNET_SHAPES = (
     # Wide at once: maps of nearly the image's size cost more to write and read again than the arithmetic in them.
     ConvolutionShape(32, width=5, stride=2),  # [B, 28, 28, 1] -> [B, 12, 12, 32]
-    ConvolutionShape(32),  # -> [B, 10, 10, 32]
-    ConvolutionShape(32),  # -> [B, 8, 8, 32]
-    ConvolutionShape(64, stride=2),  # -> [B, 3, 3, 64]
+    ConvolutionShape(64, stride=2),  # -> [B, 5, 5, 64]
+    ConvolutionShape(64),  # -> [B, 3, 3, 64]
     ConvolutionShape(96),  # -> [B, 1, 1, 96]
 )
 

@@ -24,7 +24,7 @@ from app.settings import Settings
 from app.telemetry import Telemetry
 from app.versions import ServedVersion
 from imaging import Reading, encode_png
-from tests.conftest import MODELS
+from tests.conftest import MODELS, newest
 
 pytestmark = pytest.mark.anyio
 
@@ -73,7 +73,7 @@ def a_form(picture: bytes) -> tuple[bytes, str]:
     return encoded.read(), encoded.headers["content-type"]
 
 
-@pytest.mark.parametrize("query", ["", "model=softmax", "seen=true", "version=4&model=convnet"])
+@pytest.mark.parametrize("query", ["", "model=softmax", "seen=true", f"version={newest('convnet').name}&model=convnet"])
 @pytest.mark.parametrize("as_form", [False, True])
 async def test_both_ways_say_the_same(
     client: httpx.AsyncClient, express: Express, seven: bytes, query: str, *, as_form: bool

@@ -52,5 +52,5 @@ def test_the_lesson_s_own_numbers_stand() -> None:
 def test_what_is_published_has_a_teacher_and_the_bars_of_the_lesson() -> None:
     published = DEFAULTS["convnet"]
     assert published.distillation
-    for field in ("iterations", "batch_size", "bar", "bar_corrupted", "bar_each_corruption"):
+    for field in ("batch_size", "bar", "bar_corrupted", "bar_each_corruption"):
         assert getattr(published, field) == getattr(CONVNET, field)

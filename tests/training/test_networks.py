@@ -101,5 +101,5 @@ def test_arithmetic_is_counted_by_hand_and_by_the_graph_alike() -> None:
 
 def test_the_convnet_keeps_to_its_budget() -> None:
     network = build_convnet(seed=1).folded()
-    assert count_multiply_adds(network) <= 1_900_000  # what serving is fast with
-    assert count_parameters(network) <= 100_000
+    assert count_multiply_adds(network) <= 1_000_000  # what serving is fast with
+    assert count_parameters(network) <= 120_000
