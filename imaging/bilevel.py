@@ -23,6 +23,8 @@ _SHARE = 0.8
 """This share of all that is not paper has three quarters of the contrast of its median, or more: it is full ink."""
 
 _HALF = 127
+"""Of full contrast, 255."""
+
 _SPAN = 0.9
 """Ink that spans more than this share of the width or the height may be a ruling's."""
 

@@ -13,9 +13,11 @@ _SIDE = 80
 _NEIGHBOURHOOD = 11
 """How far, in pixels of the scan, a stroke is as dark as its darkest place: about one stroke's width."""
 
+_MARGIN = 2
+"""How much round the digit is looked at, and how much paper there is round a scan, in pixels."""
 
 _HALF = 127
-_MARGIN = 2
+"""Of full contrast, 255."""
 
 
 def scan_digit(contrast: NDArray[np.uint8], digit: NDArray[np.uint8]) -> NDArray[np.uint8]:

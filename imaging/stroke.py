@@ -28,7 +28,7 @@ def to_mnist_pen(digit: NDArray[np.uint8], width: float) -> NDArray[np.uint8]:
     """
     side = max(cv2.boundingRect(digit)[2:])
     if _THINNEST <= width / side <= _THICKEST:
-        return 255 * digit
+        return 255 * digit  # not by way of a growth that rounding has near nothing
     share = _THINNEST if width / side < _THINNEST else _THICKEST
     # With g more on either side both grow: (width + 2g) / (side + 2g) = share.
     growth = (share * side - width) / (2 * (1 - share))
