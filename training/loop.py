@@ -21,8 +21,6 @@ from training.teacher import Teacher
 VALIDATION_INTERVAL = 250
 STEPS_PER_CALL: dict[ModelName, int] = {"softmax": 250, "convnet": 50}
 """Enough to hide the cost of a call, which is that of two steps of softmax; few enough to stop soon after Ctrl-C."""
-STEPS_PER_TURN: dict[ModelName, int] = {"softmax": 10, "convnet": 1}
-"""Of the loop in the graph, a turn of which costs a tenth of a step of softmax."""
 TESTING_BATCH_SIZE = 1_000
 
 
@@ -159,29 +157,17 @@ def compile_steps(
         return loss
 
     def take_steps(batches: tf.Tensor, first: tf.Tensor) -> tf.Tensor:
-        # Gathered for all steps at once: for the affine network, gathering is a good part of a step.
-        batch_images = tf.gather(images, batches)  # [steps, B, 28, 28]
-        batch_targets = tf.gather(targets, batches)  # [steps, B, 10]
-        return add_up(
-            lambda step: take_step(batch_images[step], batch_targets[step], first + step),
-            len(batches),
-            STEPS_PER_TURN[config.model],
-        )
+        total = 0.0
+        for step in tf.range(len(batches)):
+            examples = batches[step]  # [B]
+            total += take_step(tf.gather(images, examples), tf.gather(targets, examples), first + step)
+        return total
 
     # Any number of steps, so that the fewer ones of the last call need no graph of their own.
     signature = [tf.TensorSpec([None, config.batch_size], tf.int32), tf.TensorSpec([], tf.int32)]
-    compiled: Callable[[tf.Tensor, int], tf.Tensor] = tf.function(take_steps, input_signature=signature)
+    # XLA makes few kernels of the many small ones that a step of softmax is, and halves its time. It has none for what
+    # moves the convnet's images, and its convolutions take nine times as long.
+    compiled: Callable[[tf.Tensor, int], tf.Tensor] = tf.function(
+        take_steps, input_signature=signature, jit_compile=config.model == "softmax"
+    )
     return compiled
-
-
-def add_up(take_step: Callable[[tf.Tensor], tf.Tensor], steps: tf.Tensor, steps_per_turn: int) -> tf.Tensor:
-    """Take the steps, within a graph, and give the sum of their losses; those of one turn are laid out in a row."""
-    total = 0.0
-    rest = steps % steps_per_turn
-    for turn in tf.range(0, steps - rest, steps_per_turn):
-        for step in range(steps_per_turn):
-            total += take_step(turn + step)
-    if steps_per_turn > 1:
-        for step in tf.range(steps - rest, steps):
-            total += take_step(step)
-    return total

@@ -92,9 +92,9 @@ def test_one_step_of_descent_is_the_gradient_times_the_rate(bars: Mnist) -> None
     np.testing.assert_allclose(network.weights, -0.5 * gradient, atol=1e-6)
 
 
-def test_steps_are_the_same_however_many_a_turn_of_the_loop_takes(bars: Mnist, monkeypatch: pytest.MonkeyPatch) -> None:
-    def weights(steps_per_turn: int) -> np.ndarray:
-        monkeypatch.setitem(loop.STEPS_PER_TURN, "softmax", steps_per_turn)
+def test_steps_are_the_same_however_many_a_call_takes(bars: Mnist, monkeypatch: pytest.MonkeyPatch) -> None:
+    def weights(steps_per_call: int) -> np.ndarray:
+        monkeypatch.setitem(loop.STEPS_PER_CALL, "softmax", steps_per_call)
         network = build_affine()
         run_training_loop(network, bars.train, bars.validation, replace(QUICK, iterations=13))
         return np.asarray(network.weights)
