@@ -6,16 +6,15 @@ comes at a bad time. At ten times the load that is what the processor is busy wi
 
 import time
 from collections.abc import Iterable
+from functools import lru_cache
 
-from starlette.responses import Response
 from starlette.types import Scope
 
-from app import problems
 from app.admission import Room
 from app.errors import Overloaded
 from app.journal import Journal, request_id_of
-from app.middleware import marks
 from app.reader import Reader
+from app.refusal import Answer, Refusal
 from imaging import may_be_brief
 
 _ONE_PICTURE = frozenset({"/predict", "/explain"})
@@ -31,7 +30,7 @@ class Door:
         self._journal = journal
         self._large = 0
 
-    def enter(self, scope: Scope) -> Response | None:
+    def enter(self, scope: Scope) -> Answer | None:
         """Let a POST in, of which `admission` will say when it leaves; or else count and log it, and give its answer.
 
         Args:
@@ -57,15 +56,20 @@ class Door:
         self._large -= 1
         self._room.leave()
 
-    def _refuse(self, scope: Scope, refusal: Overloaded) -> Response:
+    def _refuse(self, scope: Scope, error: Overloaded) -> Answer:
         started = time.perf_counter()
         self._journal.begin()
         request_id = request_id_of(scope)
-        response = problems.answer_to(refusal, scope, request_id, self._journal.refuse)
+        refusal = _refusal(str(error), scope["path"])
+        self._journal.refuse(refusal.reason)
         seconds = time.perf_counter() - started
-        response.raw_headers += marks(request_id, seconds)
-        self._journal.end(scope, request_id=request_id, status=response.status_code, seconds=seconds)
-        return response
+        self._journal.end(scope, request_id=request_id, status=refusal.status, seconds=seconds)
+        return refusal.answer(request_id, seconds)
+
+
+@lru_cache(maxsize=64)
+def _refusal(why: str, path: str) -> Refusal:
+    return Refusal(Overloaded(why), path)
 
 
 def _announced(headers: Iterable[tuple[bytes, bytes]]) -> tuple[int, str]:

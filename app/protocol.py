@@ -12,6 +12,8 @@ from typing import Any
 from starlette.responses import Response
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
+from app.refusal import Answer
+
 
 class _Passage(RequestResponseCycle):
     """A request that no task serves: what uvicorn wants to know of it."""
@@ -155,13 +157,13 @@ class Protocol(HttpToolsProtocol):
         self._write(response, keep_alive=passage.keep_alive)
         self.on_response_complete()
 
-    def _refuse(self, passage: _Passage, response: Response) -> None:
+    def _refuse(self, passage: _Passage, response: Answer) -> None:
         """Answer a request that was not let in."""
         self._write(response, keep_alive=True)
         if self.cycle is passage:  # and no other request, sent on its heels, which will say so itself
             self.on_response_complete()
 
-    def _write(self, response: Response, *, keep_alive: bool) -> None:
+    def _write(self, response: Response | Answer, *, keep_alive: bool) -> None:
         headers = (*self.server_state.default_headers, *response.raw_headers)
         lines = b"".join([b"%s: %s\r\n" % header for header in headers])
         if not keep_alive:

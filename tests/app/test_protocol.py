@@ -19,6 +19,7 @@ from starlette.routing import Route
 from starlette.types import Scope
 
 from app.protocol import Protocol
+from app.refusal import Answer
 
 pytestmark = pytest.mark.anyio
 
@@ -39,10 +40,10 @@ class Door:
         self.is_open = False
         self.asked: list[str] = []
 
-    def enter(self, scope: Scope) -> Response | None:
+    def enter(self, scope: Scope) -> Answer | None:
         self.asked.append(scope["path"])
         scope["state"]["brief"] = scope["path"] == "/predict"
-        return None if self.is_open else Response(b"closed", 503, {"retry-after": "1"})
+        return None if self.is_open else Answer(503, [(b"retry-after", b"1"), (b"content-length", b"6")], b"closed")
 
 
 @pytest.fixture
