@@ -93,6 +93,15 @@ async def test_what_arrives_together_is_scored_together() -> None:
     assert engine.batches == [32, 32, 32, 4]
 
 
+async def test_what_comes_in_while_the_first_is_read_is_scored_with_it() -> None:
+    engine = Brightness()
+    async with batcher(engine) as queue:
+        first = queue.submit(image(1))
+        await asyncio.sleep(0)  # in the turn after which the loop looks what has come in
+        await asyncio.gather(first, queue.submit(image(2)))
+    assert engine.batches == [2]
+
+
 async def test_full_batches_do_not_wait_for_each_other_s_turn_of_the_loop() -> None:
     engine = Brightness()
     async with batcher(engine) as queue:
