@@ -4,6 +4,7 @@ Knows nothing of digits. The levels are found before the picture is reduced, as 
 """
 
 from bisect import bisect_left
+from functools import lru_cache
 from typing import NamedTuple
 
 import cv2
@@ -39,11 +40,16 @@ class Levels(NamedTuple):
 
     def measure_contrast(self, grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Return how much each pixel of `grey`, uint8 (h, w), differs from paper towards ink: 0 none, 255 all."""
-        if self.ink < self.paper:
-            table = np.interp(_VALUES, (self.ink, self.paper - _EVEN), (255, 0))
-        else:
-            table = np.interp(_VALUES, (self.paper + _EVEN, self.ink), (0, 255))
-        return np.asarray(cv2.LUT(grey, table.astype(np.uint8)), np.uint8)
+        return np.asarray(cv2.LUT(grey, _contrast_of_values(self)), np.uint8)
+
+
+@lru_cache(maxsize=64)
+def _contrast_of_values(levels: Levels) -> NDArray[np.uint8]:
+    """Return (256,) the contrast of each lightness."""
+    paper, ink = levels
+    if ink < paper:
+        return np.interp(_VALUES, (ink, paper - _EVEN), (255, 0)).astype(np.uint8)
+    return np.interp(_VALUES, (paper + _EVEN, ink), (0, 255)).astype(np.uint8)
 
 
 def find_levels(grey: NDArray[np.uint8]) -> Levels | None:

@@ -31,16 +31,13 @@ class Components(NamedTuple):
     """(n + 1, 4): left, top, right, bottom (exclusive) of each piece; row 0 is the paper."""
     areas: NDArray[np.int32]
     """(n + 1,): the number of pixels of each piece."""
-
-    @property
-    def sides(self) -> NDArray[np.int32]:
-        """(n + 1,): the longest side of each piece's box."""
-        return np.asarray((self.boxes[:, 2:] - self.boxes[:, :2]).max(axis=1))
+    sides: NDArray[np.int32]
+    """(n + 1,): the longest side of each piece's box."""
 
     def mask(self, numbers: NDArray[np.intp]) -> NDArray[np.uint8]:
         """Return the pixels of the pieces of these `numbers`: uint8 (h, w), 1 and 0."""
         if len(numbers) == 1:
-            return np.asarray(self.labels == numbers[0], np.uint8)
+            return np.asarray((self.labels == numbers[0]).view(np.uint8))
         wanted = np.zeros(len(self.areas), np.uint8)
         wanted[numbers] = 1
         return np.asarray(wanted[self.labels])
@@ -51,12 +48,19 @@ def find_components(ink: NDArray[np.uint8]) -> Components:
     count, labels = cv2.connectedComponents(ink, connectivity=8)
     if count == 2:  # OpenCV's own table takes ten times as long as the labels
         left, top, width, height = cv2.boundingRect(ink)
-        boxes = np.array([(0, 0, *ink.shape[::-1]), (left, top, left + width, top + height)], np.int32)
-        return Components(np.asarray(labels, np.int32), boxes, np.array([0, cv2.countNonZero(ink)], np.int32))
+        return Components(
+            labels=np.asarray(labels, np.int32),
+            boxes=np.array([(0, 0, *ink.shape[::-1]), (left, top, left + width, top + height)], np.int32),
+            areas=np.array([0, cv2.countNonZero(ink)], np.int32),
+            sides=np.array([max(ink.shape), max(width, height)], np.int32),
+        )
     _, labels, stats, _ = cv2.connectedComponentsWithStats(ink, connectivity=8)
     boxes = np.hstack([stats[:, :2], stats[:, :2] + stats[:, 2:4]])
     return Components(
-        np.asarray(labels, np.int32), np.asarray(boxes, np.int32), np.asarray(stats[:, cv2.CC_STAT_AREA], np.int32)
+        labels=np.asarray(labels, np.int32),
+        boxes=np.asarray(boxes, np.int32),
+        areas=np.asarray(stats[:, cv2.CC_STAT_AREA], np.int32),
+        sides=np.asarray(stats[:, 2:4].max(axis=1), np.int32),
     )
 
 

@@ -80,5 +80,5 @@ def _stand_side_by_side(boxes: NDArray[np.int32]) -> bool:
 
 
 def _aspect(boxes: NDArray[np.int32]) -> float:
-    width, height = boxes[:, 2:].max(axis=0) - boxes[:, :2].min(axis=0)
-    return float(width / height)
+    left, top, right, bottom = boxes.T.tolist()
+    return float((max(right) - min(left)) / (max(bottom) - min(top)))

@@ -34,7 +34,7 @@ def to_mnist_form(ink: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return `ink`, uint8 (h, w), 0 paper and 255 ink, in MNIST's form: uint8 (28, 28). There must be some ink."""
     square = _square(ink)
     digit = cv2.resize(square, (_BOX, _BOX), interpolation=cv2.INTER_AREA)
-    return _centre(np.asarray(cv2.convertScaleAbs(digit, alpha=255 / digit.max()), np.uint8))
+    return _centre(np.asarray(cv2.convertScaleAbs(digit, alpha=255 / cv2.minMaxLoc(digit)[1]), np.uint8))
 
 
 def _square(ink: NDArray[np.uint8]) -> NDArray[np.uint8]:

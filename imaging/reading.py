@@ -53,9 +53,10 @@ def normalise(pixels: NDArray[np.uint8]) -> Reading:
     """
     grey = to_grey(pixels)
     if grey.shape == (28, 28):
-        for image in (grey, 255 - grey):
-            if is_mnist_form(image):
-                return Reading(image, None)
+        if is_mnist_form(grey):
+            return Reading(grey, None)
+        if is_mnist_form(negative := 255 - grey):
+            return Reading(negative, None)
     levels = find_levels(grey)
     return _scan(
         (levels and _glance(grey, partial(_find_in_bilevel, levels=levels)))
@@ -78,7 +79,7 @@ class _Digit(NamedTuple):
     @property
     def side(self) -> int:
         """The longest side of its longest piece, in pixels."""
-        return int(self.components.sides[self.chosen].max(initial=0))
+        return max(self.components.sides[self.chosen].tolist(), default=0)
 
 
 def _glance(grey: NDArray[np.uint8], find: Callable[[NDArray[np.uint8]], _Digit | None]) -> _Digit | None:
