@@ -25,6 +25,8 @@ _OUTSIDER = 0.1
 class Components(NamedTuple):
     """The pieces of a mask."""
 
+    ink: NDArray[np.uint8]
+    """(h, w): the mask itself, 1 and 0."""
     labels: NDArray[np.int32]
     """(h, w): the number of the piece that each pixel belongs to, 0 for paper."""
     boxes: NDArray[np.int32]
@@ -36,6 +38,8 @@ class Components(NamedTuple):
 
     def mask(self, numbers: NDArray[np.intp]) -> NDArray[np.uint8]:
         """Return the pixels of the pieces of these `numbers`: uint8 (h, w), 1 and 0."""
+        if len(numbers) == len(self.areas) - 1:
+            return self.ink
         if len(numbers) == 1:
             return np.asarray((self.labels == numbers[0]).view(np.uint8))
         wanted = np.zeros(len(self.areas), np.uint8)
@@ -49,6 +53,7 @@ def find_components(ink: NDArray[np.uint8]) -> Components:
     if count == 2:  # OpenCV's own table takes ten times as long as the labels
         left, top, width, height = cv2.boundingRect(ink)
         return Components(
+            ink,
             labels=np.asarray(labels, np.int32),
             boxes=np.array([(0, 0, *ink.shape[::-1]), (left, top, left + width, top + height)], np.int32),
             areas=np.array([0, cv2.countNonZero(ink)], np.int32),
@@ -57,6 +62,7 @@ def find_components(ink: NDArray[np.uint8]) -> Components:
     _, labels, stats, _ = cv2.connectedComponentsWithStats(ink, connectivity=8)
     boxes = np.hstack([stats[:, :2], stats[:, :2] + stats[:, 2:4]])
     return Components(
+        ink,
         labels=np.asarray(labels, np.int32),
         boxes=np.asarray(boxes, np.int32),
         areas=np.asarray(stats[:, cv2.CC_STAT_AREA], np.int32),

@@ -19,6 +19,9 @@ _MARGIN = 2
 _HALF = 127
 """Of full contrast, 255."""
 
+_NEXT = np.ones((3, 3), np.uint8)
+"""A pixel and its neighbours."""
+
 
 def scan_digit(contrast: NDArray[np.uint8], digit: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return the pixels of `contrast`, uint8 (h, w), that `digit`, uint8 (h, w), marks with 1, as 1 ink and 0 paper.
@@ -41,7 +44,7 @@ def _cut_out(contrast: NDArray[np.uint8], digit: NDArray[np.uint8]) -> NDArray[n
     """Return the contrast of the pixels that `digit` marks and of their neighbours, else 0, brought to one size."""
     left, top, width, height = cv2.boundingRect(digit)
     window = np.s_[max(top - _MARGIN, 0) : top + height + _MARGIN, max(left - _MARGIN, 0) : left + width + _MARGIN]
-    near = np.asarray(cv2.dilate(digit[window], np.ones((3, 3), np.uint8)), np.uint8)
+    near = np.asarray(cv2.dilate(digit[window], _NEXT), np.uint8)
     return _resize(contrast[window] * near, _SIDE / max(width, height))
 
 
