@@ -20,6 +20,9 @@ from imaging import may_be_brief
 _ONE_PICTURE = frozenset({"/predict", "/explain"})
 """Where all of a body is one picture, so that its length says something of that picture."""
 
+_LONGEST_PATH_KEPT = 100
+"""In characters. A refusal is kept for others on its path, but a path is whatever a client sends."""
+
 
 class Door:
     """Knows who is in from the moment of being let in: the application learns of it a turn of the loop later."""
@@ -60,16 +63,19 @@ class Door:
         started = time.perf_counter()
         self._journal.begin()
         request_id = request_id_of(scope)
-        refusal = _refusal(str(error), scope["path"])
+        path = scope["path"]
+        refusal = (_kept_refusal if len(path) <= _LONGEST_PATH_KEPT else _refusal)(str(error), path)
         self._journal.refuse(refusal.reason)
         seconds = time.perf_counter() - started
         self._journal.end(scope, request_id=request_id, status=refusal.status, seconds=seconds)
         return refusal.answer(request_id, seconds)
 
 
-@lru_cache(maxsize=64)
 def _refusal(why: str, path: str) -> Refusal:
     return Refusal(Overloaded(why), path)
+
+
+_kept_refusal = lru_cache(maxsize=64)(_refusal)
 
 
 def _announced(headers: Iterable[tuple[bytes, bytes]]) -> tuple[int, str]:

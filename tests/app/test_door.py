@@ -7,7 +7,7 @@ from starlette.types import Scope
 from structlog.testing import LogCapture
 
 from app.admission import Room
-from app.door import Door
+from app.door import Door, _kept_refusal
 from app.journal import Journal
 from app.reader import Reader
 from app.refusal import Answer
@@ -69,6 +69,17 @@ async def test_a_refusal_says_whom_it_is_for_and_where(door: Door) -> None:
     elsewhere = door.enter(request(SMALL, "/explain"))
     assert elsewhere is not None
     assert json.loads(elsewhere.body)["instance"] == "/explain"
+
+
+async def test_nothing_is_kept_of_a_long_path(door: Door) -> None:
+    for _ in range(5):
+        door.enter(request(SMALL))
+    long = "/" + "x" * 100_000
+    before = _kept_refusal.cache_info()
+    response = door.enter(request(SMALL, long))
+    assert response is not None
+    assert json.loads(response.body)["instance"] == long
+    assert _kept_refusal.cache_info() == before
 
 
 async def test_a_refusal_is_counted_and_logged_once(door: Door, telemetry: Telemetry, log: LogCapture) -> None:
