@@ -1,6 +1,7 @@
 """Answers many requests that are refused for one reason: the answer is written once, with gaps for each one's own.
 
-A problem and a response made anew for each would be two thirds of what a refusal costs. Knows no reasons.
+A problem and a response made anew for each would be two thirds of what a refusal costs. Does not know when one
+is due.
 """
 
 from typing import NamedTuple

@@ -20,7 +20,7 @@ from training.teacher import Teacher
 
 VALIDATION_INTERVAL = 250
 STEPS_PER_CALL: dict[ModelName, int] = {"softmax": 250, "convnet": 50}
-"""Enough to hide the cost of a call, which is that of two steps of softmax; few enough to stop soon after Ctrl-C."""
+"""Enough to hide the cost of a call, which is that of eight steps of softmax; few enough to stop soon after Ctrl-C."""
 TESTING_BATCH_SIZE = 1_000
 
 
@@ -163,7 +163,8 @@ def compile_steps(
             total += take_step(tf.gather(images, examples), tf.gather(targets, examples), first + step)
         return total
 
-    # Any number of steps, so that the fewer ones of the last call need no graph of their own.
+    # Any number of steps, so that the fewer ones of the last call need no graph of their own; XLA does compile anew for
+    # them, which takes half a second.
     signature = [tf.TensorSpec([None, config.batch_size], tf.int32), tf.TensorSpec([], tf.int32)]
     # XLA makes few kernels of the many small ones that a step of softmax is, and halves its time. It has none for what
     # moves the convnet's images, and its convolutions take nine times as long.
