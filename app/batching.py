@@ -95,10 +95,24 @@ class Batcher:
         self._check_room(len(images))
         return self._enqueue(images)
 
-    def _check_room(self, images: int) -> None:
+    def score_now(self, images: Images) -> Scores:
+        """Score n <= LARGEST_BATCH images past the queue, where the engine `is_brief`; raises what `score` does."""
+        self._check_open()
+        self._observer.waiting(self._waiting + len(images))
+        started = time.perf_counter()
+        scores = self._engine(images)
+        self._observer.inferred(len(images), time.perf_counter() - started)
+        if self.note is not None:
+            self.note(images, scores)
+        return scores
+
+    def _check_open(self) -> None:
         if self._closed:
             message = "The model is being taken down. Try again in a second."
             raise NotReady(message)
+
+    def _check_room(self, images: int) -> None:
+        self._check_open()
         if self._waiting and self._waiting + images > self._queue_size:
             message = f"The queue is full: {self._waiting} pictures are waiting. Try again in a second."
             raise Overloaded(message)
@@ -112,7 +126,7 @@ class Batcher:
         if not self._busy:
             self._busy = True
             # Not at once: the requests that arrived with this one are read in the same turn of the loop, and those that
-            # came in meanwhile in the next. With 16 connections to two workers, batches of 5 become batches of 8.
+            # came in meanwhile in the next.
             loop.call_soon(loop.call_soon, self._run)
         return job.scores
 

@@ -1,13 +1,14 @@
 """Answers small predictions past task and framework: a request that has come in whole in, its answer out.
 
-What is not quite such a request goes the usual way, through the application, where `routes/predict.py` does the same
-with the same functions. Knows no sockets.
+Those that came in together are answered together, each step for all of them before the next one. What is not quite such
+a request goes the usual way, through the application, where `routes/predict.py` does the same with the same functions.
+Knows no sockets.
 """
 
 import asyncio
 import time
-from collections import deque
-from collections.abc import Callable
+from collections import defaultdict, deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -20,14 +21,16 @@ from app.errors import DeadlineExceeded
 from app.guard import Tokens
 from app.journal import Journal, request_id_of
 from app.middleware import CLIENT_LEFT, marks
-from app.predictor import Begun, Predictor
+from app.predictor import Predictor, Question
 from app.routes import predict
+from app.schemas import Prediction
 from app.uploads import form_options, picture_in
 from app.versions import ServedVersion
 
-UNDER_WAY = 4 * LARGEST_BATCH
-"""How many are begun before others wait, the oldest first. If all that came were begun at once, a turn of the event
-loop would take a fifth of a second under load, and meanwhile nobody would be connected."""
+COHORTS = 4
+"""How many batches are answered in one turn of the event loop. With a turn between any two, each would wait for all
+that came in meanwhile to be taken or refused: where most are refused, that leaves a third of the answers. Were all
+answered that wait, a turn would take a fifth of a second, and meanwhile nobody would be connected."""
 
 _ROUTE = next(route for route in predict.router.routes if route.path == "/predict")  # type: ignore[attr-defined]
 
@@ -38,12 +41,9 @@ class _Trip:
 
     scope: Scope
     request_id: str
-    picture: bytes
+    question: Question
     served: ServedVersion
-    seen: bool
-    since: float
     send: Callable[[Response], None]
-    begun: Begun | None = None
 
 
 class Express:
@@ -64,7 +64,7 @@ class Express:
         self._default_model = default_model
         self._deadline_seconds = deadline_seconds
         self._waiting: deque[_Trip] = deque()
-        self._under_way = 0
+        self._called = False  # whether `_run` will be
 
     def take(self, scope: Scope, body: bytes, send: Callable[[Response], None]) -> Callable[[], None] | None:
         """Answer a POST to `/predict`, when it is its turn.
@@ -83,10 +83,13 @@ class Express:
             return None
         scope["route"] = _ROUTE
         self._journal.begin()
-        if self._under_way < UNDER_WAY:
-            self._begin(trip)
-        else:
-            self._waiting.append(trip)
+        self._waiting.append(trip)
+        if not self._called:
+            self._called = True
+            # Not at once: those that arrived with this one are taken in the same turn of the loop, and those that came
+            # in meanwhile in the next. With 16 connections to two workers, cohorts of 5 become cohorts of 8.
+            loop = asyncio.get_running_loop()
+            loop.call_soon(loop.call_soon, self._run)
         return partial(self._forget, trip)
 
     def _prepare(self, scope: Scope, body: bytes, send: Callable[[Response], None]) -> _Trip | None:
@@ -97,7 +100,7 @@ class Express:
             return None
         if served is None:
             return None
-        return _Trip(scope, request_id_of(scope), picture, served, options.seen, since, send)
+        return _Trip(scope, request_id_of(scope), Question(picture, options.seen, since), served, send)
 
     def _understand(self, scope: Scope, body: bytes) -> tuple[ServedVersion | None, bytes, predict.Options]:
         """Find what a request is about; raises what is wrong with it."""
@@ -109,51 +112,60 @@ class Express:
         served = self._predictor.find_brief(picture, options.model or self._default_model, options.version)
         return served, picture, options
 
-    def _begin(self, trip: _Trip) -> None:
-        loop = asyncio.get_running_loop()
-        if time.perf_counter() - trip.since > self._deadline_seconds:
-            loop.call_soon(self._fail, trip, DeadlineExceeded(self._deadline_seconds))
-            return
-        try:
-            trip.begun = self._predictor.begin(trip.served, trip.picture)
-        except Exception as error:  # noqa: BLE001 - it is told to the sender, and logged unless it was to be expected
-            loop.call_soon(self._fail, trip, error)
+    def _run(self) -> None:
+        """Answer those that wait, the oldest first."""
+        for _ in range(COHORTS):
+            self._answer([self._waiting.popleft() for _ in range(min(len(self._waiting), LARGEST_BATCH))])
+            if len(self._waiting) < LARGEST_BATCH:
+                break
+        self._called = bool(self._waiting)
+        if self._called:
+            asyncio.get_running_loop().call_soon(self._run)
+
+    def _answer(self, trips: Sequence[_Trip]) -> None:
+        """Answer at most LARGEST_BATCH."""
+        too_late = time.perf_counter() - self._deadline_seconds
+        cohorts: defaultdict[int, list[_Trip]] = defaultdict(list)
+        for trip in trips:
+            if trip.question.since < too_late:
+                self._finish([trip], [DeadlineExceeded(self._deadline_seconds)])
+            else:
+                cohorts[id(trip.served)].append(trip)
+        for cohort in cohorts.values():
+            try:
+                outcomes = self._predictor.predict_now(cohort[0].served, [trip.question for trip in cohort])
+            except Exception as error:  # noqa: BLE001 - it is told to the senders, and logged unless it was to be expected
+                outcomes = [error] * len(cohort)
+            self._finish(cohort, outcomes)
+
+    def _finish(self, trips: Sequence[_Trip], outcomes: Sequence[Prediction | Exception]) -> None:
+        """Send what came of them."""
+        responses = [self._response(trip, outcome) for trip, outcome in zip(trips, outcomes, strict=True)]
+        for trip, response in zip(trips, responses, strict=True):
+            trip.send(response)
+        for trip, outcome, response in zip(trips, outcomes, responses, strict=True):
+            self._end(trip, response.status_code, _failure(outcome))
+
+    def _response(self, trip: _Trip, outcome: Prediction | Exception) -> Response:
+        if isinstance(outcome, Prediction):
+            response = predict.answer(outcome, trip.scope)
         else:
-            self._under_way += 1
-            trip.begun.scores.add_done_callback(partial(self._finish, trip, trip.begun))
-
-    def _finish(self, trip: _Trip, begun: Begun, _scores: object) -> None:
-        """Answer one that has its scores, and begin the next."""
-        self._under_way -= 1
-        while self._waiting and self._under_way < UNDER_WAY:
-            self._begin(self._waiting.popleft())
-        try:
-            prediction = self._predictor.finish(begun, seen=trip.seen)
-        except asyncio.CancelledError:
-            self._end(trip, CLIENT_LEFT)
-        except Exception as error:  # noqa: BLE001 - as above
-            self._fail(trip, error)
-        else:
-            self._answer(trip, predict.answer(prediction, trip.scope))
-
-    def _fail(self, trip: _Trip, error: Exception) -> None:
-        response = problems.answer_to(error, trip.scope, trip.request_id, self._journal.refuse)
-        self._answer(trip, response, None if isinstance(error, problems.EXPECTED) else error)
-
-    def _answer(self, trip: _Trip, response: Response, failure: Exception | None = None) -> None:
-        response.raw_headers += marks(trip.request_id, time.perf_counter() - trip.since)
-        trip.send(response)
-        self._end(trip, response.status_code, failure)
+            response = problems.answer_to(outcome, trip.scope, trip.request_id, self._journal.refuse)
+        response.raw_headers += marks(trip.request_id, time.perf_counter() - trip.question.since)
+        return response
 
     def _forget(self, trip: _Trip) -> None:
         """Drop one whose sender has left."""
-        if trip.begun is not None:
-            trip.begun.scores.cancel()
-        elif trip in self._waiting:
+        if trip in self._waiting:
             self._waiting.remove(trip)
             self._end(trip, CLIENT_LEFT)
 
     def _end(self, trip: _Trip, status: int, failure: Exception | None = None) -> None:
         trip.scope["state"]["leave"]()
-        seconds = time.perf_counter() - trip.since
+        seconds = time.perf_counter() - trip.question.since
         self._journal.end(trip.scope, request_id=trip.request_id, status=status, seconds=seconds, failure=failure)
+
+
+def _failure(outcome: Prediction | Exception) -> Exception | None:
+    """Give what the service itself failed at, if it did."""
+    return outcome if isinstance(outcome, Exception) and not isinstance(outcome, problems.EXPECTED) else None

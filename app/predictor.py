@@ -1,7 +1,7 @@
 """From a picture to a prediction: read it, have a model score it, say what both mean together. Knows no HTTP."""
 
-import asyncio
 import base64
+import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -9,23 +9,24 @@ import numpy as np
 
 from app.card import Abstention
 from app.deadline import Deadline
-from app.errors import ServiceError
 from app.reader import Reader
 from app.receipts import Receipts
 from app.repository import Repository
 from app.schemas import Prediction, Reason
-from app.scores import Scores, Verdict
+from app.scores import Verdict
 from app.telemetry import Telemetry
 from app.versions import ServedVersion
-from imaging import PictureError, Reading, encode_png, is_brief
+from imaging import Reading, encode_png, is_brief
 
 
-class Begun(NamedTuple):
-    """A picture that has been read, and is to be scored."""
+class Question(NamedTuple):
+    """A picture that waits to be read and scored."""
 
-    served: ServedVersion
-    reading: Reading
-    scores: asyncio.Future[Scores]
+    picture: bytes
+    seen: bool
+    """Whether its sender wants to see what the model saw."""
+    since: float
+    """When it came, as `time.perf_counter` has it."""
 
 
 class Predictor:
@@ -69,42 +70,49 @@ class Predictor:
         served = self._repository.find(model, version)
         return served if served.batcher.is_brief and is_brief(data) else None
 
-    def begin(self, served: ServedVersion, data: bytes) -> Begun:
-        """Do what `predict` does as far as the queue. No deadline is kept: all that is waited for is the event loop.
+    def predict_now(self, served: ServedVersion, questions: Sequence[Question]) -> list[Prediction | Exception]:
+        """Answer all of at most LARGEST_BATCH questions at once, of which `find_brief` found that this version would.
+
+        In the place of a picture that cannot be read is what is wrong with it. No deadline is kept: nothing is waited
+        for.
 
         Raises:
-            ServiceError, PictureError: which say what was wrong, and with what.
+            NotReady: if the version has been taken down.
+            Exception: whatever the engine raised.
 
         """
-        reading = self._reader.read_brief(data)
-        return Begun(served, reading, served.batcher.submit(reading.image[np.newaxis]))
-
-    def finish(self, begun: Begun, *, seen: bool) -> Prediction:
-        """Do the rest, now that the scores are there; raises what the engine raised."""
-        return self._answer(begun.served, begun.reading, begun.scores.result().verdicts[0], seen=seen)
+        began = time.perf_counter()
+        for question in questions:
+            self._telemetry.queued(began - question.since)
+        outcomes = self._reader.read_brief([question.picture for question in questions])
+        images = [outcome.image for outcome in outcomes if isinstance(outcome, Reading)]
+        verdicts = served.batcher.score_now(np.stack(images)).verdicts if images else []
+        return self._answers(served, outcomes, verdicts, [question.seen for question in questions])
 
     async def predict_several(
         self, pictures: Sequence[bytes], model: str, version: int | None, *, seen: bool
-    ) -> list[Prediction | ServiceError | PictureError]:
-        """Say the same for several, in their order, with an error in the place of a picture that cannot be read."""
+    ) -> list[Prediction | Exception]:
+        """Say the same for several, in their order; in the place of a picture that cannot be read is what is wrong."""
         served = self._repository.find(model, version)
         with self._deadline.kept():
-            outcomes = [await self._try_to_read(data) for data in pictures]
-            readings = [outcome for outcome in outcomes if isinstance(outcome, Reading)]
-            if not readings:
-                return [outcome for outcome in outcomes if not isinstance(outcome, Reading)]
-            scores = await served.batcher.score(np.stack([reading.image for reading in readings]))
-        verdicts = iter(scores.verdicts)
-        return [
-            self._answer(served, outcome, next(verdicts), seen=seen) if isinstance(outcome, Reading) else outcome
-            for outcome in outcomes
-        ]
+            outcomes = await self._reader.read_several(pictures)
+            images = [outcome.image for outcome in outcomes if isinstance(outcome, Reading)]
+            verdicts = (await served.batcher.score(np.stack(images))).verdicts if images else []
+        return self._answers(served, outcomes, verdicts, [seen] * len(pictures))
 
-    async def _try_to_read(self, data: bytes) -> Reading | ServiceError | PictureError:
-        try:
-            return await self._reader.read(data)
-        except (ServiceError, PictureError) as error:
-            return error
+    def _answers(
+        self,
+        served: ServedVersion,
+        outcomes: Sequence[Reading | Exception],
+        verdicts: Sequence[Verdict],
+        seen: Sequence[bool],
+    ) -> list[Prediction | Exception]:
+        """Answer for each outcome of reading, given the verdicts on those that are readings."""
+        remaining = iter(verdicts)
+        return [
+            self._answer(served, outcome, next(remaining), seen=wanted) if isinstance(outcome, Reading) else outcome
+            for outcome, wanted in zip(outcomes, seen, strict=True)
+        ]
 
     def _answer(self, served: ServedVersion, reading: Reading, verdict: Verdict, *, seen: bool) -> Prediction:
         """Say what a reading and a verdict mean together."""

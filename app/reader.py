@@ -2,12 +2,12 @@
 
 import asyncio
 import time
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import Protocol, Self
 
 from app.errors import MalformedRequest, Overloaded
-from imaging import Reading, is_brief, read_picture
+from imaging import Reading, is_brief, read_picture, read_pictures
 
 _FIRST_GUESS_SECONDS = 0.01
 """What a large picture takes to read, until some have been: about a megapixel."""
@@ -27,7 +27,7 @@ class Reader:
     """Reads small pictures at once, and large ones in a thread of its own, one after the other."""
 
     def __init__(self, *, max_pixels: int, longest_wait_seconds: float, observer: Observer) -> None:
-        self._read_picture = partial(read_picture, max_pixels=max_pixels)
+        self._max_pixels = max_pixels
         self._longest_wait_seconds = longest_wait_seconds
         self._observer = observer
         # One thread: a worker has one core, and one large picture in memory at a time is enough.
@@ -65,38 +65,45 @@ class Reader:
             PictureError: if they cannot be read as a picture.
 
         """
-        if is_brief(data):
-            return self.read_brief(data)
-        reading, seconds = await self._read_large(data)
-        self._observer.read(seconds)  # here and not in the thread: it is for the event loop, and for this request
-        return reading
+        (outcome,) = await self.read_several([data])
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
 
-    def read_brief(self, data: bytes) -> Reading:
-        """Do the same at once, for a picture that `is_brief`."""
-        if not data:
-            message = "The file is empty: 0 bytes. Send a picture."
-            raise MalformedRequest(message)
-        reading, seconds = self._read(data)
-        self._observer.read(seconds)
+    async def read_several(self, pictures: Iterable[bytes]) -> list[Reading | Exception]:
+        """Read several; in the place of one that cannot be read is what `read` raises."""
+        brief = iter(self.read_brief([data for data in pictures if is_brief(data)]))
+        return [next(brief) if is_brief(data) else await self._read_large(data) for data in pictures]
+
+    def read_brief(self, pictures: Sequence[bytes]) -> list[Reading | Exception]:
+        """Do the same at once, for pictures that all are `is_brief`."""
+        if not pictures:
+            return []
+        started = time.perf_counter()
+        readings = iter(read_pictures(filter(None, pictures), max_pixels=self._max_pixels))
+        outcomes = [next(readings) if data else _nothing() for data in pictures]
+        mean_seconds = (time.perf_counter() - started) / len(pictures)
+        for _ in pictures:
+            self._observer.read(mean_seconds)
+        return outcomes
+
+    async def _read_large(self, data: bytes) -> Reading | Exception:
+        if refusal := self.refusal():
+            return refusal
+        self._waiting += 1
+        try:
+            reading, seconds = await asyncio.get_running_loop().run_in_executor(self._thread, self._read, data)
+        except Exception as error:  # noqa: BLE001 - handed on to whoever sent the picture
+            return error
+        finally:
+            self._waiting -= 1
+        self._observer.read(seconds)  # here and not in the thread: it is for the event loop, and for this request
         return reading
 
     def _read(self, data: bytes) -> tuple[Reading, float]:
         started = time.perf_counter()
-        return self._read_picture(data), time.perf_counter() - started
-
-    async def _read_large(self, data: bytes) -> tuple[Reading, float]:
-        if refusal := self.refusal():
-            raise refusal
-        self._waiting += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, self._read_and_learn, data)
-        finally:
-            self._waiting -= 1
-
-    def _read_and_learn(self, data: bytes) -> tuple[Reading, float]:
-        started = time.perf_counter()
-        try:
-            return self._read(data)
+            return read_picture(data, max_pixels=self._max_pixels), time.perf_counter() - started
         finally:
             self._mean_seconds += _NEWEST_SHARE * (time.perf_counter() - started - self._mean_seconds)
 
@@ -109,3 +116,7 @@ class Reader:
 
     async def __aexit__(self, *exception: object) -> None:
         await self.close()
+
+
+def _nothing() -> MalformedRequest:
+    return MalformedRequest("The file is empty: 0 bytes. Send a picture.")

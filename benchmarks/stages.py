@@ -119,7 +119,7 @@ async def _stages(picture: bytes, body: Body, models: Path) -> AsyncIterator[dic
             "body": _sync(lambda: picture_in(body.data, form_options(body.content_type))),
             "decode": _sync(lambda: decode(picture)),
             "normalise": _sync(lambda: normalise(pixels)),
-            "queue": lambda: queue.score(images),
+            "queue": _sync(lambda: queue.score_now(images)),
             "inference": _sync(lambda: engine(images)),
             "answer": _sync(lambda: _answer(scores)),
             WHOLE: exchange_with(app, body, speak=Protocol, state=state),

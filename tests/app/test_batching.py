@@ -196,3 +196,24 @@ async def test_the_observer_is_told_of_waits_and_batches() -> None:
     assert diary.depths[0] == 3
     assert diary.waits == 3
     assert diary.batches == [3]
+
+
+async def test_what_is_scored_now_goes_past_the_queue() -> None:
+    engine, diary = Brightness(), Diary()
+    async with Batcher(engine, queue_size=1, observer=diary) as queue:
+        noted: list[int] = []
+        queue.note = lambda images, scores: noted.append(len(images))
+        waiting = queue.submit(image(1))
+        assert (queue.score_now(image(2, 3)).logits == 2).all()
+        assert not waiting.done()
+        assert (await waiting).logits[0, 0] == 1
+    assert (engine.batches, diary.batches, noted) == ([3, 1], [3, 1], [3, 1])
+    assert diary.depths[0] == 4
+
+
+async def test_what_cannot_be_scored_now_is_told_to_the_caller() -> None:
+    async with batcher(Broken()) as queue:
+        with pytest.raises(FloatingPointError):
+            queue.score_now(image(1))
+    with pytest.raises(NotReady):
+        queue.score_now(image(1))

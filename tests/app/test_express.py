@@ -2,9 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import httpx
 import numpy as np
@@ -14,16 +13,17 @@ from starlette.responses import Response
 from starlette.types import Scope
 from structlog.testing import LogCapture
 
-from app.express import UNDER_WAY, Express
+from app.engine import LARGEST_BATCH
+from app.express import COHORTS, Express
 from app.guard import Tokens
 from app.journal import Journal
 from app.main import create_app
-from app.predictor import Begun
+from app.predictor import Question
 from app.schemas import Prediction
 from app.settings import Settings
 from app.telemetry import Telemetry
 from app.versions import ServedVersion
-from imaging import Reading, encode_png
+from imaging import encode_png
 from tests.conftest import MODELS, newest
 
 pytestmark = pytest.mark.anyio
@@ -69,8 +69,14 @@ async def express(anyio_backend: str) -> AsyncIterator[Express]:
 
 
 def a_form(picture: bytes) -> tuple[bytes, str]:
-    encoded = httpx.Request("POST", "http://service", files={"file": picture})
+    encoded = httpx.Request("POST", "http://service", files={"file": ("digit.png", picture)})
     return encoded.read(), encoded.headers["content-type"]
+
+
+def draw_one() -> bytes:
+    pixels = np.zeros((100, 100), np.uint8)
+    pixels[15:85, 45:55] = 255
+    return encode_png(pixels)
 
 
 @pytest.mark.parametrize("query", ["", "model=softmax", "seen=true", f"version={newest('convnet').name}&model=convnet"])
@@ -109,6 +115,30 @@ async def test_both_ways_say_the_same_of_what_cannot_be_read(
     assert request.left == 1
 
 
+async def test_those_that_came_together_are_each_answered_for_themselves(express: Express, seven: bytes) -> None:
+    one, (nothing, form) = draw_one(), a_form(b"")
+    requests = [
+        Request(seven),
+        Request(b"\x89PNG\r\n\x1a\nbroken"),
+        Request(one, "seen=true"),
+        Request(seven, "model=softmax"),
+        Request(nothing, type_=form),
+    ]
+    for request in requests:
+        assert request.take(express) is not None
+    seven_, broken, one_, by_softmax, empty = [
+        (response.status_code, json.loads(bytes(response.body)))
+        for response in [await request.response() for request in requests]
+    ]
+    assert (seven_[1]["digit"], seven_[1]["model"], seven_[1]["seen"]) == (7, "convnet", None)
+    assert broken[0] == 422
+    assert (one_[1]["digit"], one_[1]["model"]) == (1, "convnet")
+    assert one_[1]["seen"].startswith("data:image/png")
+    assert (by_softmax[1]["digit"], by_softmax[1]["model"]) == (7, "softmax")
+    assert (empty[0], empty[1]["detail"]) == (400, "The file is empty: 0 bytes. Send a picture.")
+    assert [request.left for request in requests] == [1] * len(requests)
+
+
 async def test_what_is_out_of_the_ordinary_goes_the_usual_way(express: Express, seven: bytes) -> None:
     large = encode_png(np.random.default_rng(0).integers(0, 256, (400, 400), dtype=np.uint8))
     for request in (
@@ -135,133 +165,140 @@ async def test_an_engine_that_is_not_done_at_once_goes_the_usual_way(seven: byte
         app.state.repository.find("convnet", None).batcher._thread = None
 
 
-class Slow:
-    """A predictor that is done when a test says so."""
+class Together:
+    """A predictor that notes what it is asked together, and answers every question; what is a bug is in its place."""
 
     def __init__(self) -> None:
-        self.begun: dict[bytes, asyncio.Future[Any]] = {}
+        self.cohorts: list[list[bytes]] = []
+        self.versions = [ServedVersion(None, None), ServedVersion(None, None)]  # type: ignore[arg-type]  # not looked into
 
     def find_brief(self, data: bytes, model: str, version: int | None) -> ServedVersion:
-        return ServedVersion(None, None)  # type: ignore[arg-type]  # nobody looks into it
+        return self.versions[model == "softmax"]
 
-    def begin(self, served: ServedVersion, data: bytes) -> Begun:
-        if data == b"bug":
-            raise ZeroDivisionError
-        self.begun[data] = asyncio.get_running_loop().create_future()
-        return Begun(served, Reading(np.zeros((28, 28), np.uint8), None), self.begun[data])
+    def predict_now(self, served: ServedVersion, questions: Sequence[Question]) -> list[Prediction | Exception]:
+        self.cohorts.append([question.picture for question in questions])
+        if self.cohorts[-1] == [b"engine"]:
+            raise FloatingPointError
+        return [ZeroDivisionError() if question.picture == b"bug" else a_prediction() for question in questions]
 
-    def finish(self, begun: Begun, *, seen: bool) -> Prediction:
-        begun.scores.result()
-        return Prediction(
-            digit=7,
-            confidence=1,
-            probabilities=[0.1] * 10,
-            abstained=False,
-            reason=None,
-            model="convnet",
-            version=1,
-        )
+
+def a_prediction() -> Prediction:
+    return Prediction(
+        digit=7,
+        confidence=1,
+        probabilities=[0.1] * 10,
+        abstained=False,
+        reason=None,
+        model="convnet",
+        version=1,
+    )
 
 
 @pytest.fixture
-def slow() -> Slow:
-    return Slow()
+def together() -> Together:
+    return Together()
 
 
 Build = Callable[..., Express]
 
 
 @pytest.fixture
-def build(slow: Slow, telemetry: Telemetry, log: LogCapture) -> Build:
-    """Give what builds an express way before the slow predictor."""
+def build(together: Together, telemetry: Telemetry, log: LogCapture) -> Build:
+    """Give what builds an express way before the predictor that takes notes."""
     logger = structlog.wrap_logger(structlog.PrintLogger(), processors=[log])
 
     def build(*, deadline_seconds: float = 10, **settings: object) -> Express:
         journal = Journal(telemetry, logger, access_log=True)
         tokens = Tokens(Settings.model_validate(settings))
-        return Express(slow, journal, tokens, default_model="convnet", deadline_seconds=deadline_seconds)  # type: ignore[arg-type]
+        return Express(together, journal, tokens, default_model="convnet", deadline_seconds=deadline_seconds)  # type: ignore[arg-type]
 
     return build
 
 
-async def test_so_many_are_under_way_and_the_rest_follow_in_their_order(build: Build, slow: Slow) -> None:
+async def test_so_many_are_answered_together_and_the_rest_follow_in_their_order(
+    build: Build, together: Together
+) -> None:
     express = build()
-    requests = [Request(b"%d" % number) for number in range(UNDER_WAY + 3)]
+    requests = [Request(b"%d" % number) for number in range((COHORTS + 1) * LARGEST_BATCH + 3)]
     for request in requests:
         assert request.take(express) is not None
-    assert list(slow.begun) == [request.body for request in requests[:UNDER_WAY]]
-    for request in requests[:2]:
-        slow.begun[request.body].set_result(None)
-    assert (await requests[1].response()).status_code == 200
-    assert list(slow.begun) == [request.body for request in requests[: UNDER_WAY + 2]]
-    for future in list(slow.begun.values())[2:]:
-        future.set_result(None)
-    await requests[-2].response()
-    slow.begun[requests[-1].body].set_result(None)
-    assert (await requests[-1].response()).status_code == 200
-    assert [request.left for request in requests] == [1] * len(requests)
-
-
-async def test_who_left_harms_nobody(build: Build, slow: Slow, log: LogCapture) -> None:
-    express = build()
-    requests = [Request(b"%d" % number) for number in range(UNDER_WAY + 2)]
-    forget = [request.take(express) for request in requests]
-    for place in (0, UNDER_WAY):
-        leave = forget[place]
-        assert leave is not None
-        leave()
-    for future in list(slow.begun.values())[1:]:
-        future.set_result(None)
-    await requests[1].response()
-    assert slow.begun[b"0"].cancelled()
-    assert b"%d" % UNDER_WAY not in slow.begun
-    slow.begun[requests[-1].body].set_result(None)
-    await requests[-1].response()
+    await requests[0].answer
     assert [request.answer.done() for request in requests] == [
-        number not in (0, UNDER_WAY) for number in range(len(requests))
+        number < COHORTS * LARGEST_BATCH for number in range(len(requests))
     ]
+    await requests[-1].response()
+    assert list(map(len, together.cohorts)) == [LARGEST_BATCH] * (COHORTS + 1) + [3]
+    assert [picture for cohort in together.cohorts for picture in cohort] == [request.body for request in requests]
     assert [request.left for request in requests] == [1] * len(requests)
-    assert sorted(entry["status"] for entry in log.entries) == [200] * UNDER_WAY + [499, 499]
 
 
-async def test_a_failure_is_told_and_logged(build: Build, slow: Slow, log: LogCapture, telemetry: Telemetry) -> None:
+async def test_what_comes_in_a_turn_of_the_loop_later_is_answered_with_the_first(
+    build: Build, together: Together
+) -> None:
+    express, first, second = build(), Request(b"1"), Request(b"2")
+    first.take(express)
+    await asyncio.sleep(0)
+    second.take(express)
+    await asyncio.gather(first.response(), second.response())
+    assert together.cohorts == [[b"1", b"2"]]
+
+
+async def test_each_version_is_asked_for_itself(build: Build, together: Together) -> None:
     express = build()
-    broken, bug, neighbour = Request(b"broken"), Request(b"bug"), Request(b"neighbour")
-    for request in (broken, bug, neighbour):
+    requests = [Request(b"%d" % number, f"model={('convnet', 'softmax')[number % 2]}") for number in range(4)]
+    for request in requests:
         request.take(express)
-    slow.begun[b"broken"].set_exception(FloatingPointError("engine"))
-    slow.begun[b"neighbour"].set_result(None)
-    for request in (broken, bug):
+    for request in requests:
+        await request.response()
+    assert together.cohorts == [[b"0", b"2"], [b"1", b"3"]]
+
+
+async def test_who_left_harms_nobody(build: Build, together: Together, log: LogCapture) -> None:
+    express = build()
+    requests = [Request(b"%d" % number) for number in range(3)]
+    leave = [request.take(express) for request in requests]
+    leave[1]()  # type: ignore[misc]  # it was taken
+    await requests[2].response()
+    assert together.cohorts == [[b"0", b"2"]]
+    assert [request.answer.done() for request in requests] == [True, False, True]
+    leave[2]()  # type: ignore[misc]  # too late: the answer is on its way
+    assert [request.left for request in requests] == [1] * 3
+    assert [entry["status"] for entry in log.entries] == [499, 200, 200]
+
+
+async def test_a_failure_is_told_and_logged(
+    build: Build, together: Together, log: LogCapture, telemetry: Telemetry
+) -> None:
+    express = build()
+    engine, bug, neighbour = Request(b"engine", "model=softmax"), Request(b"bug"), Request(b"neighbour")
+    for request in (engine, bug, neighbour):
+        request.take(express)
+    for request in (engine, bug):
         response = await request.response()
         assert response.status_code == 500
         assert json.loads(bytes(response.body))["type"] == "urn:digitserve:problem:internal-error"
-        assert "engine" not in json.loads(bytes(response.body))["detail"]
     assert (await neighbour.response()).status_code == 200
     failures = [entry["exc_info"] for entry in log.entries if entry["log_level"] == "error"]
-    assert sorted(type(failure).__name__ for failure in failures) == ["FloatingPointError", "ZeroDivisionError"]
+    assert [type(failure) for failure in failures] == [FloatingPointError, ZeroDivisionError]
     lines = telemetry.exposition("text/plain")[0].decode().splitlines()
     assert 'digitserve_refusals_total{reason="internal-error"} 2.0' in lines
     assert "digitserve_http_requests_in_progress 0.0" in lines
 
 
-async def test_who_has_waited_past_the_deadline_is_not_begun(build: Build, slow: Slow) -> None:
+async def test_who_has_waited_past_the_deadline_is_not_asked_for(build: Build, together: Together) -> None:
     request = Request(b"late")
     request.take(build(deadline_seconds=0))
     response = await request.response()
-    assert (response.status_code, request.left, slow.begun) == (504, 1, {})
+    assert (response.status_code, request.left, together.cohorts) == (504, 1, [])
     assert "0 s" in json.loads(bytes(response.body))["detail"]
 
 
-async def test_a_request_is_counted_and_logged_once(
-    build: Build, slow: Slow, telemetry: Telemetry, log: LogCapture
-) -> None:
+async def test_a_request_is_counted_and_logged_once(build: Build, telemetry: Telemetry, log: LogCapture) -> None:
     request = Request(b"1", headers={"x-request-id": "mine"})
     request.take(build())
     in_progress = "digitserve_http_requests_in_progress {:.1f}".format
     assert in_progress(1) in telemetry.exposition("text/plain")[0].decode()
-    slow.begun[b"1"].set_result(None)
     await request.response()
-    await asyncio.sleep(0)
     lines = telemetry.exposition("text/plain")[0].decode().splitlines()
     assert in_progress(0) in lines
     labels = 'method="POST",model="convnet",route="/predict",status="200",version="1"'
@@ -271,9 +308,11 @@ async def test_a_request_is_counted_and_logged_once(
     ]
 
 
-async def test_without_its_token_a_request_goes_the_usual_way(build: Build, slow: Slow) -> None:
+async def test_without_its_token_a_request_goes_the_usual_way(build: Build, together: Together) -> None:
     express = build(predict_token="secret")
     assert Request(b"1").take(express) is None
     assert Request(b"2", headers={"authorization": "Bearer wrong"}).take(express) is None
-    assert Request(b"3", headers={"authorization": "Bearer secret"}).take(express) is not None
-    assert list(slow.begun) == [b"3"]
+    welcome = Request(b"3", headers={"authorization": "Bearer secret"})
+    assert welcome.take(express) is not None
+    await welcome.response()
+    assert together.cohorts == [[b"3"]]

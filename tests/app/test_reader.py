@@ -5,7 +5,7 @@ import pytest
 
 from app.errors import MalformedRequest, Overloaded
 from app.reader import Reader
-from imaging import PictureError, PictureTooLarge, encode_png, read_picture
+from imaging import PictureError, PictureTooLarge, Reading, UnsupportedPicture, encode_png, read_picture
 
 pytestmark = pytest.mark.anyio
 
@@ -36,6 +36,20 @@ async def test_no_bytes_are_refused() -> None:
     async with Reader(max_pixels=10**6, longest_wait_seconds=1, observer=Diary()) as reader:
         with pytest.raises(MalformedRequest, match="0 bytes"):
             await reader.read(b"")
+
+
+async def test_several_are_read_in_their_order_whatever_is_among_them(seven: bytes) -> None:
+    pictures = [noise(400), b"", seven, b"no picture", b"no picture" * 200, noise(20)]
+    diary = Diary()
+    async with Reader(max_pixels=10**6, longest_wait_seconds=1, observer=diary) as reader:
+        outcomes = await reader.read_several(pictures)
+        assert await reader.read_several([]) == []
+    for place in (0, 2, 5):
+        outcome = outcomes[place]
+        assert isinstance(outcome, Reading)
+        assert (outcome.image == read_picture(pictures[place]).image).all()
+    assert [type(outcomes[place]) for place in (1, 3, 4)] == [MalformedRequest, UnsupportedPicture, UnsupportedPicture]
+    assert diary.readings == 5  # one that is large and no picture took no time to read
 
 
 @pytest.mark.parametrize("side", [20, 400])

@@ -5,7 +5,17 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from imaging import encode_png, normalise, read_picture
+from imaging import (
+    PictureError,
+    PictureTooLarge,
+    Reading,
+    UnsupportedPicture,
+    encode_png,
+    normalise,
+    read_picture,
+    read_pictures,
+)
+from imaging import reading as line
 
 
 def draw_seven(side: int = 200) -> NDArray[np.uint8]:
@@ -83,3 +93,37 @@ def test_blank_paper_gives_a_blank_image() -> None:
 
     assert finding == "blank"
     assert not image.any()
+
+
+def test_several_are_read_as_each_by_itself() -> None:
+    blank = np.full((50, 60), 200, np.uint8)
+    uneven = draw_seven(300) - np.linspace(0, 60, 300).astype(np.uint8)
+    pictures = [encode_png(pixels) for pixels in (draw_seven(), SEVEN, 255 - SEVEN, blank, uneven)]
+
+    for together, alone in zip(read_pictures(pictures), map(read_picture, pictures), strict=True):
+        assert isinstance(together, Reading)
+        np.testing.assert_array_equal(together.image, alone.image)
+        assert together.finding == alone.finding
+
+
+def test_what_cannot_be_read_harms_no_neighbour(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stumble(pixels: NDArray[np.uint8]) -> Reading:
+        if pixels.shape == (13, 13):
+            raise ZeroDivisionError
+        return Reading(pixels, None)
+
+    monkeypatch.setattr(line, "_STEPS", (stumble,))
+    sides = (12, 13, 14, 99)
+    outcomes = read_pictures(
+        [b"none", *(encode_png(np.zeros((side, side), np.uint8)) for side in sides)], max_pixels=400
+    )
+
+    assert [type(outcome) for outcome in outcomes] == [
+        UnsupportedPicture,
+        Reading,
+        ZeroDivisionError,
+        Reading,
+        PictureTooLarge,
+    ]
+    with pytest.raises(PictureError):
+        read_picture(b"none")
