@@ -23,6 +23,7 @@ from app.explain import Explainer
 from app.express import Express
 from app.feedback import FeedbackStore
 from app.guard import Guard, Tokens
+from app.heads import Heads
 from app.inventory import Inventory
 from app.journal import Journal
 from app.logs import Lines, configure_logging
@@ -202,7 +203,7 @@ def _past_the_layers(
         default_model=settings.default_model,
         deadline_seconds=settings.deadline_seconds,
     )
-    return {"door": Door(room, reader, journal), "express": express}
+    return {"door": Door(room, reader, journal), "express": express, "heads": Heads()}
 
 
 def _is_not_work(scope: Scope) -> bool:

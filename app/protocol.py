@@ -12,6 +12,7 @@ from typing import Any
 from starlette.responses import Response
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
+from app.heads import Head
 from app.refusal import Answer
 
 
@@ -32,16 +33,19 @@ class _Passage(RequestResponseCycle):
 class Protocol(HttpToolsProtocol):
     """One connection. What the door refuses is answered before a task is made for it, and its body passed over.
 
-    The lifespan leaves the door in its state, as `door`, and what answers small predictions without a task, as
-    `express`; there may be none. A request that is out of the ordinary goes past them: the application will refuse it,
-    if need be. Where there are other workers, `sharing` is there too, and has some connections passed on to them, and
-    all until `is_ready`, which comes with it, says that this one can answer.
+    The lifespan leaves the door in its state, as `door`, what answers small predictions without a task, as `express`,
+    and the heads that are known, as `heads`; there may be none. A request that is out of the ordinary goes past them:
+    the application will refuse it, if need be. Where there are other workers, `sharing` is there too, and has some
+    connections passed on to them, and all until `is_ready`, which comes with it, says that this one can answer.
     """
 
     def __init__(self, *arguments: Any, adopted: bool = False, **named: Any) -> None:  # noqa: ANN401 - they are uvicorn's
         super().__init__(*arguments, **named)
-        self._door = self.app_state.get("door")
+        self._door: Any = self.app_state.get("door")
         self._express = self.app_state.get("express")
+        self._heads = self.app_state.get("heads")
+        self._beginning = b""  # what the parser is given, if a request begins with it
+        self._amid = False  # whether the parser is amid a request
         self._under_way: RequestResponseCycle | None = None  # what a task serves or has served last
         self._passage: _Passage | None = None  # a small prediction that is coming in or awaits its answer
         self._sharing = self.app_state.get("sharing")
@@ -92,8 +96,42 @@ class Protocol(HttpToolsProtocol):
             connection.shutdown(socket.SHUT_WR)
         super().timeout_keep_alive_handler()
 
+    def data_received(self, data: bytes) -> None:
+        """Take what has come in: a whole request whose head is known, or else something to be parsed."""
+        if self._heads is not None and not self._amid and self._is_idle():
+            known = self._heads.find(data)
+            if known is not None and self._take(*known):
+                self._unset_keepalive_if_required()
+                return
+            self._beginning = data
+        super().data_received(data)
+
+    def _take(self, head: Head, body: bytes) -> bool:
+        """Answer or begin a request that has not been parsed; False: it has to be, and nothing has happened."""
+        super().on_message_begin()  # which makes its scope
+        scope: dict[str, Any] = self.scope  # type: ignore[assignment]  # as below
+        scope.update(method="POST", path=head.path, query_string=head.query, headers=head.headers)
+        refusal = self._door.enter(scope)
+        if refusal is not None:
+            self._turn_away(refusal)
+            return True
+        passage = _Passage()
+        if self._express is not None and scope["state"]["brief"]:
+            passage.forget = self._express.take(scope, body, partial(self._deliver, passage))
+        if passage.forget is None:
+            scope["state"]["leave"]()
+            return False
+        self.cycle = self._passage = passage
+        return True
+
+    def on_message_begin(self) -> None:
+        """Begin to parse a request."""
+        self._amid = True
+        super().on_message_begin()
+
     def on_headers_complete(self) -> None:
         """Answer or begin one request, whose body is still to come."""
+        beginning, self._beginning = self._beginning, b""  # another request may follow in the same data
         if self._door is None or not self._is_ordinary():
             super().on_headers_complete()
             return
@@ -102,15 +140,18 @@ class Protocol(HttpToolsProtocol):
         scope["method"] = "POST"
         scope["path"] = self.root_path + path.decode("ascii")
         scope["query_string"] = query
+        if self._heads is not None:
+            self._heads.learn(beginning, path=scope["path"], query=query, headers=self.headers)
         refusal = self._door.enter(scope)
-        if refusal is None and (self._express is None or not scope["state"]["brief"]):
+        if refusal is not None:
+            self._turn_away(refusal)
+        elif self._express is None or not scope["state"]["brief"]:
             super().on_headers_complete()
-            return
-        passage = _Passage()
-        self.cycle = passage
-        if refusal is None:
-            self._passage = passage
-            return
+        else:
+            self.cycle = self._passage = _Passage()
+
+    def _turn_away(self, refusal: Answer) -> None:
+        self.cycle = passage = _Passage()
         passage.response_complete = True  # which has uvicorn pass over the body
         # Not at once. The loop reads as long as there is something to read; a sender who hears no and asks again would
         # keep it from what has been let in, for seconds.
@@ -118,6 +159,7 @@ class Protocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Begin a small prediction, which has come in whole."""
+        self._amid = False
         passage = self._passage
         if self._express is None or passage is None or self.cycle is not passage:
             super().on_message_complete()

@@ -15,6 +15,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import Scope
 
+from app.heads import Heads
 from app.protocol import Protocol
 from app.refusal import Answer
 
@@ -35,11 +36,16 @@ class Door:
     def __init__(self) -> None:
         self.is_open = False
         self.asked: list[str] = []
+        self.left = 0
 
     def enter(self, scope: Scope) -> Answer | None:
         self.asked.append(scope["path"])
         scope["state"]["brief"] = scope["path"] == "/predict"
+        scope["state"]["leave"] = self._leave
         return None if self.is_open else Answer(503, [(b"retry-after", b"1"), (b"content-length", b"6")], b"closed")
+
+    def _leave(self) -> None:
+        self.left += 1
 
 
 class Express:
@@ -91,7 +97,7 @@ async def serving(door: Door, express: Express, left: list[str] | None = None) -
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[dict[str, object]]:
-        yield {"door": door, "express": express}
+        yield {"door": door, "express": express, "heads": Heads()}
 
     routes = [Route(path, echo, methods=["GET", "POST"]) for path in ("/echo", "/predict")]
     app = Starlette(routes=routes, lifespan=lifespan)
