@@ -84,16 +84,11 @@ class Batcher:
             Exception: whatever the engine raised on the batch that these images were in.
 
         """
-        if len(images) <= LARGEST_BATCH:
-            return await self.submit(images)
         self._check_room(len(images))
+        if len(images) <= LARGEST_BATCH:
+            return await self._enqueue(images)
         parts = [images[start : start + LARGEST_BATCH] for start in range(0, len(images), LARGEST_BATCH)]
         return Scores.concatenate(await asyncio.gather(*map(self._enqueue, parts)))
-
-    def submit(self, images: Images) -> asyncio.Future[Scores]:
-        """Do the same for n <= LARGEST_BATCH; cancelling what is given back does what cancelling the caller does."""
-        self._check_room(len(images))
-        return self._enqueue(images)
 
     def score_now(self, images: Images) -> Scores:
         """Score n <= LARGEST_BATCH images past the queue, where the engine `is_brief`; raises what `score` does."""

@@ -96,9 +96,9 @@ async def test_what_arrives_together_is_scored_together() -> None:
 async def test_what_comes_in_while_the_first_is_read_is_scored_with_it() -> None:
     engine = Brightness()
     async with batcher(engine) as queue:
-        first = queue.submit(image(1))
+        first = asyncio.create_task(queue.score(image(1)))
         await asyncio.sleep(0)  # in the turn after which the loop looks what has come in
-        await asyncio.gather(first, queue.submit(image(2)))
+        await asyncio.gather(first, queue.score(image(2)))
     assert engine.batches == [2]
 
 
@@ -203,7 +203,8 @@ async def test_what_is_scored_now_goes_past_the_queue() -> None:
     async with Batcher(engine, queue_size=1, observer=diary) as queue:
         noted: list[int] = []
         queue.note = lambda images, scores: noted.append(len(images))
-        waiting = queue.submit(image(1))
+        waiting = asyncio.create_task(queue.score(image(1)))
+        await asyncio.sleep(0)
         assert (queue.score_now(image(2, 3)).logits == 2).all()
         assert not waiting.done()
         assert (await waiting).logits[0, 0] == 1
