@@ -1,4 +1,5 @@
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,14 @@ from matplotlib.figure import Figure
 
 from training.errors import DataError
 from training.terminal import hold_interrupt, progress_bar, summary, told_plainly, write_figure
+
+
+@pytest.fixture(autouse=True)
+def _heeded() -> Iterator[None]:
+    """Have Ctrl-C raise, also where a shell started the tests in the background and had it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def test_what_a_person_can_mend_is_one_line_and_exit_code_1(capsys: pytest.CaptureFixture[str]) -> None:
