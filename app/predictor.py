@@ -9,6 +9,7 @@ import numpy as np
 
 from app.card import Abstention
 from app.deadline import Deadline
+from app.errors import ServiceError
 from app.reader import Reader
 from app.receipts import Receipts
 from app.repository import Repository
@@ -16,7 +17,7 @@ from app.schemas import Prediction, Reason
 from app.scores import Verdict
 from app.telemetry import Telemetry
 from app.versions import ServedVersion
-from imaging import Reading, encode_png, is_brief
+from imaging import PictureError, Reading, encode_png, is_brief
 
 
 class Question(NamedTuple):
@@ -96,6 +97,9 @@ class Predictor:
         served = self._repository.find(model, version)
         with self._deadline.kept():
             outcomes = await self._reader.read_several(pictures)
+            for outcome in outcomes:
+                if isinstance(outcome, Exception) and not isinstance(outcome, ServiceError | PictureError):
+                    raise outcome  # a bug of ours, which is to be logged
             images = [outcome.image for outcome in outcomes if isinstance(outcome, Reading)]
             verdicts = (await served.batcher.score(np.stack(images))).verdicts if images else []
         return self._answers(served, outcomes, verdicts, [seen] * len(pictures))

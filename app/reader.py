@@ -65,7 +65,9 @@ class Reader:
             PictureError: if they cannot be read as a picture.
 
         """
-        (outcome,) = await self.read_several([data])
+        if not is_brief(data):
+            return await self._read_large(data)
+        (outcome,) = self.read_brief([data])
         if isinstance(outcome, Exception):
             raise outcome
         return outcome
@@ -73,7 +75,7 @@ class Reader:
     async def read_several(self, pictures: Iterable[bytes]) -> list[Reading | Exception]:
         """Read several; in the place of one that cannot be read is what `read` raises."""
         brief = iter(self.read_brief([data for data in pictures if is_brief(data)]))
-        return [next(brief) if is_brief(data) else await self._read_large(data) for data in pictures]
+        return [next(brief) if is_brief(data) else await self._try_to_read_large(data) for data in pictures]
 
     def read_brief(self, pictures: Sequence[bytes]) -> list[Reading | Exception]:
         """Do the same at once, for pictures that all are `is_brief`."""
@@ -87,14 +89,18 @@ class Reader:
             self._observer.read(mean_seconds)
         return outcomes
 
-    async def _read_large(self, data: bytes) -> Reading | Exception:
+    async def _try_to_read_large(self, data: bytes) -> Reading | Exception:
+        try:
+            return await self._read_large(data)
+        except Exception as error:  # noqa: BLE001 - its neighbours have nothing to do with it
+            return error
+
+    async def _read_large(self, data: bytes) -> Reading:
         if refusal := self.refusal():
-            return refusal
+            raise refusal
         self._waiting += 1
         try:
             reading, seconds = await asyncio.get_running_loop().run_in_executor(self._thread, self._read, data)
-        except Exception as error:  # noqa: BLE001 - handed on to whoever sent the picture
-            return error
         finally:
             self._waiting -= 1
         self._observer.read(seconds)  # here and not in the thread: it is for the event loop, and for this request

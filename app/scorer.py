@@ -13,7 +13,6 @@ from app.scores import Scores
 from app.statistics import Statistics
 from app.telemetry import Telemetry
 from app.versions import ServedVersion
-from imaging import Reading
 
 _AT_ONCE = 4 * LARGEST_BATCH
 """Images that one request has in the queue at a time, so that the next request waits for a few batches and no more."""
@@ -61,11 +60,7 @@ class Scorer:
         if len(files) > self._max_files:
             message = f"{len(files):,} pictures are more than {self._max_files:,}, the most that one request may have."
             raise TooLarge(message)
-        outcomes = await self._reader.read_several(files)
-        for outcome in outcomes:
-            if isinstance(outcome, Exception):
-                raise outcome
-        return np.stack([outcome.image for outcome in outcomes if isinstance(outcome, Reading)])
+        return np.stack([(await self._reader.read(file)).image for file in files])
 
 
 async def _score_in_turn(served: ServedVersion, images: Images) -> Scores:

@@ -1,11 +1,15 @@
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
 
 from app.card import Abstention
-from app.predictor import doubt
+from app.predictor import Predictor, doubt
 from app.scores import Scores, Verdict
+from app.telemetry import Telemetry
+from app.versions import ServedVersion
+from imaging import Reading
 
 
 def verdict(confidence: float, best: float) -> Verdict:
@@ -36,3 +40,24 @@ def test_the_energy_is_minus_the_log_of_the_sum_of_exponentials() -> None:
 
 def test_a_model_without_an_energy_threshold_is_judged_by_confidence_alone() -> None:
     assert doubt(Abstention(confidence=0.5, energy=None), verdict(0.9, -100)) is None
+
+
+class Stumbling:
+    """A reader with a bug."""
+
+    async def read_several(self, pictures: Sequence[bytes]) -> list[Reading | Exception]:
+        return [ZeroDivisionError() for _ in pictures]
+
+
+class Empty:
+    """A repository whose versions nobody looks into."""
+
+    def find(self, model: str, version: int | None) -> ServedVersion:
+        return ServedVersion(None, None)  # type: ignore[arg-type]
+
+
+@pytest.mark.anyio
+async def test_a_bug_is_not_told_as_the_fault_of_a_picture(telemetry: Telemetry) -> None:
+    predictor = Predictor(Empty(), Stumbling(), telemetry, deadline_seconds=10)  # type: ignore[arg-type]
+    with pytest.raises(ZeroDivisionError):
+        await predictor.predict_several([b"1", b"2"], "convnet", None, seen=False)
