@@ -31,7 +31,11 @@ class Room:
         """Say why there is no room for one more, if there is none."""
         if self._taken < self._most_at_once:
             return None
-        return Overloaded(f"The service is busy: it is answering {self._taken:,} requests. Try again in a second.")
+        return Overloaded(f"The service is busy: it is answering {_count(self._taken)}. Try again in a second.")
+
+
+def _count(requests: int) -> str:
+    return "one request" if requests == 1 else f"{requests:,} requests"
 
 
 class Admission:

@@ -59,6 +59,16 @@ class Forbidden(ServiceError):
         )
 
 
+class ForeignPage(ServiceError):
+    """A page of another site has a browser ask for loading or unloading."""
+
+    def __init__(self, origin: str) -> None:
+        super().__init__(
+            f"Loading and unloading are refused: a page of {origin} asks for it, which is not this service's own. Ask "
+            "from a program, or set an ADMIN_TOKEN and send it as 'Authorization: Bearer <token>'."
+        )
+
+
 class UnknownModel(ServiceError):
     """No model of that name."""
 

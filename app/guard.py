@@ -6,12 +6,13 @@ sent to be worked on takes the one for predictions: a route that is added is gua
 
 import hmac
 import ipaddress
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app import problems
-from app.errors import Forbidden, ServiceError, Unauthenticated
+from app.errors import Forbidden, ForeignPage, ServiceError, Unauthenticated
 from app.settings import Settings
 
 _OPEN_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -35,7 +36,7 @@ class Tokens:
             return None if self._predict_token is None else _compare(scope, self._predict_token, "PREDICT_TOKEN")
         if self._admin_token is not None:
             return _compare(scope, self._admin_token, "ADMIN_TOKEN")
-        return None if self._local else Forbidden(self._host)
+        return _check_page(scope) if self._local else Forbidden(self._host)
 
 
 class Guard:
@@ -53,8 +54,29 @@ class Guard:
         await self._app(scope, receive, send)
 
 
+def _check_page(scope: Scope) -> ForeignPage | None:
+    """Refuse what a browser on this machine asks for on behalf of a page that is not this service's own.
+
+    A browser sends any page's POST to a loopback address, and says in `Origin` whose it is (RFC 6454); no page can
+    leave that out. A foreign name that was made to lead here has the same origin, but is not a name of this machine.
+    """
+    origin = _header(scope, b"origin").decode("latin-1")
+    if not origin:
+        return None
+    try:
+        page = urlsplit(origin)
+    except ValueError:
+        return ForeignPage(origin)
+    is_own = page.netloc == _header(scope, b"host").decode("latin-1") and _is_loopback(page.hostname or "")
+    return None if is_own else ForeignPage(origin)
+
+
+def _header(scope: Scope, name: bytes) -> bytes:
+    return next((value for key, value in scope["headers"] if key == name), b"")
+
+
 def _compare(scope: Scope, expected: bytes, setting: str) -> Unauthenticated | None:
-    sent = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
+    sent = _header(scope, b"authorization")
     scheme, _, token = sent.partition(b" ")
     # In the same time whatever is sent, so that a token cannot be guessed letter by letter.
     if scheme.lower() == b"bearer" and hmac.compare_digest(token.strip(), expected):

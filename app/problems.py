@@ -38,6 +38,7 @@ KINDS: Mapping[type[Exception], Kind] = {
     RequestValidationError: Kind(400, "malformed-request", "The request is malformed"),
     errors.Unauthenticated: Kind(401, "unauthenticated", "A token is needed"),
     errors.Forbidden: Kind(403, "forbidden", "Refused with these settings"),
+    errors.ForeignPage: Kind(403, "forbidden", "Refused with these settings"),
     errors.UnknownModel: Kind(404, "unknown-model", "No such model"),
     errors.UnknownVersion: Kind(404, "unknown-version", "No such version"),
     errors.BrokenArtefact: Kind(409, "broken-artefact", "The model's files cannot be served"),

@@ -74,6 +74,12 @@ async def test_only_so_many_are_answered_at_once(client: httpx.AsyncClient, gate
     assert (await client.post("/")).status_code == 200
 
 
+def test_a_single_request_is_named_in_the_singular() -> None:
+    room = Room(most_at_once=1)
+    room.take()
+    assert "it is answering one request." in str(room.refusal())
+
+
 async def test_who_fails_leaves_too(client: httpx.AsyncClient) -> None:
     for _ in range(4):
         assert (await client.post("/broken")).status_code == 500

@@ -78,3 +78,28 @@ async def test_where_others_can_reach_it_nothing_is_loaded_without_a_token(host:
         assert "Set one" in response.json()["error"]
     async with client(host=host, admin_token="other") as service:
         assert (await service.post(LOAD, headers=bearer("other"))).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("host", "origin", "status"),
+    [
+        ("127.0.0.1:8000", "http://127.0.0.1:8000", 200),
+        ("localhost:8000", "http://localhost:8000", 200),
+        ("[::1]:8000", "http://[::1]:8000", 200),
+        ("127.0.0.1:8000", "https://elsewhere.example", 403),
+        ("127.0.0.1:8000", "http://127.0.0.1:9000", 403),
+        ("127.0.0.1:8000", "null", 403),
+        ("127.0.0.1:8000", "http://[", 403),
+        ("rebound.example:8000", "http://rebound.example:8000", 403),
+    ],
+)
+async def test_no_page_of_another_site_has_a_browser_load_or_unload(host: str, origin: str, status: int) -> None:
+    headers = {"Host": host, "Origin": origin}
+    async with client() as service:
+        response = await service.post(LOAD, headers=headers)
+        assert response.status_code == status
+        assert (await service.post("/predict", headers=headers)).status_code == 200
+    if status == 403:
+        assert f"a page of {origin} asks" in response.json()["error"]
+    async with client(admin_token="other") as service:
+        assert (await service.post(LOAD, headers=headers | bearer("other"))).status_code == 200
