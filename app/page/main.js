@@ -7,6 +7,7 @@ import { watchPictures } from "./pictures.js";
 import { blank, inkOf, paintInk } from "./raster.js";
 import { makeReport } from "./report.js";
 import * as service from "./service.js";
+import { TokenForm } from "./token.js";
 import { Evidence, OcclusionMap } from "./why.js";
 import { NAMES } from "./words.js";
 
@@ -18,6 +19,10 @@ const cards = new Map(Object.keys(NAMES).map((name) => [name, new AnswerCard(fin
 const occlusionMap = new OcclusionMap(find("#occlusion"), find("#patch"), find("#occlusion-words"));
 const evidence = new Evidence(find("#evidence"), find("#evidence-words"));
 const correction = new Correction(find("#correction"), service.correct);
+const tokenForm = new TokenForm(find("#token"), (token) => {
+  service.useToken(token);
+  read();
+});
 
 let turn = new AbortController(); // of the reading under way: a newer one ends it
 let shown = null; // what the last reading left to be painted again: {ink, occlusion}
@@ -92,6 +97,10 @@ async function fail(error, signal, again) {
     warn(`The server is busy: ${error.message} Trying again.`);
     if (!pad.isEmpty) reset("Waiting for the server");
     await pause(error.retrySeconds * 1000);
+  } else if (error instanceof service.Refused && error.wantsToken) {
+    reset("Not read");
+    tokenForm.ask();
+    return warn("The server reads pictures only for those who send its token.");
   } else if (error instanceof service.Refused) {
     reset("Not read");
     return warn(error.message);

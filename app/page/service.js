@@ -1,5 +1,7 @@
 // Asks the service. Knows its routes and how it fails, and nothing of the page.
 
+const TOKEN = "token"; // kept for this tab, until it is closed
+
 /** The service answered that it will not, or cannot: `message` is its own, for people. */
 export class Refused extends Error {
   constructor(problem, status, retrySeconds) {
@@ -12,10 +14,20 @@ export class Refused extends Error {
   get passing() {
     return this.status === 503 || this.status === 504;
   }
+
+  /** Whether a token was not sent, or not the right one. */
+  get wantsToken() {
+    return this.status === 401;
+  }
 }
 
 /** There was no answer at all. */
 export class Gone extends Error {}
+
+/** Send this token from now on. */
+export function useToken(token) {
+  sessionStorage.setItem(TOKEN, token);
+}
 
 /** Read the picture with one model: `{prediction, milliseconds}`, the time that of the server alone. */
 export async function predict(picture, model, signal) {
@@ -62,10 +74,12 @@ function send(picture, signal) {
   return { method: "POST", body: picture, headers: { "Content-Type": picture.type || "application/octet-stream" }, signal };
 }
 
-async function ask(path, options) {
+async function ask(path, options = {}) {
+  const token = sessionStorage.getItem(TOKEN);
+  const headers = token === null ? options.headers : { ...options.headers, Authorization: `Bearer ${token}` };
   let response;
   try {
-    response = await fetch(path, options);
+    response = await fetch(path, { ...options, headers });
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new Gone("The server cannot be reached.", { cause: error });

@@ -232,6 +232,29 @@ def test_a_busy_server_is_asked_again(context: BrowserContext, url: str) -> None
     expect(page.locator("#notice")).to_be_hidden()
 
 
+def test_a_server_that_wants_a_token_is_given_it(context: BrowserContext) -> None:
+    page = context.new_page()
+    with service(WORKERS="1", PREDICT_TOKEN="let-me-in") as (_, url):
+        page.goto(url)
+        expect(page.locator("#report .tiles")).to_be_visible()
+        expect(page.locator("#token")).to_be_hidden()
+        draw(page, SEVEN)
+        for token, words in (("let-me-out", ["Not read"] * 2), ("let-me-in", None)):
+            expect(page.locator("#notice")).to_contain_text("only for those who send its token")
+            expect(page.get_by_label("Token")).to_be_focused()
+            assert Axe().run(page).violations_count == 0
+            page.keyboard.type(token)
+            page.keyboard.press("Enter")
+            if words:
+                expect(page.locator(".answer .words")).to_have_text(words)
+        assert digits(page) == ["7", "7"]
+        expect(page.locator("#token")).to_be_hidden()
+        expect(page.locator("#notice")).to_be_hidden()
+        page.reload()
+        draw(page, SEVEN)
+        assert digits(page) == ["7", "7"]
+
+
 def test_a_server_that_is_gone_is_waited_for(context: BrowserContext) -> None:
     page = context.new_page()
     with service(WORKERS="1") as (_, url):
