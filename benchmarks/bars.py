@@ -8,6 +8,27 @@ import numpy as np
 from benchmarks.results import ServingResults, TrainingResults, median, ratios
 from benchmarks.servers import BATCH
 
+_SMALL_SHARE = (
+    "Opening the PNG and the network take much of it, and no faster library for either was found. The rest is many "
+    "calls to OpenCV and NumPy on few pixels, of which Python's share is as large as theirs."
+)
+_SINGLES_AS_CHEAP = (
+    "Single pictures that come in together are answered together, as a batch is: the cheaper that has made them, the "
+    "smaller this ratio. Most of what a batch could still save is the network's own arithmetic."
+)
+_GENERATOR = (
+    "With one worker the load generator has a core to itself, with two it takes its share of theirs; and the same "
+    "connections make batches of half the size, in which an image takes the network longer."
+)
+_WAIT = (
+    "Where none is refused, all connections wait at once: each for as many answers as there are connections, at the "
+    "rate of good answers. Refusing some would not help, as whoever is refused asks again at once."
+)
+_REFUSALS = (
+    "The cores that answer also read, send and refuse all that is too much. What a refusal takes of them, much of it "
+    "in the kernel and the load generator, is lost to the answers."
+)
+
 OURS, ONE_WORKER, NOTHING = "digitserve", "digitserve-one-worker", "do-nothing"
 
 
@@ -20,6 +41,8 @@ class Bar:
     limit: float
     at_least: bool = True
     unit: str = ""
+    obstacle: str = ""
+    """What holds it back where it is not met, as far as was found."""
 
     @property
     def value(self) -> float:
@@ -72,7 +95,9 @@ def _against_peers(results: ServingResults) -> Iterator[Bar]:
         rival = max(drawings, key=lambda peer: median(results.rates(peer, drawings[peer])))
         ours = results.rates(OURS, results.fastest(OURS, "drawing", 16) or "")
         found = ratios(ours, results.rates(rival, drawings[rival]))
-        yield Bar(f"drawing of 280x280: rate / best of the peers ({results.labels[rival]})", found, 5.0)
+        yield Bar(
+            f"drawing of 280x280: rate / best of the peers ({results.labels[rival]})", found, 5.0, obstacle=_SMALL_SHARE
+        )
 
 
 def _by_itself(results: ServingResults) -> Iterator[Bar]:
@@ -82,11 +107,11 @@ def _by_itself(results: ServingResults) -> Iterator[Bar]:
     pictures = {number: rate * BATCH for number, rate in results.rates(OURS, "digit-batch-4").items()}
     for shape in ("raw", "multipart"):
         found = ratios(pictures, results.rates(OURS, f"digit-{shape}-64"))
-        yield Bar(f"batches of 64: pictures a second / single posts, {shape}", found, 2.5)
+        yield Bar(f"batches of 64: pictures a second / single posts, {shape}", found, 2.5, obstacle=_SINGLES_AS_CHEAP)
     for connections in (16, 64):
         name = f"digit-raw-{connections}"
         found = ratios(results.rates(OURS, name), results.rates(ONE_WORKER, name))
-        yield Bar(f"raw, {connections} connections: two workers / one", found, 1.7)
+        yield Bar(f"raw, {connections} connections: two workers / one", found, 1.7, obstacle=_GENERATOR)
 
 
 def _start(results: ServingResults) -> Iterator[Bar]:
@@ -102,14 +127,14 @@ def _overload(results: ServingResults) -> Iterator[Bar]:
         load, text = overload.load, f"overload by the {overload.picture}"
         p99 = load.good.milliseconds.get(99.0)
         refused = load.refused.milliseconds.get(99.0)
-        yield Bar(f"{text}: p99 of the admitted", [p99] if p99 else [], 250, at_least=False, unit="ms")
+        yield Bar(f"{text}: p99 of the admitted", [p99] if p99 else [], 250, at_least=False, unit="ms", obstacle=_WAIT)
         yield Bar(f"{text}: p99 of the refused", [refused] if refused else [], 50, at_least=False, unit="ms")
         faults = load.hung + load.wrong + load.without_retry_after + load.other
         yield Bar(f"{text}: hung, broken, wrong, or 503 without Retry-After", [float(faults)], 0, at_least=False)
         growth = (overload.after_mb / overload.before_mb - 1) * 100
         yield Bar(f"{text}: growth of memory", [growth], 10, at_least=False, unit="%")
         share = load.good.rate / overload.best
-        yield Bar(f"{text}: good answers a second / best", [share], 0.9)
+        yield Bar(f"{text}: good answers a second / best", [share], 0.9, obstacle=_REFUSALS)
 
 
 def training_bars(results: TrainingResults) -> list[Bar]:

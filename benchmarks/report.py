@@ -1,6 +1,7 @@
 """Writes `docs/benchmarks.md` out of whatever has been measured so far. Measures nothing."""
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from string import Template
 
@@ -25,8 +26,9 @@ many were. The generator runs on the same cores as the service, and takes more o
 def write(page: Path = PAGE, folder: Path = FOLDER) -> None:
     """Write the page and its plots; what has not been measured is said to be missing."""
     serving, training, stages = ServingResults.load(folder), TrainingResults.load(folder), StagesResults.load(folder)
+    bars = [*(serving_bars(serving) if serving else []), *(training_bars(training) if training else [])]
     parts = {
-        "bars": _bars([*(serving_bars(serving) if serving else []), *(training_bars(training) if training else [])]),
+        "bars": _bars(bars),
         "serving": _serving(serving, folder) if serving else _missing("serving"),
         "training": _training(training) if training else _missing("training"),
         "stages": _stages(stages) if stages else _missing("stages"),
@@ -39,7 +41,7 @@ def _missing(command: str) -> str:
     return f"Not measured yet: `python -m benchmarks.{command}`."
 
 
-def _bars(bars: Iterable[Bar]) -> str:
+def _bars(bars: Sequence[Bar]) -> str:
     rows = [
         (
             bar.text,
@@ -49,7 +51,15 @@ def _bars(bars: Iterable[Bar]) -> str:
         )
         for bar in bars
     ]
-    return _table(("", "measured", "bar", ""), rows)
+    table = _table(("", "measured", "bar", ""), rows)
+    obstacles: defaultdict[str, list[str]] = defaultdict(list)
+    for bar in bars:
+        if bar.obstacle and not bar.met:
+            obstacles[bar.obstacle].append(f"*{bar.text}*")
+    if not obstacles:
+        return table
+    reasons = "\n".join(f"- {', '.join(texts)}: {obstacle}" for obstacle, texts in obstacles.items())
+    return f"{table}\n\nWhat holds back those that are not met, as far as was found:\n\n{reasons}"
 
 
 def _serving(results: ServingResults, folder: Path) -> str:

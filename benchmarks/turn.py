@@ -113,13 +113,13 @@ def _await_answers(server: Server, program: Program, address: str, picture: Pict
             try:
                 _check(server, client, address + server.routes[shape].path, shape, picture)
             except (httpx.HTTPError, WrongAnswerError) as error:
-                problem, right = f"{type(error).__name__}: {error}", 0
+                problem, right = str(error) or type(error).__name__, 0
                 time.sleep(_POLL_SECONDS)
             else:
                 right += 1
                 if right == count:
                     return
-    message = f"{server.label} did not start: {problem}. The end of its log:\n{program.last_words()}"
+    message = f"it did not start: {problem.rstrip('.')}.\nThe end of its log:\n{program.last_words()}"
     raise PeerUnavailableError(message)
 
 
@@ -138,13 +138,13 @@ def _check(server: Server, client: httpx.Client, url: str, shape: Shape, picture
     body = route.carry(picture.data)
     response = client.post(url, content=body.data, headers={"content-type": body.content_type})
     if response.status_code != 200:
-        message = f"{server.label} answers {response.status_code} to {shape}: {response.text[:300]}"
+        message = f"it answers {response.status_code} to {shape}: {response.text[:500]}"
         raise WrongAnswerError(message)
     answer = route.read_answer(response.json())
     expected = picture.expected_of(server)
     if server.classifies and not np.allclose(answer.probabilities, expected.probabilities, atol=server.tolerance):
         message = (
-            f"{server.label} says {answer.digit} {answer.probabilities.round(3)} to {shape}, where the model says "
+            f"it says {answer.digit} {answer.probabilities.round(3)} to {shape}, where the model says "
             f"{expected.digit} {expected.probabilities.round(3)}."
         )
         raise WrongAnswerError(message)

@@ -24,6 +24,17 @@ def test_the_page_says_what_was_measured(serving: ServingResults, training: Trai
     assert all(f"benchmarks/{path.name}" in text for path in folder.glob("*.png"))
 
 
+def test_what_holds_back_a_bar_is_said_once_and_only_where_it_is_not_met(
+    serving: ServingResults, tmp_path: Path
+) -> None:
+    serving.overloads[0].load.good.each_second = [1, 1]
+    serving.save(tmp_path)
+    report.write(tmp_path / "page.md", tmp_path)
+    text = (tmp_path / "page.md").read_text()
+    assert "- *overload by the photo: good answers a second / best*: The cores that answer also read" in text
+    assert "load generator has a core to itself" not in text  # two workers are twice as fast as one here
+
+
 def test_what_was_not_measured_is_said_to_be_missing(tmp_path: Path) -> None:
     report.write(tmp_path / "page.md", tmp_path)
     text = (tmp_path / "page.md").read_text()
