@@ -16,7 +16,7 @@ DEFAULT_MAX_PIXELS = 24_000_000
 _LONGEST_SIDE = 512
 """A much larger picture comes reduced by the whole factor that brings it nearest to this: no digit needs more."""
 
-_BRIEF_BYTES = 1024
+_BRIEF_JPEG_BYTES = 1024
 _BRIEF_PNG_BYTES = 32 * 1024
 _BRIEF_PIXELS = 320 * 320
 _FORM_BYTES = 1024
@@ -32,6 +32,9 @@ _SIGNATURES: dict[str, tuple[bytes, ...]] = {
     "PPM": tuple(b"P%d" % digit for digit in range(1, 7)),
 }
 """Pillow's name of each format that is read, and how its files begin. MPO files are JPEG files with more behind."""
+
+_NOT_PNG = frozenset({"image/jpeg", "image/jpg", "image/gif", "image/bmp", "image/tiff", "image/webp"})
+"""The types that say of a picture that it is something else than a PNG."""
 
 _READABLE = "PNG, JPEG (MPO too), GIF, BMP, TIFF, WebP, PBM, PGM or PPM"
 
@@ -51,7 +54,7 @@ def decode(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> NDArray[np.u
     """Return the pixels of the picture in `data`: uint8, (h, w) if it is grey and (h, w, 3) RGB if it is coloured.
 
     The picture is turned upright by its EXIF, what is transparent is laid on paper, and of an animation it is the
-    first frame. A picture of more than 768 pixels on its longest side comes reduced by a whole factor, to 384 to 768.
+    first frame. A picture of 768 pixels or more on its longest side comes reduced by a whole factor, to 384 to 640.
 
     Raises UnsupportedPicture, UnreadablePicture, or, by the size in the header alone, PictureTooLarge.
     """
@@ -66,18 +69,17 @@ def decode(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> NDArray[np.u
 
 def is_brief(data: bytes) -> bool:
     """Tell from the size and the header whether reading the picture in `data` is a matter of a millisecond or less."""
-    if len(data) <= _BRIEF_BYTES:
-        return True
-    if len(data) > _BRIEF_PNG_BYTES or not data.startswith(png.SIGNATURE):
-        return False
-    size = png.size_of(data)
-    return size is not None and size[0] * size[1] <= _BRIEF_PIXELS
+    if data.startswith(png.SIGNATURE):
+        size = png.size_of(data)
+        return len(data) <= _BRIEF_PNG_BYTES and (size is None or size[0] * size[1] <= _BRIEF_PIXELS)
+    # A JPEG has bits for each of its blocks. In other formats a kilobyte can hold millions of pixels.
+    return len(data) <= _BRIEF_JPEG_BYTES and _format_of(data) in {"JPEG", None}
 
 
 def may_be_brief(length: int, media_type: str) -> bool:
     """Tell whether `is_brief` could hold for the one picture in a body that is announced, in bytes and by its type."""
-    if media_type.startswith("image/") and media_type != "image/png":
-        return length <= _BRIEF_BYTES
+    if media_type.partition(";")[0].strip().lower() in _NOT_PNG:
+        return length <= _BRIEF_JPEG_BYTES
     return length <= _BRIEF_PNG_BYTES + _FORM_BYTES
 
 
@@ -97,6 +99,10 @@ def _is_small_png(data: bytes, max_pixels: int) -> bool:
 def _open(data: bytes, max_pixels: int) -> Image.Image:
     """Read the header of the picture, no more."""
     name = _format_of(data)
+    if name is None:
+        beginning = f"that begin with {data[:8]!r} " if data else ""
+        message = f"The {len(data)} bytes {beginning}are no picture that is read here. Send {_READABLE}."
+        raise UnsupportedPicture(message)
     if name == "PNG" and (size := png.size_of(data)):
         _check_size(*size, max_pixels)  # also where nothing follows the header
     try:
@@ -118,13 +124,12 @@ def _check_size(width: int, height: int, max_pixels: int) -> None:
         raise PictureTooLarge(message)
 
 
-def _format_of(data: bytes) -> str:
+def _format_of(data: bytes) -> str | None:
+    """Return Pillow's name of the format that `data` begins like, if it is one that is read."""
     for name, signatures in _SIGNATURES.items():
         if data.startswith(signatures) and (name != "WEBP" or data[8:12] == b"WEBP"):
             return name
-    beginning = f"that begin with {data[:8]!r} " if data else ""
-    message = f"The {len(data)} bytes {beginning}are no picture that is read here. Send {_READABLE}."
-    raise UnsupportedPicture(message)
+    return None
 
 
 def _unreadable(name: str | None, error: Exception) -> UnreadablePicture:

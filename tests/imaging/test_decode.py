@@ -180,6 +180,9 @@ def test_what_is_brief_is_told_by_size_and_header() -> None:
     assert not is_brief(large)  # few bytes for many pixels
     assert not is_brief(drawing + bytes(40_000))
     assert not is_brief(save(ramp(280, 280), "JPEG"))
+    assert is_brief(save(ramp(28, 28), "JPEG"))
+    for format_ in ("WEBP", "GIF", "BMP", "PPM"):  # in which a kilobyte can hold millions of pixels
+        assert not is_brief(save(ramp(8, 8), format_))
 
 
 @pytest.mark.parametrize(
@@ -193,6 +196,9 @@ def test_what_is_brief_is_told_by_size_and_header() -> None:
         (33_000, "multipart/form-data; boundary=x", True),
         (40_000, "multipart/form-data; boundary=x", False),
         (2000, "", True),
+        (2000, "image/png; charset=binary", True),
+        (2000, "image/x-png", True),
+        (2000, "IMAGE/JPEG; q=1", False),
     ],
 )
 def test_what_is_announced_may_be_brief(length: int, media_type: str, *, may_be: bool) -> None:
