@@ -49,6 +49,6 @@ class Heads:
         is_plain = raw.startswith(b"POST ") and raw.count(b"\r\n") == lines == 1 + len(headers) + 1
         bodies = [value for name, value in headers if name in {b"content-length", b"transfer-encoding"}]
         if is_plain and len(raw) <= _LONGEST and len(bodies) == 1 and bodies[0].isdigit():
-            if len(self._known) == _MOST:
+            if len(self._known) == _MOST and raw not in self._known:
                 del self._known[next(iter(self._known))]
             self._known[raw] = Head(path, query, list(headers), int(bodies[0]))

@@ -57,3 +57,5 @@ def test_so_many_are_remembered_and_the_oldest_is_forgotten() -> None:
     for request in requests:
         learn(heads, request)
     assert [heads.find(request) is not None for request in requests] == [False] + [True] * 64
+    learn(heads, requests[-1])  # again, as whoever sends more behind it has it parsed
+    assert [heads.find(request) is not None for request in requests] == [False] + [True] * 64
