@@ -43,18 +43,33 @@ class Sharing:
         self._mailbox = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._mailbox.settimeout(0)
         self._adopting: set[asyncio.Task[object]] = set()
+        self._listening = self._withdrawn = False
         self.joined = False
         """Whether this worker takes part."""
 
     def join(self, build_protocol: Callable[[], asyncio.Protocol], *, holding: int = 0) -> None:
-        """Take part from now on, with `build_protocol` for what others pass on, and `holding` connections already."""
+        """Take part from now on, with `build_protocol` for what others pass on, and `holding` connections already.
+
+        Whoever has withdrawn does not come back.
+        """
+        if self._withdrawn:
+            return
         address = self._address(self._place)
         with self._locked():
             address.unlink(missing_ok=True)  # which whoever had the place before may have left
             self._mailbox.bind(str(address))
             self._held[self._place] = _NOBODY + 1 + holding
         asyncio.get_running_loop().add_reader(self._mailbox.fileno(), self._adopt, build_protocol)
-        self.joined = True
+        self.joined = self._listening = True
+
+    def withdraw(self) -> None:
+        """Have nothing more passed on to this worker, which is about to stop; what is on its way still comes."""
+        self._withdrawn = True
+        if self.joined:
+            self.joined = False
+            with self._locked():
+                self._held[self._place] = _NOBODY
+            self._address(self._place).unlink(missing_ok=True)
 
     def pass_on(self, connection: int) -> bool:
         """Pass a new connection, by its file descriptor, on to a worker that holds fewer; False: it stays and counts.
@@ -91,12 +106,9 @@ class Sharing:
 
     def close(self) -> None:
         """Leave the table."""
-        if self.joined:
-            self.joined = False
+        self.withdraw()
+        if self._listening:
             asyncio.get_running_loop().remove_reader(self._mailbox.fileno())
-            with self._locked():
-                self._held[self._place] = _NOBODY
-            self._address(self._place).unlink(missing_ok=True)
         self._mailbox.close()
         self._held.release()
         self._memory.close()

@@ -1,6 +1,7 @@
 """Workers in one process, each with a server of its own: what matters to the table is who opened it."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
@@ -24,7 +25,7 @@ class Echo(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
-        if not self.adopted:
+        if not (self.adopted and self.worker.sharing.joined):
             self.passed_on = self.worker.sharing.pass_on(transport.get_extra_info("socket").fileno())
         if self.passed_on:
             transport.abort()
@@ -102,6 +103,23 @@ async def test_one_who_left_gets_nothing(workers: list[Worker], tmp_path: Path) 
     assert [await workers[0].ask() for _ in range(4)] == [b"b"] * 4  # until it has caught up
 
 
+async def test_one_who_stops_gets_nothing_more_and_passes_on_what_was_on_its_way(workers: list[Worker]) -> None:
+    stopping = workers[1].sharing
+    assert {await workers[0].ask() for _ in range(6)} == {b"a", b"b", b"c"}
+    stopping.withdraw()
+    stopping.join(partial(Echo, workers[1], adopted=True))  # as it does with each connection until it has joined
+    assert {await workers[0].ask() for _ in range(6)} == {b"a", b"c"}
+    left, right = socket.socketpair()
+    with left, right:
+        build = partial(Echo, workers[1], adopted=True)
+        await asyncio.get_running_loop().connect_accepted_socket(build, right.dup())
+        reader, writer = await asyncio.open_connection(sock=left)
+        writer.write(b"?")
+        with anyio.fail_after(10):
+            assert await reader.read(1) in b"ac"
+        writer.close()
+
+
 async def test_one_who_is_not_ready_passes_all_on_if_anybody_is(tmp_path: Path) -> None:
     first, second = Worker(b"a", tmp_path), Worker(b"b", tmp_path)
     for worker in (first, second):
@@ -123,7 +141,7 @@ async def test_where_one_died_the_connection_stays(workers: list[Worker]) -> Non
     asyncio.get_running_loop().remove_reader(dead._mailbox.fileno())
     dead._mailbox.close()  # all that a killed process closes, without a word to the table
     assert {await workers[0].ask() for _ in range(8)} == {b"a", b"c"}
-    dead.joined = False
+    dead.joined = dead._listening = False
 
 
 async def test_one_who_was_struck_out_and_lives_is_back_with_its_next(workers: list[Worker]) -> None:
