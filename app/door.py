@@ -11,7 +11,7 @@ from functools import lru_cache
 from starlette.types import Scope
 
 from app.admission import Room
-from app.errors import Overloaded
+from app.errors import Overloaded, ServiceError
 from app.journal import Journal, request_id_of
 from app.reader import Reader
 from app.refusal import Answer, Refusal
@@ -24,47 +24,72 @@ _LONGEST_PATH_KEPT = 100
 """In characters. A refusal is kept for others on its path, but a path is whatever a client sends."""
 
 
+class _Upload:
+    """A large picture that was let in. It may wait for others from when it has come in whole until it leaves."""
+
+    def __init__(self, door: "Door") -> None:
+        self._door = door
+        self._counts = self._gone = False
+
+    def arrive(self) -> None:
+        """Note that it has come in whole."""
+        if not self._gone:
+            self._counts = True
+            self._door.large += 1
+
+    def leave(self) -> None:
+        """Note that it has been answered, or will not be."""
+        self._gone = True
+        self._door.large -= self._counts
+        self._door.room.leave()
+
+
 class Door:
     """Knows who is in from the moment of being let in: the application learns of it a turn of the loop later."""
 
     def __init__(self, room: Room, reader: Reader, journal: Journal) -> None:
-        self._room = room
+        self.room = room
         self._reader = reader
         self._journal = journal
-        self._large = 0
+        self.large = 0  # pictures that have come in whole and are not answered
 
     def enter(self, scope: Scope) -> Answer | None:
         """Let a POST in, of which `admission` will say when it leaves; or else count and log it, and give its answer.
 
         Args:
             scope: the request's, with all that its head says. Its state is told if it is a small prediction of a known
-                length: `brief`.
+                length, `brief`; whom to tell when it leaves, `leave`; and, of some, when it has come in whole,
+                `arrive`.
 
         """
         length, media_type = _announced(scope["headers"])
         large = scope["path"] in _ONE_PICTURE and not may_be_brief(length, media_type)
-        refusal = self._room.refusal()
+        refusal = self.room.refusal()
         if refusal is None and large:
-            refusal = self._reader.refusal(expected=self._large)
+            refusal = self._reader.refusal(expected=self.large)
         if refusal is not None:
-            return self._refuse(scope, refusal)
-        self._room.take()
+            path = scope["path"]
+            keep = _kept_refusal if len(path) <= _LONGEST_PATH_KEPT else _refusal
+            return self._send_away(scope, keep(str(refusal), path))
+        self.room.take()
+        state = scope["state"]
+        state["brief"] = scope["path"] == "/predict" and length > 0 and not large
         if large:
-            self._large += 1
-        scope["state"]["brief"] = scope["path"] == "/predict" and length > 0 and not large
-        scope["state"]["leave"] = self._leave_large if large else self._room.leave
+            upload = _Upload(self)
+            state["leave"], state["arrive"] = upload.leave, upload.arrive
+        else:
+            state["leave"] = self.room.leave
         return None
 
-    def _leave_large(self) -> None:
-        self._large -= 1
-        self._room.leave()
+    def give_up(self, scope: Scope, error: ServiceError) -> Answer:
+        """Let one out that was let in and has not come in whole; count and log it, and give its answer."""
+        scope["state"]["leave"]()
+        return self._send_away(scope, Refusal(error, scope["path"]))
 
-    def _refuse(self, scope: Scope, error: Overloaded) -> Answer:
+    def _send_away(self, scope: Scope, refusal: Refusal) -> Answer:
         started = time.perf_counter()
         self._journal.begin()
         request_id = request_id_of(scope)
-        path = scope["path"]
-        refusal = (_kept_refusal if len(path) <= _LONGEST_PATH_KEPT else _refusal)(str(error), path)
         self._journal.refuse(refusal.reason)
         seconds = time.perf_counter() - started
         self._journal.end(scope, request_id=request_id, status=refusal.status, seconds=seconds)

@@ -4,8 +4,11 @@ ServiceError
 ├── MalformedRequest      the request does not have the form that was asked for
 ├── UnsupportedBody       the body says that it is something other than a picture
 ├── TooLarge              more bytes or more files than are taken
+├── HeadTooLarge          the request's head is longer than any that makes sense
+├── TooSlow               the request took too long to come in
 ├── Unauthenticated       the request does not bear the token it needs
 ├── Forbidden             nobody may do this with these settings
+├── ForeignPage           or not for a page of another site
 ├── UnknownModel          no model of that name
 ├── UnknownVersion        the model has no such version
 │   └── UnknownLabel      or no such label
@@ -14,10 +17,10 @@ ServiceError
 ├── FeedbackOff           corrections are not collected
 ├── StoreFull             no more corrections are kept
 ├── StoreUnavailable      corrections cannot be stored at the moment
-├── UnknownServable       one of the three, in the words of TensorFlow Serving
+├── UnknownServable       no such model, version or label, in the words of TensorFlow Serving
 ├── NotAffine             the model has no weight images to show
 ├── NotReady              the model exists but cannot answer: it is still loading, failed to, or was unloaded
-├── Overloaded            the queue is full
+├── Overloaded            more has come than can be answered at the moment
 ├── DeadlineExceeded      the answer took longer than was allowed
 └── BrokenArtefact        a folder of models/ that cannot be served
 
@@ -39,6 +42,25 @@ class UnsupportedBody(ServiceError):
 
 class TooLarge(ServiceError):
     """More bytes or more files than are taken."""
+
+
+class HeadTooLarge(ServiceError):
+    """The request's head is longer than any that makes sense."""
+
+    def __init__(self, longest: int) -> None:
+        super().__init__(
+            f"The request's line and headers have more than {longest:,} bytes, the most that are taken. The connection "
+            "is closed."
+        )
+
+
+class TooSlow(ServiceError):
+    """The request took too long to come in."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(
+            f"The request had not come in whole after {seconds:g} seconds. Send less, or over a faster connection."
+        )
 
 
 class Unauthenticated(ServiceError):
@@ -140,7 +162,7 @@ class NotReady(ServiceError):
 
 
 class Overloaded(ServiceError):
-    """The queue is full."""
+    """More has come than can be answered at the moment."""
 
 
 class DeadlineExceeded(ServiceError):

@@ -24,6 +24,7 @@ from app.middleware import CLIENT_LEFT, marks
 from app.predictor import Predictor, Question
 from app.routes import predict
 from app.schemas import Prediction
+from app.settings import Settings
 from app.uploads import form_options, picture_in
 from app.versions import ServedVersion
 
@@ -49,20 +50,13 @@ class _Trip:
 class Express:
     """Stands beside the application, before the same predictor."""
 
-    def __init__(
-        self,
-        predictor: Predictor,
-        journal: Journal,
-        tokens: Tokens,
-        *,
-        default_model: str,
-        deadline_seconds: float,
-    ) -> None:
+    def __init__(self, predictor: Predictor, journal: Journal, settings: Settings) -> None:
         self._predictor = predictor
         self._journal = journal
-        self._tokens = tokens
-        self._default_model = default_model
-        self._deadline_seconds = deadline_seconds
+        self._tokens = Tokens(settings)
+        self._default_model = settings.default_model
+        self._max_body_bytes = settings.max_body_bytes
+        self._deadline_seconds = settings.deadline_seconds
         self._waiting: deque[_Trip] = deque()
         self._called = False  # whether `_run` will be
 
@@ -94,6 +88,8 @@ class Express:
 
     def _prepare(self, scope: Scope, body: bytes, send: Callable[[Response], None]) -> _Trip | None:
         since = time.perf_counter()
+        if len(body) > self._max_body_bytes:
+            return None
         try:
             served, picture, options = self._understand(scope, body)
         except Exception:  # noqa: BLE001 - the usual way meets it too, and tells of it
@@ -114,13 +110,15 @@ class Express:
 
     def _run(self) -> None:
         """Answer those that wait, the oldest first."""
-        for _ in range(COHORTS):
-            self._answer([self._waiting.popleft() for _ in range(min(len(self._waiting), LARGEST_BATCH))])
-            if len(self._waiting) < LARGEST_BATCH:
-                break
-        self._called = bool(self._waiting)
-        if self._called:
-            asyncio.get_running_loop().call_soon(self._run)
+        try:
+            for _ in range(COHORTS):
+                self._answer([self._waiting.popleft() for _ in range(min(len(self._waiting), LARGEST_BATCH))])
+                if len(self._waiting) < LARGEST_BATCH:
+                    break
+        finally:  # whatever happens to these, the others are answered
+            self._called = bool(self._waiting)
+            if self._called:
+                asyncio.get_running_loop().call_soon(self._run)
 
     def _answer(self, trips: Sequence[_Trip]) -> None:
         """Answer at most LARGEST_BATCH."""

@@ -109,7 +109,7 @@ def create_app(settings: Settings, *, output: Lines | None = None) -> FastAPI:
                 tasks = [group.create_task(watch(repository)), group.create_task(journal.run())]
                 if shadow is not None:
                     tasks.append(group.create_task(shadow.run(repository.find)))
-                yield _for_connections(stack, repository) | _past_the_layers(app, room, reader, journal, tracing)
+                yield _for_connections(app, stack) | _past_the_layers(app, room, reader, journal, tracing)
                 for task in tasks:
                     task.cancel()
 
@@ -178,14 +178,14 @@ def _tracing(settings: Settings) -> "Tracing | None":
     return Tracing()
 
 
-def _for_connections(stack: AsyncExitStack, repository: Repository) -> dict[str, Any]:
-    """Give what `protocol.py` looks for in the lifespan's state."""
-    state: dict[str, Any] = {}
+def _for_connections(app: FastAPI, stack: AsyncExitStack) -> dict[str, Any]:
+    """Give what `intake.py` and `protocol.py` look for in the lifespan's state."""
+    state: dict[str, Any] = {"upload_seconds": app.state.settings.upload_seconds}
     if folder := os.environ.get("DIGITSERVE_SHARING_DIR"):  # there are other workers
         from app.sharing import Sharing  # noqa: PLC0415 - Windows has no such means
 
         state["sharing"] = stack.enter_context(Sharing(Path(folder)))
-        state["is_ready"] = lambda: not repository.missing()
+        state["is_ready"] = lambda: not app.state.repository.missing()
     return state
 
 
@@ -195,14 +195,7 @@ def _past_the_layers(
     """Give what answers requests before they reach the layers, for `protocol.py` too."""
     if tracing is not None:  # which is one of the layers, and is to see every request
         return {}
-    settings: Settings = app.state.settings
-    express = Express(
-        app.state.predictor,
-        journal,
-        Tokens(settings),
-        default_model=settings.default_model,
-        deadline_seconds=settings.deadline_seconds,
-    )
+    express = Express(app.state.predictor, journal, app.state.settings)
     return {"door": Door(room, reader, journal), "express": express, "heads": Heads()}
 
 

@@ -1,11 +1,13 @@
 """Goes round every request: gives it an id, times it, tells the journal, catches what nobody else did. Pure ASGI."""
 
+import asyncio
 import time
 from collections.abc import Callable
 
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.errors import NotReady
 from app.journal import Journal, kind_of, request_id_of
 from app.problems import INTERNAL, answer_to
 
@@ -45,6 +47,11 @@ class RequestObserver:
             await self._app(scope, receive, send_with_id)
         except ClientDisconnect:
             status = CLIENT_LEFT
+        except asyncio.CancelledError:  # the worker stops, and has waited for long enough
+            if status:
+                raise
+            stopping = NotReady("The service is stopping, and this took too long. Try again in a second.")
+            await answer_to(stopping, scope, request_id, self._journal.refuse)(scope, receive, send_with_id)
         except Exception as error:
             failure = error
             if status:  # the answer had begun: all that is left is to break it off

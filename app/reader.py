@@ -35,16 +35,11 @@ class Reader:
         self._waiting = 0
         self._mean_seconds = _FIRST_GUESS_SECONDS
 
-    @property
-    def wait_seconds(self) -> float:
-        """How long a large picture would wait before it is read, by what others took of late."""
-        return self._waiting * self._mean_seconds
-
     def refusal(self, *, expected: int = 0) -> Overloaded | None:
         """Say how long a large picture would have to wait, if that is too long.
 
         Args:
-            expected: how many large pictures are on their way or here already, where that is known.
+            expected: how many large pictures are here already and wait, where more is known than here.
 
         """
         before = max(self._waiting, expected)
@@ -52,7 +47,7 @@ class Reader:
         if before < _NEVER_TOO_MANY or wait_seconds <= self._longest_wait_seconds:
             return None
         return Overloaded(
-            f"The service is busy: the picture would wait {wait_seconds:.1f} seconds before it is read. "
+            f"The service is busy: the picture would wait {wait_seconds * 1000:.0f} milliseconds before it is read. "
             "Try again in a second."
         )
 
@@ -99,12 +94,16 @@ class Reader:
         if refusal := self.refusal():
             raise refusal
         self._waiting += 1
-        try:
-            reading, seconds = await asyncio.get_running_loop().run_in_executor(self._thread, self._read, data)
-        finally:
-            self._waiting -= 1
+        job = self._thread.submit(self._read, data)
+        # Whoever gives up waiting may leave its picture being read: it counts as long as it keeps the thread.
+        loop = asyncio.get_running_loop()
+        job.add_done_callback(lambda _: loop.call_soon_threadsafe(self._done))
+        reading, seconds = await asyncio.wrap_future(job)
         self._observer.read(seconds)  # here and not in the thread: it is for the event loop, and for this request
         return reading
+
+    def _done(self) -> None:
+        self._waiting -= 1
 
     def _read(self, data: bytes) -> tuple[Reading, float]:
         started = time.perf_counter()

@@ -138,6 +138,10 @@ class Settings(BaseSettings):
     queue_size: Annotated[
         int, Field(ge=1, le=100_000, description="Most pictures that wait for one model in one worker, 1 to 100000.")
     ] = 1024
+    upload_seconds: Annotated[
+        float,
+        Field(gt=0, le=3600, description="Longest time for a request to come in whole, above 0 to 3600; past it 408."),
+    ] = 60.0
     deadline_seconds: Annotated[
         float,
         Field(gt=0, le=600, description="Longest time for one answer, above 0 to 600; past it the answer is 504."),

@@ -1,13 +1,17 @@
 """Takes pictures out of a request's body, counting bytes as they come in. Knows nothing of what is in a picture."""
 
+import asyncio
+
 from fastapi import Request
 from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect
 
-from app.errors import MalformedRequest, ServiceError, TooLarge, UnsupportedBody
+from app.errors import MalformedRequest, ServiceError, TooLarge, TooSlow, UnsupportedBody
 
 _MULTIPART = "multipart/form-data"
 _RAW = ("image/", "application/octet-stream")
+_OTHER_PARTS = 64
+"""How many parts of a form may be something else than a wanted file: to parse many tiny ones takes long."""
 _EMPTY = "The body is empty. Send a picture's bytes as the body, or a form with one part named 'file'."
 
 
@@ -20,11 +24,21 @@ async def read_body(request: Request, limit: int) -> bytes:
 
     Raises:
         TooLarge: as soon as the announced or the received length passes the limit.
+        TooSlow: if it has not come in whole in time.
 
     """
     announced = request.headers.get("content-length", "0")
     if announced.isdecimal() and int(announced) > limit:
         raise _too_large(limit)
+    seconds = request.scope.get("state", {}).get("upload_seconds")  # which the lifespan has left there
+    try:
+        async with asyncio.timeout(seconds):
+            return await _read_chunks(request, limit)
+    except TimeoutError as error:
+        raise TooSlow(seconds) from error
+
+
+async def _read_chunks(request: Request, limit: int) -> bytes:
     chunks = []
     received = 0
     more = True
@@ -131,7 +145,7 @@ def _files(body: bytes, options: dict[str, str], *, most: int) -> list[bytes]:
     files: list[bytearray] = []
     wanted = False
     try:
-        with PushMultipartParser(options.get("boundary", "")) as parser:
+        with PushMultipartParser(options.get("boundary", ""), max_segment_count=most + 1 + _OTHER_PARTS) as parser:
             for event in parser.parse(body):
                 if isinstance(event, MultipartSegment):
                     wanted = event.name == "file"

@@ -36,13 +36,19 @@ class Door:
     def __init__(self) -> None:
         self.is_open = False
         self.asked: list[str] = []
+        self.arrived: list[str] = []
         self.left = 0
 
     def enter(self, scope: Scope) -> Answer | None:
         self.asked.append(scope["path"])
         scope["state"]["brief"] = scope["path"] == "/predict"
         scope["state"]["leave"] = self._leave
+        scope["state"]["arrive"] = lambda: self.arrived.append(scope["path"])
         return None if self.is_open else Answer(503, [(b"retry-after", b"1"), (b"content-length", b"6")], b"closed")
+
+    def give_up(self, scope: Scope, error: Exception) -> Answer:
+        scope["state"]["leave"]()
+        return Answer(408, [(b"content-length", b"%d" % len(str(error)))], str(error).encode())
 
     def _leave(self) -> None:
         self.left += 1
@@ -79,7 +85,9 @@ Connect = Callable[[], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWrite
 
 
 @asynccontextmanager
-async def serving(door: Door, express: Express, left: list[str] | None = None) -> AsyncIterator[Connect]:
+async def serving(
+    door: Door, express: Express, left: list[str] | None = None, *, upload_seconds: float = 60
+) -> AsyncIterator[Connect]:
     """Give what opens a connection to a server that repeats what it is sent.
 
     It puts into `left` the paths of requests whose sender has left before they had come in whole.
@@ -97,7 +105,7 @@ async def serving(door: Door, express: Express, left: list[str] | None = None) -
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[dict[str, object]]:
-        yield {"door": door, "express": express, "heads": Heads()}
+        yield {"door": door, "express": express, "heads": Heads(), "upload_seconds": upload_seconds}
 
     routes = [Route(path, echo, methods=["GET", "POST"]) for path in ("/echo", "/predict")]
     app = Starlette(routes=routes, lifespan=lifespan)

@@ -8,6 +8,7 @@ from structlog.testing import LogCapture
 
 from app.admission import Room
 from app.door import Door, _kept_refusal
+from app.errors import TooSlow
 from app.journal import Journal
 from app.reader import Reader
 from app.refusal import Answer
@@ -46,15 +47,37 @@ async def test_there_is_room_for_so_many(door: Door) -> None:
     assert door.enter(request(SMALL)) is None
 
 
-async def test_large_pictures_on_their_way_are_waited_for_like_those_that_are_here(door: Door) -> None:
+async def test_large_pictures_that_have_come_in_are_waited_for_like_those_that_are_with_the_reader(door: Door) -> None:
     inside = [request(LARGE) for _ in range(2)]
     assert [door.enter(scope) for scope in inside] == [None, None]
-    assert "would wait 0.0 seconds before it is read" in detail(door.enter(request(LARGE)))
+    for scope in inside:
+        scope["state"]["arrive"]()
+    assert "would wait 20 milliseconds before it is read" in detail(door.enter(request(LARGE)))
     assert "would wait" in detail(door.enter(request(LARGE, "/explain")))
     for scope in (request(SMALL), request(None), request(LARGE, "/predict/batch")):  # these wait for no thread, or may
         assert door.enter(scope) is None
     inside[0]["state"]["leave"]()
     assert door.enter(request(LARGE)) is None
+
+
+async def test_large_pictures_that_are_still_on_their_way_hold_up_nobody(door: Door) -> None:
+    inside = [request(LARGE) for _ in range(3)]
+    assert [door.enter(scope) for scope in inside] == [None] * 3
+    inside[0]["state"]["leave"]()
+    for scope in inside[:2]:  # the first has left before it came in whole
+        scope["state"]["arrive"]()
+    assert door.enter(request(LARGE)) is None
+
+
+async def test_who_takes_too_long_to_come_in_is_let_out_and_told(door: Door, log: LogCapture) -> None:
+    inside = [request(SMALL) for _ in range(5)]
+    for scope in inside:
+        door.enter(scope)
+    response = door.give_up(inside[0], TooSlow(60))
+    assert response.status_code == 408
+    assert "had not come in whole after 60 seconds" in detail(response)
+    assert [(entry["status"], entry["request_id"]) for entry in log.entries] == [(408, "mine")]
+    assert door.enter(request(SMALL)) is None
 
 
 async def test_a_refusal_says_whom_it_is_for_and_where(door: Door) -> None:

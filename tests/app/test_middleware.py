@@ -1,3 +1,4 @@
+import asyncio
 from typing import Any
 
 import httpx
@@ -23,6 +24,10 @@ def client(log: LogCapture, *, access_log: bool = True, telemetry: Telemetry | N
     @app.get("/read")
     async def read(request: Request) -> None:
         request.scope["state"]["answered_by"] = "convnet", 3
+
+    @app.get("/slow")
+    async def slow() -> None:
+        await asyncio.sleep(60)
 
     @app.get("/broken")
     async def broken() -> None:
@@ -69,6 +74,17 @@ async def test_what_nobody_caught_is_a_problem_that_tells_nothing_and_is_logged_
     assert "secret" not in response.text
     assert lines(log) == [("error", "/broken", 500)]
     assert isinstance(log.entries[0]["exc_info"], LookupError)
+
+
+async def test_who_is_cut_off_as_the_service_stops_is_told(log: LogCapture) -> None:
+    async with client(log, access_log=False) as service:
+        asking = asyncio.create_task(service.get("/slow"))
+        await asyncio.sleep(0.05)
+        asking.cancel()  # as uvicorn does with the tasks that are left
+        response = await asking
+    assert (response.status_code, response.headers["retry-after"]) == (503, "1")
+    assert "is stopping" in response.json()["detail"]
+    assert response.json()["request_id"] == response.headers["x-request-id"]
 
 
 async def test_each_request_is_one_line(log: LogCapture) -> None:

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 from starlette.responses import Response
 from starlette.types import Scope
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from app.intake import Intake
 from tests.app.connection import POST, PREDICT, Connect, Door, Express, answer, serving
 
 pytestmark = pytest.mark.anyio
@@ -53,13 +53,13 @@ async def connect(door: Door, express: Prompt) -> AsyncIterator[Connect]:
 def parsed(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """Give what the parser is given."""
     parsed: list[bytes] = []
-    parse = HttpToolsProtocol.data_received
+    parse = Intake.data_received
 
-    def note(protocol: HttpToolsProtocol, data: bytes) -> None:
+    def note(protocol: Intake, data: bytes) -> None:
         parsed.append(data)
         parse(protocol, data)
 
-    monkeypatch.setattr(HttpToolsProtocol, "data_received", note)
+    monkeypatch.setattr(Intake, "data_received", note)
     return parsed
 
 

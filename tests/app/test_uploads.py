@@ -1,10 +1,11 @@
+import asyncio
 from collections.abc import Sequence
 
 import pytest
 from fastapi import Request
 from starlette.types import Message
 
-from app.errors import MalformedRequest, TooLarge, UnsupportedBody
+from app.errors import MalformedRequest, TooLarge, TooSlow, UnsupportedBody
 from app.uploads import one_picture, several_pictures
 
 pytestmark = pytest.mark.anyio
@@ -76,3 +77,21 @@ async def test_other_types_are_refused_by_name() -> None:
         await one_picture(request("application/json", b"{}"), max_bytes=1000)
     with pytest.raises(UnsupportedBody, match="'image/png'"):
         await several_pictures(request("image/png", b"1"), max_bytes=1000, max_files=3)
+
+
+async def test_a_body_that_does_not_come_is_not_waited_for() -> None:
+    async def receive() -> Message:
+        await asyncio.sleep(60)
+        raise AssertionError
+
+    state = {"upload_seconds": 0.01}
+    scope = {"type": "http", "method": "POST", "headers": [(b"content-type", b"image/png")], "state": state}
+    with pytest.raises(TooSlow, match=r"not come in whole after 0\.01 seconds"):
+        await one_picture(Request(scope, receive), max_bytes=1000)
+
+
+async def test_a_form_of_very_many_parts_is_not_parsed_to_its_end() -> None:
+    body = form([("note", b"")] * 60 + [("file", b"1")])
+    assert await one_picture(request(FORM, body), max_bytes=100_000) == b"1"
+    with pytest.raises(MalformedRequest, match="segment"):
+        await one_picture(request(FORM, form([("note", b"")] * 200)), max_bytes=100_000)

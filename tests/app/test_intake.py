@@ -1,0 +1,201 @@
+"""What comes in is bounded, and what is no request is answered all the same."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+
+from app.intake import LONGEST_HEAD
+from tests.app.connection import POST, PREDICT, Connect, Door, Express, answer, only_connection, serving, until
+
+pytestmark = pytest.mark.anyio
+
+UPLOAD_SECONDS = 0.2
+
+
+@pytest.fixture
+def door() -> Door:
+    door = Door()
+    door.is_open = True
+    return door
+
+
+@pytest.fixture
+def express() -> Express:
+    return Express()
+
+
+@pytest.fixture
+async def connect(door: Door, express: Express) -> AsyncIterator[Connect]:
+    async with serving(door, express) as connect:
+        yield connect
+
+
+@pytest.fixture
+async def connect_in_haste(door: Door, express: Express) -> AsyncIterator[Connect]:
+    async with serving(door, express, upload_seconds=UPLOAD_SECONDS) as connect:
+        yield connect
+
+
+async def ended(reader: asyncio.StreamReader) -> bool:
+    return await asyncio.wait_for(reader.read(), 5) == b""
+
+
+@pytest.mark.parametrize(
+    "offer", [b"Upgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings", b"Connection: upgrade\r\nUpgrade: websocket"]
+)
+@pytest.mark.parametrize("request_", [POST, POST.replace(b"POST", b"PUT"), PREDICT])
+async def test_an_offer_of_another_protocol_is_declined(
+    connect: Connect, express: Express, request_: bytes, offer: bytes
+) -> None:
+    sent = request_.replace(b"Host: x", b"Host: x\r\n" + offer)
+    for cut in (len(sent), len(sent) - 2, len(sent) - 4, 30):
+        reader, writer = await connect()
+        writer.write(sent[:cut])
+        await asyncio.sleep(0.01)
+        writer.write(sent[cut:])
+        if request_ == PREDICT:
+            await express.answer()
+        status, body = await answer(reader)
+        assert (status, body.lower()) == ((405, b"method not allowed") if b"PUT" in request_ else (200, b"body"))
+        writer.write(POST)  # in which nothing is left of the first
+        assert await answer(reader) == (200, b"body")
+        writer.close()
+
+
+async def test_what_follows_an_offer_is_answered_after_it(connect: Connect, express: Express) -> None:
+    reader, writer = await connect()
+    offer = POST.replace(b"Host: x", b"Host: x\r\nConnection: Upgrade\r\nUpgrade: h2c").replace(b"body", b"slow")
+    writer.write(PREDICT + offer + POST)
+    await express.answer()
+    assert [await answer(reader) for _ in range(3)] == [(200, b"BODY"), (200, b"slow"), (200, b"body")]
+    assert express.taken == []
+    writer.close()
+
+
+@pytest.mark.parametrize(
+    ("sent", "said"),
+    [
+        (b"\x16\x03\x01\x02\x00rubbish\r\n\r\n", "no HTTP/1.1 request that can be read"),
+        (POST.replace(b"Length: 4", b"Length: 4\r\nContent-Length: 5"), "no HTTP/1.1 request that can be read"),
+        (b"CONNECT other:443 HTTP/1.1\r\nHost: x\r\n\r\n", "asks for a proxy"),
+    ],
+)
+async def test_what_is_no_request_is_answered_with_a_problem(connect: Connect, sent: bytes, said: str) -> None:
+    reader, writer = await connect()
+    writer.write(sent)
+    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+    assert head.startswith(b"HTTP/1.1 400")
+    assert b"\r\ncontent-type: application/problem+json\r\n" in head
+    problem = json.loads(await asyncio.wait_for(reader.read(), 5))  # to the end of the connection
+    assert said in problem["detail"]
+    assert b"\r\nx-request-id: %s\r\n" % problem["request_id"].encode() in head
+    writer.close()
+
+
+async def test_no_problem_comes_between_a_request_and_its_answer(connect: Connect, express: Express) -> None:
+    reader, writer = await connect()
+    writer.write(PREDICT + b"rubbish\r\n\r\n")
+    await express.come()
+    assert await ended(reader)
+    assert express.forgotten == 1
+    writer.close()
+
+
+async def test_a_head_without_end_is_cut_off(connect: Connect) -> None:
+    reader, writer = await connect()
+    writer.write(b"GET /echo HTTP/1.1\r\nHost: x\r\nX-Long: ")
+    for _ in range(LONGEST_HEAD // 1000 + 2):
+        await asyncio.sleep(0.001)
+        writer.write(1000 * b"a")
+    status, body = await answer(reader)
+    assert status == 431
+    assert "more than 65,536 bytes" in json.loads(body)["detail"]
+    assert await ended(reader)
+    writer.close()
+
+
+async def test_bodies_are_no_heads(connect: Connect) -> None:
+    reader, writer = await connect()
+    size = 4 * LONGEST_HEAD
+    for _ in range(2):
+        writer.write(POST.removesuffix(b"body").replace(b"Length: 4", b"Length: %d" % size) + size * b"b")
+        assert await answer(reader) == (200, size * b"b")
+    writer.close()
+
+
+@pytest.mark.parametrize("sent", [b"", POST[:20]])
+async def test_who_sends_no_request_is_not_waited_for(connect_in_haste: Connect, sent: bytes) -> None:
+    reader, writer = await connect_in_haste()
+    writer.write(sent)
+    if sent:
+        status, body = await answer(reader)
+        assert status == 408
+        assert "had not come in whole after 0.2 seconds" in json.loads(body)["detail"]
+    assert await ended(reader)
+    writer.close()
+
+
+async def test_a_small_prediction_that_does_not_come_in_whole_is_let_out(connect_in_haste: Connect, door: Door) -> None:
+    reader, writer = await connect_in_haste()
+    writer.write(PREDICT[:-2])
+    status, body = await answer(reader)
+    assert (status, door.left) == (408, 1)
+    assert b"had not come in whole" in body
+    assert await ended(reader)
+    writer.close()
+
+
+async def test_who_was_refused_and_never_sends_the_rest_is_sent_away(connect_in_haste: Connect, door: Door) -> None:
+    door.is_open = False
+    reader, writer = await connect_in_haste()
+    writer.write(POST.removesuffix(b"body"))
+    assert await answer(reader) == (503, b"closed")
+    writer.write(b"bo")
+    assert await ended(reader)
+    writer.close()
+
+
+async def test_who_reads_the_body_watches_the_time_too(connect_in_haste: Connect) -> None:
+    reader, writer = await connect_in_haste()
+    writer.write(POST[:-2])
+    await asyncio.sleep(2 * UPLOAD_SECONDS)  # in this application nobody does
+    writer.write(POST[-2:])
+    assert await answer(reader) == (200, b"body")
+    writer.close()
+
+
+async def test_a_slow_answer_is_not_a_slow_request(connect_in_haste: Connect, express: Express) -> None:
+    reader, writer = await connect_in_haste()
+    for _ in range(2):
+        writer.write(PREDICT)
+        await express.come()
+        assert only_connection()._upload_timer is None
+        await asyncio.sleep(2 * UPLOAD_SECONDS)
+        await express.answer()
+        assert await answer(reader) == (200, b"BODY")
+    writer.close()
+
+
+async def test_who_was_refused_before_the_body_came_is_not_kept_for_ever(connect: Connect, door: Door) -> None:
+    door.is_open = False
+    reader, writer = await connect()
+    writer.write(POST.removesuffix(b"body"))
+    assert await answer(reader) == (503, b"closed")
+    writer.write(b"body")
+    protocol = only_connection()
+    await until(lambda: not protocol._amid)
+    assert protocol.timeout_keep_alive_task is not None
+    writer.close()
+
+
+async def test_a_request_is_told_when_it_has_come_in_whole(connect: Connect, door: Door) -> None:
+    reader, writer = await connect()
+    writer.write(POST[:-2])
+    await until(lambda: door.asked == ["/echo"])
+    assert door.arrived == []
+    writer.write(POST[-2:])
+    assert await answer(reader) == (200, b"body")
+    assert door.arrived == ["/echo"]
+    writer.close()
