@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from app.__main__ import _url
 from app.telemetry import FLUSH_SECONDS
 from tests.app.service import ROOT, service
 
@@ -39,6 +40,11 @@ def test_a_port_that_is_taken_stops_the_start() -> None:
         )
     assert process.returncode == 1
     assert process.stderr.decode().startswith(f"Port {port} of 127.0.0.1 cannot be opened: Address already in use.")
+
+
+@pytest.mark.parametrize(("host", "url"), [("127.0.0.1", "http://127.0.0.1:8000"), ("::1", "http://[::1]:8000")])
+def test_where_it_serves_is_told_as_an_address_that_can_be_opened(host: str, url: str) -> None:
+    assert _url(host, 8000) == url
 
 
 @pytest.mark.slow
