@@ -30,6 +30,16 @@ async def test_the_document_says_what_is_sent_and_what_comes_back(client: httpx.
             assert "HTTPValidationError" not in str(operation)
 
 
+async def test_the_document_says_which_version_answers_if_none_is_named(client: httpx.AsyncClient) -> None:
+    paths = (await client.get("/openapi.json")).json()["paths"]
+    parameters = [each for path in paths.values() for way in path.values() for each in way.get("parameters", ())]
+    versions = [each for each in parameters if (each["in"], each["name"]) == ("query", "version")]
+    assert len(versions) == 4
+    for version in versions:
+        described = version.get("description") or version["schema"]["description"]
+        assert "`MODEL_VERSIONS`, or else the newest" in described
+
+
 async def test_unknown_paths_and_methods_are_problems(client: httpx.AsyncClient) -> None:
     for response, status in ((await client.get("/nowhere"), 404), (await client.put("/predict"), 405)):
         assert response.status_code == response.json()["status"] == status
