@@ -192,8 +192,8 @@ class Settings(BaseSettings):
     access_log: Annotated[
         bool,
         Field(
-            description="Whether each request is logged as one line of JSON. Without it, the ids of those refused "
-            "with 503 are gathered, many to a line."
+            description="Whether each request is logged as one line of JSON. Without it, those that fail (500 and "
+            "above) still are, but for 503: the ids of those are gathered, many to a line."
         ),
     ] = True
 
