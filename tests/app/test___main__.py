@@ -61,6 +61,18 @@ def test_several_workers_answer_and_add_up_their_metrics(seven: bytes) -> None:
 
 
 @pytest.mark.slow
+def test_head_has_no_body_that_the_next_answer_could_be_taken_for() -> None:
+    with service(WORKERS="1") as (_, url), socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2]))) as peer:
+        peer.sendall(b"HEAD /health/live HTTP/1.1\r\nHost: x\r\n\r\n")
+        peer.sendall(b"GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        head, got, body = peer.makefile("rb").read().split(b"\r\n\r\n")
+    for answer in (head, got):
+        assert answer.startswith(b"HTTP/1.1 200")
+        assert b"content-length: %d\r\n" % len(body) in answer
+    assert json.loads(body) == {"status": "live"}
+
+
+@pytest.mark.slow
 def test_several_workers_hold_as_many_connections_each() -> None:
     with service(WORKERS="2") as (process, url), ExitStack() as stack:
         address = ("127.0.0.1", int(url.rpartition(":")[2]))

@@ -47,6 +47,15 @@ async def test_unknown_paths_and_methods_are_problems(client: httpx.AsyncClient)
     assert response.headers["allow"] == "POST"
 
 
+@pytest.mark.parametrize("path", ["/", "/health/live", "/health/ready", "/metrics", "/models", "/docs", "/v2"])
+async def test_what_can_be_got_can_be_asked_about(client: httpx.AsyncClient, path: str) -> None:
+    asked, got = await client.head(path), await client.get(path)
+    assert asked.status_code == got.status_code == 200
+    assert asked.headers["content-length"] == got.headers["content-length"] == str(got.num_bytes_downloaded)
+    assert asked.headers["content-type"] == got.headers["content-type"]
+    assert asked.content == b""
+
+
 async def test_more_than_can_be_answered_soon_is_refused(serve: Serve, seven: bytes) -> None:
     async def post(client: httpx.AsyncClient) -> httpx.Response:
         return await client.post("/predict", content=seven, headers={"content-type": "image/png"})
