@@ -56,7 +56,7 @@ def _serve(settings: Settings) -> None:
     with ExitStack() as stack:
         ports = [stack.enter_context(port) for port in _open(settings)]
         host, number = ports[0].getsockname()[:2]
-        structlog.get_logger().info("serving", url=f"http://{host}:{number}", workers=settings.workers)
+        structlog.get_logger().info("serving", url=_url(host, number), workers=settings.workers)
         if settings.workers > 1:
             Multiprocess(config, sockets=ports).run()
             return
@@ -67,6 +67,11 @@ def _serve(settings: Settings) -> None:
             server.run(sockets=ports)
         if not server.started:
             sys.exit(1)
+
+
+def _url(host: str, port: int) -> str:
+    """Write an address as browsers take it: one of IPv6 has colons of its own (RFC 3986, section 3.2.2)."""
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _open(settings: Settings) -> list[socket.socket]:

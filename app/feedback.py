@@ -97,16 +97,21 @@ class FeedbackStore:
         path = f"{self._root}/{label}/{name}"
         if self._files.exists(path):
             return False
-        if self._is_full():
+        if self._is_full() and not self._other_labels(label, name):
             message = f"{self._limit:,} corrections are stored, the most that are kept. This one was not."
             raise StoreFull(message)
         self._write(path, encode_png(image))
         self._images += 1
-        for other in LABELS:
-            if other != label:
-                with suppress(FileNotFoundError):
-                    self._files.rm_file(f"{self._root}/{other}/{name}")
+        for other in self._other_labels(label, name):
+            with suppress(FileNotFoundError):  # another worker was sooner
+                self._files.rm_file(other)
+                self._images -= 1
         return True
+
+    def _other_labels(self, label: str, name: str) -> list[str]:
+        """Find an image's files under other labels. A bucket does not say whether there was what it has removed."""
+        paths = [f"{self._root}/{other}/{name}" for other in LABELS if other != label]
+        return [path for path in paths if self._files.exists(path)]
 
     def _mark(self) -> None:
         """See to it that the store says what it is."""

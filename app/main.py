@@ -23,6 +23,7 @@ from app.explain import Explainer
 from app.express import Express
 from app.feedback import FeedbackStore
 from app.guard import Guard, Tokens
+from app.head_method import HeadAsGet
 from app.heads import Heads
 from app.inventory import Inventory
 from app.journal import Journal
@@ -163,11 +164,11 @@ def _wrap(app: FastAPI, tokens: Tokens, room: Room, journal: Journal, tracing: "
         Middleware(Guard, tokens=tokens),
     ]
     short = predict.router.routes
-    app.user_middleware = [*layers, Middleware(tfserving.AnyCase)]
+    app.user_middleware = [*layers, Middleware(HeadAsGet), Middleware(tfserving.AnyCase)]
     if tracing is None:  # round even the layers that the framework puts there itself
         app.middleware_stack = Shortcut(app.build_middleware_stack(), routes=short, through=layers)
     else:  # within them, as one of them makes the span of the request
-        app.user_middleware.insert(-1, Middleware(Shortcut, routes=short))
+        app.user_middleware.insert(len(layers), Middleware(Shortcut, routes=short))
 
 
 def _tracing(settings: Settings) -> "Tracing | None":

@@ -22,8 +22,17 @@ def _split_commas(value: object) -> object:
 def _split_pairs(value: object) -> object:
     if not isinstance(value, str):
         return value
-    pairs = [pair.partition(":") for pair in value.split(",") if pair.strip()]
-    return {name.strip(): number.strip() for name, _, number in pairs}
+    pairs: dict[str, str] = {}
+    for pair in filter(None, map(str.strip, value.split(","))):
+        found = re.fullmatch(r"([^:\s]+)\s*:\s*([1-9][0-9]{0,17})", pair)
+        if found is None:
+            message = f"'{pair}' is not the name of a model, a colon and the number of a version"
+            raise ValueError(message)
+        if found[1] in pairs:
+            message = f"the model '{found[1]}' is there twice, and one version of it answers"
+            raise ValueError(message)
+        pairs[found[1]] = found[2]
+    return pairs
 
 
 def _check_token(token: SecretStr) -> SecretStr:
@@ -33,6 +42,7 @@ def _check_token(token: SecretStr) -> SecretStr:
     return token
 
 
+EngineKind = Literal["openvino", "openvino-bf16", "tensorflow"]  # as in engine.py, which this must not load
 Token = Annotated[SecretStr, AfterValidator(_check_token)]
 
 
@@ -54,6 +64,13 @@ def _check_tracing(address: AnyHttpUrl) -> AnyHttpUrl:
         message = "traces need more packages: pip install '.[tracing]'"
         raise ValueError(message)
     return address
+
+
+def _check_engine(engine: EngineKind) -> EngineKind:
+    if engine == "tensorflow" and find_spec("tensorflow") is None:
+        message = "TensorFlow is not installed: pip install '.[train]', or take 'openvino'"
+        raise ValueError(message)
+    return engine
 
 
 class Settings(BaseSettings):
@@ -99,7 +116,7 @@ class Settings(BaseSettings):
         ),
     ] = None
     engine: Annotated[
-        Literal["openvino", "openvino-bf16", "tensorflow"],
+        Annotated[EngineKind, AfterValidator(_check_engine)],
         Field(
             description="What runs the models: `openvino`, the same in bfloat16 as `openvino-bf16` where the processor "
             "has that, or `tensorflow` where that is installed."
@@ -179,8 +196,8 @@ class Settings(BaseSettings):
     access_log: Annotated[
         bool,
         Field(
-            description="Whether each request is logged as one line of JSON. Without it, the ids of those refused "
-            "with 503 are gathered, many to a line."
+            description="Whether each request is logged as one line of JSON. Without it, those that fail (500 and "
+            "above) still are, but for 503: the ids of those are gathered, many to a line."
         ),
     ] = True
 

@@ -7,6 +7,7 @@ the others have counted is then up to a quarter of a second old.
 
 import asyncio
 import os
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -25,6 +26,8 @@ _MULTIPROCESS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # the library's own name, set
 
 _SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _IMAGES = (1, 2, 4, 8, 16, 32)
+# What is not numbers would make a bug of the library's out of a request's mistake.
+_STRANGE_VERSION = re.compile(r";\s*version=(?![0-9]{1,4}(?:\.[0-9]{1,4}){0,2}\s*(?:[;,]|$))[^;,]*")
 _STAGES = ("total", "read", "queue", "inference")
 
 
@@ -160,7 +163,7 @@ class Telemetry:
         """Write all metrics out for Prometheus.
 
         Args:
-            accept: the request's Accept header, which chooses between the text format and OpenMetrics.
+            accept: the formats that are taken, as in an Accept header, the best first: text/plain or OpenMetrics.
 
         Returns:
             The body and its content type.
@@ -174,7 +177,7 @@ class Telemetry:
             registry.register(self._registry)
         for inventory in self._inventories:
             registry.register(inventory)
-        encode, content_type = choose_encoder(accept)
+        encode, content_type = choose_encoder(_STRANGE_VERSION.sub("", accept))
         return encode(registry), content_type
 
     async def __aenter__(self) -> Self:

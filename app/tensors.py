@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import json
 import math
 import struct
 from collections.abc import Mapping
@@ -78,7 +79,17 @@ def images_from_rows(rows: list[Any], row_shape: tuple[int, ...]) -> Images:
         message = f"Each image is a list of shape {list(row_shape)}."
         raise MalformedRequest(message)
     values = flatten(rows, (len(rows), *row_shape))
-    return _to_images(values, "FP32" if float in set(map(type, values)) else "UINT8", (len(rows), *IMAGE))
+    datatype: Datatype = "FP32" if float in set(map(type, values)) else "UINT8"
+    try:
+        return _to_images(values, datatype, (len(rows), *IMAGE))
+    except MalformedRequest as error:  # it speaks of a datatype, which nobody has sent
+        most = 1 if datatype == "FP32" else 255
+        wrong = next(value for value in values if type(value) not in {int, float} or not 0 <= value <= most)
+        message = (
+            f"A value of the images is {json.dumps(wrong):.40}. Expected ink as whole numbers 0 to 255 or, where "
+            "one has a decimal point, all as 0.0 to 1.0."
+        )
+        raise MalformedRequest(message) from error
 
 
 def flatten(data: object, shape: tuple[int, ...]) -> list[Any]:

@@ -18,6 +18,9 @@ PAGE = ROOT / "docs" / "benchmarks.md"
 _TEMPLATE = Path(__file__).parent / "report.md"
 _SHAPES = (("raw body", "raw"), ("multipart", "multipart"), ("tensor in JSON", "tensor"))
 
+_MEMORY = """Memory is what all processes of a server hold after the load, what several of them share counted once
+(proportional, PSS), and what the largest of them holds, all that it shares included (resident, RSS)."""
+
 _OVERLOAD = """Requests are due at ten times the rate that the service answered just before, whatever it does, and each
 is timed from the moment it was due. One that finds every connection waiting for an answer is not sent; *sent* says how
 many were. The generator runs on the same cores as the service, and takes more of them the higher the rate is."""
@@ -72,7 +75,7 @@ def _serving(results: ServingResults, folder: Path) -> str:
         f"### Latency, milliseconds\n\nIn the shape of request that suits each server best.\n\n{_latencies(results)}",
         "![Answers a second against connections](benchmarks/rates.png)",
         "![Latency at each percentile](benchmarks/latencies.png)",
-        f"### Start and memory\n\n{_starts(results)}",
+        f"### Start and memory\n\n{_MEMORY}\n\n{_starts(results)}",
     ]
     if results.overloads:
         sections += ["### Overload", _OVERLOAD, _overloads(results.overloads), "![Overload](benchmarks/overload.png)"]
@@ -151,7 +154,7 @@ def _starts(results: ServingResults) -> str:
             [start.largest_resident_mb for start in starts],
         )
         rows.append((label, *map(_spread, columns)))
-    return _table(("", "first right answer, s", "memory, MB", "largest process, MB"), rows)
+    return _table(("", "first right answer, s", "memory (PSS), MB", "largest process (RSS), MB"), rows)
 
 
 def _overloads(overloads: Sequence[Overload]) -> str:

@@ -17,6 +17,7 @@ SPEAK_HTTP = {
     "app/door.py",
     "app/express.py",
     "app/guard.py",
+    "app/head_method.py",
     "app/intake.py",
     "app/journal.py",
     "app/main.py",

@@ -32,6 +32,14 @@ def test_every_setting_has_its_row(name: str) -> None:
     assert f"| `{name.upper()}` | `{default(field)}` | {field.description} |" in README
 
 
+def test_compose_passes_on_every_setting_but_those_of_the_container_itself() -> None:
+    compose = (ROOT / "docker-compose.yml").read_text()
+    passed = re.search(r"environment: \[(.*?)\]", compose, re.DOTALL)
+    assert passed
+    of_the_container = {"HOST", "PORT", "MODELS_DIR"}
+    assert {name.upper() for name in Settings.model_fields} - set(re.findall(r"\w+", passed[1])) == of_the_container
+
+
 def test_every_route_is_named() -> None:
     paths = create_app(Settings()).openapi()["paths"]
     for path, operations in paths.items():

@@ -12,7 +12,10 @@ from app.uploads import one_picture
 
 router = APIRouter(tags=["explain"])
 
-Version = Annotated[int | None, Query(ge=1, description="Which version; the newest if it is left out.")]
+Version = Annotated[
+    int | None,
+    Query(ge=1, description="Which version; the one in `MODEL_VERSIONS`, or else the newest, if it is left out."),
+]
 
 _PICTURE: dict[str, Any] = {"type": "string", "format": "binary"}
 _BODY = {
@@ -51,6 +54,7 @@ async def weights(request: Request, response: Response, name: str, version: Vers
     """Give ten images of 28x28 weights and ten biases: logit = bias + the sum of weight x ink, ink from 0 to 1."""
     explainer: Explainer = request.app.state.explainer
     images = await explainer.weigh(name, version)
-    # A version never changes, once published; which one is the newest does.
+    # A published version is not to change, as models/README.md has it; which one answers by default does. A broken one
+    # has no weights that could be kept until it is mended.
     response.headers["Cache-Control"] = "no-cache" if version is None else "public, max-age=86400"
     return images

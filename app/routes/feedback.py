@@ -3,11 +3,11 @@
 import json
 
 from fastapi import APIRouter, Request
-from fastapi.exceptions import RequestValidationError
 from pydantic import JsonValue, ValidationError
+from pydantic_core import ErrorDetails
 
 from app import problems
-from app.errors import FeedbackOff, WrongLabel
+from app.errors import FeedbackOff, MalformedRequest, TooLarge, WrongLabel
 from app.feedback import LABELS, FeedbackStore
 from app.receipts import Receipts
 from app.schemas import Correction, Stored
@@ -17,6 +17,7 @@ from app.uploads import read_body
 router = APIRouter(tags=["feedback"])
 
 _MAX_BYTES = 4096
+_EXPECTED = 'Expected {"prediction_id": "...", "label": 4}: the id of a prediction, and what it should have been.'
 
 
 @router.post(
@@ -55,11 +56,29 @@ async def _read_correction(request: Request) -> Correction:
     """Read the body, of which there is never much.
 
     Raises:
-        RequestValidationError: naming what is not as it should be.
+        MalformedRequest: saying what is not as it should be.
+        TooLarge: if it is more than a correction can be.
 
     """
     try:
         return Correction.model_validate_json(await read_body(request, _MAX_BYTES))
+    except TooLarge as error:
+        message = f"The body has more than {_MAX_BYTES:,} bytes, the most that a correction has. {_EXPECTED}"
+        raise TooLarge(message) from error
     except ValidationError as error:
-        found = [{**problem, "loc": ("body", *problem["loc"])} for problem in error.errors()]
-        raise RequestValidationError(found) from error
+        found = " ".join(map(_describe, error.errors()))
+        message = f"{found} {_EXPECTED}"
+        raise MalformedRequest(message) from error
+
+
+def _describe(problem: ErrorDetails) -> str:
+    """Say what is wrong with the body, or with one member of it."""
+    match problem:
+        case {"type": "json_invalid", "ctx": {"error": reason}}:
+            return f"The body is not JSON: {reason}."
+        case {"loc": ()}:
+            return "The body is JSON, but not an object."
+        case {"type": "missing", "loc": (name,)}:
+            return f"The body has no member '{name}'."
+        case _:
+            return f"The member '{problem['loc'][0]}' is {json.dumps(problem['input']):.40}: {problem['msg']}."

@@ -2,13 +2,16 @@
 
 from fastapi import APIRouter, Request, Response
 
+from app.accept import choose
 from app.repository import Repository
 from app.schemas import Metrics, ModelList, ModelStatus, ServedModel, VersionStatus
 from app.telemetry import Telemetry
 
 router = APIRouter(tags=["models"])
 
+_JSON = "application/json"
 _PROMETHEUS = ("text/plain", "application/openmetrics-text")
+_BY_ACCEPT = {"Vary": "Accept"}
 
 
 @router.get("/models", summary="List every model and version")
@@ -45,12 +48,12 @@ async def list_models(request: Request) -> ModelList:
     responses={200: {"content": {type_: {"schema": {"type": "string"}} for type_ in _PROMETHEUS}}},
 )
 async def metrics(request: Request) -> Response:
-    """Give the test accuracy as JSON, or all metrics for Prometheus if the Accept header asks for its format."""
-    accept = request.headers.get("accept", "")
-    if any(type_ in accept for type_ in _PROMETHEUS):
+    """Give the test accuracy as JSON, or all metrics for Prometheus if the Accept header prefers its format."""
+    choice = choose(",".join(request.headers.getlist("accept")), (_JSON, *_PROMETHEUS))
+    if choice.media_type != _JSON:
         telemetry: Telemetry = request.app.state.telemetry
-        body, content_type = telemetry.exposition(accept)
-        return Response(body, headers={"content-type": content_type})
+        body, content_type = telemetry.exposition(choice.asked)
+        return Response(body, headers={"content-type": content_type, **_BY_ACCEPT})
     repository: Repository = request.app.state.repository
     answer = Metrics(
         models={
@@ -65,4 +68,4 @@ async def metrics(request: Request) -> Response:
             for version in repository.served()
         }
     )
-    return Response(answer.model_dump_json(), media_type="application/json")
+    return Response(answer.model_dump_json(), headers=_BY_ACCEPT, media_type=_JSON)

@@ -23,7 +23,10 @@ class Options(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     model: Annotated[str | None, Field(description="Which model answers; `DEFAULT_MODEL` if it is left out.")] = None
-    version: Annotated[int | None, Field(ge=1, description="Which version; the newest if it is left out.")] = None
+    version: Annotated[
+        int | None,
+        Field(ge=1, description="Which version; the one in `MODEL_VERSIONS`, or else the newest, if it is left out."),
+    ] = None
     seen: Annotated[bool, Field(description="Whether to send back the 28x28 that the model saw.")] = False
 
 

@@ -188,7 +188,8 @@ async def load(request: Request) -> dict[str, Any]:
     """Answer once this worker has it; the others follow within two seconds."""
     overrides = (await _read_options(request)).get("parameters")
     if overrides:
-        message = "The parameters 'config' and 'file:...' are not taken: a model is what was published."
+        sent = ", ".join(map(repr, overrides)) if isinstance(overrides, dict) else repr(overrides)
+        message = f"The request has the parameters {sent:.80}. Expected none: a model is loaded as it was published."
         raise MalformedRequest(message)
     repository: Repository = request.app.state.repository
     await repository.load(request.path_params["model"])

@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from app.__main__ import _url
 from app.telemetry import FLUSH_SECONDS
 from tests.app.service import ROOT, service
 
@@ -41,6 +42,11 @@ def test_a_port_that_is_taken_stops_the_start() -> None:
     assert process.stderr.decode().startswith(f"Port {port} of 127.0.0.1 cannot be opened: Address already in use.")
 
 
+@pytest.mark.parametrize(("host", "url"), [("127.0.0.1", "http://127.0.0.1:8000"), ("::1", "http://[::1]:8000")])
+def test_where_it_serves_is_told_as_an_address_that_can_be_opened(host: str, url: str) -> None:
+    assert _url(host, 8000) == url
+
+
 @pytest.mark.slow
 def test_several_workers_answer_and_add_up_their_metrics(seven: bytes) -> None:
     with service(WORKERS="2") as (_, url):
@@ -52,6 +58,18 @@ def test_several_workers_answer_and_add_up_their_metrics(seven: bytes) -> None:
         for _ in range(4):
             metrics = httpx.get(f"{url}/metrics", headers={"accept": "text/plain"}).text
             assert f'digitserve_predictions_total{{digit="7",model="convnet",version="{version}"}} 20.0' in metrics
+
+
+@pytest.mark.slow
+def test_head_has_no_body_that_the_next_answer_could_be_taken_for() -> None:
+    with service(WORKERS="1") as (_, url), socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2]))) as peer:
+        peer.sendall(b"HEAD /health/live HTTP/1.1\r\nHost: x\r\n\r\n")
+        peer.sendall(b"GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        head, got, body = peer.makefile("rb").read().split(b"\r\n\r\n")
+    for answer in (head, got):
+        assert answer.startswith(b"HTTP/1.1 200")
+        assert b"content-length: %d\r\n" % len(body) in answer
+    assert json.loads(body) == {"status": "live"}
 
 
 @pytest.mark.slow

@@ -64,6 +64,20 @@ async def test_past_the_limit_nothing_is_stored_and_what_is_there_may_be_correct
         assert await store.add(draw(3), "7")
 
 
+@pytest.mark.parametrize("scheme", ["", "memory:/"])
+async def test_an_image_that_is_labelled_anew_is_not_one_more(tmp_path: Path, scheme: str) -> None:
+    async with open_store(f"{scheme}{tmp_path}", limit=3) as store:
+        for label in ("7", "1", "2", "3"):
+            assert await store.add(draw(1), label)
+        for seed in (2, 3):
+            await store.add(draw(seed), "7")
+        with pytest.raises(StoreFull):
+            await store.add(draw(4), "7")
+        assert await store.add(draw(1), "4")  # in a full store too, as it takes no more room
+        with pytest.raises(StoreFull):
+            await store.add(draw(4), "7")
+
+
 async def test_what_others_have_stored_counts(tmp_path: Path) -> None:
     async with open_store(tmp_path) as store:
         await store.add(draw(1), "7")

@@ -30,11 +30,30 @@ async def test_the_document_says_what_is_sent_and_what_comes_back(client: httpx.
             assert "HTTPValidationError" not in str(operation)
 
 
+async def test_the_document_says_which_version_answers_if_none_is_named(client: httpx.AsyncClient) -> None:
+    paths = (await client.get("/openapi.json")).json()["paths"]
+    parameters = [each for path in paths.values() for way in path.values() for each in way.get("parameters", ())]
+    versions = [each for each in parameters if (each["in"], each["name"]) == ("query", "version")]
+    assert len(versions) == 4
+    for version in versions:
+        described = version.get("description") or version["schema"]["description"]
+        assert "`MODEL_VERSIONS`, or else the newest" in described
+
+
 async def test_unknown_paths_and_methods_are_problems(client: httpx.AsyncClient) -> None:
     for response, status in ((await client.get("/nowhere"), 404), (await client.put("/predict"), 405)):
         assert response.status_code == response.json()["status"] == status
         assert response.headers["content-type"] == "application/problem+json"
     assert response.headers["allow"] == "POST"
+
+
+@pytest.mark.parametrize("path", ["/", "/health/live", "/health/ready", "/metrics", "/models", "/docs", "/v2"])
+async def test_what_can_be_got_can_be_asked_about(client: httpx.AsyncClient, path: str) -> None:
+    asked, got = await client.head(path), await client.get(path)
+    assert asked.status_code == got.status_code == 200
+    assert asked.headers["content-length"] == got.headers["content-length"] == str(got.num_bytes_downloaded)
+    assert asked.headers["content-type"] == got.headers["content-type"]
+    assert asked.content == b""
 
 
 async def test_more_than_can_be_answered_soon_is_refused(serve: Serve, seven: bytes) -> None:

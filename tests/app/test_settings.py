@@ -1,3 +1,5 @@
+import sys
+
 import pytest
 from pydantic import ValidationError
 
@@ -57,13 +59,34 @@ def test_versions_are_pinned_in_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Settings().model_versions == {"convnet": 1, "softmax": 2}
 
 
+def test_a_model_that_is_pinned_to_two_versions_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MODEL_VERSIONS", "convnet:1,convnet:2")
+    with pytest.raises(ValidationError) as caught:
+        Settings()
+    assert explain(caught.value).startswith("MODEL_VERSIONS='convnet:1,convnet:2' is not valid")
+    assert "'convnet' is there twice" in explain(caught.value)
+
+
 @pytest.mark.parametrize("value", ["convnet", "convnet:", "convnet:0", "convnet:latest"])
 def test_a_pin_that_is_no_pair_of_name_and_number_stops_the_start(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     monkeypatch.setenv("MODEL_VERSIONS", value)
     with pytest.raises(ValidationError) as caught:
         Settings()
-    assert explain(caught.value).startswith("MODEL_VERSIONS=")
+    assert explain(caught.value).startswith(
+        f"MODEL_VERSIONS={value!r} is not valid: Value error, '{value}' is not the name"
+    )
     assert "Expected: Versions that answer in place of the newest: `convnet:1,softmax:2`." in explain(caught.value)
+
+
+def test_an_engine_that_is_not_installed_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENGINE", "tensorflow")
+    monkeypatch.setitem(sys.modules, "tensorflow", None)  # which Python takes for: there is none
+    with pytest.raises(ValidationError) as caught:
+        Settings()
+    assert explain(caught.value).startswith(
+        "ENGINE='tensorflow' is not valid: Value error, TensorFlow is not installed"
+    )
+    assert "pip install '.[train]'" in explain(caught.value)
 
 
 def test_a_token_is_never_printed(monkeypatch: pytest.MonkeyPatch) -> None:

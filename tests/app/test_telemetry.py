@@ -71,6 +71,12 @@ def test_openmetrics_is_given_to_who_asks_for_it() -> None:
     assert body.endswith(b"# EOF\n")
 
 
+@pytest.mark.parametrize("version", ["abc", '"1.0.0"', "1.x", "1.0.0.0", "9" * 5000, ""])
+@pytest.mark.parametrize("media_type", ["text/plain", "application/openmetrics-text"])
+def test_a_version_that_is_not_numbers_is_passed_over(media_type: str, version: str) -> None:
+    assert Telemetry().exposition(f"{media_type}; version={version}")[1] == Telemetry().exposition(media_type)[1]
+
+
 def test_applications_count_apart() -> None:
     first, second = Telemetry(), Telemetry()
     first.refused("overloaded")

@@ -94,6 +94,26 @@ def test_rows_of_another_shape_are_refused() -> None:
             images_from_rows(rows, (28, 28))
 
 
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [
+        ([300], "300"),
+        ([0, -1], "-1"),
+        (["0"], '"0"'),
+        ([None], "null"),
+        ([1.5], "1.5"),
+        ([0.5, 2], "2"),
+        ([0.5, True], "true"),
+    ],
+)
+def test_a_value_out_of_range_in_rows_is_named_without_a_datatype(values: list[object], named: str) -> None:
+    with pytest.raises(MalformedRequest) as caught:
+        images_from_rows([values + [0] * (784 - len(values))], (784,))
+    assert str(caught.value).startswith(f"A value of the images is {named}. Expected ink as whole numbers 0 to 255 or")
+    assert "UINT8" not in str(caught.value)
+    assert "FP32" not in str(caught.value)
+
+
 @given(st.lists(st.binary(max_size=40), max_size=5))
 def test_bytes_tensors_come_back_as_they_were_written(files: list[bytes]) -> None:
     raw = memoryview(encode_bytes(files))

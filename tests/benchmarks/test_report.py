@@ -15,6 +15,7 @@ def test_the_page_says_what_was_measured(serving: ServingResults, training: Trai
     report.write(page, folder)
     text = page.read_text()
     assert "| raw, 16 connections: rate / do nothing | 0.5 (0.5 to 0.5) | at least 0.4 | met |" in text
+    assert "| memory (PSS), MB | largest process (RSS), MB |" in text
     assert "| Digitserve | 750 (500 to 1,000) |" in text
     assert "- Ray Serve could not take part: no wheel" in text
     assert "| keras | 700 |" in text

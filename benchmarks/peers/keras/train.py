@@ -1,4 +1,4 @@
-"""Times Keras' `fit` on one specification: the same network and batches, the images as arrays in memory."""  # noqa: INP001 - a program
+"""Times Keras' `fit` on one specification: the same network and batch size, the images as arrays in memory."""  # noqa: INP001 - a program
 
 import json
 import sys

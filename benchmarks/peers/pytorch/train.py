@@ -1,4 +1,4 @@
-"""Times PyTorch on the CPU on one specification: the same network and batches, the images as a tensor in memory."""  # noqa: INP001 - a program
+"""Times PyTorch on the CPU on one specification: the same network and batch size, the images as a tensor in memory."""  # noqa: INP001 - a program
 
 import json
 import sys

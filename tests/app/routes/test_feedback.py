@@ -78,19 +78,25 @@ async def test_an_id_that_is_none_is_unknown(collector: httpx.AsyncClient) -> No
 @pytest.mark.parametrize(
     ("body", "status", "name", "word"),
     [
-        (b"", 400, "malformed-request", "body"),
-        (b"{", 400, "malformed-request", "body"),
-        (b"[]", 400, "malformed-request", "body"),
-        (b'{"label": 4}', 400, "malformed-request", "prediction_id"),
-        (b'{"prediction_id": "x"}', 400, "malformed-request", "label"),
-        (b'{"prediction_id": 5, "label": 4}', 400, "malformed-request", "prediction_id"),
-        (b" " * 5000, 413, "request-too-large", "4,096 bytes"),
+        (b"", 400, "malformed-request", "The body is not JSON: EOF"),
+        (b"{", 400, "malformed-request", "The body is not JSON: EOF"),
+        (b"\xff", 400, "malformed-request", "The body is not JSON: "),
+        (b"[]", 400, "malformed-request", "The body is JSON, but not an object."),
+        (b"null", 400, "malformed-request", "The body is JSON, but not an object."),
+        (b"{}", 400, "malformed-request", "has no member 'prediction_id'. The body has no member 'label'."),
+        (b'{"label": 4}', 400, "malformed-request", "The body has no member 'prediction_id'."),
+        (b'{"prediction_id": "x"}', 400, "malformed-request", "The body has no member 'label'."),
+        (b'{"prediction_id": 5, "label": 4}', 400, "malformed-request", "The member 'prediction_id' is 5: "),
+        (b" " * 5000, 413, "request-too-large", "more than 4,096 bytes, the most that a correction has."),
     ],
 )
 async def test_a_body_that_is_no_correction_is_explained(
     collector: httpx.AsyncClient, body: bytes, status: int, name: str, word: str
 ) -> None:
-    assert_problem(await collector.post("/feedback", content=body), status, name, word)
+    response = await collector.post("/feedback", content=body)
+    assert_problem(response, status, name, word)
+    assert 'Expected {"prediction_id": "...", "label": 4}' in response.json()["detail"]
+    assert "picture" not in response.json()["detail"]
 
 
 async def test_a_full_store_is_said_to_be_full(serve: Serve, tmp_path: Path, seven: bytes) -> None:

@@ -10,6 +10,17 @@ from tests.conftest import Serve
 
 pytestmark = pytest.mark.anyio
 
+PROMETHEUS_2 = (
+    "application/openmetrics-text;version=1.0.0;q=0.5,application/openmetrics-text;version=0.0.1;q=0.4,"
+    "text/plain;version=0.0.4;q=0.3,*/*;q=0.1"
+)
+PROMETHEUS_3 = (
+    "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,"
+    "application/openmetrics-text;version=0.0.1;q=0.5,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,"
+    "text/plain;version=0.0.4;q=0.3,*/*;q=0.2"
+)
+"""What its versions 2 and 3 send."""
+
 
 async def test_every_model_and_version_is_listed_with_its_card(client: httpx.AsyncClient) -> None:
     answer = ModelList.model_validate((await client.get("/models")).json())
@@ -44,6 +55,38 @@ async def test_metrics_give_the_accuracy_on_the_test_set(client: httpx.AsyncClie
     assert 0.91 <= metrics["softmax"].test.accuracy <= 0.93
     assert metrics["convnet"].test.accuracy > 0.995
     assert metrics["convnet"].test.correct == round(metrics["convnet"].test.accuracy * 10_000)
+
+
+@pytest.mark.parametrize(
+    ("accept", "content_type"),
+    [
+        ("", "application/json"),
+        ("*/*", "application/json"),
+        ("application/json, text/plain, */*", "application/json"),
+        ("application/json;q=1, text/plain;q=0.1", "application/json"),
+        ("text/plain;q=0, application/json", "application/json"),
+        ("TEXT/PLAIN", "text/plain; version=0.0.4; charset=utf-8"),
+        ("text/plain;version=abc", "text/plain; version=0.0.4; charset=utf-8"),
+        (PROMETHEUS_2, "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=underscores"),
+        (PROMETHEUS_3, "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=allow-utf-8"),
+        (
+            "application/openmetrics-text;q=0.2,text/plain;version=0.0.4;q=0.3",
+            "text/plain; version=0.0.4; charset=utf-8",
+        ),
+    ],
+)
+async def test_metrics_come_in_the_form_that_the_accept_header_prefers(
+    client: httpx.AsyncClient, accept: str, content_type: str
+) -> None:
+    response = await client.get("/metrics", headers={"accept": accept})
+    assert response.headers["content-type"] == content_type
+    assert response.headers["vary"] == "Accept"
+
+
+async def test_several_accept_headers_are_one(client: httpx.AsyncClient) -> None:
+    headers = [("accept", "application/json;q=0.1"), ("accept", "text/plain")]
+    response = await client.get("/metrics", headers=headers)
+    assert response.headers["content-type"].startswith("text/plain")
 
 
 @pytest.mark.parametrize("accept", ["text/plain", "application/openmetrics-text; version=1.0.0"])

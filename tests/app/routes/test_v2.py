@@ -178,5 +178,6 @@ async def test_models_are_listed_unloaded_and_loaded(serve: Serve) -> None:
         assert ("softmax", "READY") in await index(ready=True)
         assert_error(await client.post("/v2/repository/models/nobody/load"), 404, "nobody")
         assert_error(await client.post("/v2/repository/index", json={"ready": 1}), 400, "ready")
-        override = {"parameters": {"config": "{}"}}
-        assert_error(await client.post("/v2/repository/models/softmax/load", json=override), 400, "published")
+        for name in ("config", "unload_dependents"):
+            refused = await client.post("/v2/repository/models/softmax/load", json={"parameters": {name: True}})
+            assert_error(refused, 400, f"has the parameters '{name}'. Expected none")
