@@ -8,6 +8,8 @@ import time
 from collections.abc import Iterable
 from functools import lru_cache
 
+from fastapi.routing import APIRoute
+from starlette.routing import BaseRoute
 from starlette.types import Scope
 
 from app.admission import Room
@@ -47,7 +49,9 @@ class _Upload:
 class Door:
     """Knows who is in from the moment of being let in: the application learns of it a turn of the loop later."""
 
-    def __init__(self, room: Room, reader: Reader, journal: Journal) -> None:
+    def __init__(self, room: Room, reader: Reader, journal: Journal, *, routes: Iterable[BaseRoute] = ()) -> None:
+        """Stand before the application, of whose `routes` those that take pictures are to be named in the journal."""
+        self._routes = {route.path: route for route in routes if isinstance(route, APIRoute)}
         self.room = room
         self._reader = reader
         self._journal = journal
@@ -88,6 +92,7 @@ class Door:
 
     def _send_away(self, scope: Scope, refusal: Refusal) -> Answer:
         started = time.perf_counter()
+        scope["route"] = self._routes.get(scope["path"])
         self._journal.begin()
         request_id = request_id_of(scope)
         self._journal.refuse(refusal.reason)

@@ -197,7 +197,8 @@ def _past_the_layers(
     if tracing is not None:  # which is one of the layers, and is to see every request
         return {}
     express = Express(app.state.predictor, journal, app.state.settings)
-    return {"door": Door(room, reader, journal), "express": express, "heads": Heads()}
+    routes = [route for router in (predict.router, explain.router) for route in router.routes]
+    return {"door": Door(room, reader, journal, routes=routes), "express": express, "heads": Heads()}
 
 
 def _is_not_work(scope: Scope) -> bool:

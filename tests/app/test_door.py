@@ -12,6 +12,7 @@ from app.errors import TooSlow
 from app.journal import Journal
 from app.reader import Reader
 from app.refusal import Answer
+from app.routes import predict
 from app.telemetry import Telemetry
 
 pytestmark = pytest.mark.anyio
@@ -24,7 +25,7 @@ async def door(telemetry: Telemetry, log: LogCapture) -> AsyncIterator[Door]:
     """Give a door with room for five, where a third large picture would wait too long."""
     logger = structlog.wrap_logger(structlog.PrintLogger(), processors=[log])
     async with Reader(max_pixels=10**6, longest_wait_seconds=0.015, observer=telemetry) as reader:
-        yield Door(Room(5), reader, Journal(telemetry, logger, access_log=True))
+        yield Door(Room(5), reader, Journal(telemetry, logger, access_log=True), routes=predict.router.routes)
 
 
 def request(length: int | None, path: str = "/predict", media_type: str = "image/jpeg") -> Scope:
@@ -110,7 +111,7 @@ async def test_a_refusal_is_counted_and_logged_once(door: Door, telemetry: Telem
         door.enter(request(SMALL))
     lines = telemetry.exposition("text/plain")[0].decode().splitlines()
     assert 'digitserve_refusals_total{reason="overloaded"} 1.0' in lines
-    labels = 'method="POST",model="",route="unmatched",status="503",version=""'
+    labels = 'method="POST",model="",route="/predict",status="503",version=""'
     assert f"digitserve_http_requests_total{{{labels}}} 1.0" in lines
     assert "digitserve_http_requests_in_progress 0.0" in lines  # the others are the application's to count
     assert [(entry["log_level"], entry["status"], entry["request_id"]) for entry in log.entries] == [
