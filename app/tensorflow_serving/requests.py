@@ -9,8 +9,6 @@ from app.json_object import read_object
 from app.scorer import Inputs
 from app.tensors import IMAGE, file_from_base64, images_from_rows
 
-SignatureName = Literal["serving_default", "predict_images"]
-
 
 @dataclass(frozen=True)
 class Signature:
