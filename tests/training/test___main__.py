@@ -1,3 +1,4 @@
+import hashlib
 import json
 import os
 import re
@@ -143,6 +144,20 @@ def test_a_source_that_there_is_not_stops_the_start(run: Run) -> None:
     result = run("train", "softmax", "--also", "nowhere")
     assert result.exit_code == 1
     assert result.stderr == "Error: nowhere is no folder. Name one that holds pictures.\n"
+
+
+def test_a_store_that_has_nothing_to_learn_from_yet_stops_the_start(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "import_tensorflow", stop)
+    monkeypatch.setattr("training.sources.is_held_back", lambda image: True)
+    image = draw_digits(2, np.random.default_rng(0)).images[1]
+    (tmp_path / "feedback" / "1").mkdir(parents=True)
+    (tmp_path / "feedback" / "feedback.json").write_text('{"format": 1}')
+    (tmp_path / "feedback" / "1" / f"{hashlib.sha256(image.tobytes()).hexdigest()}.png").write_bytes(encode_png(image))
+    result = run("train", "softmax", "--also", "feedback")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: feedback has nothing to learn from yet: all that it has is held back")
 
 
 def test_a_teacher_that_there_is_not_stops_the_start(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
