@@ -122,10 +122,10 @@ def teach(  # noqa: PLR0913 (what the command was told)
         held_back = join([source.held_back for source in sources])
         published = run.publish(made, models, mnist.test, held_back, force=force)
     except (BarMissed, GateClosed) as error:
+        kept_in.unlink(missing_ok=True)
         typer.echo(f"Error: {error}", err=True)
         return False
-    finally:
-        kept_in.unlink(missing_ok=True)  # whatever came of it, this run is over
+    kept_in.unlink(missing_ok=True)  # judged, this run is over; stopped, or with a full disk, it can go on from there
     typer.echo(f"Published {published}" if published else NOTHING_TO_PUBLISH)
     return True
 

@@ -65,10 +65,6 @@ class Checkpoint:
             return None
         return Progress(about["iteration"], arrays, about["history"])
 
-    def clear(self) -> None:
-        """Forget what is kept: the run has come to its end."""
-        self.path.unlink(missing_ok=True)
-
 
 def fingerprint(config: TrainingConfig, examples: Examples, made_with: dict[str, str]) -> str:
     """Give a digest of all that the weights depend on: the configuration, what is learnt from, and what with.

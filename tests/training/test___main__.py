@@ -19,6 +19,7 @@ from training import __main__ as command
 from training.config import DEFAULTS
 from training.data import Mnist
 from training.drawings import draw_digits
+from training.errors import BarMissed, GateClosed
 
 Run = Callable[..., Result]
 
@@ -174,6 +175,23 @@ def test_a_run_below_its_bar_exits_1(run: Run, tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert "Nothing was published" in result.stderr
     assert not (tmp_path / "models" / "softmax").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("end", "kept"),
+    [(KeyboardInterrupt, True), (OSError, True), (BarMissed, False), (GateClosed, False), (None, False)],
+)
+def test_a_run_that_was_not_judged_can_go_on_from_its_end(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: type[BaseException] | None, *, kept: bool
+) -> None:
+    def publish(*_arguments: object, **_options: object) -> None:
+        if end:
+            raise end
+
+    monkeypatch.setattr("training.run.publish", publish)
+    run("train", "softmax", "--iterations", "1")
+    assert (tmp_path / "models" / ".training" / "softmax.npz").exists() is kept
 
 
 @pytest.mark.slow

@@ -30,12 +30,8 @@ def test_what_is_kept_is_found_again(checkpoint: Checkpoint) -> None:
         assert array.dtype == expected.dtype
 
 
-def test_nothing_is_kept_at_first_and_at_the_end(checkpoint: Checkpoint) -> None:
+def test_nothing_is_kept_at_first(checkpoint: Checkpoint) -> None:
     assert checkpoint.load() is None
-    checkpoint.save(PROGRESS)
-    checkpoint.clear()
-    assert checkpoint.load() is None
-    checkpoint.clear()
 
 
 def test_another_run_does_not_go_on_from_it(checkpoint: Checkpoint) -> None:
