@@ -95,6 +95,10 @@ def train(  # noqa: PLR0913, PLR0917 (each is an option of the command)
             examples = load_mnist(mnist)
             sources = read_sources(also or [], examples)
             import_tensorflow()
+            from training import run
+
+            for config in configs:
+                run.check_newest(config.model, models)  # or say now that it is broken, as of the teacher
             done = [teach(config, examples, sources, models, figures, force=force) for config in configs]
     if not all(done):
         raise typer.Exit(1)

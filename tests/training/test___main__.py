@@ -170,6 +170,16 @@ def test_a_teacher_that_there_is_not_stops_the_start(run: Run, monkeypatch: pyte
 
 
 @pytest.mark.slow
+def test_a_broken_version_stops_the_start(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "teach", stop)
+    (tmp_path / "models" / "softmax" / "3").mkdir(parents=True)
+    result = run("train", "softmax")
+    assert result.exit_code == 1
+    assert "models/softmax/3/model.json cannot be read" in result.stderr
+    assert result.stderr.endswith("Or roll it back: python -m training rollback softmax --models models\n")
+
+
+@pytest.mark.slow
 def test_a_run_below_its_bar_exits_1(run: Run, tmp_path: Path) -> None:
     result = run("train", "softmax", "--iterations", "1")
     assert result.exit_code == 1

@@ -124,6 +124,8 @@ def test_a_run_stopped_while_it_publishes_leaves_nothing(
         (lambda folder: (folder / "more.txt").write_text("unlisted"), "more.txt"),
         (lambda folder: (folder / "model.json").write_text("{"), "model.json"),
         (lambda folder: (folder / "model.json").unlink(), "model.json"),
+        (lambda folder: (folder / "model.json").write_text("{}"), "no model card"),
+        (lambda folder: (folder / "model.json").write_text("[]"), "no model card"),
     ],
 )
 def test_a_spoilt_artefact_is_refused_and_the_file_named(

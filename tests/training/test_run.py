@@ -134,6 +134,17 @@ def test_a_run_does_not_go_on_with_another_teacher(
     assert begins_at(other, tmp_path / "two") == 50
 
 
+def test_a_broken_version_is_noticed_before_a_run_is_compared_with_it(
+    made: run.Run, bars: Mnist, tmp_path: Path
+) -> None:
+    run.check_newest("convnet", tmp_path)  # there is none
+    folder = published(replace(made, card={**made.card, "training": {"bar": 0.0}}), tmp_path, bars)
+    run.check_newest("convnet", tmp_path)
+    (folder / "saved_model.pb").write_bytes(b"altered")
+    with pytest.raises(ArtefactError, match=r"served, which is broken.*saved_model\.pb\..* move the folder away\. Or"):
+        run.check_newest("convnet", tmp_path)
+
+
 def test_a_published_run_checks_out(made: run.Run, bars: Mnist, tmp_path: Path) -> None:
     folder = published(replace(made, card={**made.card, "training": {"bar": 0.0}}), tmp_path, bars)
     found, differing = run.check(folder, bars)
