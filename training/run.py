@@ -63,7 +63,8 @@ def train(  # noqa: PLR0913 (what a run is made of, and where it finds and keeps
     network = build_affine() if config.model == "softmax" else build_convnet(config.seed)
     learnt = mix(with_drawings(mnist.train, config), also, config.also_share)
     made_with = {**software(), **(teacher.card["files"] if teacher else {})}
-    checkpoint = Checkpoint(kept_in, fingerprint(config, learnt, made_with)) if kept_in else None
+    shapes = [variable.shape.as_list() for variable in network.variables]
+    checkpoint = Checkpoint(kept_in, fingerprint(config, learnt, made_with, shapes)) if kept_in else None
     history = run_training_loop(
         network, learnt, mnist.validation, config, on_progress, checkpoint=checkpoint, teacher=teacher
     )
