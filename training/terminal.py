@@ -86,7 +86,7 @@ def summary(report: dict[str, Any]) -> str:
 
 
 def write_figure(figure: "Figure", path: Path) -> None:
-    """Write a figure as a PNG and say where."""
+    """Write a figure as a PNG, whatever the file is called, and say where."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=120)
+    figure.savefig(path, dpi=120, format="png")  # or another name would choose another format, or be changed
     typer.echo(f"Wrote {path}")

@@ -86,8 +86,9 @@ def test_a_summary_is_one_line() -> None:
     )
 
 
-def test_a_figure_is_written_where_it_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = tmp_path / "new" / "figure.png"
+@pytest.mark.parametrize("name", ["figure.png", "figure", "figure.foo", "figure.pdf"])
+def test_a_figure_is_written_where_it_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
+    path = tmp_path / "new" / name
     write_figure(Figure(), path)
     assert path.read_bytes().startswith(b"\x89PNG")
     assert capsys.readouterr().out == f"Wrote {path}\n"
