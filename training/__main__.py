@@ -24,7 +24,7 @@ from training.robustness import measure_robustness, robustness_table
 from training.sources import Source, join, load_sources
 from training.terminal import progress_bar, summary, told_plainly, write_figure
 from training.versions import find_named, find_teacher, find_version
-from training.workspace import checkpoint_path, only_run
+from training.workspace import checkpoint_path, make_folder, only_run
 
 if TYPE_CHECKING:
     from training.run import Run
@@ -91,6 +91,8 @@ def train(  # noqa: PLR0913, PLR0917 (each is an option of the command)
         configs = [replace(DEFAULTS[name], seed=seed, **chosen) for name in MODEL_NAMES if name in (names or ())]
         for distillation in filter(None, (config.distillation for config in configs)):
             find_teacher(models, distillation.teacher)  # or say now that it is not there, and not after minutes
+        if figures:
+            make_folder(figures)
         with only_run(models):
             examples = load_mnist(mnist)
             sources = read_sources(also or [], examples)
@@ -249,8 +251,9 @@ def promote(
 @app.command()
 def results(models: ModelsFolder = Path("models")) -> None:
     """Print a table of what the published versions reach, as Markdown."""
-    for line in results_table(models):
-        typer.echo(line)
+    with told_plainly():
+        for line in results_table(models):
+            typer.echo(line)
 
 
 @app.command()

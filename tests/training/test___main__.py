@@ -161,6 +161,25 @@ def test_a_store_that_has_nothing_to_learn_from_yet_stops_the_start(
     assert result.stderr.startswith("Error: feedback has nothing to learn from yet: all that it has is held back")
 
 
+@pytest.mark.parametrize("option", ["--models", "--figures"])
+def test_a_folder_that_cannot_be_written_into_stops_the_start(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: str
+) -> None:
+    monkeypatch.setattr(command, "import_tensorflow", stop)
+    (tmp_path / "notes").write_text("a file")
+    result = run("train", "softmax", option, "notes")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: notes")
+    assert "cannot be made a folder" in result.stderr
+
+
+def test_a_broken_card_is_one_line_of_results(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "models" / "softmax" / "1").mkdir(parents=True)
+    result = run("results")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: models/softmax/1/model.json is not the card of a version")
+
+
 def test_a_teacher_that_there_is_not_stops_the_start(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command, "import_tensorflow", stop)
     result = run("train")
