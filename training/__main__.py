@@ -15,7 +15,7 @@ import typer
 from training import comparison, versions
 from training.config import DEFAULTS, MODEL_NAMES, TrainingConfig
 from training.data import Examples, Mnist, Part, load_mnist
-from training.errors import BarMissed, GateClosed
+from training.errors import BarMissed, DataError, GateClosed
 from training.options import Also, MnistFolder, Models, ModelsFolder, defaults_of
 from training.pictures import confusion, find_pictures, judge, summarise
 from training.quiet import import_tensorflow
@@ -175,17 +175,23 @@ def evaluate(  # noqa: PLR0913 (each is an option of the command)
 
 
 def evaluate_pictures(artefact: Path, folder: Path, column: str | None, sheet: Path | None) -> None:
-    """Print how well an artefact reads a folder of pictures, and draw a contact sheet of them."""
+    """Print how well an artefact reads a folder of pictures, and draw a contact sheet of them.
+
+    Raises DataError if none of them can be read.
+    """
     from training import export
 
     predict, card = export.load(artefact)
     verdicts, unreadable = judge(find_pictures(folder), partial(export.answer, predict), card["abstention"])
     for picture, reason in unreadable:
         typer.echo(f"{picture.path}: {reason}", err=True)
+    if not verdicts:
+        msg = f"None of the {len(unreadable)} pictures in {folder} can be read. Expected PNG, JPEG or the like."
+        raise DataError(msg)
     for line in summarise(verdicts, column):
         typer.echo(line)
     typer.echo(f"Confusion, the true digit in rows:\n{confusion(verdicts)}")
-    if sheet and verdicts:
+    if sheet:
         from training.figures import draw_contact_sheet
 
         worst_first = sorted(verdicts, key=lambda verdict: (verdict.right, verdict.reason is None, verdict.confidence))

@@ -15,6 +15,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from imaging import encode_png
+from tests.conftest import MODELS
 from training import __main__ as command
 from training.config import DEFAULTS
 from training.data import Mnist
@@ -186,6 +187,17 @@ def test_a_teacher_that_there_is_not_stops_the_start(run: Run, monkeypatch: pyte
     assert result.exit_code == 1
     assert result.stderr.startswith("Error: The teacher convnet/3 is not in models")
     assert run("train", "--without-teacher").exit_code == run("train", "softmax").exit_code == 130
+
+
+@pytest.mark.slow
+def test_pictures_that_can_all_not_be_read_are_no_result(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "mine" / "1").mkdir(parents=True)
+    (tmp_path / "mine" / "1" / "b.png").write_bytes(b"rubbish")
+    result = run("evaluate", "softmax", "--pictures", "mine", "--models", str(MODELS))
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert result.stderr.startswith("mine/1/b.png: ")
+    assert "Error: None of the 1 pictures in mine can be read." in result.stderr
 
 
 @pytest.mark.slow
