@@ -16,7 +16,7 @@ from training import comparison, versions
 from training.config import DEFAULTS, MODEL_NAMES, TrainingConfig
 from training.data import Examples, Mnist, Part, load_mnist
 from training.errors import BarMissed, DataError, GateClosed
-from training.options import Also, MnistFolder, Models, ModelsFolder, defaults_of
+from training.options import Also, MnistFolder, Models, ModelsFolder, defaults_of, refuse_alone
 from training.pictures import confusion, find_pictures, judge, summarise
 from training.quiet import import_tensorflow
 from training.results import results_table
@@ -39,6 +39,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # or "[the highest]" in a help text would be taken for markup, and left out
 )
 
 
@@ -78,6 +79,8 @@ def train(  # noqa: PLR0913, PLR0917 (each is an option of the command)
 
     A run that was killed goes on where it was when the same command is given again.
     """
+    if not also:
+        refuse_alone({"--also-share": also_share}, "--also")
     with told_plainly():
         options = {
             "iterations": iterations,
@@ -138,7 +141,7 @@ def teach(  # noqa: PLR0913 (what the command was told)
 
 @app.command()
 def evaluate(  # noqa: PLR0913 (each is an option of the command)
-    model: Annotated[str, typer.Argument(metavar="NAME", help="The model's name.")],
+    model: Annotated[str, typer.Argument(metavar="NAME", help="The model's name, or a version, such as convnet/2.")],
     version: Annotated[int | None, typer.Option(help="Its version. [the highest]")] = None,
     pictures: Annotated[
         Path | None,
@@ -150,21 +153,31 @@ def evaluate(  # noqa: PLR0913 (each is an option of the command)
     ] = None,
     *,
     corrupted: Annotated[bool, typer.Option("--corrupted", help="Judge it by fifteen corruptions of MNIST.")] = False,
-    part: Annotated[Part, typer.Option(help="With --corrupted: the part of MNIST to corrupt.")] = "test",
+    part: Annotated[Part | None, typer.Option(help="With --corrupted: the part of MNIST to corrupt. [test]")] = None,
     models: ModelsFolder = Path("models"),
     mnist: MnistFolder = None,
 ) -> None:
     """Recompute the test report of an artefact, and say whether it agrees with its model.json (exit 1 if not)."""
+    if not pictures:
+        refuse_alone({"--by": by, "--sheet": sheet}, "--pictures")
+    if not corrupted:
+        refuse_alone({"--part": part}, "--corrupted")
+    if pictures and corrupted:
+        msg = "--pictures and --corrupted are two ways to judge a model. Choose one of them."
+        raise typer.BadParameter(msg)
+    if version is not None and "/" in model:
+        msg = f"'{model}' names a version already. Leave --version out, or name the model alone."
+        raise typer.BadParameter(msg)
     with told_plainly():
+        artefact = find_named(models, model) if version is None else find_version(models, model, version)
         import_tensorflow()
         from training import export, run
 
-        artefact = find_version(models, model, version)
         if pictures:
             evaluate_pictures(artefact, pictures, by, sheet)
             return
         if corrupted:
-            evaluate_corrupted(artefact, load_mnist(mnist).part(part))
+            evaluate_corrupted(artefact, load_mnist(mnist).part(part or "test"))
             return
         found, differing = run.check(artefact, load_mnist(mnist))
     typer.echo(summary(found))

@@ -45,6 +45,10 @@ def test_help_is_there_for_each_command(run: Run, arguments: list[str]) -> None:
     assert "Usage" in result.stdout
 
 
+def test_help_says_what_is_done_without_an_option(run: Run) -> None:
+    assert "[the highest]" in run("evaluate", "--help").stdout
+
+
 def test_help_waits_for_no_tensorflow() -> None:
     code = "import sys, training.__main__; sys.exit('tensorflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0  # noqa: S603 (ours)
@@ -79,6 +83,23 @@ def test_a_bad_option_is_refused_before_anything_is_loaded(run: Run) -> None:
     assert result.stderr == "Error: iterations is 0; it must be at least 1.\n"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["train", "--also-share", "0.2"], "--also-share does nothing without --also"),
+        (["evaluate", "softmax", "--part", "test"], "--part does nothing without --corrupted"),
+        (["evaluate", "softmax", "--by", "writer"], "--by does nothing without --pictures"),
+        (["evaluate", "softmax", "--corrupted", "--sheet", "a.png"], "--sheet does nothing without --pictures"),
+        (["evaluate", "softmax", "--corrupted", "--pictures", "mine"], "two ways to judge a model"),
+        (["evaluate", "softmax/2", "--version", "1"], "'softmax/2' names a version already"),
+    ],
+)
+def test_options_that_would_be_ignored_are_refused(run: Run, arguments: list[str], said: str) -> None:
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert said in result.stderr
+
+
 def test_ctrl_c_is_one_line_and_exit_code_130(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command, "load_mnist", stop)
     result = run("show", "1")
@@ -102,9 +123,10 @@ def test_a_model_is_taught_published_drawn_and_evaluated(
         "softmax-weights.png",
     }
 
-    evaluated = run("evaluate", "softmax", "--models", "made")
-    assert evaluated.exit_code == 0
-    assert evaluated.stdout.endswith("made/softmax/1/model.json agrees.\n")
+    for named in (["softmax"], ["softmax/1"], ["softmax", "--version", "1"]):
+        evaluated = run("evaluate", *named, "--models", "made")
+        assert evaluated.exit_code == 0
+        assert evaluated.stdout.endswith("made/softmax/1/model.json agrees.\n")
 
     again = run("train", "softmax", "--batch-size", "50", "--models", "made")
     assert again.exit_code == 0
