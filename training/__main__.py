@@ -253,7 +253,8 @@ def rollback(
     with told_plainly():
         highest = find_version(models, name)
         served = versions.rollback(models, name)
-        typer.echo(f"Served: {served}. Back again: python -m training promote {name} {highest.name}")
+        back_again = f"python -m training promote {name} {highest.name} --models {models}"
+        typer.echo(f"Served: {served}. Back again: {back_again}")
 
 
 @app.command()

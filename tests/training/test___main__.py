@@ -138,8 +138,9 @@ def test_a_model_is_taught_published_drawn_and_evaluated(
     forced = run("train", "softmax", "--batch-size", "50", "--models", "made", "--seed", "2", "--force")
     assert forced.stdout.endswith("Published made/softmax/2\n")
     rolled_back = run("rollback", "softmax", "--models", "made")
-    assert rolled_back.stdout == "Served: made/softmax/1. Back again: python -m training promote softmax 2\n"
-    assert run("promote", "softmax", "2", "--models", "made").stdout == "Served: made/softmax/2\n"
+    served, back_again = rolled_back.stdout.rstrip("\n").split(". Back again: python -m training ")
+    assert served == "Served: made/softmax/1"
+    assert run(*back_again.split()).stdout == "Served: made/softmax/2\n"
     compared = run("compare", "softmax/1", "softmax", "--models", "made")
     assert compared.stdout.startswith("| | softmax 1 | softmax 2 | p | verdict | |\n")
 
