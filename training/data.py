@@ -86,7 +86,7 @@ class LabelledImage(NamedTuple):
 
 @dataclass(frozen=True)
 class Mnist:
-    """The three parts: 55,000 to learn from, 5,000 to choose by, 10,000 to be judged by once."""
+    """The three parts: 55,000 to learn from, 5,000 to choose by, 10,000 to be judged by."""
 
     train: Examples
     validation: Examples
