@@ -78,7 +78,9 @@ def test_tensorflow_loads_both_signatures(artefact: Path, data: Mnist) -> None:
     signatures = tf.saved_model.load(artefact).signatures
     assert set(signatures) == {"serving_default", "predict_images"}
     probabilities = signatures["serving_default"](images=tf.constant(data.test.images))["probabilities"]
-    scores = signatures["predict_images"](images=tf.constant(data.test.vectors / 255, tf.float32))["scores"]
+    scores = signatures["predict_images"](images=tf.constant(data.test.images.reshape(-1, 784) / 255, tf.float32))[
+        "scores"
+    ]
     np.testing.assert_allclose(scores, probabilities, atol=1e-5)
 
 

@@ -15,8 +15,8 @@ import typer
 from training import comparison, versions
 from training.config import DEFAULTS, MODEL_NAMES, TrainingConfig
 from training.data import Examples, Mnist, Part, load_mnist
-from training.errors import BarMissed, GateClosed
-from training.options import Also, MnistFolder, Models, ModelsFolder, defaults_of
+from training.errors import BarMissed, DataError, GateClosed
+from training.options import Also, MnistFolder, Models, ModelsFolder, defaults_of, refuse_alone
 from training.pictures import confusion, find_pictures, judge, summarise
 from training.quiet import import_tensorflow
 from training.results import results_table
@@ -24,7 +24,7 @@ from training.robustness import measure_robustness, robustness_table
 from training.sources import Source, join, load_sources
 from training.terminal import progress_bar, summary, told_plainly, write_figure
 from training.versions import find_named, find_teacher, find_version
-from training.workspace import checkpoint_path, only_run
+from training.workspace import checkpoint_path, make_folder, only_run
 
 if TYPE_CHECKING:
     from training.run import Run
@@ -39,6 +39,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # or "[the highest]" in a help text would be taken for markup, and left out
 )
 
 
@@ -78,6 +79,8 @@ def train(  # noqa: PLR0913, PLR0917 (each is an option of the command)
 
     A run that was killed goes on where it was when the same command is given again.
     """
+    if not also:
+        refuse_alone({"--also-share": also_share}, "--also")
     with told_plainly():
         options = {
             "iterations": iterations,
@@ -91,10 +94,16 @@ def train(  # noqa: PLR0913, PLR0917 (each is an option of the command)
         configs = [replace(DEFAULTS[name], seed=seed, **chosen) for name in MODEL_NAMES if name in (names or ())]
         for distillation in filter(None, (config.distillation for config in configs)):
             find_teacher(models, distillation.teacher)  # or say now that it is not there, and not after minutes
+        if figures:
+            make_folder(figures)
         with only_run(models):
             examples = load_mnist(mnist)
             sources = read_sources(also or [], examples)
             import_tensorflow()
+            from training import run
+
+            for config in configs:
+                run.check_newest(config.model, models)  # or say now that it is broken, as of the teacher
             done = [teach(config, examples, sources, models, figures, force=force) for config in configs]
     if not all(done):
         raise typer.Exit(1)
@@ -122,17 +131,17 @@ def teach(  # noqa: PLR0913 (what the command was told)
         held_back = join([source.held_back for source in sources])
         published = run.publish(made, models, mnist.test, held_back, force=force)
     except (BarMissed, GateClosed) as error:
+        kept_in.unlink(missing_ok=True)
         typer.echo(f"Error: {error}", err=True)
         return False
-    finally:
-        kept_in.unlink(missing_ok=True)  # whatever came of it, this run is over
+    kept_in.unlink(missing_ok=True)  # judged, this run is over; stopped, or with a full disk, it can go on from there
     typer.echo(f"Published {published}" if published else NOTHING_TO_PUBLISH)
     return True
 
 
 @app.command()
 def evaluate(  # noqa: PLR0913 (each is an option of the command)
-    model: Annotated[str, typer.Argument(metavar="NAME", help="The model's name.")],
+    model: Annotated[str, typer.Argument(metavar="NAME", help="The model's name, or a version, such as convnet/2.")],
     version: Annotated[int | None, typer.Option(help="Its version. [the highest]")] = None,
     pictures: Annotated[
         Path | None,
@@ -144,21 +153,31 @@ def evaluate(  # noqa: PLR0913 (each is an option of the command)
     ] = None,
     *,
     corrupted: Annotated[bool, typer.Option("--corrupted", help="Judge it by fifteen corruptions of MNIST.")] = False,
-    part: Annotated[Part, typer.Option(help="With --corrupted: the part of MNIST to corrupt.")] = "test",
+    part: Annotated[Part | None, typer.Option(help="With --corrupted: the part of MNIST to corrupt. [test]")] = None,
     models: ModelsFolder = Path("models"),
     mnist: MnistFolder = None,
 ) -> None:
     """Recompute the test report of an artefact, and say whether it agrees with its model.json (exit 1 if not)."""
+    if not pictures:
+        refuse_alone({"--by": by, "--sheet": sheet}, "--pictures")
+    if not corrupted:
+        refuse_alone({"--part": part}, "--corrupted")
+    if pictures and corrupted:
+        msg = "--pictures and --corrupted are two ways to judge a model. Choose one of them."
+        raise typer.BadParameter(msg)
+    if version is not None and "/" in model:
+        msg = f"'{model}' names a version already. Leave --version out, or name the model alone."
+        raise typer.BadParameter(msg)
     with told_plainly():
+        artefact = find_named(models, model) if version is None else find_version(models, model, version)
         import_tensorflow()
         from training import export, run
 
-        artefact = find_version(models, model, version)
         if pictures:
             evaluate_pictures(artefact, pictures, by, sheet)
             return
         if corrupted:
-            evaluate_corrupted(artefact, load_mnist(mnist).part(part))
+            evaluate_corrupted(artefact, load_mnist(mnist).part(part or "test"))
             return
         found, differing = run.check(artefact, load_mnist(mnist))
     typer.echo(summary(found))
@@ -169,17 +188,23 @@ def evaluate(  # noqa: PLR0913 (each is an option of the command)
 
 
 def evaluate_pictures(artefact: Path, folder: Path, column: str | None, sheet: Path | None) -> None:
-    """Print how well an artefact reads a folder of pictures, and draw a contact sheet of them."""
+    """Print how well an artefact reads a folder of pictures, and draw a contact sheet of them.
+
+    Raises DataError if none of them can be read.
+    """
     from training import export
 
     predict, card = export.load(artefact)
     verdicts, unreadable = judge(find_pictures(folder), partial(export.answer, predict), card["abstention"])
     for picture, reason in unreadable:
         typer.echo(f"{picture.path}: {reason}", err=True)
+    if not verdicts:
+        msg = f"None of the {len(unreadable)} pictures in {folder} can be read. Expected PNG, JPEG or the like."
+        raise DataError(msg)
     for line in summarise(verdicts, column):
         typer.echo(line)
     typer.echo(f"Confusion, the true digit in rows:\n{confusion(verdicts)}")
-    if sheet and verdicts:
+    if sheet:
         from training.figures import draw_contact_sheet
 
         worst_first = sorted(verdicts, key=lambda verdict: (verdict.right, verdict.reason is None, verdict.confidence))
@@ -228,7 +253,8 @@ def rollback(
     with told_plainly():
         highest = find_version(models, name)
         served = versions.rollback(models, name)
-        typer.echo(f"Served: {served}. Back again: python -m training promote {name} {highest.name}")
+        back_again = f"python -m training promote {name} {highest.name} --models {models}"
+        typer.echo(f"Served: {served}. Back again: {back_again}")
 
 
 @app.command()
@@ -245,8 +271,9 @@ def promote(
 @app.command()
 def results(models: ModelsFolder = Path("models")) -> None:
     """Print a table of what the published versions reach, as Markdown."""
-    for line in results_table(models):
-        typer.echo(line)
+    with told_plainly():
+        for line in results_table(models):
+            typer.echo(line)
 
 
 @app.command()

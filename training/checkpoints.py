@@ -39,7 +39,7 @@ class Checkpoint:
 
     path: Path
     fingerprint: str
-    """Of all that the weights depend on: see `fingerprint`."""
+    """Of what tells this run from others: see `fingerprint`."""
 
     def save(self, progress: Progress) -> None:
         """Replace what is kept; whoever is killed meanwhile leaves what was there before."""
@@ -65,17 +65,16 @@ class Checkpoint:
             return None
         return Progress(about["iteration"], arrays, about["history"])
 
-    def clear(self) -> None:
-        """Forget what is kept: the run has come to its end."""
-        self.path.unlink(missing_ok=True)
 
+def fingerprint(
+    config: TrainingConfig, examples: Examples, made_with: dict[str, str], shapes: Sequence[Sequence[int]]
+) -> str:
+    """Give a digest of what tells one run from another: configuration, what is learnt from, what with, and what learns.
 
-def fingerprint(config: TrainingConfig, examples: Examples, made_with: dict[str, str]) -> str:
-    """Give a digest of all that the weights depend on: the configuration, what is learnt from, and what with.
-
-    The latter are the versions of the software, and the digests of the teacher's files, if there is one.
+    What it learns with are the versions of the software, and the digests of the teacher's files, if there is one; what
+    learns is known by the shapes of its variables. Another recipe in the code itself is not noticed.
     """
-    digest = hashlib.sha256(json.dumps([config.as_json(), made_with], sort_keys=True).encode())
+    digest = hashlib.sha256(json.dumps([config.as_json(), made_with, shapes], sort_keys=True).encode())
     digest.update(examples.images.tobytes())
     digest.update(examples.labels.tobytes())
     return digest.hexdigest()

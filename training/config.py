@@ -54,7 +54,10 @@ class Distillation:
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """Everything that a run depends on besides the data: the same configuration gives the same weights."""
+    """What can be chosen of a run: the same configuration gives the same weights, of the same data by the same code.
+
+    The layers are in the code, in `training/networks.py`.
+    """
 
     model: ModelName
     optimizer: Literal["sgd", "rmsprop"]

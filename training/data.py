@@ -58,11 +58,6 @@ class Examples:
         return len(self.labels)
 
     @property
-    def vectors(self) -> Images:
-        """The images as vectors in raster order, row after row: uint8 (n, 784)."""
-        return self.images.reshape(len(self), -1)
-
-    @property
     def targets(self) -> npt.NDArray[np.float32]:
         """What to answer to each image: float32 (n, 10), 1 at the digit and 0 elsewhere.
 
@@ -91,7 +86,7 @@ class LabelledImage(NamedTuple):
 
 @dataclass(frozen=True)
 class Mnist:
-    """The three parts: 55,000 to learn from, 5,000 to choose by, 10,000 to be judged by once."""
+    """The three parts: 55,000 to learn from, 5,000 to choose by, 10,000 to be judged by."""
 
     train: Examples
     validation: Examples

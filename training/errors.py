@@ -10,7 +10,7 @@ class ConfigError(TrainingError):
 
 
 class DataError(TrainingError):
-    """MNIST cannot be had as it should be."""
+    """MNIST, or what else is to be read, cannot be had as it should be."""
 
 
 class AlreadyRunning(TrainingError):
@@ -23,6 +23,10 @@ class BarMissed(TrainingError):
 
 class GateClosed(TrainingError):
     """A run is no better than the version that is served, or worse."""
+
+
+class FolderError(TrainingError):
+    """A folder cannot be made or written into."""
 
 
 class ArtefactError(TrainingError):

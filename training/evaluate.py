@@ -61,15 +61,20 @@ def reliability(probabilities: Floats, labels: Labels) -> npt.NDArray[np.float64
     Source: Guo et al. 2017, arXiv:1706.04599, section 2.
 
     """
-    confidence = probabilities.max(axis=1).astype(np.float64)
+    confidence, bins = bin_by_confidence(probabilities)
     correct = probabilities.argmax(axis=1) == labels
-    bins = np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
     total, confidences, corrects = (
         np.bincount(bins, weights=weights, minlength=CALIBRATION_BINS)
         for weights in (np.ones(len(labels)), confidence, correct)
     )
     images = np.maximum(total, 1)
     return np.stack([total, confidences / images, corrects / images], axis=1)
+
+
+def bin_by_confidence(probabilities: Floats) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.intp]]:
+    """Give of each row, (n, 10), its confidence and which of the 15 bins that falls into: (n,) each."""
+    confidence = probabilities.max(axis=1).astype(np.float64)
+    return confidence, np.minimum((confidence * CALIBRATION_BINS).astype(np.intp), CALIBRATION_BINS - 1)
 
 
 def expected_calibration_error(probabilities: Floats, labels: Labels) -> float:

@@ -23,6 +23,7 @@ from training.networks import Network, scale
 from training.versions import next_version
 
 CARD = "model.json"
+MEND = "Put its files back as they were published, or move the folder away."
 BATCH_SIZE = 1_000
 
 Predict = Callable[..., dict[str, tf.Tensor]]
@@ -114,16 +115,19 @@ def load(folder: Path) -> tuple[Predict, dict[str, Any]]:
 
 
 def read_card(folder: Path) -> dict[str, Any]:
-    """Give the card of an artefact, or raise ArtefactError if the files are not those that it names."""
+    """Give the card of an artefact, or raise ArtefactError if it is none or the files are not those that it names."""
     try:
         card: dict[str, Any] = json.loads((folder / CARD).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        msg = f"{folder / CARD} cannot be read: {error}. Publish the model anew."
+        msg = f"{folder / CARD} cannot be read: {error}. {MEND}"
         raise ArtefactError(msg) from error
+    if not isinstance(card, dict) or not isinstance(card.get("files"), dict):
+        msg = f"{folder / CARD} is no model card: expected an object with the digest of each file under 'files'. {MEND}"
+        raise ArtefactError(msg)
     found = digests(folder)
     differing = sorted({path for path, _ in found.items() ^ card["files"].items()})
     if differing:
-        msg = f"{folder} does not match the digests in its {CARD}: {', '.join(differing)}. Publish the model anew."
+        msg = f"{folder} does not match the digests in its {CARD}: {', '.join(differing)}. {MEND}"
         raise ArtefactError(msg)
     return card
 

@@ -133,19 +133,20 @@ def compile_steps(
     The function takes which examples each batch holds, int32 [steps, B], and the number of the first step; it gives
     the sum of the steps' losses.
     """
-    images = tf.constant(train.images)  # [n, 28, 28]
-    targets = tf.constant(train.targets)  # [n, 10]
+    all_images = tf.constant(train.images)  # [n, 28, 28]
+    all_targets = tf.constant(train.targets)  # [n, 10]
 
-    def take_step(batch: tf.Tensor, labels: tf.Tensor, iteration: tf.Tensor) -> tf.Tensor:
+    def take_step(batch: tf.Tensor, targets: tf.Tensor, iteration: tf.Tensor) -> tf.Tensor:
         inputs = scale(batch)  # [B, 28, 28]
         if config.augmentation:
             inputs = augment(inputs, config.augmentation, seed=[config.seed, iteration])
         if config.disturbance:
             disturbed = disturb(inputs, config.disturbance, seed=[config.seed, -1 - iteration])
-            inputs, labels = tf.concat([inputs, disturbed], axis=0), tf.concat([labels, labels], axis=0)  # [2 B, ...]
-        learnt = smooth(labels, config.label_smoothing) if config.label_smoothing else labels
+            inputs = tf.concat([inputs, disturbed], axis=0)  # [2 B, 28, 28]
+            targets = tf.concat([targets, targets], axis=0)  # [2 B, 10]
+        learnt = smooth(targets, config.label_smoothing) if config.label_smoothing else targets
         if teacher:
-            learnt = teacher.teach(inputs, labels, learnt)
+            learnt = teacher.teach(inputs, targets, learnt)
         with tf.GradientTape() as tape:
             logits = network(inputs, training=True)
             if config.disturbance:
@@ -160,7 +161,7 @@ def compile_steps(
         total = 0.0
         for step in tf.range(len(batches)):
             examples = batches[step]  # [B]
-            total += take_step(tf.gather(images, examples), tf.gather(targets, examples), first + step)
+            total += take_step(tf.gather(all_images, examples), tf.gather(all_targets, examples), first + step)
         return total
 
     # Any number of steps, so that the fewer ones of the last call need no graph of their own; XLA does compile anew for

@@ -19,7 +19,7 @@ class Network(Protocol):
 
     @property
     def variables(self) -> Sequence[tf.Variable]:
-        """All that learning changes: those, and what is noted by the way."""
+        """All that learning changes: the trainable ones, and the batch statistics."""
 
     @property
     def trainable_variables(self) -> Sequence[tf.Variable]:

@@ -1,5 +1,6 @@
 """The options and arguments that several commands of `python -m training` have in common."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -19,6 +20,14 @@ def _known(names: list[str] | None) -> list[str]:
             msg = f"'{name}' is no model. Expected {' or '.join(MODEL_NAMES)}."
             raise typer.BadParameter(msg)
     return names or list(MODEL_NAMES)
+
+
+def refuse_alone(options: Mapping[str, object], needed: str) -> None:
+    """Refuse options that were given, and are not None, without the one that they need: they would be ignored."""
+    for option, value in options.items():
+        if value is not None:
+            msg = f"{option} does nothing without {needed}. Add {needed}, or leave {option} out."
+            raise typer.BadParameter(msg)
 
 
 Models = Annotated[

@@ -14,8 +14,9 @@ from training.data import Images
 from training.errors import DataError
 from training.evaluate import doubts
 
-NOT_A_DIGIT = "not_a_digit"
-CLASSES = {**{str(digit): digit for digit in range(10)}, NOT_A_DIGIT: None, "": None}
+NO_DIGIT = "not_a_digit"
+"""The class of pictures that show no digit, as CSVs and folders name it."""
+CLASSES = {**{str(digit): digit for digit in range(10)}, NO_DIGIT: None, "": None}
 
 Answer = Callable[[Images], tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]]
 """From images, uint8 (n, 28, 28), to logits and probabilities, float32 (n, 10) each."""
@@ -54,7 +55,8 @@ def find_pictures(folder: Path) -> list[Picture]:
     Either the folder holds CSV files with a column `file`, relative to the folder, and a column `label`, 0 to 9 or
     `not_a_digit` (without that column, no picture shows a digit); or it holds a folder for each class, named so.
 
-    Raises DataError if it holds neither, or names a file or a class that there is not.
+    Raises DataError if it holds neither, if a CSV cannot be read or names a file or a class that there is not, or if a
+    class has folders of its own.
     """
     if not folder.is_dir():
         msg = f"{folder} is no folder. Name one that holds pictures."
@@ -64,7 +66,7 @@ def find_pictures(folder: Path) -> list[Picture]:
     if not pictures:
         msg = (
             f"{folder} holds no labelled pictures. Expected a CSV with the columns file and label, or a folder "
-            f"for each class, named 0 to 9 or {NOT_A_DIGIT}."
+            f"for each class, named 0 to 9 or {NO_DIGIT}."
         )
         raise DataError(msg)
     return pictures
@@ -72,28 +74,49 @@ def find_pictures(folder: Path) -> list[Picture]:
 
 def _listed(folder: Path, tables: Sequence[Path]) -> Iterator[Picture]:
     for table in tables:
-        with table.open(newline="", encoding="utf-8") as file:
-            rows = csv.DictReader(file)
-            if "file" not in (rows.fieldnames or ()):
+        for line, row in _rows(table):
+            label = row.pop("label", NO_DIGIT)
+            path = folder / row.pop("file")
+            if label not in CLASSES:
+                msg = f"{table}, line {line}: the label is '{label}'; expected 0 to 9 or {NO_DIGIT}."
+                raise DataError(msg)
+            if not path.is_file():
+                msg = f"{table}, line {line}: {path} is missing. Put it there, or remove the line."
+                raise DataError(msg)
+            yield Picture(path, CLASSES[label], row)
+
+
+def _rows(table: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    """Read the rows of a CSV, each with the number of its line and a cell for each column."""
+    try:
+        with table.open(newline="", encoding="utf-8-sig") as file:  # some programs write a byte order mark first
+            lines = csv.reader(file)
+            columns = next(lines, [])
+            if "file" not in columns:
                 msg = f"{table} has no column 'file'. Its first line must name the columns, file and label among them."
                 raise DataError(msg)
-            for row in rows:
-                label = row.pop("label", NOT_A_DIGIT)
-                path = folder / row.pop("file")
-                if label not in CLASSES:
-                    msg = f"{table}, line {rows.line_num}: the label is '{label}'; expected 0 to 9 or {NOT_A_DIGIT}."
+            for cells in filter(None, lines):
+                if len(cells) != len(columns):
+                    msg = (
+                        f"{table}, line {lines.line_num}: {len(cells)} cells; expected {len(columns)}, one for each "
+                        "column that the first line names. A cell with a comma in it must stand in quotes."
+                    )
                     raise DataError(msg)
-                if not path.is_file():
-                    msg = f"{table}, line {rows.line_num}: {path} is missing. Put it there, or remove the line."
-                    raise DataError(msg)
-                yield Picture(path, CLASSES[label], row)
+                yield lines.line_num, dict(zip(columns, cells, strict=True))
+    except (UnicodeDecodeError, csv.Error) as error:
+        msg = f"{table} cannot be read: {error}. Save it as a CSV in UTF-8."
+        raise DataError(msg) from error
 
 
 def _sorted_into_folders(folder: Path) -> Iterator[Picture]:
     for name, label in CLASSES.items():
         if name and (folder / name).is_dir():
             files = sorted(path for path in (folder / name).iterdir() if not path.name.startswith("."))
-            yield from (Picture(path, label) for path in files)
+            for path in files:
+                if path.is_dir():
+                    msg = f"{path} is a folder. Expected only pictures in the folder of a class. Move it away."
+                    raise DataError(msg)
+                yield Picture(path, label)
 
 
 def judge(
@@ -105,7 +128,7 @@ def judge(
     for picture in pictures:
         try:
             readings.append((picture, read_picture(picture.path.read_bytes())))
-        except PictureError as error:
+        except (PictureError, OSError) as error:
             unreadable.append((picture, str(error)))
     if not readings:
         return [], unreadable

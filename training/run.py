@@ -21,7 +21,7 @@ from training.comparison import Contender
 from training.config import TrainingConfig
 from training.data import SHA256, Examples, Mnist
 from training.drawings import draw_digits, draw_no_digits
-from training.errors import BarMissed, GateClosed
+from training.errors import ArtefactError, BarMissed, GateClosed
 from training.loop import HistoryPoint, run_training_loop
 from training.networks import Network, build_affine, build_convnet, count_multiply_adds, count_parameters
 from training.robustness import measure_robustness
@@ -63,7 +63,8 @@ def train(  # noqa: PLR0913 (what a run is made of, and where it finds and keeps
     network = build_affine() if config.model == "softmax" else build_convnet(config.seed)
     learnt = mix(with_drawings(mnist.train, config), also, config.also_share)
     made_with = {**software(), **(teacher.card["files"] if teacher else {})}
-    checkpoint = Checkpoint(kept_in, fingerprint(config, learnt, made_with)) if kept_in else None
+    shapes = [variable.shape.as_list() for variable in network.variables]
+    checkpoint = Checkpoint(kept_in, fingerprint(config, learnt, made_with, shapes)) if kept_in else None
     history = run_training_loop(
         network, learnt, mnist.validation, config, on_progress, checkpoint=checkpoint, teacher=teacher
     )
@@ -194,6 +195,20 @@ def enter(folder: Path) -> Contender:
 def newest(name: str, models: Path) -> Contender | None:
     """Enter the highest version of a model for a comparison, if there is one: it is what is served."""
     return enter(find_version(models, name)) if versions(models / name) else None
+
+
+def check_newest(name: str, models: Path) -> None:
+    """Raise ArtefactError if the highest version of a model, with which a run is to be compared, is broken."""
+    if not versions(models / name):
+        return
+    try:
+        export.read_card(find_version(models, name))
+    except ArtefactError as error:
+        msg = (
+            f"A new version would be compared with the one that is served, which is broken. {error} "
+            f"Or roll it back: python -m training rollback {name} --models {models}"
+        )
+        raise ArtefactError(msg) from error
 
 
 def check(folder: Path, mnist: Mnist) -> tuple[dict[str, Any], list[str]]:

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from training.data import Labels
-from training.evaluate import CALIBRATION_BINS, Floats
+from training.evaluate import CALIBRATION_BINS, Floats, bin_by_confidence
 
 RESAMPLES = 2_000
 
@@ -40,6 +40,5 @@ def calibration_difference(before: Floats, after: Floats, labels: Labels, seed: 
 
 
 def _gaps(probabilities: Floats, labels: Labels) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.intp]]:
-    confidence = probabilities.max(axis=1).astype(np.float64)
-    bins = np.minimum((confidence * CALIBRATION_BINS).astype(np.intp), CALIBRATION_BINS - 1)
+    confidence, bins = bin_by_confidence(probabilities)
     return (probabilities.argmax(axis=1) == labels) - confidence, bins

@@ -63,7 +63,8 @@ class Source:
 def load_sources(addresses: Iterable[str], test: Images) -> list[Source]:
     """Read all sources; `test` are the images of MNIST's test part, uint8 (n, 28, 28), none of which may be learnt.
 
-    Raises DataError if an address is neither a feedback store nor a folder of pictures, or has nothing to learn from.
+    Raises DataError if an address is neither a feedback store nor a folder of pictures, or has nothing to learn from:
+    no image at all, or none that is not held back.
     """
     return [load_source(address, test) for address in addresses]
 
@@ -75,16 +76,18 @@ def load_source(address: str, test: Images) -> Source:
     remarks += _missing_classes(address, found)
     distinct, contradictions = _drop_contradictions(found)
     kept, copies = _drop_copies(distinct, test)
-    if not kept:
-        msg = f"{address} has nothing to learn from. " + " ".join(remarks + contradictions + copies)
-        raise DataError(msg)
     kept.sort(key=_digest)  # the same examples in the same order, wherever the files lie
+    learn = [image for image in kept if not is_held_back(image)]
     held_back = [image for image in kept if is_held_back(image)]
+    if not learn:
+        why = f" yet: all that it has is held back to judge by, as one image in {HELD_BACK} is" if held_back else ""
+        msg = f"{address} has nothing to learn from{why}. Add images to it, or leave it out."
+        raise DataError(" ".join([msg, *remarks, *contradictions, *copies]))
     return Source(
         name=address.rstrip("/").rpartition("/")[2],
         kind=kind,
         sha256=hashlib.sha256("".join(f"{_digest(each)} {each.label}\n" for each in kept).encode()).hexdigest(),
-        learn=_stack([image for image in kept if not is_held_back(image)]),
+        learn=_stack(learn),
         held_back=_stack(held_back),
         remarks=(*remarks, *contradictions, *copies),
     )

@@ -26,6 +26,12 @@ def told_plainly() -> Iterator[None]:
     except TrainingError as error:
         typer.echo(f"Error: {error}", err=True)
         raise typer.Exit(1) from error
+    except BrokenPipeError:
+        raise  # whoever reads has heard enough, as with `| head`: the command ends without a word
+    except OSError as error:  # a full disk, or a file that may not be read or written
+        place = f"{error.filename}: " if error.filename else ""
+        typer.echo(f"Error: {place}{error.strerror or error}. Mend that, and give the same command again.", err=True)
+        raise typer.Exit(1) from error
     except KeyboardInterrupt:
         typer.echo("Stopped. Nothing was left half published.", err=True)
         raise typer.Exit(130) from None
@@ -86,7 +92,7 @@ def summary(report: dict[str, Any]) -> str:
 
 
 def write_figure(figure: "Figure", path: Path) -> None:
-    """Write a figure as a PNG and say where."""
+    """Write a figure as a PNG, whatever the file is called, and say where."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=120)
+    figure.savefig(path, dpi=120, format="png")  # or another name would choose another format, or be changed
     typer.echo(f"Wrote {path}")

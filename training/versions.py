@@ -4,11 +4,15 @@ The highest version is served. A version that is withdrawn keeps its number, whi
 hidden folder beside its siblings.
 """
 
+import re
 from pathlib import Path
 
+from training.config import MODEL_NAMES
 from training.errors import ArtefactError
 
 WITHDRAWN = ".withdrawn-"
+VERSION = re.compile("[1-9][0-9]*")
+"""How a version is written: 0 is none, and 007 would be looked for as 7."""
 
 
 def versions(siblings: Path) -> list[int]:
@@ -24,7 +28,7 @@ def withdrawn(siblings: Path) -> list[int]:
 def _numbered(siblings: Path, prefix: str) -> list[int]:
     paths = siblings.iterdir() if siblings.is_dir() else ()
     numbers = (path.name.removeprefix(prefix) for path in paths if path.name.startswith(prefix))
-    return sorted(int(number) for number in numbers if number.isascii() and number.isdecimal())
+    return sorted(int(number) for number in numbers if VERSION.fullmatch(number))
 
 
 def next_version(siblings: Path) -> int:
@@ -36,12 +40,14 @@ def find_version(models: Path, name: str, version: int | None = None) -> Path:
     """Give the folder of a version of a model, the highest unless one is asked for, or raise ArtefactError."""
     available = versions(models / name)
     if not available:
-        msg = f"Model '{name}' has no version in {models}. Make one: python -m training train {name} --models {models}"
+        make_one = f"Make one: python -m training train {name} --models {models}"
+        what_to_do = make_one if name in MODEL_NAMES else f"Models: {', '.join(MODEL_NAMES)}."
+        msg = f"Model '{name}' has no version in {models}. {what_to_do}"
         raise ArtefactError(msg)
     if version is not None and version not in available:
         msg = f"Model '{name}' has no version {version}. Available versions: {', '.join(map(str, available))}."
         raise ArtefactError(msg)
-    return models / name / str(version or available[-1])
+    return models / name / str(available[-1] if version is None else version)
 
 
 def find_named(models: Path, named: str) -> Path:
@@ -58,9 +64,12 @@ def find_teacher(models: Path, named: str) -> Path:
     try:
         return find_named(models, named)
     except ArtefactError as error:
+        name, _, version = named.partition("/")
+        hidden = models / name / f"{WITHDRAWN}{version}"
+        is_there = f"It was withdrawn: rename {hidden} to {version}" if hidden.exists() else "Put that version there"
         msg = (
-            f"The teacher {named} is not in {models}, where it was to be learnt from. {error} "
-            "Put it there, or learn without one: --without-teacher"
+            f"The teacher {named} is not in {models}, where it was to be learnt from. {is_there}, or learn without it: "
+            "--without-teacher"
         )
         raise ArtefactError(msg) from error
 

@@ -1,3 +1,4 @@
+import hashlib
 import json
 import os
 import re
@@ -14,10 +15,12 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from imaging import encode_png
+from tests.conftest import MODELS
 from training import __main__ as command
 from training.config import DEFAULTS
 from training.data import Mnist
 from training.drawings import draw_digits
+from training.errors import BarMissed, GateClosed
 
 Run = Callable[..., Result]
 
@@ -40,6 +43,10 @@ def test_help_is_there_for_each_command(run: Run, arguments: list[str]) -> None:
     result = run(*arguments, "--help")
     assert result.exit_code == 0
     assert "Usage" in result.stdout
+
+
+def test_help_says_what_is_done_without_an_option(run: Run) -> None:
+    assert "[the highest]" in run("evaluate", "--help").stdout
 
 
 def test_help_waits_for_no_tensorflow() -> None:
@@ -76,6 +83,23 @@ def test_a_bad_option_is_refused_before_anything_is_loaded(run: Run) -> None:
     assert result.stderr == "Error: iterations is 0; it must be at least 1.\n"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["train", "--also-share", "0.2"], "--also-share does nothing without --also"),
+        (["evaluate", "softmax", "--part", "test"], "--part does nothing without --corrupted"),
+        (["evaluate", "softmax", "--by", "writer"], "--by does nothing without --pictures"),
+        (["evaluate", "softmax", "--corrupted", "--sheet", "a.png"], "--sheet does nothing without --pictures"),
+        (["evaluate", "softmax", "--corrupted", "--pictures", "mine"], "two ways to judge a model"),
+        (["evaluate", "softmax/2", "--version", "1"], "'softmax/2' names a version already"),
+    ],
+)
+def test_options_that_would_be_ignored_are_refused(run: Run, arguments: list[str], said: str) -> None:
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert said in result.stderr
+
+
 def test_ctrl_c_is_one_line_and_exit_code_130(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command, "load_mnist", stop)
     result = run("show", "1")
@@ -99,9 +123,10 @@ def test_a_model_is_taught_published_drawn_and_evaluated(
         "softmax-weights.png",
     }
 
-    evaluated = run("evaluate", "softmax", "--models", "made")
-    assert evaluated.exit_code == 0
-    assert evaluated.stdout.endswith("made/softmax/1/model.json agrees.\n")
+    for named in (["softmax"], ["softmax/1"], ["softmax", "--version", "1"]):
+        evaluated = run("evaluate", *named, "--models", "made")
+        assert evaluated.exit_code == 0
+        assert evaluated.stdout.endswith("made/softmax/1/model.json agrees.\n")
 
     again = run("train", "softmax", "--batch-size", "50", "--models", "made")
     assert again.exit_code == 0
@@ -113,8 +138,9 @@ def test_a_model_is_taught_published_drawn_and_evaluated(
     forced = run("train", "softmax", "--batch-size", "50", "--models", "made", "--seed", "2", "--force")
     assert forced.stdout.endswith("Published made/softmax/2\n")
     rolled_back = run("rollback", "softmax", "--models", "made")
-    assert rolled_back.stdout == "Served: made/softmax/1. Back again: python -m training promote softmax 2\n"
-    assert run("promote", "softmax", "2", "--models", "made").stdout == "Served: made/softmax/2\n"
+    served, back_again = rolled_back.stdout.rstrip("\n").split(". Back again: python -m training ")
+    assert served == "Served: made/softmax/1"
+    assert run(*back_again.split()).stdout == "Served: made/softmax/2\n"
     compared = run("compare", "softmax/1", "softmax", "--models", "made")
     assert compared.stdout.startswith("| | softmax 1 | softmax 2 | p | verdict | |\n")
 
@@ -145,6 +171,39 @@ def test_a_source_that_there_is_not_stops_the_start(run: Run) -> None:
     assert result.stderr == "Error: nowhere is no folder. Name one that holds pictures.\n"
 
 
+def test_a_store_that_has_nothing_to_learn_from_yet_stops_the_start(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "import_tensorflow", stop)
+    monkeypatch.setattr("training.sources.is_held_back", lambda image: True)
+    image = draw_digits(2, np.random.default_rng(0)).images[1]
+    (tmp_path / "feedback" / "1").mkdir(parents=True)
+    (tmp_path / "feedback" / "feedback.json").write_text('{"format": 1}')
+    (tmp_path / "feedback" / "1" / f"{hashlib.sha256(image.tobytes()).hexdigest()}.png").write_bytes(encode_png(image))
+    result = run("train", "softmax", "--also", "feedback")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: feedback has nothing to learn from yet: all that it has is held back")
+
+
+@pytest.mark.parametrize("option", ["--models", "--figures"])
+def test_a_folder_that_cannot_be_written_into_stops_the_start(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: str
+) -> None:
+    monkeypatch.setattr(command, "import_tensorflow", stop)
+    (tmp_path / "notes").write_text("a file")
+    result = run("train", "softmax", option, "notes")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: notes")
+    assert "cannot be made a folder" in result.stderr
+
+
+def test_a_broken_card_is_one_line_of_results(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "models" / "softmax" / "1").mkdir(parents=True)
+    result = run("results")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: models/softmax/1/model.json is not the card of a version")
+
+
 def test_a_teacher_that_there_is_not_stops_the_start(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command, "import_tensorflow", stop)
     result = run("train")
@@ -154,11 +213,49 @@ def test_a_teacher_that_there_is_not_stops_the_start(run: Run, monkeypatch: pyte
 
 
 @pytest.mark.slow
+def test_pictures_that_can_all_not_be_read_are_no_result(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "mine" / "1").mkdir(parents=True)
+    (tmp_path / "mine" / "1" / "b.png").write_bytes(b"rubbish")
+    result = run("evaluate", "softmax", "--pictures", "mine", "--models", str(MODELS))
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert result.stderr.startswith("mine/1/b.png: ")
+    assert "Error: None of the 1 pictures in mine can be read." in result.stderr
+
+
+@pytest.mark.slow
+def test_a_broken_version_stops_the_start(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "teach", stop)
+    (tmp_path / "models" / "softmax" / "3").mkdir(parents=True)
+    result = run("train", "softmax")
+    assert result.exit_code == 1
+    assert "models/softmax/3/model.json cannot be read" in result.stderr
+    assert result.stderr.endswith("Or roll it back: python -m training rollback softmax --models models\n")
+
+
+@pytest.mark.slow
 def test_a_run_below_its_bar_exits_1(run: Run, tmp_path: Path) -> None:
     result = run("train", "softmax", "--iterations", "1")
     assert result.exit_code == 1
     assert "Nothing was published" in result.stderr
     assert not (tmp_path / "models" / "softmax").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("end", "kept"),
+    [(KeyboardInterrupt, True), (OSError, True), (BarMissed, False), (GateClosed, False), (None, False)],
+)
+def test_a_run_that_was_not_judged_can_go_on_from_its_end(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: type[BaseException] | None, *, kept: bool
+) -> None:
+    def publish(*_arguments: object, **_options: object) -> None:
+        if end:
+            raise end
+
+    monkeypatch.setattr("training.run.publish", publish)
+    run("train", "softmax", "--iterations", "1")
+    assert (tmp_path / "models" / ".training" / "softmax.npz").exists() is kept
 
 
 @pytest.mark.slow

@@ -98,14 +98,6 @@ def test_an_idx_file_is_read_in_its_own_shape(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_idx(path), values)
 
 
-def test_a_vector_is_the_image_row_after_row() -> None:
-    images = np.zeros((1, 28, 28), np.uint8)
-    images[0, 2, 5] = 9
-    vectors = Examples(images, np.array([4], np.int32)).vectors
-    assert vectors.shape == (1, 784)
-    assert vectors[0, 2 * 28 + 5] == 9
-
-
 def test_targets_have_a_one_at_the_digit() -> None:
     labels = np.array([3, 0], np.int32)
     targets = Examples(np.zeros((2, 28, 28), np.uint8), labels).targets

@@ -5,6 +5,7 @@ import pytest
 from training.data import Labels
 from training.evaluate import (
     accuracy,
+    bin_by_confidence,
     choose_confidence,
     choose_energy,
     confusion_matrix,
@@ -69,6 +70,12 @@ def test_the_calibration_error_is_the_gap_of_each_bin_weighted_by_its_size() -> 
     bins = reliability(probabilities, labels)
     np.testing.assert_allclose(bins[[9, 13, 14]], [[1, 0.6, 1], [2, 0.9, 0.5], [1, 1, 1]])
     assert not np.delete(bins, [9, 13, 14], axis=0).any()
+
+
+def test_full_confidence_falls_into_the_last_bin() -> None:
+    confidence, bins = bin_by_confidence(np.array([[1.0, 0.0], [0.5, 0.5], [0.3, 0.2]]))
+    np.testing.assert_array_equal(confidence, [1, 0.5, 0.3])
+    np.testing.assert_array_equal(bins, [14, 7, 4])
 
 
 def test_the_wilson_interval_is_the_one_in_the_tables() -> None:

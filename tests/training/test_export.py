@@ -31,13 +31,15 @@ def entries(models: Path) -> list[str]:
 
 def test_scaling_and_temperature_are_inside(servable: export.Servable, bars: Mnist) -> None:
     logits, probabilities = export.answer(servable.predict, bars.test.images)
-    np.testing.assert_allclose(logits, bars.test.vectors / 255 @ servable.network.weights.numpy(), atol=1e-4)
+    np.testing.assert_allclose(
+        logits, bars.test.images.reshape(-1, 784) / 255 @ servable.network.weights.numpy(), atol=1e-4
+    )
     np.testing.assert_allclose(probabilities, tf.nn.softmax(logits / 2), atol=1e-6)
 
 
 def test_the_signature_of_old_clients_gives_the_same_probabilities(servable: export.Servable, bars: Mnist) -> None:
     _, probabilities = export.answer(servable.predict, bars.test.images)
-    scores = servable.predict_images(tf.constant(bars.test.vectors / 255, tf.float32))["scores"]
+    scores = servable.predict_images(tf.constant(bars.test.images.reshape(-1, 784) / 255, tf.float32))["scores"]
     np.testing.assert_allclose(scores, probabilities, atol=1e-6)
 
 
@@ -124,6 +126,8 @@ def test_a_run_stopped_while_it_publishes_leaves_nothing(
         (lambda folder: (folder / "more.txt").write_text("unlisted"), "more.txt"),
         (lambda folder: (folder / "model.json").write_text("{"), "model.json"),
         (lambda folder: (folder / "model.json").unlink(), "model.json"),
+        (lambda folder: (folder / "model.json").write_text("{}"), "no model card"),
+        (lambda folder: (folder / "model.json").write_text("[]"), "no model card"),
     ],
 )
 def test_a_spoilt_artefact_is_refused_and_the_file_named(

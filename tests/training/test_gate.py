@@ -8,13 +8,14 @@ from training.data import Examples, Images
 from training.evaluate import Floats
 from training.gate import Decision, decide, is_new
 
+DATA = {"files": {"train": "one"}, "split": {"train": 500}}
 LABELS = (np.arange(200) % 10).astype(np.int32)
 TEST = Examples(np.zeros((200, 28, 28), np.uint8), LABELS)
 TEST.images[:, 0, 0] = LABELS
 CARD = {
     "multiply_adds": 1_000,
     "abstention": {"confidence": 0.0, "energy": None},
-    "data": {"files": {"train": "one"}},
+    "data": DATA,
     "preprocessing": 1,
 }
 
@@ -32,7 +33,12 @@ def contender(title: str, right: float, **card: object) -> Contender:
     return Contender(title, CARD | card, answer)
 
 
-NEW = {"data": {"files": {"train": "another"}}}
+def having_learnt_from(*sources: tuple[str, int]) -> dict[str, Any]:
+    """Give the part of a card on what was learnt beside MNIST: each source by its digest, and its images."""
+    return {"data": DATA | {"also": [{"sha256": sha256, "learnt": learnt} for sha256, learnt in sources]}}
+
+
+NEW = having_learnt_from(("corrections", 40))
 
 
 def test_a_better_candidate_passes() -> None:
@@ -60,6 +66,34 @@ def test_an_equal_passes_only_if_it_learnt_from_something_new(card: dict[str, An
         ]
 
 
+@pytest.mark.parametrize(
+    ("candidate", "served", "new"),
+    [
+        ({"data": DATA | {"files": {"train": "another"}}}, {}, True),
+        ({"data": DATA | {"split": {"train": 400}}}, {}, True),
+        (having_learnt_from(("corrections", 1)), {}, True),
+        (having_learnt_from(("corrections", 0)), {}, False),
+        (having_learnt_from(("corrections", 1)), having_learnt_from(("corrections", 1)), False),
+        (having_learnt_from(("a", 1), ("b", 1)), having_learnt_from(("a", 1)), True),
+        (having_learnt_from(("a", 1)), having_learnt_from(("b", 1), ("a", 1)), False),
+        ({}, having_learnt_from(("corrections", 1)), False),
+    ],
+)
+def test_new_is_what_the_served_version_did_not_learn_and_not_what_the_candidate_lost(
+    candidate: dict[str, Any],
+    served: dict[str, Any],
+    new: bool,  # noqa: FBT001
+) -> None:
+    assert is_new(CARD | candidate, CARD | served) is new
+
+
+def test_a_plain_run_does_not_take_corrections_back() -> None:
+    decision = decide(contender("convnet 2", 0.9, **NEW), contender("the candidate", 0.895), TEST)
+    assert not decision.reproduced
+    assert len(decision.objections) == 1
+    assert "nothing new to learn from" in decision.objections[0]
+
+
 def test_feedback_that_contradicts_itself_does_not_pass() -> None:
     shuffled = Examples(TEST.images[:40], (TEST.labels[:40] + 3) % 10)
     decision = decide(contender("convnet 1", 0.9), contender("the candidate", 0.9, **NEW), TEST, shuffled)
@@ -69,7 +103,9 @@ def test_feedback_that_contradicts_itself_does_not_pass() -> None:
 
 def test_the_very_same_answers_are_noticed() -> None:
     assert decide(contender("convnet 1", 0.9), contender("the candidate", 0.9), TEST).reproduced
-    assert not decide(contender("convnet 1", 0.9), contender("the candidate", 0.9, **NEW), TEST).reproduced
+    assert decide(contender("convnet 1", 0.9), contender("the candidate", 0.9, **NEW), TEST).reproduced
+    made_otherwise = contender("the candidate", 0.9, preprocessing=2)
+    assert not decide(contender("convnet 1", 0.9), made_otherwise, TEST).reproduced
 
 
 def test_a_card_keeps_what_the_gate_said() -> None:

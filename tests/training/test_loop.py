@@ -87,7 +87,7 @@ def test_one_step_of_descent_is_the_gradient_times_the_rate(bars: Mnist) -> None
     network = build_affine()
     config = replace(SOFTMAX, iterations=1, batch_size=500, learning_rate=0.5)  # the batch: all there is
     run_training_loop(network, bars.train, bars.validation, config)
-    vectors = bars.train.vectors / 255
+    vectors = bars.train.images.reshape(-1, 784) / 255
     gradient = vectors.T @ (0.1 - bars.train.targets) / 500  # from zeros, each digit has 0.1
     np.testing.assert_allclose(network.weights, -0.5 * gradient, atol=1e-6)
 

@@ -1,10 +1,11 @@
 """What the commands that take these options make of them."""
 
+import pytest
 import typer
 from typer.testing import CliRunner
 
 from training.config import DEFAULTS
-from training.options import Models, defaults_of
+from training.options import Models, defaults_of, refuse_alone
 
 
 def make_command() -> typer.Typer:
@@ -31,3 +32,11 @@ def test_a_name_that_is_no_models_is_refused() -> None:
 def test_the_defaults_are_those_of_each_model() -> None:
     wanted = [f"{DEFAULTS[name].iterations} for {name}" for name in ("softmax", "convnet")]
     assert defaults_of("iterations") == ", ".join(wanted)
+
+
+def test_an_option_that_needs_another_is_refused_alone() -> None:
+    refuse_alone({"--by": None, "--sheet": None}, "--pictures")
+    with pytest.raises(
+        typer.BadParameter, match=r"^--sheet does nothing without --pictures\. Add --pictures, or leave"
+    ):
+        refuse_alone({"--by": None, "--sheet": "sheet.png"}, "--pictures")

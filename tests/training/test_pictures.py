@@ -68,12 +68,34 @@ def test_labels_come_from_folders(tmp_path: Path) -> None:
         (["file,label", "gone.png,1"], "gone.png is missing"),
         (["name,label", "a.png,1"], "no column 'file'"),
         (["file,label"], "holds no labelled pictures"),
+        (["file,label,writer", "a.png,1,ann", "b.png"], "line 3: 1 cells; expected 3, one for each column"),
+        (["file,label", "", "a.png,1,ann"], "line 3: 3 cells; expected 2.*must stand in quotes"),
     ],
 )
 def test_a_bad_table_is_explained(folder: Path, lines: list[str], word: str) -> None:
     write_table(folder, *lines)
     with pytest.raises(DataError, match=word):
         find_pictures(folder)
+
+
+def test_a_table_as_spreadsheets_save_it_is_read(folder: Path) -> None:
+    (folder / "labels.csv").write_bytes(b"\xef\xbb\xbffile,label\r\na.png,1\r\n\r\n")
+    assert find_pictures(folder) == [Picture(folder / "a.png", 1)]
+
+
+@pytest.mark.parametrize(
+    "content", ["file,label,writer\na.png,1,Zoë\n".encode("latin-1"), b"file,label\n" + b"a" * 200_000]
+)
+def test_a_table_that_cannot_be_read_is_explained(folder: Path, content: bytes) -> None:
+    (folder / "labels.csv").write_bytes(content)
+    with pytest.raises(DataError, match=r"labels\.csv cannot be read: .*\. Save it as a CSV in UTF-8\.$"):
+        find_pictures(folder)
+
+
+def test_a_folder_in_a_class_is_explained(tmp_path: Path) -> None:
+    (tmp_path / "1" / "more").mkdir(parents=True)
+    with pytest.raises(DataError, match=r"1/more is a folder\. Expected only pictures in the folder"):
+        find_pictures(tmp_path)
 
 
 def test_a_folder_without_labels_is_explained(tmp_path: Path) -> None:
@@ -94,6 +116,12 @@ def test_each_picture_gets_a_verdict_or_the_reason_why_not(folder: Path) -> None
     ((picture, reason),) = unreadable
     assert picture.path.name == "broken.png"
     assert "broken" in reason
+
+
+def test_a_file_that_may_not_be_read_is_told_with_the_others(tmp_path: Path) -> None:
+    verdicts, ((picture, reason),) = judge([Picture(tmp_path, 1)], tell_blank_from_ink, ABSTENTION)
+    assert (verdicts, picture.path) == ([], tmp_path)
+    assert "Is a directory" in reason
 
 
 def verdict(label: int | None, digit: int, reason: str | None, writer: str = "ann") -> Verdict:

@@ -1,6 +1,9 @@
 import json
 from pathlib import Path
 
+import pytest
+
+from training.errors import ArtefactError
 from training.results import HEADER, results_table
 
 CARD = {
@@ -29,3 +32,19 @@ def test_every_version_has_its_row_in_order(tmp_path: Path) -> None:
         "| convnet 9 | conv - dense | 105,882 | 2,810,688 | 9,961 | 99.47% to 99.72% | 0.10% | 24 |",
         "| convnet 10 | conv - dense | 105,882 | 2,810,688 | 9,961 | 99.47% to 99.72% | 0.10% | 24 |",
     ]
+
+
+@pytest.mark.parametrize(
+    ("content", "word"), [("{", "JSONDecodeError"), ("[]", "TypeError"), ("{}", "'test'"), (None, "FileNotFoundError")]
+)
+def test_a_broken_card_is_named(tmp_path: Path, content: str | None, word: str) -> None:
+    folder = tmp_path / "convnet" / "1"
+    folder.mkdir(parents=True)
+    if content:
+        (folder / "model.json").write_text(content)
+    with pytest.raises(ArtefactError, match=rf"convnet/1/model\.json is not the card of a version: .*{word}"):
+        results_table(tmp_path)
+
+
+def test_where_there_is_no_model_there_is_no_row(tmp_path: Path) -> None:
+    assert results_table(tmp_path / "nowhere") == [*HEADER]

@@ -14,7 +14,7 @@ from training.errors import ArtefactError, BarMissed, GateClosed
 from training.evaluate import accuracy, softmax
 from training.export import Servable, answer, digests
 from training.loop import HistoryPoint
-from training.networks import build_convnet
+from training.networks import ConvolutionShape, build_convnet
 from training.sources import Source
 
 pytestmark = pytest.mark.slow
@@ -132,6 +132,34 @@ def test_a_run_does_not_go_on_with_another_teacher(
     assert begins_at(made, tmp_path / "one") == 50
     assert begins_at(made, tmp_path / "one") == 100  # all of it was kept
     assert begins_at(other, tmp_path / "two") == 50
+
+
+def test_a_run_of_other_shapes_begins_at_the_beginning(
+    bars: Mnist, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = replace(CONVNET, iterations=1, batch_size=20, bar_corrupted=0.0)
+
+    def begins(channels: int) -> bool:
+        shapes = (ConvolutionShape(channels, stride=2),)
+        monkeypatch.setattr(run, "build_convnet", lambda seed: build_convnet(seed, shapes))
+        heard: list[int] = []
+        run.train(config, bars, lambda done, _point: heard.append(done), kept_in=tmp_path / "kept.npz")
+        return heard == [1]
+
+    assert begins(channels=4)
+    assert not begins(channels=4)
+    assert begins(channels=6)
+
+
+def test_a_broken_version_is_noticed_before_a_run_is_compared_with_it(
+    made: run.Run, bars: Mnist, tmp_path: Path
+) -> None:
+    run.check_newest("convnet", tmp_path)  # there is none
+    folder = published(replace(made, card={**made.card, "training": {"bar": 0.0}}), tmp_path, bars)
+    run.check_newest("convnet", tmp_path)
+    (folder / "saved_model.pb").write_bytes(b"altered")
+    with pytest.raises(ArtefactError, match=r"served, which is broken.*saved_model\.pb\..* move the folder away\. Or"):
+        run.check_newest("convnet", tmp_path)
 
 
 def test_a_published_run_checks_out(made: run.Run, bars: Mnist, tmp_path: Path) -> None:

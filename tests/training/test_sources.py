@@ -113,6 +113,19 @@ def test_what_is_in_the_test_set_is_refused(tmp_path: Path) -> None:
         load_source(address, DIGITS.images)
 
 
+def test_a_source_whose_images_are_all_held_back_has_nothing_to_learn_from_yet(tmp_path: Path) -> None:
+    all_of_it = load_source(write_store(tmp_path / "all", DIGITS), NO_TEST)
+    one_correction = write_store(tmp_path / "begun", all_of_it.held_back[:1])
+    with pytest.raises(DataError, match=r"begun has nothing to learn from yet: all that it has is held back"):
+        load_source(one_correction, NO_TEST)
+    assert len(load_source(write_store(tmp_path / "begun", all_of_it.learn[:1]), NO_TEST).learn) == 1
+
+
+def test_an_empty_store_has_nothing_to_learn_from(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"has nothing to learn from\. Add images to it, or leave it out\.$"):
+        load_source(write_store(tmp_path, DIGITS[:0]), NO_TEST)
+
+
 def noisy(images: Images) -> Images:
     noise = np.random.default_rng(0).normal(0, 8, images.shape)
     return np.clip(images + noise, 0, 255).astype(np.uint8)

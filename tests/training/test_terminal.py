@@ -32,6 +32,17 @@ def test_ctrl_c_is_one_line_and_exit_code_130(capsys: pytest.CaptureFixture[str]
     assert capsys.readouterr().err == "Stopped. Nothing was left half published.\n"
 
 
+def test_what_the_disk_refuses_is_one_line_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(typer.Exit) as caught, told_plainly():
+        tmp_path.read_text()
+    assert caught.value.exit_code == 1
+    assert capsys.readouterr().err == (
+        f"Error: {tmp_path}: Is a directory. Mend that, and give the same command again.\n"
+    )
+    with pytest.raises(BrokenPipeError), told_plainly():
+        raise BrokenPipeError
+
+
 def test_a_bug_is_loud() -> None:
     with pytest.raises(ZeroDivisionError), told_plainly():
         _ = 1 / 0
@@ -86,8 +97,9 @@ def test_a_summary_is_one_line() -> None:
     )
 
 
-def test_a_figure_is_written_where_it_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = tmp_path / "new" / "figure.png"
+@pytest.mark.parametrize("name", ["figure.png", "figure", "figure.foo", "figure.pdf"])
+def test_a_figure_is_written_where_it_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
+    path = tmp_path / "new" / name
     write_figure(Figure(), path)
     assert path.read_bytes().startswith(b"\x89PNG")
     assert capsys.readouterr().out == f"Wrote {path}\n"

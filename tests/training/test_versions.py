@@ -18,7 +18,7 @@ from training.versions import (
 @pytest.fixture
 def models(tmp_path: Path) -> Path:
     """Give a folder of models with three versions of one, and what else may lie beside them."""
-    for name in ("2", "9", "10", ".11-half", "notes"):
+    for name in ("2", "9", "10", ".11-half", "notes", "0", "007", "٣", ".withdrawn-08"):
         (tmp_path / "tiny" / name).mkdir(parents=True)
         (tmp_path / "tiny" / name / "name").write_text(name)
     return tmp_path
@@ -39,18 +39,30 @@ def test_the_highest_is_found_unless_one_is_asked_for(models: Path) -> None:
 def test_what_is_not_there_is_said_with_what_is(models: Path) -> None:
     with pytest.raises(ArtefactError, match=r"^Model 'tiny' has no version 3\. Available versions: 2, 9, 10\.$"):
         find_version(models, "tiny", 3)
-    with pytest.raises(ArtefactError, match=r"Model 'other' has no version in .* python -m training train other"):
+    with pytest.raises(ArtefactError, match=r"^Model 'tiny' has no version 0\."):
+        find_version(models, "tiny", 0)
+    with pytest.raises(ArtefactError, match=r"^Model 'other' has no version in .*\. Models: softmax, convnet\.$"):
         find_named(models, "other")
+    with pytest.raises(ArtefactError, match=r"Make one: python -m training train softmax --models "):
+        find_named(models, "softmax")
     with pytest.raises(ArtefactError, match="'tiny/two' is no version"):
         find_named(models, "tiny/two")
 
 
 def test_a_teacher_that_is_not_there_is_said_with_what_to_do(models: Path) -> None:
     assert find_teacher(models, "tiny/9") == models / "tiny" / "9"
-    with pytest.raises(
-        ArtefactError, match=r"^The teacher tiny/3 is not in .* versions: 2, 9, 10\..*--without-teacher$"
-    ):
-        find_teacher(models, "tiny/3")
+    for missing in ("tiny/3", "other/1"):
+        with pytest.raises(
+            ArtefactError,
+            match=rf"^The teacher {missing} is not in .*\. Put that version there, or learn .*: --without-teacher$",
+        ):
+            find_teacher(models, missing)
+
+
+def test_a_teacher_that_was_withdrawn_is_said_with_how_to_have_it_back(models: Path) -> None:
+    rollback(models, "tiny")
+    with pytest.raises(ArtefactError, match=r"It was withdrawn: rename .*/tiny/\.withdrawn-10 to 10, or learn without"):
+        find_teacher(models, "tiny/10")
 
 
 def test_a_rollback_withdraws_the_highest_whose_number_is_not_used_again(models: Path) -> None:

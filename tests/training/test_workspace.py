@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from training.errors import AlreadyRunning
-from training.workspace import checkpoint_path, only_run
+from training.errors import AlreadyRunning, FolderError
+from training.workspace import checkpoint_path, make_folder, only_run
 
 HOLD = """
 import sys, time
@@ -40,6 +40,29 @@ def test_an_error_within_is_not_taken_for_another_run(tmp_path: Path) -> None:
         _ = 1 / 0
     with only_run(tmp_path):
         pass
+
+
+def test_a_folder_is_made_with_those_above_it(tmp_path: Path) -> None:
+    for _ in range(2):
+        make_folder(tmp_path / "plots" / "today")
+    assert (tmp_path / "plots" / "today").is_dir()
+
+
+def test_what_can_be_no_folder_is_said(tmp_path: Path) -> None:
+    (tmp_path / "notes").write_text("a file")
+    with pytest.raises(FolderError, match=r"notes cannot be made a folder: File exists\. Name one that can be written"):
+        make_folder(tmp_path / "notes")
+    with (
+        pytest.raises(FolderError, match=r"notes/\.training cannot be made a folder: Not a directory"),
+        only_run(tmp_path / "notes"),
+    ):
+        pytest.fail("It was taken for a folder.")
+
+
+def test_a_folder_that_is_not_to_be_written_into_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("training.workspace.os.access", lambda folder, mode: False)  # root may write anywhere
+    with pytest.raises(FolderError, match="cannot be written into"):
+        make_folder(tmp_path)
 
 
 def test_what_is_kept_is_hidden_from_those_who_look_for_models(tmp_path: Path) -> None:
