@@ -50,7 +50,7 @@ class Score(_Strict):
 
 
 class TestReport(Score):
-    """The report on the test part, which a run uses once."""
+    """The report on the test part, from which a run learns and chooses nothing."""
 
     interval_95: tuple[Share, Share]
     recall: Annotated[list[Share], Field(min_length=10, max_length=10)]
