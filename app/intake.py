@@ -11,7 +11,7 @@ from contextlib import suppress
 from os import dup
 from typing import Any
 
-from httptools import HttpParserError, HttpParserUpgrade
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from starlette.responses import Response
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
@@ -87,15 +87,18 @@ class Intake(HttpToolsProtocol):
     def _decline(self, rest: bytes) -> None:
         """Go on in HTTP/1.1 with a request that offers another protocol, as a server may (RFC 9110, section 7.8).
 
-        The parser takes all that is behind its head, `rest`, for the other protocol's. So it gets the head again,
-        without the offer.
+        The parser takes all that is behind its head, `rest`, for the other protocol's. So another one gets the head
+        again, without the offer.
         """
         method = self.parser.get_method()
         if method == b"CONNECT":
             self._turn_down(MalformedRequest("CONNECT asks for a proxy, and this is none. The connection is closed."))
             return
         headers = b"".join(b"%s: %s\r\n" % header for header in self.headers if header[0] != b"upgrade")
-        self._parse(b"%s %s HTTP/1.1\r\n%s\r\n%s" % (method, self.url, headers, rest))
+        version = self.parser.get_http_version().encode()
+        self.parser = HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn has it
+        self._parse(b"%s %s HTTP/%s\r\n%s\r\n%s" % (method, self.url, version, headers, rest))
 
     def on_message_begin(self) -> None:
         """Begin to parse a request."""

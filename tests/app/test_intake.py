@@ -64,6 +64,17 @@ async def test_an_offer_of_another_protocol_is_declined(
         writer.close()
 
 
+@pytest.mark.parametrize(("old", "new"), [(b"HTTP/1.1", b"HTTP/1.0"), (b"Upgrade\r", b"close, Upgrade\r")])
+async def test_who_wants_the_connection_closed_has_it_closed_all_the_same(
+    connect: Connect, old: bytes, new: bytes
+) -> None:
+    reader, writer = await connect()
+    writer.write(POST.replace(b"Host: x", b"Host: x\r\nConnection: Upgrade\r\nUpgrade: h2c").replace(old, new))
+    assert await answer(reader) == (200, b"body")
+    assert await ended(reader)
+    writer.close()
+
+
 async def test_what_follows_an_offer_is_answered_after_it(connect: Connect, express: Express) -> None:
     reader, writer = await connect()
     offer = POST.replace(b"Host: x", b"Host: x\r\nConnection: Upgrade\r\nUpgrade: h2c").replace(b"body", b"slow")
