@@ -13,7 +13,7 @@ from starlette.routing import BaseRoute
 from starlette.types import Scope
 
 from app.admission import Room
-from app.errors import Overloaded, ServiceError
+from app.errors import Overloaded
 from app.journal import Journal, request_id_of
 from app.reader import Reader
 from app.refusal import Answer, Refusal
@@ -85,7 +85,7 @@ class Door:
             state["leave"] = self.room.leave
         return None
 
-    def give_up(self, scope: Scope, error: ServiceError) -> Answer:
+    def give_up(self, scope: Scope, error: Exception) -> Answer:
         """Let one out that was let in and has not come in whole; count and log it, and give its answer."""
         scope["state"]["leave"]()
         return self._send_away(scope, Refusal(error, scope["path"]))

@@ -45,12 +45,12 @@ class TooLarge(ServiceError):
 
 
 class HeadTooLarge(ServiceError):
-    """The request's head is longer than any that makes sense."""
+    """The request's head is longer than any that makes sense, or what is round its body is."""
 
-    def __init__(self, longest: int) -> None:
+    def __init__(self, most_bytes: int, most_headers: int) -> None:
         super().__init__(
-            f"The request's line and headers have more than {longest:,} bytes, the most that are taken. The connection "
-            "is closed."
+            f"The request's line, headers and trailers have more than {most_bytes:,} bytes or {most_headers} headers, "
+            "the most that are taken. The connection is closed. Send fewer or shorter headers."
         )
 
 

@@ -1,50 +1,114 @@
-"""HTTP/1.1 as it comes in, within bounds: uvicorn's protocol, and what that leaves out. Knows no door and no model.
+"""HTTP/1.1 as it comes in, within bounds: uvicorn's protocol, and what that leaves out. Knows no model.
 
-Whoever sends no request, half of one or a head without end is sent away in time; an offer to go on in another protocol
-is declined; and what is no request at all is answered with a problem, as everything else.
+A connection holds a bounded number of bytes: it parses one request at a time, and reads no more until that is
+answered. A request has to come in within a time, and its answer has to be taken within the same time. An offer of
+another protocol is declined. What cannot be parsed is answered with a problem, after all requests before it.
 """
 
 import asyncio
-import selectors
+import select
 import socket
+import sys
 from contextlib import suppress
-from os import dup
 from typing import Any
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from starlette.responses import Response
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from app import problems
-from app.errors import HeadTooLarge, MalformedRequest, TooSlow
+from app.byte_budget import ByteBudget
+from app.errors import HeadTooLarge, MalformedRequest, Overloaded, TooSlow
 from app.journal import request_id_of
 from app.middleware import marks
 from app.refusal import Answer
 
 LONGEST_HEAD = 64 * 1024
-"""In bytes; the first piece of a head may be longer, as much as the loop reads at once."""
+"""In bytes, give or take a piece."""
+MOST_HEADERS = 256
+_FRAMING_SHARE = 8
+"""A chunked body may have this many bytes of chunk sizes for each byte of content: chunks of one byte have five."""
+_LINGER_SECONDS = 2.0
+_MOST_PASSED_OVER = 1024 * 1024
+"""How long, and for how many bytes, a client may go on sending after the last answer."""
+_PIECE = 4096
+"""In bytes. The parser cannot be stopped within a piece: this bounds the requests that it finds at once."""
+
+
+class _Flow(FlowControl):
+    """Flow control that also stops reading while what was read before has not been parsed."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        super().__init__(transport)
+        self._is_held = self._is_full = False
+
+    def pause_reading(self) -> None:
+        """Read no more until the application has taken what there is."""
+        self._is_full = True
+        super().pause_reading()
+
+    def resume_reading(self) -> None:
+        """Read on, unless reading is held."""
+        self._is_full = False
+        if not self._is_held:
+            super().resume_reading()
+
+    def hold(self) -> None:
+        """Read no more until `release`, whatever the application asks for."""
+        self._is_held = True
+        super().pause_reading()
+
+    def release(self) -> None:
+        """Read on, unless the application has enough."""
+        if self._is_held:
+            self._is_held = False
+            if not self._is_full:
+                super().resume_reading()
 
 
 class Intake(HttpToolsProtocol):
-    """One connection. The lifespan may leave in its state how long a request takes to come in, as `upload_seconds`."""
+    """One connection.
+
+    The lifespan may leave in its state how long a request may take to come in, and its answer to be taken, as
+    `upload_seconds`; and the bytes that all connections together may hold, as `byte_budget`.
+    """
+
+    flow: _Flow
 
     def __init__(self, *arguments: Any, **named: Any) -> None:  # noqa: ANN401 - they are uvicorn's
         super().__init__(*arguments, **named)
         self._upload_seconds: float | None = self.app_state.get("upload_seconds")
+        self._budget: ByteBudget | None = self.app_state.get("byte_budget")
         self._upload_timer: asyncio.TimerHandle | None = None
+        self._write_timer: asyncio.TimerHandle | None = None
+        self._unread = bytearray()  # what has come in and is not parsed
         self._amid = False  # whether the parser is amid a request...
         self._in_head = False  # ...and in its head
-        self._head_bytes = 0  # of it, after its first piece
+        self._begun = 0  # how many requests the parser has met
+        self._body_bytes = 0  # of the request that it is amid...
+        self._other_bytes = 0  # ...and all else of it, after its first piece
+        self._running: RequestResponseCycle | None = None  # the request that a task serves or has served last
+        self._is_ending = False  # whether nothing more is parsed...
+        self._last_answer: Answer | None = None  # ...what is sent before the connection is closed...
+        self._has_ended = False  # ...whether that has been...
+        self._passed_over = 0  # ...and the bytes that have come since
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Begin a connection."""
         super().connection_made(transport)
+        self.flow = _Flow(transport)
         self._await_request()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End a connection."""
         self._request_came()
+        self._cancel_write_timer()
         self._unset_keepalive_if_required()  # which uvicorn leaves out after a reset
+        if self._budget is not None:
+            self._budget.release(self)
+        if self._running is not None:  # which uvicorn leaves out where another request waits behind it
+            self._running.disconnected = True
         super().connection_lost(exc)
 
     def timeout_keep_alive_handler(self) -> None:
@@ -54,37 +118,118 @@ class Intake(HttpToolsProtocol):
         of a second, and whoever had asked again in that time would find the connection broken. So the client is told
         now; it looks before it asks again.
         """
-        number = self.transport.get_extra_info("socket").fileno()
-        with selectors.DefaultSelector() as selector:
-            selector.register(number, selectors.EVENT_READ)
-            if selector.select(0):
-                return
-        with suppress(OSError), socket.socket(fileno=dup(number)) as connection:
-            connection.shutdown(socket.SHUT_WR)
-        super().timeout_keep_alive_handler()
+        descriptor = self.transport.get_extra_info("socket").fileno()
+        if _is_readable(descriptor):
+            return
+        with suppress(OSError):
+            connection = socket.socket(fileno=descriptor)  # a copy would need a descriptor, and there may be none left
+            try:
+                connection.shutdown(socket.SHUT_WR)
+            finally:
+                connection.detach()
+        self._close()
+
+    def pause_writing(self) -> None:
+        """Give the client a time to take what has been written."""
+        super().pause_writing()
+        self._await_reader()
+
+    def resume_writing(self) -> None:
+        """Go on with what has come in meanwhile."""
+        super().resume_writing()
+        self._cancel_write_timer()
+        self._parse()
 
     def data_received(self, data: bytes) -> None:
-        """Parse what has come in."""
+        """Parse what has come in, or keep it until what came before it has been answered."""
+        if self._is_ending:
+            self._passed_over += len(data)
+            if self._passed_over > _MOST_PASSED_OVER:
+                self._close()
+            return
         self._unset_keepalive_if_required()
-        was_in_head = self._in_head
-        self._parse(data)
-        if was_in_head and self._in_head:
-            self._head_bytes += len(data)
-            if self._head_bytes > LONGEST_HEAD:
-                self._turn_down(HeadTooLarge(LONGEST_HEAD))
-        if self._amid and self._upload_timer is None:
+        if not self._unread and len(data) <= _PIECE and self._may_parse():
+            self._feed(data)
+        else:
+            self._unread += data
+        self._parse(received=len(data))
+
+    def on_response_complete(self) -> None:
+        """Go on with the next request."""
+        super().on_response_complete()
+        if self.transport.is_closing():
+            self._await_close()
+        elif self._is_ending:
+            self._end()
+        elif self._unread:
+            self._unset_keepalive_if_required()
+        self._parse()
+
+    def give_way(self) -> None:
+        """Drop the request that is coming in, as the worker holds too many bytes."""
+        most = 0 if self._budget is None else self._budget.most_bytes
+        self._turn_down(
+            Overloaded(
+                f"The service is busy: it holds {most:,} bytes of requests that have not come in whole, the most that "
+                "it may, and this one has stopped for longest. The connection is closed. Try again in a second."
+            )
+        )
+
+    def _parse(self, *, received: int = 0) -> None:
+        """Parse what is there, until a request has come in whole; `received` bytes of it have just come in."""
+        while self._unread and self._may_parse():
+            piece = bytes(self._unread[:_PIECE])
+            del self._unread[:_PIECE]
+            self._feed(piece)
+        if self._unread or (self._is_ending and not self._has_ended):
+            self.flow.hold()
+        else:
+            self.flow.release()
+        if self._budget is not None:
+            self._count(self._budget, received)
+        if self._amid and self._upload_timer is None and not self._is_ending:
             self._await_request()
 
-    def _parse(self, data: bytes) -> None:
+    def _may_parse(self) -> bool:
+        return (
+            (self._amid or self._is_idle())
+            and not self._is_ending
+            and not self.flow.write_paused
+            and not self.transport.is_closing()
+        )
+
+    def _count(self, budget: ByteBudget, received: int) -> None:
+        is_answered = self._is_idle()
+        if self._unread or self._in_head or (self._amid and not is_answered):
+            budget.receive(self, received)
+        elif is_answered:
+            budget.release(self)
+        else:
+            budget.keep(self)
+
+    def _feed(self, piece: bytes) -> None:
+        """Parse one piece."""
+        begun, body_bytes = self._begun, self._body_bytes
+        rest = piece
+        while rest:
+            rest = self._feed_parser(rest)
+        if self._amid and self._begun == begun:  # all of the piece is of one request
+            self._other_bytes += len(piece) - (self._body_bytes - body_bytes)
+            if self._other_bytes > LONGEST_HEAD + _FRAMING_SHARE * self._body_bytes:
+                self._turn_down(HeadTooLarge(LONGEST_HEAD, MOST_HEADERS))
+
+    def _feed_parser(self, data: bytes) -> bytes:
+        """Have the parser take `data`, and return what it has to be given next."""
         try:
             self.parser.feed_data(data)
         except HttpParserUpgrade as offer:
-            self._decline(data[offer.args[0] :])
+            return self._decline(data[offer.args[0] :])
         except HttpParserError as error:
             message = f"What was sent is no HTTP/1.1 request that can be read: {error}. The connection is closed."
             self._turn_down(MalformedRequest(message))
+        return b""
 
-    def _decline(self, rest: bytes) -> None:
+    def _decline(self, rest: bytes) -> bytes:
         """Go on in HTTP/1.1 with a request that offers another protocol, as a server may (RFC 9110, section 7.8).
 
         The parser takes all that is behind its head, `rest`, for the other protocol's. So another one gets the head
@@ -93,28 +238,43 @@ class Intake(HttpToolsProtocol):
         method = self.parser.get_method()
         if method == b"CONNECT":
             self._turn_down(MalformedRequest("CONNECT asks for a proxy, and this is none. The connection is closed."))
-            return
+            return b""
         headers = b"".join(b"%s: %s\r\n" % header for header in self.headers if header[0] != b"upgrade")
         version = self.parser.get_http_version().encode()
         self.parser = HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn has it
-        self._parse(b"%s %s HTTP/%s\r\n%s\r\n%s" % (method, self.url, version, headers, rest))
+        return b"%s %s HTTP/%s\r\n%s\r\n%s" % (method, self.url, version, headers, rest)
 
     def on_message_begin(self) -> None:
         """Begin to parse a request."""
         self._amid = self._in_head = True
-        self._head_bytes = 0
+        self._begun += 1
+        self._body_bytes = self._other_bytes = 0
         self._make_scope()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep a header; what comes behind a chunked body is passed over, as nothing here asks for it."""
+        if self._in_head and len(self.headers) <= MOST_HEADERS:
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """Begin one request, whose body is still to come."""
+        if len(self.headers) > MOST_HEADERS:
+            self._turn_down(HeadTooLarge(LONGEST_HEAD, MOST_HEADERS))
+        if self._is_ending or self.parser.should_upgrade():
+            return
         self._in_head = False
-        if not self.parser.should_upgrade():
-            self._begin_request()
+        self._begin_request()
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of a body."""
+        self._body_bytes += len(body)
+        if not self._is_ending:
+            super().on_body(body)
 
     def on_message_complete(self) -> None:
         """Note that a request has come in whole."""
-        if self.parser.should_upgrade():
+        if self._is_ending or self.parser.should_upgrade():
             return
         self._amid = False
         self._request_came()
@@ -133,6 +293,10 @@ class Intake(HttpToolsProtocol):
 
     def _complete_request(self) -> None:
         super().on_message_complete()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:  # noqa: ANN401 - as uvicorn has it
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
 
     def _await_request(self) -> None:
         if self._upload_seconds is not None:
@@ -153,16 +317,74 @@ class Intake(HttpToolsProtocol):
         else:
             self.transport.close()
 
+    def _await_close(self) -> None:
+        """Give the client of a connection that is being closed a time to take what has been written."""
+        if self.transport.get_write_buffer_size():
+            self._await_reader()
+
+    def _await_reader(self) -> None:
+        if self._upload_seconds is not None and self._write_timer is None:
+            self._write_timer = self.loop.call_later(self._upload_seconds, self.transport.abort)
+
+    def _cancel_write_timer(self) -> None:
+        if self._write_timer is not None:
+            self._write_timer.cancel()
+            self._write_timer = None
+
     def _turn_down(self, error: Exception) -> None:
-        """Answer what is no request, unless others are still to be answered before it, and close the connection."""
+        """Parse nothing more; answer what is coming in with a problem, after all that came before, and close."""
+        if self._is_ending:
+            return
+        self._is_ending = True
+        self._unread.clear()
+        self._request_came()
+        self._last_answer = self._drop_request(error) if self._amid and not self._in_head else self._problem(error)
+        # Not at once: what was refused in the same turn of the loop is answered in the next one.
+        self.loop.call_soon(self._end)
+
+    def _drop_request(self, error: Exception) -> Answer | None:
+        """Take a request that is coming in away from whoever serves it, and give the answer that is still due."""
+        cycle = self.cycle
+        if cycle.response_complete:
+            return None
+        if self.pipeline and self.pipeline[0][0] is cycle:  # nobody serves it yet
+            self.pipeline.popleft()
+        else:
+            cycle.disconnected = True
+            cycle.message_event.set()
+        return None if cycle.response_started else self._problem(error)
+
+    def _problem(self, error: Exception) -> Answer:
         request_id = request_id_of({"headers": []})
         kind = problems.kind_of(error)
         self.logger.warning("%s: %s (request id %s)", kind.name, error, request_id)
-        if self._is_idle():
-            response = problems.answer(problems.problem(kind, str(error), instance="", request_id=request_id))
-            response.raw_headers += marks(request_id, 0)
-            self._write(response, keep_alive=False)
+        response = problems.answer(problems.problem(kind, str(error), instance="", request_id=request_id))
+        headers = [*response.raw_headers, *marks(request_id, 0)]
+        return Answer(response.status_code, headers, bytes(response.body))
+
+    def _end(self) -> None:
+        """Send the last answer and close the connection, if all requests before have been answered.
+
+        Were it closed while the client still sends, the client would get a reset in the place of the answer. So what
+        comes is passed over for a while (RFC 9112, section 9.6).
+        """
+        if self._has_ended or self._is_answering() or self.transport.is_closing():
+            return
+        self._has_ended = True
+        if self._last_answer is not None:
+            self._write(self._last_answer, keep_alive=False)
+        self.transport.write_eof()
+        self._unset_keepalive_if_required()
+        self._upload_timer = self.loop.call_later(_LINGER_SECONDS, self._close)
+        self.flow.release()
+
+    def _close(self) -> None:
         self.transport.close()
+        self._await_close()
+
+    def _is_answering(self) -> bool:
+        running = self._running
+        return bool(self.pipeline) or not (running is None or running.response_complete or running.disconnected)
 
     def _write(self, response: Response | Answer, *, keep_alive: bool) -> None:
         headers = (*self.server_state.default_headers, *response.raw_headers)
@@ -170,9 +392,16 @@ class Intake(HttpToolsProtocol):
         if not keep_alive:
             lines += b"connection: close\r\n"
         self.transport.write(b"%s%s\r\n%s" % (STATUS_LINE[response.status_code], lines, response.body))
-        if not keep_alive:
-            self.transport.close()
 
     def _is_idle(self) -> bool:
         """Tell whether nothing is being answered."""
         return self.cycle is None or self.cycle.response_complete
+
+
+def _is_readable(descriptor: int) -> bool:
+    """Tell whether there is something to be read; needs no descriptor of its own, as `selectors` does."""
+    if sys.platform == "win32":
+        return bool(select.select([descriptor], [], [], 0)[0])
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(0))

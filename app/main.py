@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import os
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -18,6 +17,7 @@ from starlette.types import Scope
 from app import __version__, problems
 from app.admission import Admission, Room
 from app.assets import Assets
+from app.byte_budget import ByteBudget
 from app.door import Door
 from app.explain import Explainer
 from app.express import Express
@@ -75,12 +75,11 @@ def create_app(settings: Settings, *, output: Lines | None = None) -> FastAPI:
             stack.push_async_callback(repository.close)
             telemetry.show(Inventory(repository, engine=settings.engine))
             observer = telemetry if tracing is None else tracing.beside(telemetry)
-            reader = await stack.enter_async_context(
-                Reader(
-                    max_pixels=settings.max_pixels,
-                    longest_wait_seconds=settings.longest_wait_seconds,
-                    observer=observer,
-                )
+            reader = Reader(
+                max_pixels=settings.max_pixels,
+                longest_wait_seconds=settings.longest_wait_seconds,
+                observer=observer,
+                deadline_seconds=settings.deadline_seconds,
             )
             app.state.feedback = app.state.receipts = None
             if settings.feedback_dir:
@@ -107,10 +106,10 @@ def create_app(settings: Settings, *, output: Lines | None = None) -> FastAPI:
             app.state.explainer = Explainer(repository, reader, deadline_seconds=settings.deadline_seconds)
             # The port opens at once, and says that it is not ready, rather than keep a health check waiting.
             async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(watch(repository)), group.create_task(journal.run())]
+                tasks = [group.create_task(each) for each in (watch(repository), journal.run(), reader.warm_up())]
                 if shadow is not None:
                     tasks.append(group.create_task(shadow.run(repository.find)))
-                yield _for_connections(app, stack) | _past_the_layers(app, room, reader, journal, tracing)
+                yield _for_connections(settings) | _past_the_layers(app, room, reader, journal, tracing)
                 for task in tasks:
                     task.cancel()
 
@@ -179,15 +178,10 @@ def _tracing(settings: Settings) -> "Tracing | None":
     return Tracing()
 
 
-def _for_connections(app: FastAPI, stack: AsyncExitStack) -> dict[str, Any]:
-    """Give what `intake.py` and `protocol.py` look for in the lifespan's state."""
-    state: dict[str, Any] = {"upload_seconds": app.state.settings.upload_seconds}
-    if folder := os.environ.get("DIGITSERVE_SHARING_DIR"):  # there are other workers
-        from app.sharing import Sharing  # noqa: PLC0415 - Windows has no such means
-
-        state["sharing"] = stack.enter_context(Sharing(Path(folder)))
-        state["is_ready"] = lambda: not app.state.repository.missing()
-    return state
+def _for_connections(settings: Settings) -> dict[str, Any]:
+    """Give what `intake.py` looks for in the lifespan's state."""
+    most_bytes = max(settings.max_buffered_bytes, 2 * settings.max_body_bytes)  # room for one and its head at least
+    return {"upload_seconds": settings.upload_seconds, "byte_budget": ByteBudget(most_bytes)}
 
 
 def _past_the_layers(

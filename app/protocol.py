@@ -36,58 +36,27 @@ class Protocol(Intake):
 
     The lifespan leaves the door in its state, as `door`, what answers small predictions without a task, as `express`,
     and the heads that are known, as `heads`; there may be none. A request that is out of the ordinary goes past them:
-    the application will refuse it, if need be. Where there are other workers, `sharing` is there too, and has some
-    connections passed on to them, and all until `is_ready`, which comes with it, says that this one can answer.
+    the application will refuse it, if need be.
     """
 
-    def __init__(self, *arguments: Any, adopted: bool = False, **named: Any) -> None:  # noqa: ANN401 - they are uvicorn's
+    def __init__(self, *arguments: Any, **named: Any) -> None:  # noqa: ANN401 - they are uvicorn's
         super().__init__(*arguments, **named)
         self._door: Any = self.app_state.get("door")
         self._express = self.app_state.get("express")
         self._heads = self.app_state.get("heads")
         self._beginning = b""  # what the parser is given, if a request begins with it
-        self._under_way: RequestResponseCycle | None = None  # what a task serves or has served last
         self._passage: _Passage | None = None  # a small prediction that is coming in or awaits its answer
-        self._sharing = self.app_state.get("sharing")
-        self._adopted = adopted
-        self._passed_on = False
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
-        """Begin a connection, or pass it on."""
-        # What comes from another worker stays, unless it comes to one that stops.
-        if self._sharing is not None and not (self._adopted and self._sharing.joined):
-            if not self._sharing.joined and self.app_state["is_ready"]():
-                self._sharing.join(
-                    partial(Protocol, self.config, self.server_state, self.app_state, _loop=self.loop, adopted=True),
-                    holding=len(self.connections),
-                )
-            self._passed_on = self._sharing.pass_on(transport.get_extra_info("socket").fileno())
-        if self._passed_on:
-            transport.abort()  # this copy of it
-        else:
-            super().connection_made(transport)
+        self._refusal_due = False  # whether a refusal is to be written in the next turn of the loop
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End a connection."""
-        if self._passed_on:
-            return
-        if self._sharing is not None:
-            self._sharing.release()
         if self._passage is not None:
             self._lose(self._passage)
-        if self._under_way is not None:  # which uvicorn leaves out where another request waits behind it
-            self._under_way.disconnected = True
         super().connection_lost(exc)
-
-    def shutdown(self) -> None:
-        """Take no new connections from other workers, and end this one when what is under way has been answered."""
-        if self._sharing is not None:
-            self._sharing.withdraw()
-        super().shutdown()
 
     def data_received(self, data: bytes) -> None:
         """Take what has come in: a whole request whose head is known, or else something to be parsed."""
-        if self._heads is not None and not self._amid and self._is_idle():
+        if self._heads is not None and not self._amid and not self._unread and self._may_parse():
             known = self._heads.find(data)
             if known is not None and self._take(*known):
                 self._unset_keepalive_if_required()
@@ -138,6 +107,7 @@ class Protocol(Intake):
     def _turn_away(self, refusal: Answer) -> None:
         self.cycle = passage = _Passage()
         passage.response_complete = True  # which has uvicorn pass over the body
+        self._refusal_due = True
         # Not at once. The loop reads as long as there is something to read; a sender who hears no and asks again would
         # keep it from what has been let in, for seconds.
         self.loop.call_soon(self._refuse, passage, refusal)
@@ -155,10 +125,6 @@ class Protocol(Intake):
             self._go_the_usual_way(passage)
             super()._complete_request()
 
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:  # noqa: ANN401 - as uvicorn has it
-        self._under_way = cycle
-        super()._start_asgi_task(cycle, app)
-
     def _go_the_usual_way(self, passage: _Passage) -> None:
         """Have a task serve a request after all."""
         self._passage = None
@@ -171,10 +137,23 @@ class Protocol(Intake):
         passage = self._passage
         if passage is None or passage.forget is not None or self._upload_seconds is None:
             super()._give_up()
-            return
+        else:
+            self._turn_down(TooSlow(self._upload_seconds))
+
+    def _drop_request(self, error: Exception) -> Answer | None:
+        passage = self._passage
+        if passage is None or passage is not self.cycle:
+            return super()._drop_request(error)
         self._passage = None
         passage.response_complete = True
-        self._write(self._door.give_up(self.scope, TooSlow(self._upload_seconds)), keep_alive=False)
+        answer: Answer = self._door.give_up(self.scope, error)
+        return answer
+
+    def _may_parse(self) -> bool:
+        return not self._refusal_due and super()._may_parse()
+
+    def _is_answering(self) -> bool:
+        return self._passage is not None or super()._is_answering()
 
     def _lose(self, passage: _Passage) -> None:
         """Drop a request whose sender has left."""
@@ -192,10 +171,13 @@ class Protocol(Intake):
         self._passage = passage.forget = None  # no cycle is left for the garbage collector
         passage.response_complete = True
         self._write(response, keep_alive=passage.keep_alive)
+        if not passage.keep_alive:
+            self.transport.close()
         self.on_response_complete()
 
     def _refuse(self, passage: _Passage, response: Answer) -> None:
         """Answer a request that was not let in."""
+        self._refusal_due = False
         self._write(response, keep_alive=True)
         if self.cycle is passage:  # and no other request, sent on its heels, which will say so itself
             self.on_response_complete()

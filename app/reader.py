@@ -1,13 +1,12 @@
 """Has pictures read without holding up the event loop. Knows nothing of how a picture is read."""
 
-import asyncio
 import time
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol, Self
+from typing import Protocol
 
 from app.errors import MalformedRequest, Overloaded
-from imaging import Reading, is_brief, read_picture, read_pictures
+from app.reading_pool import ReadingPool
+from imaging import PictureError, Reading, is_brief, read_pictures
 
 _FIRST_GUESS_SECONDS = 0.01
 """What a large picture takes to read, until some have been: about a megapixel."""
@@ -24,14 +23,19 @@ class Observer(Protocol):
 
 
 class Reader:
-    """Reads small pictures at once, and large ones in a thread of its own, one after the other."""
+    """Reads small pictures at once, and large ones in a process, one after the other.
 
-    def __init__(self, *, max_pixels: int, longest_wait_seconds: float, observer: Observer) -> None:
+    Cancelling the caller kills the process that reads its picture.
+    """
+
+    def __init__(
+        self, *, max_pixels: int, longest_wait_seconds: float, observer: Observer, deadline_seconds: float = 10
+    ) -> None:
         self._max_pixels = max_pixels
         self._longest_wait_seconds = longest_wait_seconds
         self._observer = observer
-        # One thread: a worker has one core, and one large picture in memory at a time is enough.
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="reader")
+        # A process gives up by itself later than whoever waits for it: the worker may have been killed meanwhile.
+        self._pool = ReadingPool(max_pixels=max_pixels, most_seconds=deadline_seconds + 1)
         self._waiting = 0
         self._mean_seconds = _FIRST_GUESS_SECONDS
 
@@ -43,7 +47,8 @@ class Reader:
 
         """
         before = max(self._waiting, expected)
-        wait_seconds = before * self._mean_seconds
+        # A picture that has taken long may take as long again.
+        wait_seconds = max(before * self._mean_seconds, self._pool.seconds_under_way())
         if before < _NEVER_TOO_MANY or wait_seconds <= self._longest_wait_seconds:
             return None
         return Overloaded(
@@ -56,7 +61,7 @@ class Reader:
 
         Raises:
             MalformedRequest: if there are no bytes.
-            Overloaded: if it is large, and would have to wait too long for the thread.
+            Overloaded: if it is large, and would have to wait too long, or no process can be started for it.
             PictureError: if they cannot be read as a picture.
 
         """
@@ -84,6 +89,10 @@ class Reader:
             self._observer.read(mean_seconds)
         return outcomes
 
+    async def warm_up(self) -> None:
+        """Prepare for the first large picture."""
+        await self._pool.warm_up()
+
     async def _try_to_read_large(self, data: bytes) -> Reading | Exception:
         try:
             return await self._read_large(data)
@@ -94,33 +103,15 @@ class Reader:
         if refusal := self.refusal():
             raise refusal
         self._waiting += 1
-        job = self._thread.submit(self._read, data)
-        # Whoever gives up waiting may leave its picture being read: it counts as long as it keeps the thread.
-        loop = asyncio.get_running_loop()
-        job.add_done_callback(lambda _: loop.call_soon_threadsafe(self._done))
-        reading, seconds = await asyncio.wrap_future(job)
-        self._observer.read(seconds)  # here and not in the thread: it is for the event loop, and for this request
-        return reading
-
-    def _done(self) -> None:
-        self._waiting -= 1
-
-    def _read(self, data: bytes) -> tuple[Reading, float]:
-        started = time.perf_counter()
         try:
-            return read_picture(data, max_pixels=self._max_pixels), time.perf_counter() - started
+            outcome, seconds = await self._pool.read(data)
         finally:
-            self._mean_seconds += _NEWEST_SHARE * (time.perf_counter() - started - self._mean_seconds)
-
-    async def close(self) -> None:
-        """Finish what was begun, and let the thread go."""
-        await asyncio.to_thread(self._thread.shutdown)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *exception: object) -> None:
-        await self.close()
+            self._waiting -= 1
+        self._mean_seconds += _NEWEST_SHARE * (seconds - self._mean_seconds)
+        if isinstance(outcome, PictureError):
+            raise outcome
+        self._observer.read(seconds)
+        return outcome
 
 
 def _nothing() -> MalformedRequest:

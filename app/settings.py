@@ -136,6 +136,15 @@ class Settings(BaseSettings):
     max_body_bytes: Annotated[
         int, Field(ge=1024, le=1024**3, description="Largest request body in bytes, 1024 to 1073741824.")
     ] = 8 * 1024**2
+    max_buffered_bytes: Annotated[
+        int,
+        Field(
+            ge=1024**2,
+            le=64 * 1024**3,
+            description="Most bytes of requests that one worker holds until they are answered, 1048576 to 68719476736, "
+            "and at least one body; past it the request that has stopped for longest is dropped with 503.",
+        ),
+    ] = 64 * 1024**2
     max_pixels: Annotated[
         int, Field(ge=784, le=10**9, description="Most pixels a picture may have, 784 to 1000000000.")
     ] = 24_000_000
@@ -157,7 +166,12 @@ class Settings(BaseSettings):
     ] = 1024
     upload_seconds: Annotated[
         float,
-        Field(gt=0, le=3600, description="Longest time for a request to come in whole, above 0 to 3600; past it 408."),
+        Field(
+            gt=0,
+            le=3600,
+            description="Longest time for a request to come in whole, above 0 to 3600; past it 408. Its answer has to "
+            "be taken within the same time.",
+        ),
     ] = 60.0
     deadline_seconds: Annotated[
         float,

@@ -11,7 +11,6 @@ PACKAGES = {"app", "imaging", "training"}
 ALLOWED = {"app": {"app", "imaging"}, "training": {"training", "imaging"}, "imaging": {"imaging"}}
 HTTP = {"fastapi", "fastapi_offline", "starlette", "uvicorn", "multipart"}
 SPEAK_HTTP = {
-    "app/__main__.py",
     "app/admission.py",
     "app/decompression.py",
     "app/door.py",
@@ -25,6 +24,7 @@ SPEAK_HTTP = {
     "app/problems.py",
     "app/protocol.py",
     "app/shortcut.py",
+    "app/supervisor.py",
     "app/uploads.py",
     "app/routes/explain.py",
     "app/routes/feedback.py",

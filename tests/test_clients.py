@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.app.test___main__ import service
+from tests.app.service import service
 from tests.conftest import newest
 
 pytestmark = pytest.mark.slow

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from imaging import encode_png
-from tests.app.test___main__ import service
+from tests.app.service import service
 from tests.conftest import newest
 from training.drawings import draw, draw_digits
 from training.glyphs import strokes

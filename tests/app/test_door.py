@@ -1,5 +1,4 @@
 import json
-from collections.abc import AsyncIterator
 
 import pytest
 import structlog
@@ -21,11 +20,11 @@ SMALL, LARGE = 300, 100_000
 
 
 @pytest.fixture
-async def door(telemetry: Telemetry, log: LogCapture) -> AsyncIterator[Door]:
+def door(telemetry: Telemetry, log: LogCapture) -> Door:
     """Give a door with room for five, where a third large picture would wait too long."""
     logger = structlog.wrap_logger(structlog.PrintLogger(), processors=[log])
-    async with Reader(max_pixels=10**6, longest_wait_seconds=0.015, observer=telemetry) as reader:
-        yield Door(Room(5), reader, Journal(telemetry, logger, access_log=True), routes=predict.router.routes)
+    reader = Reader(max_pixels=10**6, longest_wait_seconds=0.015, observer=telemetry)
+    return Door(Room(5), reader, Journal(telemetry, logger, access_log=True), routes=predict.router.routes)
 
 
 def request(length: int | None, path: str = "/predict", media_type: str = "image/jpeg") -> Scope:

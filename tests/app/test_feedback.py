@@ -15,7 +15,7 @@ import pytest
 from app.errors import DeadlineExceeded, StoreFull, StoreUnavailable
 from app.feedback import FeedbackStore
 from imaging import decode, encode_png
-from tests.app.test___main__ import service
+from tests.app.service import service
 
 pytestmark = pytest.mark.anyio
 

@@ -105,12 +105,23 @@ async def test_what_is_no_request_is_answered_with_a_problem(connect: Connect, s
     writer.close()
 
 
-async def test_no_problem_comes_between_a_request_and_its_answer(connect: Connect, express: Express) -> None:
+@pytest.mark.parametrize("good", [[PREDICT], [POST], [POST, PREDICT], [PREDICT, POST], [POST] * 200])
+@pytest.mark.parametrize("cut", [None, -3])
+async def test_rubbish_is_answered_after_the_requests_before_it(
+    connect: Connect, express: Express, good: list[bytes], cut: int | None
+) -> None:
     reader, writer = await connect()
-    writer.write(PREDICT + b"rubbish\r\n\r\n")
-    await express.come()
+    sent = b"".join(good) + b"rubbish\r\n\r\n"
+    writer.write(sent[:cut])
+    if cut is not None:
+        await asyncio.sleep(0.01)
+        writer.write(sent[cut:])
+    for request in good:
+        if request is PREDICT and request is good[0]:
+            await express.answer()
+        assert (await answer(reader))[0] == 200
+    assert (await answer(reader))[0] == 400
     assert await ended(reader)
-    assert express.forgotten == 1
     writer.close()
 
 

@@ -54,8 +54,8 @@ def statistics() -> Statistics:
 @pytest.fixture
 async def scorer(statistics: Statistics) -> AsyncIterator[Scorer]:
     telemetry = Telemetry()
-    async with Reader(max_pixels=10**6, longest_wait_seconds=1, observer=telemetry) as reader:
-        yield Scorer(reader, telemetry, statistics, deadline_seconds=5, max_files=2)
+    reader = Reader(max_pixels=10**6, longest_wait_seconds=1, observer=telemetry)
+    return Scorer(reader, telemetry, statistics, deadline_seconds=5, max_files=2)
 
 
 async def test_many_images_are_scored_in_full_batches_and_come_back_in_order(
@@ -101,7 +101,7 @@ async def test_no_picture_too_many_and_broken_ones_are_refused(
 
 async def test_past_the_deadline(served: ServedVersion) -> None:
     telemetry = Telemetry()
-    async with Reader(max_pixels=10**6, longest_wait_seconds=1, observer=telemetry) as reader:
-        scorer = Scorer(reader, telemetry, Statistics(), deadline_seconds=1e-9, max_files=2)
-        with pytest.raises(DeadlineExceeded):
-            await scorer.score(served, np.zeros((1000, 28, 28), np.uint8))
+    reader = Reader(max_pixels=10**6, longest_wait_seconds=1, observer=telemetry)
+    scorer = Scorer(reader, telemetry, Statistics(), deadline_seconds=1e-9, max_files=2)
+    with pytest.raises(DeadlineExceeded):
+        await scorer.score(served, np.zeros((1000, 28, 28), np.uint8))
