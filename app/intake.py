@@ -191,8 +191,9 @@ class Intake(HttpToolsProtocol):
             self._await_request()
 
     def _may_parse(self) -> bool:
+        is_in_body = self._amid and not self._in_head and not self.pipeline
         return (
-            (self._amid or self._is_idle())
+            (is_in_body or self._is_idle())
             and not self._is_ending
             and not self.flow.write_paused
             and not self.transport.is_closing()

@@ -15,6 +15,8 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import Scope
 
+from app import problems
+from app.byte_budget import ByteBudget
 from app.heads import Heads
 from app.protocol import Protocol
 from app.refusal import Answer
@@ -48,7 +50,9 @@ class Door:
 
     def give_up(self, scope: Scope, error: Exception) -> Answer:
         scope["state"]["leave"]()
-        return Answer(408, [(b"content-length", b"%d" % len(str(error)))], str(error).encode())
+        return Answer(
+            problems.kind_of(error).status, [(b"content-length", b"%d" % len(str(error)))], str(error).encode()
+        )
 
     def _leave(self) -> None:
         self.left += 1
@@ -86,7 +90,12 @@ Connect = Callable[[], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWrite
 
 @asynccontextmanager
 async def serving(
-    door: Door, express: Express, left: list[str] | None = None, *, upload_seconds: float = 60
+    door: Door,
+    express: Express,
+    left: list[str] | None = None,
+    *,
+    upload_seconds: float = 60,
+    budget: ByteBudget | None = None,
 ) -> AsyncIterator[Connect]:
     """Give what opens a connection to a server that repeats what it is sent.
 
@@ -105,9 +114,14 @@ async def serving(
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[dict[str, object]]:
-        yield {"door": door, "express": express, "heads": Heads(), "upload_seconds": upload_seconds}
+        state = {"door": door, "express": express, "heads": Heads(), "upload_seconds": upload_seconds}
+        yield state if budget is None else state | {"byte_budget": budget}
+
+    async def long(_: Request) -> Response:
+        return PlainTextResponse(b"long" * 2**20)
 
     routes = [Route(path, echo, methods=["GET", "POST"]) for path in ("/echo", "/predict")]
+    routes.append(Route("/long", long))
     app = Starlette(routes=routes, lifespan=lifespan)
     server = uvicorn.Server(uvicorn.Config(app, http=Protocol, port=0, log_config=None))
     running = asyncio.create_task(server.serve())

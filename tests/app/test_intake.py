@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from app.intake import LONGEST_HEAD
+from app.byte_budget import ByteBudget
+from app.intake import LONGEST_HEAD, MOST_HEADERS
 from tests.app.connection import POST, PREDICT, Connect, Door, Express, answer, only_connection, serving, until
 
 pytestmark = pytest.mark.anyio
@@ -221,3 +222,167 @@ async def test_a_request_is_told_when_it_has_come_in_whole(connect: Connect, doo
     assert await answer(reader) == (200, b"body")
     assert door.arrived == ["/echo"]
     writer.close()
+
+
+GET = b"GET /echo HTTP/1.1\r\nHost: x\r\n\r\n"
+CHUNKED = b"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize("cut", [0, 20])
+async def test_many_requests_in_one_write_are_no_long_head(connect: Connect, cut: int) -> None:
+    reader, writer = await connect()
+    writer.write(GET[:cut])
+    await asyncio.sleep(0.02)
+    count = 3000  # of which the loop reads a few hundred thousand bytes at once
+    writer.write(GET[cut:] + (count - 1) * GET + GET[:20])
+    for _ in range(count):
+        assert await answer(reader) == (200, b"")
+    writer.close()
+
+
+async def test_a_client_that_does_not_read_is_not_read_from(connect: Connect) -> None:
+    _, writer = await connect()
+    writer.write(20_000 * GET)
+    await asyncio.sleep(0.1)
+    protocol = only_connection()
+    for _ in range(50):
+        writer.write(5000 * GET)
+        await asyncio.sleep(0.001)
+        assert len(protocol._unread) < 2**20
+        assert len(protocol.pipeline) < 200
+    writer.close()
+
+
+async def test_trailers_without_end_are_cut_off(connect: Connect) -> None:
+    reader, writer = await connect()
+    writer.write(CHUNKED + b"0\r\n")
+    for _ in range(LONGEST_HEAD // 1000 + 10):
+        writer.write(250 * b"a:\r\n")
+        await asyncio.sleep(0.001)
+    assert (await answer(reader))[0] == 431
+    assert await ended(reader)
+    writer.close()
+
+
+async def test_trailers_are_no_headers(connect: Connect) -> None:
+    reader, writer = await connect()
+    writer.write(CHUNKED + b"4\r\nbody\r\n0\r\nX-Trailer: 1\r\n\r\n" + POST)
+    assert [await answer(reader) for _ in range(2)] == [(200, b"body")] * 2
+    writer.close()
+
+
+async def test_a_chunk_with_an_endless_extension_is_cut_off(connect: Connect) -> None:
+    reader, writer = await connect()
+    writer.write(CHUNKED + b"4;")
+    for _ in range(LONGEST_HEAD // 1000 + 10):
+        writer.write(1000 * b"a")
+        await asyncio.sleep(0.001)
+    assert (await answer(reader))[0] == 431
+    writer.close()
+
+
+async def test_chunks_of_one_byte_are_a_body(connect: Connect) -> None:
+    reader, writer = await connect()
+    size = LONGEST_HEAD
+    writer.write(CHUNKED + size * b"1\r\nb\r\n" + b"0\r\n\r\n")
+    assert await answer(reader) == (200, size * b"b")
+    writer.close()
+
+
+async def test_too_many_headers_are_refused(connect: Connect) -> None:
+    reader, writer = await connect()
+    writer.write(GET.replace(b"Host: x", b"Host: x" + (MOST_HEADERS - 1) * b"\r\na: b"))
+    assert (await answer(reader))[0] == 200
+    writer.write(GET.replace(b"Host: x", b"Host: x" + MOST_HEADERS * b"\r\na: b"))
+    assert (await answer(reader))[0] == 431
+    assert await ended(reader)
+    writer.close()
+
+
+@pytest.mark.parametrize("path", [b"/echo", b"/predict"])
+@pytest.mark.parametrize("before", [0, 1, 30])
+@pytest.mark.parametrize(
+    ("framing", "body"),
+    [
+        (b"Transfer-Encoding: chunked", b"xyz\r\n"),
+        (b"Transfer-Encoding: identity", b"abc"),
+        (b"Content-Length: x", b""),
+    ],
+)
+async def test_a_body_that_cannot_be_told_is_answered_after_the_requests_before_it(
+    connect: Connect, before: int, framing: bytes, body: bytes, path: bytes, door: Door
+) -> None:
+    reader, writer = await connect()
+    writer.write(before * GET + b"POST %s HTTP/1.1\r\nHost: x\r\n%s\r\n\r\n%s" % (path, framing, body))
+    for _ in range(before):
+        assert (await answer(reader))[0] == 200
+    assert (await answer(reader))[0] == 400
+    assert await ended(reader)
+    writer.close()
+
+
+async def test_hundreds_of_offers_in_one_write_are_declined(connect: Connect) -> None:
+    reader, writer = await connect()
+    writer.write(600 * GET.replace(b"Host: x", b"Connection: upgrade\r\nUpgrade: h2c"))
+    for _ in range(600):
+        assert await answer(reader) == (200, b"")
+    writer.close()
+
+
+async def test_the_last_answer_reaches_a_client_that_still_sends(connect: Connect) -> None:
+    reader, writer = await connect()
+    writer.write(b"rubbish\r\n\r\n")
+    for _ in range(20):
+        await asyncio.sleep(0.005)
+        writer.write(1000 * b"x")  # to a socket that is closed, this would bring a reset
+    assert (await answer(reader))[0] == 400
+    assert await ended(reader)
+    writer.close()
+
+
+async def test_an_answer_that_nobody_takes_is_not_kept_for_ever(connect_in_haste: Connect) -> None:
+    reader, writer = await connect_in_haste()
+    writer.write(GET.replace(b"/echo", b"/long"))
+    await reader.readexactly(100)
+    protocol = only_connection()
+    writer.transport.pause_reading()  # type: ignore[attr-defined]
+    await until(lambda: protocol not in protocol.connections)
+    writer.close()
+
+
+async def test_a_connection_is_closed_though_no_descriptor_is_left(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader, writer = await connect()
+    writer.write(GET)
+    await answer(reader)
+
+    def fail(*_: object) -> None:
+        raise OSError(24, "Too many open files")
+
+    for name in ("select.epoll", "os.dup", "socket.dup"):
+        monkeypatch.setattr(name, fail)
+    only_connection().timeout_keep_alive_handler()
+    assert await ended(reader)
+    writer.close()
+
+
+async def test_uploads_that_stop_give_way_to_others(door: Door, express: Express) -> None:
+    budget = ByteBudget(300_000)
+    size = 150_000
+    head = POST.removesuffix(b"body").replace(b"Length: 4", b"Length: %d" % size)
+    async with serving(door, express, budget=budget) as connect:
+        stopped = [await connect() for _ in range(3)]
+        for _, writer in stopped:
+            writer.write(head + (size - 10_000) * b"a")
+            await asyncio.sleep(0.05)
+        first, *others = stopped
+        status, body = await answer(first[0])
+        assert status == 503
+        assert "holds 300,000 bytes" in json.loads(body)["detail"]
+        for reader, writer in others:
+            writer.write(10_000 * b"a")
+            assert await answer(reader) == (200, size * b"a")
+        await until(lambda: budget._total == 0)
+        for _, writer in stopped:
+            writer.close()
