@@ -6,7 +6,7 @@ import signal
 import socket
 import sys
 import tempfile
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 
 import structlog
 import uvicorn
@@ -14,7 +14,6 @@ from pydantic import ValidationError
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
-from app.listener import open_listener
 from app.logs import configure_logging
 from app.settings import Settings, explain
 
@@ -36,7 +35,8 @@ class Supervisor(Multiprocess):
         """Replace the workers that have died."""
         before = {process.pid for process in self.processes}
         super().keep_subprocess_alive()
-        self._ready.update(process.pid for process in self.processes if process.is_ready())
+        starting = [process for process in self.processes if process.pid not in self._ready]
+        self._ready.update(process.pid for process in starting if process.is_ready())
         running = {process.pid for process in self.processes}
         if running & self._ready:
             self._failed_starts = 0
@@ -85,12 +85,11 @@ def _serve(settings: Settings) -> None:
         server_header=False,
         timeout_graceful_shutdown=settings.shutdown_seconds,
     )
-    with ExitStack() as stack:
-        listeners = [stack.enter_context(listener) for listener in _listen(settings)]
-        host, number = listeners[0].getsockname()[:2]
+    with _listen(settings) as listener:
+        host, number = listener.getsockname()[:2]
         structlog.get_logger().info("serving", url=_url(host, number), workers=settings.workers)
         if settings.workers > 1:
-            supervisor = Supervisor(config, sockets=listeners)
+            supervisor = Supervisor(config, sockets=[listener])
             supervisor.run()
             if supervisor.has_failed:
                 sys.exit(1)
@@ -99,7 +98,7 @@ def _serve(settings: Settings) -> None:
         # Once it has stopped it sends itself again what stopped it, and would die before its folders are removed.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         with suppress(KeyboardInterrupt):  # it has stopped as it should, and tells its caller what made it
-            server.run(sockets=listeners)
+            server.run(sockets=[listener])
         if not server.started:
             sys.exit(1)
 
@@ -109,11 +108,17 @@ def _url(host: str, port: int) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _listen(settings: Settings) -> list[socket.socket]:
+def _listen(settings: Settings) -> socket.socket:
+    """Open the port. All workers listen on this one socket: what waits to be accepted outlives a worker that dies."""
+    listener = socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET, socket.SOCK_STREAM)
     try:
-        return open_listener(settings.host, settings.port)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((settings.host, settings.port))
+        listener.listen()  # from now on no other program can have it
     except OSError as error:
+        listener.close()
         sys.exit(
             f"Port {settings.port} of {settings.host} cannot be opened: {error.strerror}. "
             "If another program has it, stop that one or set PORT to another number."
         )
+    return listener
