@@ -71,8 +71,9 @@ def create_app(settings: Settings, *, output: Lines | None = None) -> FastAPI:
                 await stack.enter_async_context(tracing.exporting(str(settings.otel_exporter_otlp_endpoint)))
             shadow = Shadow(Pair.parse(settings.shadow), telemetry) if settings.shadow else None
             orders = Orders(stack.enter_context(shared_folder()))
-            repository = Repository(settings, telemetry, orders, shadow=shadow, tracer=tracing)
-            stack.push_async_callback(repository.close)
+            repository = await stack.enter_async_context(
+                Repository(settings, telemetry, orders, shadow=shadow, tracer=tracing)
+            )
             telemetry.show(Inventory(repository, engine=settings.engine))
             observer = telemetry if tracing is None else tracing.beside(telemetry)
             reader = await stack.enter_async_context(

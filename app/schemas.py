@@ -139,6 +139,7 @@ class ModelStatus(BaseModel):
     name: str
     served: Annotated[int | None, Field(description="The version that answers when a request names none.")]
     labels: Annotated[dict[str, int], Field(description="The version that each label stands for.")]
+    reason: Annotated[str | None, Field(description="Why its folder cannot be read, if so.")]
     versions: list[VersionStatus]
 
 
