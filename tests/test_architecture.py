@@ -26,6 +26,7 @@ SPEAK_HTTP = {
     "app/protocol.py",
     "app/shortcut.py",
     "app/uploads.py",
+    "app/routes/documentation.py",
     "app/routes/explain.py",
     "app/routes/feedback.py",
     "app/routes/health.py",
