@@ -22,6 +22,7 @@ from app.card import Card
 from app.daemon_thread import DaemonThread
 from app.engine import TOLERANCES, Engine, EngineKind, load_engine
 from app.errors import BrokenArtefact, NotReady
+from app.logs import native_messages_logged
 from app.selftest import prove
 
 Result = TypeVar("Result")
@@ -132,7 +133,8 @@ def _load(kind: EngineKind, directory: Path) -> Loaded:
         copy = Path(folder)
         copy_verified(directory, card, copy)
         try:
-            engine = load_engine(kind, copy)
+            with native_messages_logged():
+                engine = load_engine(kind, copy)
         except BrokenArtefact as error:
             message = str(error).replace(str(copy), str(directory))
             raise BrokenArtefact(message) from error
