@@ -121,7 +121,7 @@ class Repository:
         }
 
     async def cards(self) -> dict[Path, Card]:
-        """Read the cards of the versions that are not loaded, by their folders; one that cannot be read is left out.
+        """Read the cards of versions that are not loaded, by their folders; what failed or cannot be read is left out.
 
         They are not kept: a folder may hold hundreds of versions.
 
@@ -129,7 +129,7 @@ class Repository:
             NotReady: if the disk does not answer.
 
         """
-        directories = [each.directory for each in self._versions() if not each.served]
+        directories = [each.directory for each in self._versions() if not each.served and each.state != "failed"]
         return await self._loader.read(partial(_read_cards, directories))
 
     async def open(self) -> None:

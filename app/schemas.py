@@ -130,7 +130,7 @@ class VersionStatus(BaseModel):
     version: int
     state: State
     reason: Annotated[str | None, Field(description="Why its files cannot be served, if so.")]
-    card: Annotated[Card | None, Field(description="Its model.json, if that can be read.")]
+    card: Annotated[Card | None, Field(description="Its model.json, if that can be read; null for a failed one.")]
 
 
 class ModelStatus(BaseModel):

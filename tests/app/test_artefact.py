@@ -140,17 +140,18 @@ def test_what_is_no_regular_file_is_named_and_never_waited_for(
 def test_a_card_of_ten_gigabytes_is_not_read(models_dir: Path) -> None:
     directory = newest(models_dir, "softmax")
     os.truncate(directory / "model.json", 10 * 1024**3)  # with a hole, which takes no room on the disk
-    with pytest.raises(BrokenArtefact, match=r"more than 262,144 bytes, the most that are read"):
+    with pytest.raises(BrokenArtefact, match=r"more than 131,072 bytes, the most that are read"):
         read_card(directory)
 
 
 @pytest.mark.parametrize(
     "content",
     [
-        b"[" * 100_000 + b"]" * 100_000,
+        b"[" * 60_000 + b"]" * 60_000,
         b'{"name": ' + b"[" * 100_000,
         b"[" + b"[]," * (LARGEST_CARD // 3 - 1) + b"[]]",
-        b"{" + b",".join(b'"%d": 1' % number for number in range(20_000)) + b"}",
+        b"{" + b",".join(b'"%d": 1' % number for number in range(10_000)) + b"}",
+        b'{"history": [' + b"{}," * 40_000 + b"{}]}",
         b'{"training": {"' + b"x" * 100_000 + b'": 1e999}, "name": "\\ud800"}',
         b"\xff\xfe{}",
     ],
@@ -161,7 +162,7 @@ def test_a_card_made_to_cost_is_refused_soon_in_few_words(models_dir: Path, cont
     started = time.thread_time()
     with pytest.raises(BrokenArtefact, match="does not follow the format") as caught:
         read_card(directory)
-    assert time.thread_time() - started < 1
+    assert time.thread_time() - started < 2
     assert len(str(caught.value)) < 3_000
 
 
