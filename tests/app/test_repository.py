@@ -373,9 +373,13 @@ async def test_a_disk_that_does_not_answer_holds_nobody_up(
     for ask in (models.look, models.cards, models.open, partial(models.load, "softmax")):
         with suppress(NotReady) if ask == models.open else pytest.raises(NotReady, match="disk does not answer"):
             await ask()
+    for _ in range(10):
+        with pytest.raises(NotReady):
+            await models.cards()
+    assert models._loader._reading._queue.qsize() < 5  # what cannot be done does not pile up
     assert models.find("softmax").card.version == 1
     await models.close()
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 5
 
 
 @pytest.mark.usefixtures("soon")
