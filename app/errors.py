@@ -8,7 +8,7 @@ ServiceError
 ├── TooSlow               the request took too long to come in
 ├── Unauthenticated       the request does not bear the token it needs
 ├── Forbidden             nobody may do this with these settings
-├── ForeignPage           or not for a page of another site
+├── ForeignPage           nobody may have a browser send this from a page of another site
 ├── UnknownModel          no model of that name
 ├── UnknownVersion        the model has no such version
 │   └── UnknownLabel      or no such label
@@ -82,12 +82,15 @@ class Forbidden(ServiceError):
 
 
 class ForeignPage(ServiceError):
-    """A page of another site has a browser ask for loading or unloading."""
+    """A page of another site has a browser ask for what its user did not."""
 
-    def __init__(self, origin: str) -> None:
+    def __init__(self, origin: str, *, administration: bool) -> None:
+        what = "Loading and unloading are" if administration else "The request is"
+        setting = "ADMIN_TOKEN" if administration else "PREDICT_TOKEN"
+        allow = "" if administration else "put that origin into ALLOWED_ORIGINS, "
         super().__init__(
-            f"Loading and unloading are refused: a page of {origin} asks for it, which is not this service's own. Ask "
-            "from a program, or set an ADMIN_TOKEN and send it as 'Authorization: Bearer <token>'."
+            f"{what} refused: a page of {origin:.100} asks for it, which is not this service's own. Ask from a "
+            f"program, {allow}or set {setting} and send it as 'Authorization: Bearer <token>'."
         )
 
 

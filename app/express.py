@@ -88,7 +88,7 @@ class Express:
 
     def _prepare(self, scope: Scope, body: bytes, send: Callable[[Response], None]) -> _Trip | None:
         since = time.perf_counter()
-        if len(body) > self._max_body_bytes:
+        if len(body) > self._max_body_bytes or self._tokens.is_for_a_page(scope):
             return None
         try:
             served, picture, options = self._understand(scope, body)

@@ -1,27 +1,37 @@
 """Brings one version from disk into an engine that has proved itself, and takes it down. Knows not which, or when.
 
-All of it blocks, and is done in one thread of low priority: what is served meanwhile goes first.
+All of it blocks. Loading is done in a thread of low priority: what is served meanwhile goes first. Another thread looks
+at the folder, so that this does not wait until a version is loaded. A disk that does not answer holds up these two
+threads, and neither the event loop nor the end of the process.
 """
 
 import asyncio
 import ctypes
 import os
 import sys
+import tempfile
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from app.artefact import Fingerprint, read_card, take_fingerprint, verify
+from app.artefact import Fingerprint, copy_verified, printable, read_card, take_fingerprint
 from app.card import Card
+from app.daemon_thread import DaemonThread
 from app.engine import TOLERANCES, Engine, EngineKind, load_engine
-from app.errors import BrokenArtefact
+from app.errors import BrokenArtefact, NotReady
+from app.logs import native_messages_logged
 from app.selftest import prove
 
 Result = TypeVar("Result")
+
+READ_SECONDS = 5.0
+"""How long a look at the folder may take. One at this project's models takes a millisecond."""
+CLOSE_SECONDS = 2.0
+"""How long the end of the service waits for what is being loaded or read."""
+_LONGEST_REASON = 2_000  # characters
 
 _M_ARENA_MAX = -8  # from glibc's malloc.h
 
@@ -46,7 +56,7 @@ class Attempt:
 
 
 class Loader:
-    """The thread that loads. Its methods are for the event loop."""
+    """The two threads that load and read. Its methods are for the event loop."""
 
     def __init__(self, kind: EngineKind) -> None:
         self._kind = kind
@@ -54,11 +64,30 @@ class Loader:
             _share_one_heap()
         # TensorFlow's own threads, which do its inference, would inherit a low priority from the one that loads.
         prepare = None if kind == "tensorflow" else _lower_priority
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="loader", initializer=prepare)
+        self._loading = DaemonThread("loader", prepare=prepare)
+        self._reading = DaemonThread("models-reader")
 
     async def run(self, work: Callable[[], Result]) -> Result:
-        """Have the thread do some other work that blocks."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        """Have the thread that loads do some other work that blocks."""
+        return await self._loading.run(work)
+
+    async def read(self, work: Callable[[], Result]) -> Result:
+        """Have the other thread look at the folder of models.
+
+        Raises:
+            NotReady: if the folder cannot be read, or not within READ_SECONDS.
+
+        """
+        if self._reading.busy_seconds() > READ_SECONDS:  # else what is asked for meanwhile would pile up
+            raise _no_answer()
+        try:
+            async with asyncio.timeout(READ_SECONDS):
+                return await self._reading.run(work)
+        except TimeoutError as error:
+            raise _no_answer() from error
+        except OSError as error:
+            message = f"The folder of models cannot be read: {printable(str(error))}. What is loaded answers as before."
+            raise NotReady(message) from error
 
     async def load(self, directory: Path) -> Attempt:
         """Load the version in `directory`, or find out why it cannot be served."""
@@ -76,23 +105,41 @@ class Loader:
         await self.run(things.clear)
 
     async def close(self) -> None:
-        """Finish what was begun, and let the thread go."""
-        await asyncio.to_thread(self._thread.shutdown)
+        """Finish what was begun if that is soon done, and let the threads go."""
+        await asyncio.gather(*(thread.close(seconds=CLOSE_SECONDS) for thread in (self._loading, self._reading)))
+
+
+def _no_answer() -> NotReady:
+    return NotReady(
+        f"The folder of models has not been read within {READ_SECONDS:g} seconds: its disk does not answer. "
+        "What is loaded answers as before. Try again later."
+    )
 
 
 def _attempt(kind: EngineKind, directory: Path) -> Attempt:
     fingerprint = take_fingerprint(directory)  # before the files are read: a change meanwhile will show
     try:
-        card = read_card(directory)
-        verify(directory, card)
-        engine = load_engine(kind, directory)
-        prove(engine, card, tolerance=TOLERANCES[kind])
+        return Attempt(fingerprint, _load(kind, directory))
     except BrokenArtefact as error:
-        return Attempt(fingerprint, error)
+        reason = str(error)
     except Exception as error:  # noqa: BLE001 - handed on, with the version that it condemns
-        message = f"{directory} cannot be tried: {type(error).__name__}: {error}"
-        return Attempt(fingerprint, BrokenArtefact(message))
-    return Attempt(fingerprint, Loaded(card, engine))
+        reason = f"{directory} cannot be tried: {type(error).__name__}: {error}"
+    return Attempt(fingerprint, BrokenArtefact(printable(reason)[:_LONGEST_REASON]))
+
+
+def _load(kind: EngineKind, directory: Path) -> Loaded:
+    card = read_card(directory)
+    with tempfile.TemporaryDirectory(prefix="digitserve-loading-") as folder:
+        copy = Path(folder)
+        copy_verified(directory, card, copy)
+        try:
+            with native_messages_logged():
+                engine = load_engine(kind, copy)
+        except BrokenArtefact as error:
+            message = str(error).replace(str(copy), str(directory))
+            raise BrokenArtefact(message) from error
+        prove(engine, card, tolerance=TOLERANCES[kind])
+    return Loaded(card, engine)
 
 
 def _share_one_heap() -> None:

@@ -1,10 +1,14 @@
 """How the service logs: one line of JSON for each event, on standard output, the libraries' messages included."""
 
 import asyncio
+import json
 import logging
+import os
 import sys
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+import tempfile
+import warnings
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime
 from select import PIPE_BUF
 from threading import Lock
@@ -15,6 +19,9 @@ import structlog
 
 HOLD_SECONDS = 0.1
 
+_STANDARD_ERROR = 2  # the file descriptor
+_MOST_CAUGHT = 2_000  # bytes
+_catching = Lock()  # there is one such descriptor
 _FORMAT = orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z
 
 
@@ -128,7 +135,32 @@ def configure_logging() -> Lines:
         )
     )
     logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
+    logging.captureWarnings(capture=True)
+    # What Pillow finds odd about a picture would let whoever sends it fill the log, and Python remember each message.
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
     return lines
+
+
+@contextmanager
+def native_messages_logged() -> Iterator[None]:
+    """Log what native libraries write to the file descriptor of standard error until the context ends.
+
+    It belongs to the whole process: what other threads write meanwhile is logged too.
+    """
+    if sys.__stderr__ is None:  # the process was started without it, and the descriptor may be anything
+        yield
+        return
+    with _catching, tempfile.TemporaryFile() as caught:
+        kept = os.dup(_STANDARD_ERROR)
+        os.dup2(caught.fileno(), _STANDARD_ERROR)
+        try:
+            yield
+        finally:
+            os.dup2(kept, _STANDARD_ERROR)
+            os.close(kept)
+            caught.seek(0)
+            if message := caught.read(_MOST_CAUGHT):
+                structlog.get_logger().warning("library message", text=message.decode(errors="replace"))
 
 
 def _render(logger: object, level: str, event: structlog.typing.EventDict) -> bytes:
@@ -137,4 +169,10 @@ def _render(logger: object, level: str, event: structlog.typing.EventDict) -> by
     fields: Mapping[str, object] = {"timestamp": datetime.now(UTC), "level": level, **event}
     if failure:
         fields = structlog.processors.format_exc_info(logger, level, {**fields, "exc_info": failure})
-    return orjson.dumps(fields, default=repr, option=_FORMAT)
+    try:
+        return orjson.dumps(fields, default=repr, option=_FORMAT)
+    except TypeError:  # text that is not Unicode, such as the name of a file, or a number of more than 64 bits
+        return (
+            json.dumps({**fields, "timestamp": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"}, default=repr).encode()
+            + b"\n"
+        )

@@ -12,6 +12,7 @@ import structlog
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.types import Scope
 
 from app import __version__, problems
@@ -34,7 +35,7 @@ from app.predictor import Predictor
 from app.reader import Reader
 from app.receipts import Receipts
 from app.repository import Repository
-from app.routes import explain, feedback, health, models, page, predict, tfserving, v2
+from app.routes import documentation, explain, feedback, health, models, page, predict, tfserving, v2
 from app.scorer import Scorer
 from app.settings import Settings
 from app.shadow import Pair, Shadow
@@ -71,8 +72,9 @@ def create_app(settings: Settings, *, output: Lines | None = None) -> FastAPI:
                 await stack.enter_async_context(tracing.exporting(str(settings.otel_exporter_otlp_endpoint)))
             shadow = Shadow(Pair.parse(settings.shadow), telemetry) if settings.shadow else None
             orders = Orders(stack.enter_context(shared_folder()))
-            repository = Repository(settings, telemetry, orders, shadow=shadow, tracer=tracing)
-            stack.push_async_callback(repository.close)
+            repository = await stack.enter_async_context(
+                Repository(settings, telemetry, orders, shadow=shadow, tracer=tracing)
+            )
             telemetry.show(Inventory(repository, engine=settings.engine))
             observer = telemetry if tracing is None else tracing.beside(telemetry)
             reader = Reader(
@@ -118,6 +120,7 @@ def create_app(settings: Settings, *, output: Lines | None = None) -> FastAPI:
         version=__version__,
         summary="Reads handwritten digits in the pictures that people send.",
         lifespan=lifespan,
+        docs_url=None,
         redoc_url=None,
         telemetry={
             "tracing": tracing is not None,
@@ -134,6 +137,7 @@ def create_app(settings: Settings, *, output: Lines | None = None) -> FastAPI:
     app.state.statistics = Statistics()
     app.state.assets = Assets(Path(__file__).parent / "page")
     app.include_router(page.router)
+    app.include_router(documentation.router)
     app.include_router(predict.router)
     app.include_router(feedback.router)
     app.include_router(explain.router)
@@ -159,6 +163,7 @@ def _wrap(app: FastAPI, tokens: Tokens, room: Room, journal: Journal, tracing: "
     """Put the layers round the routes that each request passes."""
     layers = [
         Middleware(RequestObserver, journal=journal, trace=None if tracing is None else tracing.answered),
+        *_for_pages(app.state.settings),
         Middleware(Admission, room=room),
         Middleware(Guard, tokens=tokens),
     ]
@@ -168,6 +173,21 @@ def _wrap(app: FastAPI, tokens: Tokens, room: Room, journal: Journal, tracing: "
         app.middleware_stack = Shortcut(app.build_middleware_stack(), routes=short, through=layers)
     else:  # within them, as one of them makes the span of the request
         app.user_middleware.insert(len(layers), Middleware(Shortcut, routes=short))
+
+
+def _for_pages(settings: Settings) -> list[Middleware]:
+    """Give what lets pages of other origins read answers (the CORS protocol of the Fetch standard), if any may."""
+    if not settings.allowed_origins:
+        return []
+    layer = Middleware(
+        CORSMiddleware,
+        allow_origins=settings.allowed_origins,
+        allow_methods=["GET", "HEAD", "POST"],
+        allow_headers=["*"],
+        allow_private_network=True,
+        expose_headers=["X-Request-ID", "Retry-After", v2.HEADER_LENGTH],
+    )
+    return [layer]
 
 
 def _tracing(settings: Settings) -> "Tracing | None":

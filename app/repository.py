@@ -9,10 +9,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from typing import Self
 
 import structlog
 
-from app.artefact import find_names, read_card
+from app.artefact import read_card
 from app.batching import Batcher, Tracer
 from app.card import Card
 from app.departures import Departures
@@ -21,15 +22,18 @@ from app.loading import Loader
 from app.orders import Order, Orders, Wish
 from app.settings import Settings
 from app.shadow import Shadow
-from app.survey import Survey, survey
+from app.survey import Survey, list_names, survey
 from app.telemetry import Telemetry
 from app.versions import LABELS, ServedVersion, Version, Versions
+
+ORDER_SECONDS = 30.0
+"""How long a request to load or unload may wait. What it began goes on past that."""
 
 _log = structlog.get_logger()
 
 
 class Repository:
-    """All models of one folder, as they were when it was opened or last looked at."""
+    """All models of one folder, as they were when it was last looked at: first by `open`."""
 
     def __init__(
         self,
@@ -51,7 +55,18 @@ class Repository:
         self._followed: Mapping[str, Order] = {}
         self._departures = Departures(self._loader)
         self._answering: dict[tuple[str, int | str | None], ServedVersion] = {}
-        self._take_stock(survey(settings.models_dir, orders))
+        self._unread: str | None = f"{settings.models_dir} is still being read. Try again in a second."
+        """Why it is not known which models there are, if so; those that were found before are kept."""
+        self._ordered: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        """Find out which models there are."""
+        await self.open()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close."""
+        await self.close()
 
     @property
     def models(self) -> Mapping[str, Versions]:
@@ -74,9 +89,9 @@ class Repository:
 
     def _explain(self, name: str, number: int | None, label: str | None) -> ServiceError:
         if name not in self._models:
-            return UnknownModel(name, list(self._models))
+            return NotReady(self._unread) if self._unread else UnknownModel(name, list(self._models))
         versions = self._models[name]
-        if number is not None and not versions.unloaded:
+        if number is not None and not versions.unloaded and versions.reason is None:
             state = next((version.state for version in versions if version.number == number), "not_loaded")
             if state in ("not_loaded", "unloading"):
                 return UnknownVersion(name, number, [version.number for version in versions if version.served])
@@ -101,22 +116,33 @@ class Repository:
         return {
             name: self._models[name].why_not_ready(None)
             if name in self._models
-            else f"There is no model '{name}' in {self._settings.models_dir}."
+            else self._unread or f"There is no model '{name}' in {self._settings.models_dir}."
             for name in sorted(self._settings.required_models - ready)
         }
 
     async def cards(self) -> dict[Path, Card]:
-        """Read the cards of the versions that are not loaded, by their folders; one that cannot be read is left out.
+        """Read the cards of versions that are not loaded, by their folders; what failed or cannot be read is left out.
 
         They are not kept: a folder may hold hundreds of versions.
+
+        Raises:
+            NotReady: if the disk does not answer.
+
         """
-        return await asyncio.to_thread(_read_cards, [each.directory for each in self._versions() if not each.served])
+        directories = [each.directory for each in self._versions() if not each.served and each.state != "failed"]
+        return await self._loader.read(partial(_read_cards, directories))
+
+    async def open(self) -> None:
+        """Find out which models there are. If the folder cannot be read, there are none until `look` finds some."""
+        async with self._looking:
+            with suppress(NotReady):
+                await self._survey()
 
     async def look(self) -> None:
         """Look at the folder and the orders, load what is new, then take down what it replaces.
 
         Raises:
-            OSError: if the folder cannot be read; nothing has changed then.
+            NotReady: if the folder cannot be read; nothing has changed then.
 
         """
         async with self._looking:
@@ -127,38 +153,72 @@ class Repository:
 
         Raises:
             UnknownModel: if there is no such model.
-            BrokenArtefact: if its newest version cannot be served, even if an older one can.
-            NotReady: if it has no version that answers.
+            BrokenArtefact: if its folder or its newest version cannot be served, even if an older one can.
+            NotReady: if it has no version that answers, the folder of models cannot be read, or it takes too long.
 
         """
         await self._order(name, "load")
-        newest = next(iter(self._models.get(name, ())), None)
-        if newest and newest.reason:
+        if reason := self._why_broken(name):
             serving = self._answering.get((name, None))
             rest = f" Version {serving.card.version} answers as before." if serving else ""
-            raise BrokenArtefact(newest.reason + rest)
+            raise BrokenArtefact(reason + rest)
         self.find(name)
+
+    def _why_broken(self, name: str) -> str | None:
+        versions = self._models.get(name)
+        if versions is None:
+            return None
+        newest = next(iter(versions), None)
+        return versions.reason or (newest.reason if newest else None)
 
     async def unload(self, name: str) -> None:
         """Take down all versions of a model until it is loaded again. The other workers follow within a second or two.
 
         Raises:
             UnknownModel: if there is no such model.
+            NotReady: if the folder of models cannot be read, or it takes too long.
 
         """
         await self._order(name, "unload")
 
     async def _order(self, name: str, wish: Wish) -> None:
-        names = await self._loader.run(partial(find_names, self._settings.models_dir))
+        names = await self._loader.read(partial(list_names, self._settings.models_dir))
         if name not in names:
             raise UnknownModel(name, names)
-        async with self._looking:
-            await self._loader.run(partial(self._orders.give, name, wish))
+        try:
+            async with asyncio.timeout(ORDER_SECONDS):
+                await self._looking.acquire()
+                # A task of its own: were it broken off by the deadline, what is being loaded would be lost.
+                self._ordered = asyncio.create_task(self._carry_out(name, wish))
+                self._ordered.add_done_callback(_drop_outcome)
+                await asyncio.shield(self._ordered)
+        except TimeoutError as error:
+            message = (
+                f"To {wish} model '{name}' takes more than {ORDER_SECONDS:g} seconds: the disk is slow, or other "
+                "models are being loaded. GET /models shows how far it is."
+            )
+            raise NotReady(message) from error
+
+    async def _carry_out(self, name: str, wish: Wish) -> None:
+        """Give an order and follow it, then release the lock that whoever calls has acquired."""
+        try:
+            await self._loader.read(partial(self._orders.give, name, wish))
             await self._look()
+        finally:
+            self._looking.release()
+
+    async def _survey(self) -> None:
+        tried = [version.directory for version in self._versions() if version.fingerprint is not None]
+        try:
+            found = await self._loader.read(partial(survey, self._settings.models_dir, self._orders, tried))
+        except NotReady as error:
+            self._unread = str(error)
+            raise
+        self._unread = None
+        self._take_stock(found)
 
     async def _look(self) -> None:
-        tried = [version.directory for version in self._versions() if version.fingerprint is not None]
-        self._take_stock(await self._loader.run(partial(survey, self._settings.models_dir, self._orders, tried)))
+        await self._survey()
         self._take_down()
         while version := next(iter(self._to_load()), None):
             await self._load(version)
@@ -170,9 +230,10 @@ class Repository:
 
     def _take_stock(self, found: Survey) -> None:
         """Note what has come, changed and gone, and what was ordered."""
-        for name in sorted({*self._models, *found.numbers}):
+        there = {*found.numbers, *found.unreadable}
+        for name in sorted({*self._models, *there}):
             self._take_stock_of(name, found)
-        known = sorted(name for name, versions in self._models.items() if versions or name in found.numbers)
+        known = sorted(name for name, versions in self._models.items() if versions or name in there)
         self._models = {name: self._models[name] for name in known}
         self._followed = found.orders
         for version in self._to_load():
@@ -188,13 +249,20 @@ class Repository:
         for version in versions:
             if version.fingerprint is not None and version.fingerprint != found.fingerprints[version.directory]:
                 version.try_again()
-        versions.publish(found.numbers.get(name, []))
+        self._note_trouble(versions, found.unreadable.get(name))
+        if versions.reason is None:
+            versions.publish(found.numbers.get(name, []))
         order = found.orders.get(name)
         versions.unloaded = order is not None and order.wish == "unload"
         if order != self._followed.get(name):
             for version in versions:
                 if version.state == "failed":
                     version.try_again()
+
+    def _note_trouble(self, versions: Versions, reason: str | None) -> None:
+        if reason is not None and reason != versions.reason:
+            _log.error("model failed", directory=str(versions.directory), reason=reason)
+        versions.reason = reason
 
     def _to_load(self) -> list[Version]:
         """List what ought to be loaded and is not: first what answers for each model, then what stands behind it."""
@@ -249,11 +317,19 @@ class Repository:
 
     async def close(self) -> None:
         """Answer everyone who waits, and take nothing new."""
+        if self._ordered is not None:
+            self._ordered.cancel()
         await self._loader.close()
         await self._departures.close()
         for version in self._versions():
             if version.served:
                 await version.served.batcher.close()
+
+
+def _drop_outcome(task: asyncio.Task[None]) -> None:
+    """Look at what came of a task that nobody may wait for any more: asyncio complains of errors that nobody saw."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _read_cards(directories: list[Path]) -> dict[Path, Card]:

@@ -130,7 +130,7 @@ class VersionStatus(BaseModel):
     version: int
     state: State
     reason: Annotated[str | None, Field(description="Why its files cannot be served, if so.")]
-    card: Annotated[Card | None, Field(description="Its model.json, if that can be read.")]
+    card: Annotated[Card | None, Field(description="Its model.json, if that can be read; null for a failed one.")]
 
 
 class ModelStatus(BaseModel):
@@ -139,6 +139,7 @@ class ModelStatus(BaseModel):
     name: str
     served: Annotated[int | None, Field(description="The version that answers when a request names none.")]
     labels: Annotated[dict[str, int], Field(description="The version that each label stands for.")]
+    reason: Annotated[str | None, Field(description="Why its folder cannot be read, if so.")]
     versions: list[VersionStatus]
 
 

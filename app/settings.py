@@ -35,6 +35,17 @@ def _split_pairs(value: object) -> object:
     return pairs
 
 
+def _check_origin(origin: str) -> str:
+    found = re.fullmatch(r"([a-z][a-z0-9+.-]*)://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?", origin)
+    if origin != ANY_ORIGIN and (found is None or found.groups() in _USUAL_PORTS):
+        message = (
+            f"'{origin}' is not an origin as browsers send it: a scheme and a host, in lower case, and the port if it "
+            "is not the usual one, such as 'https://digits.example' or 'http://localhost:3000'"
+        )
+        raise ValueError(message)
+    return origin
+
+
 def _check_token(token: SecretStr) -> SecretStr:
     if not re.fullmatch(r"[A-Za-z0-9._~+/-]+=*", token.get_secret_value()):  # RFC 6750, section 2.1
         message = "a bearer token has only letters, digits and - . _ ~ + /, and = at its end"
@@ -42,6 +53,8 @@ def _check_token(token: SecretStr) -> SecretStr:
     return token
 
 
+ANY_ORIGIN = "*"
+_USUAL_PORTS = {("http", "80"), ("https", "443")}  # which a browser leaves out of an origin
 EngineKind = Literal["openvino", "openvino-bf16", "tensorflow"]  # as in engine.py, which this must not load
 Token = Annotated[SecretStr, AfterValidator(_check_token)]
 
@@ -133,6 +146,15 @@ class Settings(BaseSettings):
             "By default none is asked for on a loopback `HOST`, and on others both are refused."
         ),
     ] = None
+    allowed_origins: Annotated[
+        frozenset[Annotated[str, AfterValidator(_check_origin)]],
+        NoDecode,
+        BeforeValidator(_split_commas),
+        Field(
+            description="Origins whose pages may ask for predictions, send corrections and read the answers, separated "
+            "by commas: `https://digits.example,http://localhost:3000`, or `*` for any. By default the service's own."
+        ),
+    ] = frozenset()
     max_body_bytes: Annotated[
         int, Field(ge=1024, le=1024**3, description="Largest request body in bytes, 1024 to 1073741824.")
     ] = 8 * 1024**2

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.artefact import Fingerprint, find_names, find_versions, take_fingerprint
+from app.artefact import Fingerprint, find_names, find_versions, printable, take_fingerprint
+from app.errors import BrokenArtefact
 from app.orders import Order, Orders
 
 
@@ -13,6 +14,7 @@ class Survey:
     """What was found at one time."""
 
     numbers: Mapping[str, list[int]]  # of the versions of each model, the newest first
+    unreadable: Mapping[str, str]  # models whose versions cannot be listed, and why
     fingerprints: Mapping[Path, Fingerprint]  # of those versions that were asked for
     orders: Mapping[str, Order]
 
@@ -26,12 +28,29 @@ def survey(models_dir: Path, orders: Orders, tried: Iterable[Path] = ()) -> Surv
         tried: the folders of versions whose fingerprints are wanted; it is empty where there are no files.
 
     Raises:
-        OSError: if the folder cannot be read.
+        OSError: if the folder cannot be listed. One model that cannot be read is no error.
 
     """
-    names = find_names(models_dir)
+    numbers: dict[str, list[int]] = {}
+    unreadable: dict[str, str] = {}
+    for name in find_names(models_dir):
+        try:
+            numbers[name] = find_versions(models_dir / name)
+        except BrokenArtefact as error:
+            unreadable[printable(name)] = str(error)
     return Survey(
-        {name: find_versions(models_dir / name) for name in names},
+        numbers,
+        unreadable,
         {directory: take_fingerprint(directory) for directory in tried},
         orders.read(),
     )
+
+
+def list_names(models_dir: Path) -> list[str]:
+    """List the models of a folder, by the names that `survey` gives them.
+
+    Raises:
+        OSError: if the folder cannot be listed.
+
+    """
+    return [printable(name) for name in find_names(models_dir)]

@@ -67,12 +67,14 @@ class Versions(Sequence[Version]):
     """The versions of one model, the newest first."""
 
     def __init__(self, directory: Path, *, keep: int, pinned: int | None) -> None:
-        self._directory = directory
+        self.directory = directory
         self._keep = keep
         self.pinned = pinned
         """The only one to answer when a request names none."""
         self.unloaded = False
         """Whether none is wanted."""
+        self.reason: str | None = None
+        """Why it is not known which versions are on disk, if so; those that were found before are kept."""
         self._versions: list[Version] = []
 
     def __getitem__(self, place: int) -> Version:  # type: ignore[override]  # nobody takes slices of it
@@ -87,7 +89,7 @@ class Versions(Sequence[Version]):
         """Note which versions are on disk; one that is gone stays here for as long as it is in memory."""
         known = {version.number: version for version in self._versions}
         for number in numbers:
-            known.setdefault(number, Version(number, self._directory / str(number)))
+            known.setdefault(number, Version(number, self.directory / str(number)))
         for version in known.values():
             version.published = version.number in numbers
         self._versions = [known[number] for number in sorted(known, reverse=True)]
@@ -131,10 +133,12 @@ class Versions(Sequence[Version]):
 
     def why_not_ready(self, number: int | None) -> str:
         """Say why a version, or the one that answers by default, does not."""
-        name, number = self._directory.name, number or self.pinned
+        name, number = self.directory.name, number or self.pinned
         if self.unloaded:
             return f"Model '{name}' has been unloaded. It has to be loaded again by whoever did that."
         asked = [version for version in self._versions if number in (None, version.number)]
+        if self.reason is not None and not asked:
+            return f"Model '{name}' cannot answer. {self.reason}"
         if any(version.state in ("waiting", "loading") for version in asked):
             return f"Model '{name}' is still loading. Try again in a second."
         if number is not None and not asked:

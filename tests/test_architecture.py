@@ -26,6 +26,7 @@ SPEAK_HTTP = {
     "app/shortcut.py",
     "app/supervisor.py",
     "app/uploads.py",
+    "app/routes/documentation.py",
     "app/routes/explain.py",
     "app/routes/feedback.py",
     "app/routes/health.py",

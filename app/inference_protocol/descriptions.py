@@ -1,12 +1,12 @@
 """Describes the service, its models and what they have done, as the protocol and Triton's extensions have it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from app import __version__
 from app.inference_protocol.requests import OUTPUTS
 from app.statistics import Statistics
-from app.versions import Version
+from app.versions import Version, Versions
 
 _EXTENSIONS = (
     "binary_tensor_data",
@@ -64,9 +64,17 @@ def describe_configuration(name: str, *, engine: str, versions: Iterable[int]) -
     }
 
 
-def describe_index(models: Mapping[str, Sequence[Version]], *, only_ready: bool) -> list[dict[str, str]]:
-    """List every version with its state, and why it does not answer if it does not."""
-    return [
+def describe_index(models: Mapping[str, Versions], *, only_ready: bool) -> list[dict[str, str]]:
+    """List every version with its state, and why it does not answer if it does not.
+
+    A model whose folder cannot be read has an entry without the number of a version.
+    """
+    unreadable = [
+        {"name": name, "version": "", "state": "UNAVAILABLE", "reason": versions.reason}
+        for name, versions in models.items()
+        if versions.reason is not None and not only_ready
+    ]
+    return unreadable + [
         {"name": name, "version": str(version.number), "state": _STATES[version.state], "reason": _reason(version)}
         for name, versions in models.items()
         for version in versions

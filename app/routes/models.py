@@ -26,6 +26,7 @@ async def list_models(request: Request) -> ModelList:
                 name=name,
                 served=served.get(name),
                 labels=repository.labels(name),
+                reason=versions.reason,
                 versions=[
                     VersionStatus(
                         version=version.number,

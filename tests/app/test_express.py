@@ -335,3 +335,18 @@ async def test_without_its_token_a_request_goes_the_usual_way(build: Build, toge
     assert welcome.take(express) is not None
     await welcome.response()
     assert together.cohorts == [[b"3"]]
+
+
+@pytest.mark.parametrize(("allowed", "taken"), [("", True), ("https://digits.example", False), ("*", False)])
+async def test_what_a_page_of_another_origin_may_read_goes_the_usual_way(
+    express: Express, seven: bytes, allowed: str, *, taken: bool
+) -> None:
+    settings = Settings.model_validate({"host": "0.0.0.0", "allowed_origins": allowed})
+    other = Express(express._predictor, express._journal, settings)
+    request = Request(seven, headers={"origin": "https://digits.example"})
+    assert (other.take(request.scope, request.body, request.answer.set_result) is not None) is taken
+    plain = Request(seven)
+    assert other.take(plain.scope, plain.body, plain.answer.set_result) is not None
+    if taken:
+        await request.response()
+    await plain.response()

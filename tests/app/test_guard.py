@@ -93,13 +93,43 @@ async def test_where_others_can_reach_it_nothing_is_loaded_without_a_token(host:
         ("rebound.example:8000", "http://rebound.example:8000", 403),
     ],
 )
-async def test_no_page_of_another_site_has_a_browser_load_or_unload(host: str, origin: str, status: int) -> None:
+async def test_no_page_of_another_site_has_a_browser_ask(host: str, origin: str, status: int) -> None:
     headers = {"Host": host, "Origin": origin}
     async with client() as service:
         response = await service.post(LOAD, headers=headers)
-        assert response.status_code == status
-        assert (await service.post("/predict", headers=headers)).status_code == 200
+        work = await service.post("/predict", headers=headers)
+        assert response.status_code == work.status_code == status
+        assert (await service.get("/models", headers=headers)).status_code == 200
     if status == 403:
         assert f"a page of {origin} asks" in response.json()["error"]
-    async with client(admin_token="other") as service:
+        assert f"a page of {origin} asks" in work.json()["detail"]
+        assert "ALLOWED_ORIGINS" in work.json()["detail"]
+    async with client(admin_token="other", predict_token="secret") as service:
         assert (await service.post(LOAD, headers=headers | bearer("other"))).status_code == 200
+        assert (await service.post("/predict", headers=headers | bearer("secret"))).status_code == 200
+
+
+@pytest.mark.parametrize("allowed", ["https://digits.example,http://localhost:3000", "*"])
+async def test_a_page_that_is_allowed_may_ask_for_predictions_but_not_load(allowed: str) -> None:
+    headers = {"Host": "127.0.0.1:8000", "Origin": "https://digits.example"}
+    async with client(allowed_origins=allowed) as service:
+        assert (await service.post("/predict", headers=headers)).status_code == 200
+        assert (await service.post(LOAD, headers=headers)).status_code == 403
+        others = [await service.post("/predict", headers=headers | {"Origin": each}) for each in OTHERS]
+        assert {other.status_code for other in others} == ({200} if allowed == "*" else {403})
+
+
+OTHERS = ("null", "http://digits.example", "https://digits.example:8443", "https://digits.example.elsewhere.example")
+
+
+async def test_where_others_can_reach_it_pages_may_ask_as_anyone_may() -> None:
+    async with client(host="0.0.0.0") as service:
+        response = await service.post("/predict", headers={"Origin": "https://elsewhere.example"})
+        assert response.status_code == 200
+        assert "access-control-allow-origin" not in response.headers
+
+
+async def test_an_origin_is_repeated_in_part_only() -> None:
+    async with client() as service:
+        response = await service.post("/predict", headers={"Origin": "https://" + "x" * 10_000})
+    assert len(response.json()["detail"]) < 500

@@ -1,3 +1,5 @@
+import hashlib
+import json
 import os
 import sys
 import threading
@@ -5,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import structlog
 
 from app.errors import BrokenArtefact
 from app.loading import Loaded, Loader, _return_memory
@@ -55,3 +58,34 @@ async def test_loading_gives_way_to_serving() -> None:
     loading = await loader.run(lambda: os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
     await loader.close()
     assert loading > os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+
+async def test_what_openvino_says_of_a_broken_model_is_logged(
+    models_dir: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    directory = models_dir / "softmax" / "1"
+    graph = (directory / "saved_model.pb").read_bytes()
+    broken = graph.replace(b"StatefulPartitionedCall", b"StatefulPartitionedCal\xff")
+    (directory / "saved_model.pb").write_bytes(broken)
+    card = json.loads((directory / "model.json").read_text())
+    card["files"]["saved_model.pb"] = hashlib.sha256(broken).hexdigest()
+    (directory / "model.json").write_text(json.dumps(card))
+    loader = Loader("openvino")
+    with structlog.testing.capture_logs() as logs:
+        await loader.load(directory)
+    await loader.close()
+    assert "invalid UTF-8" in next(line["text"] for line in logs if line["event"] == "library message")
+    assert capfd.readouterr() == ("", "")
+
+
+async def test_what_is_wrong_with_a_version_is_said_of_its_folder_and_not_of_the_copy(models_dir: Path) -> None:
+    directory = models_dir / "softmax" / "1"
+    (directory / "saved_model.pb").write_bytes(b"")
+    card = json.loads((directory / "model.json").read_text())
+    card["files"]["saved_model.pb"] = hashlib.sha256(b"").hexdigest()
+    (directory / "model.json").write_text(json.dumps(card))
+    loader = Loader("openvino")
+    attempt = await loader.load(directory)
+    await loader.close()
+    assert str(attempt.outcome).startswith(f"{directory} cannot be loaded by openvino")
+    assert "digitserve-loading" not in str(attempt.outcome)

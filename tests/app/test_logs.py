@@ -13,13 +13,18 @@ from app import logs
 from app.logs import Lines
 
 PROGRAM = """
-import logging, structlog
-from app.logs import configure_logging
+import logging, os, structlog, warnings
+from app.logs import configure_logging, native_messages_logged
 configure_logging()
 log = structlog.get_logger()
 log.info("request", status=200, exc_info=None)
 logging.getLogger("library").warning("said %s", "so")
 log.debug("nothing")
+log.warning("odd", name="\\udcff", number=1 << 70)
+warnings.warn("deprecated")
+warnings.warn_explicit("of a picture", UserWarning, "PIL/TiffImagePlugin.py", 1, module="PIL.TiffImagePlugin")
+with native_messages_logged():
+    os.write(2, b"said by a library\\n\\xff" + b"." * 10_000)
 try:
     1 / 0
 except ZeroDivisionError as error:
@@ -64,7 +69,19 @@ def test_each_event_is_one_line_of_json_whoever_wrote_it() -> None:
     printed = run(PROGRAM)
     assert printed.stderr == ""
     lines = {(line["event"], line["level"]): line for line in map(json.loads, printed.stdout.splitlines())}
-    assert list(lines) == [("request", "info"), ("said so", "warning"), ("request", "error"), ("again", "error")]
+    warned = next(event for event, _ in lines if "UserWarning: deprecated" in event)
+    assert list(lines) == [
+        ("request", "info"),
+        ("said so", "warning"),
+        ("odd", "warning"),
+        (warned, "warning"),
+        ("library message", "warning"),
+        ("request", "error"),
+        ("again", "error"),
+    ]
+    assert (lines["odd", "warning"]["name"], lines["odd", "warning"]["number"]) == ("\udcff", 1 << 70)
+    assert lines["library message", "warning"]["text"].startswith("said by a library\n\ufffd...")
+    assert len(lines["library message", "warning"]["text"]) <= 2_000
     assert lines["request", "info"].keys() == {"timestamp", "level", "status", "event"}
     assert lines["request", "info"]["status"] == 200
     assert "ZeroDivisionError" in lines["request", "error"]["exception"]
@@ -143,3 +160,15 @@ def test_a_full_disk_stops_nobody() -> None:
         lines = Lines(disk)
         for _ in range(3):
             lines.write(b"line\n")
+
+
+def test_a_process_without_standard_error_is_let_be() -> None:
+    printed = run("""
+import os, sys
+from app.logs import native_messages_logged
+sys.__stderr__ = None
+os.close(2)
+with native_messages_logged():
+    print("done")
+""")
+    assert (printed.stdout, printed.returncode) == ("done\n", 0)

@@ -77,3 +77,29 @@ def test_what_a_worker_is_made_of_is_not_looked_through_for_garbage(monkeypatch:
         assert len(gc.get_objects()) < objects / 10
     finally:
         gc.unfreeze()
+
+
+PAGE = {"Origin": "https://digits.example", "Host": "127.0.0.1:8000"}
+
+
+async def test_a_page_of_an_allowed_origin_can_read_every_answer(serve: Serve, seven: bytes) -> None:
+    asks = {**PAGE, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"}
+    async with serve(allowed_origins="https://digits.example", max_files=1) as client:
+        preflight = await client.options("/predict", headers=asks)
+        read = await client.post("/predict", content=seven, headers={**PAGE, "Content-Type": "image/png"})
+        refused = await client.post("/predict", content=b"text", headers={**PAGE, "Content-Type": "image/png"})
+        listed = await client.get("/models", headers=PAGE)
+        other = await client.options("/predict", headers={**asks, "Origin": "https://elsewhere.example"})
+    assert [preflight.status_code, read.status_code, refused.status_code, other.status_code] == [200, 200, 415, 400]
+    for answer in (preflight, read, refused, listed):
+        assert answer.headers["access-control-allow-origin"] == "https://digits.example"
+        assert "Origin" in answer.headers["vary"]
+    assert "content-type" in preflight.headers["access-control-allow-headers"].lower()
+    assert "access-control-allow-origin" not in other.headers
+
+
+async def test_no_other_page_can_read_an_answer(client: httpx.AsyncClient) -> None:
+    answers = [await client.post("/predict", headers=PAGE), await client.get("/models", headers=PAGE)]
+    assert [answer.status_code for answer in answers] == [403, 200]
+    for answer in answers:
+        assert "access-control-allow-origin" not in answer.headers

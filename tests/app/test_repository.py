@@ -1,11 +1,18 @@
+import asyncio
+import os
 import shutil
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, suppress
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+from structlog.testing import capture_logs
 
+from app import artefact, loading
 from app.errors import BrokenArtefact, NotReady, UnknownModel, UnknownVersion
 from app.orders import Orders
 from app.repository import Repository
@@ -79,7 +86,9 @@ async def test_only_the_newest_versions_are_loaded(three_versions: Path, reposit
 
 async def test_the_cards_of_what_is_not_loaded_can_be_read(three_versions: Path, repository: Open) -> None:
     (three_versions / "softmax" / "2" / "model.json").write_text("{}")
-    cards = await repository(three_versions).cards()
+    models = repository(three_versions)
+    await models.open()
+    cards = await models.cards()
     assert [card.version for card in cards.values()] == [3, 1]
 
 
@@ -225,12 +234,17 @@ async def test_loading_looks_at_once_and_says_what_is_wrong(one_version: Path, r
 
 
 async def test_an_unknown_model_is_answered_with_those_there_are(one_version: Path, repository: Open) -> None:
+    models = repository(one_version)
+    await models.open()
     with pytest.raises(UnknownModel, match=r"no model 'perceptron'\. Available models: softmax\."):
-        repository(one_version).find("perceptron")
+        models.find("perceptron")
 
 
 async def test_a_model_that_is_loading_is_not_ready(one_version: Path, repository: Open) -> None:
     models = repository(one_version)
+    with pytest.raises(NotReady, match="still being read"):
+        models.find("softmax")
+    await models.open()
     assert states(models) == {1: "waiting"}
     with pytest.raises(NotReady, match="still loading"):
         models.find("softmax")
@@ -238,13 +252,177 @@ async def test_a_model_that_is_loading_is_not_ready(one_version: Path, repositor
 
 async def test_a_model_without_a_version_is_not_ready(tmp_path: Path, repository: Open) -> None:
     (tmp_path / "models" / "softmax").mkdir(parents=True)
+    models = repository(tmp_path / "models")
+    await models.open()
     with pytest.raises(NotReady, match="has no version"):
-        repository(tmp_path / "models").find("softmax")
+        models.find("softmax")
 
 
 async def test_what_is_required_and_missing_is_named(one_version: Path, repository: Open) -> None:
     models = repository(one_version, required_models="softmax,convnet")
+    assert "still being read" in models.missing()["softmax"]
+    await models.open()
     assert "still loading" in models.missing()["softmax"]
     await models.look()
     assert list(models.missing()) == ["convnet"]
     assert "There is no model 'convnet'" in models.missing()["convnet"]
+
+
+def block(folder: Path) -> None:
+    """Make a model of a link that leads to itself: unlike rights, it keeps root out too."""
+    folder.symlink_to(folder.name)
+
+
+async def test_a_model_that_cannot_be_read_is_put_aside_and_the_others_are_followed(
+    one_version: Path, repository: Open
+) -> None:
+    block(one_version / "loop")
+    (one_version / os.fsdecode(b"odd\xff")).mkdir()
+    models = repository(one_version)
+    with capture_logs() as logs:
+        await models.look()
+        publish(one_version, "softmax", 2)
+        await models.look()
+    assert models.find("softmax").card.version == 2
+    with pytest.raises(NotReady, match=r"'loop' cannot answer\. .*loop cannot be read \(Too many levels of"):
+        models.find("loop")
+    with pytest.raises(NotReady, match=r"Model 'odd\\udcff' cannot answer\. .* is not valid UTF-8"):
+        models.find("odd\\udcff", 3)
+    with pytest.raises(BrokenArtefact, match=r"loop cannot be read"):
+        await models.load("loop")
+    failed = [line["directory"] for line in logs if line["event"] == "model failed"]
+    assert failed == [str(one_version / "loop"), str(one_version / "odd\\udcff")]  # once, not at each look
+    (one_version / "loop").unlink()
+    await models.look()
+    assert list(models.models) == ["odd\\udcff", "softmax"]
+
+
+async def test_a_model_that_can_no_longer_be_read_answers_on(one_version: Path, repository: Open) -> None:
+    models = repository(one_version)
+    await models.look()
+    aside = (one_version / "softmax").rename(one_version / ".softmax")
+    block(one_version / "softmax")
+    await models.look()
+    await models.look()
+    assert models.find("softmax").card.version == 1
+    assert "cannot be read" in str(models.models["softmax"].reason)
+    with pytest.raises(BrokenArtefact, match=r"cannot be read .* Version 1 answers as before\."):
+        await models.load("softmax")
+    (one_version / "softmax").unlink()
+    aside.rename(one_version / "softmax")
+    await models.look()
+    assert models.models["softmax"].reason is models.models["softmax"][0].reason is None
+
+
+@pytest.mark.parametrize("name", ["model.json", "saved_model.pb", "loop", os.fsdecode(b"odd\xff")])
+async def test_a_version_of_odd_files_is_put_aside_and_an_older_one_answers(
+    one_version: Path, repository: Open, name: str
+) -> None:
+    odd = publish(one_version, "softmax", 2) / name
+    odd.unlink(missing_ok=True)
+    if name == "loop":
+        block(odd)
+    else:
+        os.mkfifo(odd)
+    block(one_version / "softmax" / "3")
+    models = repository(one_version)
+    await asyncio.wait_for(models.look(), 20)
+    assert states(models) == {3: "failed", 2: "failed", 1: "ready"}
+    reasons = [str(version.reason) for version in models.models["softmax"]]
+    assert "softmax/3/model.json cannot be read" in reasons[0]
+    assert artefact.printable(odd.as_posix()) in reasons[1]
+    odd.unlink()
+    if name in ("model.json", "saved_model.pb"):
+        shutil.rmtree(odd.parent)
+        publish(one_version, "softmax", 2)
+    await models.look()
+    assert states(models) == {3: "failed", 2: "ready", 1: "not_loaded"}
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """Give an event; while it is not set, reads of the folder of models do not come back."""
+    answers = threading.Event()
+    answers.set()
+    scandir = os.scandir
+
+    def wait(path: Path) -> object:
+        answers.wait()
+        return scandir(path)
+
+    monkeypatch.setattr(artefact.os, "scandir", wait)
+    yield answers
+    answers.set()
+
+
+@pytest.fixture
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loading, "READ_SECONDS", 0.05)
+    monkeypatch.setattr(loading, "CLOSE_SECONDS", 0.05)
+    monkeypatch.setattr("app.repository.ORDER_SECONDS", 0.2)
+
+
+@pytest.mark.usefixtures("soon")
+async def test_a_disk_that_does_not_answer_holds_nobody_up(
+    one_version: Path, repository: Open, disk: threading.Event
+) -> None:
+    models = repository(one_version)
+    await models.look()
+    disk.clear()
+    started = time.monotonic()
+    for ask in (models.look, models.cards, models.open, partial(models.load, "softmax")):
+        with suppress(NotReady) if ask == models.open else pytest.raises(NotReady, match="disk does not answer"):
+            await ask()
+    for _ in range(10):
+        with pytest.raises(NotReady):
+            await models.cards()
+    assert models._loader._reading._queue.qsize() < 5  # what cannot be done does not pile up
+    assert models.find("softmax").card.version == 1
+    await models.close()
+    assert time.monotonic() - started < 5
+
+
+@pytest.mark.usefixtures("soon")
+async def test_a_disk_that_does_not_answer_at_the_start_is_named_until_it_does(
+    one_version: Path, repository: Open, disk: threading.Event
+) -> None:
+    disk.clear()
+    models = repository(one_version)
+    await models.open()
+    with pytest.raises(NotReady, match="disk does not answer"):
+        models.find("softmax")
+    assert "disk does not answer" in models.missing()["softmax"]
+    disk.set()
+    while not models.models:
+        await models.open()
+    await models.look()
+    assert models.find("softmax").card.version == 1
+
+
+@pytest.mark.usefixtures("soon")
+async def test_what_is_loaded_by_hand_is_loaded_even_if_whoever_asked_is_sent_away(
+    one_version: Path, repository: Open, disk: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models = repository(one_version)
+    await models.open()
+    slow = threading.Event()
+    read_card = artefact.read_card
+    monkeypatch.setattr(loading, "read_card", lambda directory: (slow.wait(), read_card(directory))[1])
+    for _ in range(2):
+        with pytest.raises(NotReady, match=r"To load model 'softmax' takes more than 0\.2 seconds"):
+            await models.load("softmax")
+    slow.set()
+    await models.look()
+    assert models.find("softmax").card.version == 1
+
+
+async def test_a_folder_of_models_that_cannot_be_read_is_named(tmp_path: Path, repository: Open) -> None:
+    (tmp_path / "models").mkdir()
+    models = repository(tmp_path / "models")
+    (tmp_path / "models").rmdir()
+    with pytest.raises(NotReady, match=r"cannot be read: .*No such file"):
+        await models.look()
+    for name in ("softmax", "convnet"):
+        assert "No such file" in models.missing()[name]
+    with pytest.raises(NotReady, match="No such file"):
+        models.find("softmax")

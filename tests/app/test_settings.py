@@ -97,3 +97,33 @@ def test_a_token_is_never_printed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "not a token" not in explain(caught.value)
     monkeypatch.setenv("ADMIN_TOKEN", "a-token=")
     assert "a-token" not in repr(Settings())
+
+
+def test_origins_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Settings().allowed_origins == frozenset()
+    monkeypatch.setenv("ALLOWED_ORIGINS", "https://digits.example, http://localhost:3000,http://[::1]:8080,")
+    assert Settings().allowed_origins == {"https://digits.example", "http://localhost:3000", "http://[::1]:8080"}
+    monkeypatch.setenv("ALLOWED_ORIGINS", "*")
+    assert Settings().allowed_origins == {"*"}
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "digits.example",
+        "https://digits.example/",
+        "https://Digits.example",
+        "https://digits.example:443",
+        "http://localhost:80",
+        "https://*.example",
+        "https://user@digits.example",
+        "null",
+        "https://a b",
+    ],
+)
+def test_what_no_browser_sends_as_an_origin_stops_the_start(monkeypatch: pytest.MonkeyPatch, origin: str) -> None:
+    monkeypatch.setenv("ALLOWED_ORIGINS", f"http://localhost:3000,{origin}")
+    with pytest.raises(ValidationError) as caught:
+        Settings()
+    assert f"'{origin}' is not an origin as browsers send it" in explain(caught.value)
+    assert explain(caught.value).startswith("ALLOWED_ORIGINS='")

@@ -5,7 +5,7 @@ import pytest
 
 from app.inference_protocol.descriptions import describe_configuration, describe_index, describe_model
 from app.schemas import State
-from app.versions import Version
+from app.versions import Version, Versions
 
 
 def test_versions_are_strings_in_order() -> None:
@@ -24,8 +24,18 @@ def test_the_configuration_says_what_the_metadata_says() -> None:
 @pytest.mark.parametrize("state", get_args(State))
 def test_every_state_has_its_name(state: State) -> None:
     version = Version(3, Path("models/convnet/3"), state, "because" if state == "failed" else None)
-    [entry] = describe_index({"convnet": [version]}, only_ready=False)
+    models = Versions(Path("models/convnet"), keep=1, pinned=None)
+    models._versions = [version]
+    [entry] = describe_index({"convnet": models}, only_ready=False)
     assert (entry["name"], entry["version"]) == ("convnet", "3")
     assert (entry["state"] == "READY") is (state == "ready")
     assert (entry["reason"] == "because") is (state == "failed")
-    assert len(describe_index({"convnet": [version]}, only_ready=True)) == (state == "ready")
+    assert len(describe_index({"convnet": models}, only_ready=True)) == (state == "ready")
+
+
+def test_a_model_that_cannot_be_read_has_an_entry_of_its_own() -> None:
+    models = Versions(Path("models/convnet"), keep=1, pinned=None)
+    models.reason = "cannot be read"
+    [entry] = describe_index({"convnet": models}, only_ready=False)
+    assert entry == {"name": "convnet", "version": "", "state": "UNAVAILABLE", "reason": "cannot be read"}
+    assert describe_index({"convnet": models}, only_ready=True) == []

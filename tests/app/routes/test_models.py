@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import anyio
@@ -43,6 +44,23 @@ async def test_a_broken_version_is_listed_with_its_reason(serve: Serve, models_d
     assert softmax.served is None
     assert softmax.versions[0].state == "failed"
     assert "model.json cannot be read" in str(softmax.versions[0].reason)
+
+
+async def test_a_folder_that_cannot_be_read_is_listed_with_its_reason(serve: Serve, models_dir: Path) -> None:
+    (models_dir / "loop").symlink_to("loop")
+    (models_dir / os.fsdecode(b"\xff")).mkdir()
+    async with serve(models_dir=models_dir) as client:
+        loop, odd = await describe(client, "loop"), await describe(client, "\\udcff")
+        index = (await client.post("/v2/repository/index")).json()
+        asked = await client.post("/v2/models/loop/infer")
+        exposed = await client.get("/metrics", headers={"accept": "text/plain"})
+    assert (loop.versions, loop.served) == ([], None)
+    assert "loop cannot be read" in str(loop.reason)
+    assert "not valid UTF-8" in str(odd.reason)
+    assert {"name": "loop", "version": "", "state": "UNAVAILABLE", "reason": loop.reason} in index
+    assert asked.status_code == 503
+    assert "loop cannot be read" in asked.json()["error"]
+    assert exposed.status_code == 200
 
 
 async def describe(client: httpx.AsyncClient, name: str) -> ModelStatus:

@@ -1,0 +1,40 @@
+"""`/docs`: the description of the interface, to read and to try out. Its files come from `fastapi_offline`."""
+
+import base64
+import hashlib
+import re
+
+from fastapi import APIRouter, Request, Response
+from fastapi.openapi.docs import get_swagger_ui_html
+
+router = APIRouter()
+
+_FILES = "/static-offline-docs"
+_INLINE_SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
+
+
+@router.get("/docs", include_in_schema=False)
+async def documentation(request: Request) -> Response:
+    """Send the page of Swagger UI, with a policy that lets its browser run nothing else."""
+    root = request.scope.get("root_path", "")
+    response = get_swagger_ui_html(
+        openapi_url=f"{root}{request.app.openapi_url}",
+        title=request.app.title,
+        swagger_js_url=f"{root}{_FILES}/swagger-ui-bundle.js",
+        swagger_css_url=f"{root}{_FILES}/swagger-ui.css",
+        swagger_favicon_url=f"{root}{_FILES}/favicon.png",
+    )
+    response.headers["Content-Security-Policy"] = _policy(bytes(response.body).decode())
+    response.headers["Referrer-Policy"] = "no-referrer"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+def _policy(page: str) -> str:
+    """Allow what this service serves, and of scripts in the page itself those that are there now (CSP Level 3)."""
+    digests = (hashlib.sha256(script.encode()).digest() for script in _INLINE_SCRIPT.findall(page))
+    scripts = " ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests)
+    return (
+        f"default-src 'none'; script-src 'self' {scripts}; style-src 'self'; img-src 'self' data:; "
+        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )

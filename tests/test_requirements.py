@@ -1,0 +1,52 @@
+"""What is pinned for installation is what `pyproject.toml` allows."""
+
+import re
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+DECLARED = {"": PROJECT["dependencies"], **PROJECT["optional-dependencies"]}
+PINNED = [path for path in sorted((ROOT / "requirements").glob("*.txt")) if "--hash=" in path.read_text()]
+
+
+def pins(text: str) -> list[tuple[str, str]]:
+    """List what a file pins: normal names (PEP 503) and versions. Some have one version for each version of Python."""
+    found = re.findall(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([^\s;\\]+)", text, re.MULTILINE)
+    return [(canonicalize_name(name), version) for name, version in found]
+
+
+def disallowed(declared: Iterable[str], pinned: list[tuple[str, str]]) -> list[str]:
+    """List the pins that a declared requirement does not allow."""
+    return [
+        f"{requirement} does not allow {version}"
+        for requirement in map(Requirement, declared)
+        for name, version in pinned
+        if name == canonicalize_name(requirement.name)
+        if not requirement.specifier.contains(version, prereleases=True)
+    ]
+
+
+@pytest.mark.parametrize("path", PINNED, ids=lambda path: path.name)
+def test_every_pin_is_allowed(path: Path) -> None:
+    pinned = pins(path.read_text())
+    assert len(pinned) == len(re.findall(r"^[^\s#].*==", path.read_text(), re.MULTILINE)) > 10
+    for declared in DECLARED.values():
+        assert disallowed(declared, pinned) == []
+
+
+@pytest.mark.parametrize(("name", "extras"), [("serve", [""]), ("train", ["", "train"]), ("dev", [*DECLARED])])
+def test_all_that_is_declared_is_pinned(name: str, extras: list[str]) -> None:
+    pinned = dict(pins((ROOT / "requirements" / f"{name}.txt").read_text()))
+    assert {canonicalize_name(Requirement(each).name) for extra in extras for each in DECLARED[extra]} <= pinned.keys()
+
+
+def test_a_pin_that_moves_past_is_found() -> None:
+    pinned = pins('uvicorn==0.55.0 \\\n    --hash=sha256:00\nuvloop==0.22.1 ; sys_platform != "win32" \\\n')
+    assert disallowed(DECLARED[""], pinned) == ["uvicorn<0.55,>=0.53 does not allow 0.55.0"]
+    assert disallowed(DECLARED[""], [("uvicorn", "0.52.9")])
