@@ -47,6 +47,9 @@ from app.watcher import watch
 if TYPE_CHECKING:
     from app.tracing import Tracing
 
+_START_SECONDS = 5.0
+"""How long a worker may load its models before it accepts connections, and answers that it is not ready."""
+
 
 def create_app(settings: Settings, *, output: Lines | None = None) -> FastAPI:
     """Build the service; its objects live on `app.state`, from the lifespan's beginning to its end.
@@ -83,13 +86,7 @@ def create_app(settings: Settings, *, output: Lines | None = None) -> FastAPI:
                 observer=observer,
                 deadline_seconds=settings.deadline_seconds,
             )
-            app.state.feedback = app.state.receipts = None
-            if settings.feedback_dir:
-                app.state.receipts = _open_receipts(settings)
-                store = FeedbackStore(
-                    settings.feedback_dir, limit=settings.feedback_limit, deadline_seconds=settings.deadline_seconds
-                )
-                app.state.feedback = await stack.enter_async_context(store)
+            await _open_feedback(app, settings, stack)
             app.state.repository = repository
             app.state.predictor = Predictor(
                 repository,
@@ -106,11 +103,12 @@ def create_app(settings: Settings, *, output: Lines | None = None) -> FastAPI:
                 max_files=settings.max_files,
             )
             app.state.explainer = Explainer(repository, reader, deadline_seconds=settings.deadline_seconds)
-            # The port opens at once, and says that it is not ready, rather than keep a health check waiting.
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(each) for each in (watch(repository), journal.run(), reader.warm_up())]
                 if shadow is not None:
                     tasks.append(group.create_task(shadow.run(repository.find)))
+                # No connection is accepted before: where there are other workers, one of them answers instead.
+                await repository.wait_for_look(seconds=_START_SECONDS)
                 yield _for_connections(settings) | _past_the_layers(app, room, reader, journal, tracing)
                 for task in tasks:
                     task.cancel()
@@ -219,6 +217,17 @@ def _is_not_work(scope: Scope) -> bool:
     """Tell what is asked over and over by machines, which no one wants to see traces of."""
     path: str = scope["path"]
     return path == "/metrics" or path.startswith("/health/")
+
+
+async def _open_feedback(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> None:
+    """Open what corrections need, if they are collected."""
+    app.state.feedback = app.state.receipts = None
+    if settings.feedback_dir:
+        app.state.receipts = _open_receipts(settings)
+        store = FeedbackStore(
+            settings.feedback_dir, limit=settings.feedback_limit, deadline_seconds=settings.deadline_seconds
+        )
+        app.state.feedback = await stack.enter_async_context(store)
 
 
 def _open_receipts(settings: Settings) -> Receipts:

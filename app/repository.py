@@ -58,6 +58,7 @@ class Repository:
         self._unread: str | None = f"{settings.models_dir} is still being read. Try again in a second."
         """Why it is not known which models there are, if so; those that were found before are kept."""
         self._ordered: asyncio.Task[None] | None = None
+        self._has_looked = asyncio.Event()
 
     async def __aenter__(self) -> Self:
         """Find out which models there are."""
@@ -145,8 +146,16 @@ class Repository:
             NotReady: if the folder cannot be read; nothing has changed then.
 
         """
-        async with self._looking:
-            await self._look()
+        try:
+            async with self._looking:
+                await self._look()
+        finally:
+            self._has_looked.set()
+
+    async def wait_for_look(self, *, seconds: float) -> None:
+        """Wait until the first look is over, whatever came of it, for at most so many seconds."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._has_looked.wait(), seconds)
 
     async def load(self, name: str) -> None:
         """Look at once, and try again what failed before. The other workers follow within a second or two.

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
-import anyio
 import httpx
 import hypothesis
 import pytest
@@ -101,10 +100,18 @@ async def _serve(*, ready: bool = True, **settings: object) -> AsyncIterator[htt
     app = create_app(Settings.model_validate({"models_dir": MODELS, "access_log": False, **settings}))
     transport = httpx.ASGITransport(app=app)
     async with (
+        _starting_within(30 if ready else 0),
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=transport, base_url="http://service") as client,
     ):
-        with anyio.fail_after(30):
-            while ready and (await client.get("/health/ready")).status_code != 200:  # noqa: ASYNC110 - as any client
-                await anyio.sleep(0.01)
+        if ready:
+            assert (await client.get("/health/ready")).status_code == 200
         yield client
+
+
+@asynccontextmanager
+async def _starting_within(seconds: float) -> AsyncIterator[None]:
+    """Have an application wait for its models for so long before it takes requests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("app.main._START_SECONDS", seconds)
+        yield
