@@ -1,21 +1,27 @@
 """From tensors or picture files to scores, within a deadline. Knows no HTTP and no protocol."""
 
+import asyncio
 import time
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 
 import numpy as np
 
 from app.deadline import Deadline
 from app.engine import LARGEST_BATCH, Images
-from app.errors import MalformedRequest, TooLarge
+from app.errors import MalformedRequest
 from app.reader import Reader
 from app.scores import Scores
 from app.statistics import Statistics
 from app.telemetry import Telemetry
+from app.tensors import check_files
 from app.versions import ServedVersion
 
 _AT_ONCE = 4 * LARGEST_BATCH
 """Images that one request has in the queue at a time, so that the next request waits for a few batches and no more."""
+
+_LARGE = 1 << 16
+"""Bytes of a body that takes turns."""
 
 Inputs = Images | Sequence[bytes]
 """What is to be scored: images uint8 (n, 28, 28), or n picture files."""
@@ -31,7 +37,13 @@ class Scorer:
         self._telemetry = telemetry
         self._statistics = statistics
         self._deadline = Deadline(deadline_seconds)
-        self._max_files = max_files
+        self.max_files = max_files
+        """The most picture files that one request may have."""
+        self._turn = asyncio.Lock()
+
+    def turn(self, body: bytes) -> AbstractAsyncContextManager[None]:
+        """Let one large body be worked on at a time, so that the event loop is held by one step and not by many."""
+        return self._turn if len(body) > _LARGE else nullcontext()
 
     async def score(self, served: ServedVersion, inputs: Inputs) -> Scores:
         """Score n >= 1 images or picture files with one version.
@@ -57,9 +69,7 @@ class Scorer:
         if not files:
             message = "There is no picture. Send at least one."
             raise MalformedRequest(message)
-        if len(files) > self._max_files:
-            message = f"{len(files):,} pictures are more than {self._max_files:,}, the most that one request may have."
-            raise TooLarge(message)
+        check_files(len(files), self.max_files)
         return np.stack([(await self._reader.read(file)).image for file in files])
 
 

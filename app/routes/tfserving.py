@@ -58,8 +58,12 @@ def _model_route(
 async def predict(request: Request) -> Response:
     """Score images, in rows or in columns; `{"b64": ...}` in the place of an image is a picture file."""
     served, body = _find(request), await _read_body(request)
-    asked = read_predict(body)
-    return _json(write_predict(asked, await _score(request, served, asked.inputs)))
+    scorer: Scorer = request.app.state.scorer
+    async with scorer.turn(body):
+        asked = await read_predict(body, max_files=scorer.max_files)
+    scores = await _score(request, served, asked.inputs)
+    async with scorer.turn(body):
+        return _json(await write_predict(asked, scores))
 
 
 @_model_route(
@@ -68,7 +72,12 @@ async def predict(request: Request) -> Response:
 async def classify(request: Request) -> Response:
     """Give the probability of every digit for each example."""
     served, body = _find(request), await _read_body(request)
-    return _json(write_classify(await _score(request, served, read_classify(body))))
+    scorer: Scorer = request.app.state.scorer
+    async with scorer.turn(body):
+        inputs = await read_classify(body, max_files=scorer.max_files)
+    scores = await _score(request, served, inputs)
+    async with scorer.turn(body):
+        return _json(await write_classify(scores))
 
 
 @_model_route("POST", ":regress", 400, 401, answer=schemas.Predictions)

@@ -1,22 +1,39 @@
+import asyncio
 import base64
 import math
 import struct
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app import tensors
+from app.engine import Images
 from app.errors import MalformedRequest
 from app.tensors import (
     encode_bytes,
-    file_from_base64,
     files_from_buffer,
     flatten,
-    images_from_buffer,
-    images_from_numbers,
-    images_from_rows,
 )
+
+
+def images_from_buffer(raw: memoryview, datatype: tensors.Datatype, shape: tuple[int, ...]) -> Images:
+    return asyncio.run(tensors.images_from_buffer(raw, datatype, shape))
+
+
+def images_from_numbers(data: object, datatype: tensors.Datatype, shape: tuple[int, ...]) -> Images:
+    return asyncio.run(tensors.images_from_numbers(data, datatype, shape))
+
+
+def images_from_rows(rows: Any, row_shape: tuple[int, ...]) -> Images:  # noqa: ANN401 - whatever JSON can be
+    return asyncio.run(tensors.images_from_rows(rows, row_shape))
+
+
+def file_from_base64(text: object) -> bytes:
+    return asyncio.run(tensors.file_from_base64(text))
+
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (3, 28, 28), dtype=np.uint8)
 SHAPE = IMAGES.shape

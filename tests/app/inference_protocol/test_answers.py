@@ -1,10 +1,13 @@
+import asyncio
 import json
 import struct
 
 import numpy as np
 
 from app.artefact import read_card
-from app.inference_protocol.answers import classify, write_answer
+from app.card import Card
+from app.inference_protocol import answers
+from app.inference_protocol.answers import Answer, classify
 from app.inference_protocol.requests import InferenceRequest, RequestedOutput
 from app.scores import Scores
 from tests.conftest import MODELS
@@ -12,6 +15,10 @@ from tests.conftest import MODELS
 CARD = read_card(MODELS / "softmax" / "1")
 RNG = np.random.default_rng(0)
 SCORES = Scores(RNG.random((3, 10), np.float32), RNG.random((3, 10), np.float32))
+
+
+def write_answer(card: Card, request: InferenceRequest, scores: Scores) -> Answer:
+    return asyncio.run(answers.write_answer(card, request, scores))
 
 
 def ask(*outputs: RequestedOutput, id_: str | None = None) -> InferenceRequest:

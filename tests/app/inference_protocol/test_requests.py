@@ -1,3 +1,4 @@
+import asyncio
 import json
 from typing import Any
 
@@ -7,12 +8,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.errors import MalformedRequest
-from app.inference_protocol.requests import InferenceRequest, RequestedOutput, read_request
+from app.inference_protocol import requests
+from app.inference_protocol.requests import InferenceRequest, RequestedOutput
 from app.tensors import encode_bytes
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (2, 28, 28), dtype=np.uint8)
 TENSOR: dict[str, Any] = {"name": "images", "shape": [2, 28, 28], "datatype": "UINT8", "data": IMAGES.tolist()}
 BINARY = {key: value for key, value in TENSOR.items() if key != "data"} | {"parameters": {"binary_data_size": 1568}}
+
+
+def read_request(body: bytes, header_length: str | None) -> InferenceRequest:
+    return asyncio.run(requests.read_request(body, header_length, max_files=3))
 
 
 def read(header: object, rest: bytes = b"") -> InferenceRequest:

@@ -1,3 +1,4 @@
+import asyncio
 import base64
 import json
 
@@ -13,7 +14,7 @@ FILE = {"b64": base64.b64encode(b"picture").decode()}
 
 
 def read(**body: object) -> PredictRequest:
-    return read_predict(json.dumps(body).encode())
+    return asyncio.run(read_predict(json.dumps(body).encode(), max_files=3))
 
 
 @pytest.mark.parametrize("instances", [ROWS, [{"images": row} for row in ROWS]])
@@ -84,7 +85,7 @@ def test_bad_bodies_are_refused(body: dict[str, object]) -> None:
 
 def test_examples_are_classified_with_what_they_share() -> None:
     def classify(**body: object) -> object:
-        return read_classify(json.dumps(body).encode())
+        return asyncio.run(read_classify(json.dumps(body).encode(), max_files=3))
 
     assert (np.asarray(classify(examples=[{"images": row} for row in ROWS])) == IMAGES).all()
     assert classify(examples=[{}, {}], context={"image": FILE}) == [b"picture", b"picture"]
