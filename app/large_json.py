@@ -102,8 +102,8 @@ def _is_escaped(text: bytes, start: int, end: int) -> bool:
     if text[end - 1] != ord("\\") or end == start:
         return False
     before = np.frombuffer(text, np.uint8)[start:end]
-    other = np.append(before != ord("\\"), True)
-    return bool(np.argmax(other[::-1]) % 2)
+    is_other = np.append(before[::-1] != ord("\\"), [True])
+    return bool(np.argmax(is_other) % 2)
 
 
 def _array_within(text: bytes, start: int, end: int) -> tuple[int, int]:
@@ -167,6 +167,8 @@ async def _put_back(parsed: object, token: str, cut: list[object]) -> Any:  # no
         if turns > _TURNS:
             await asyncio.sleep(0)
             turns = 0
+        if isinstance(owner, dict):
+            _put_names_back(owner, token, cut)
         for key, value in list(enumerate(owner) if isinstance(owner, list) else owner.items()):
             match value:
                 case str() if value.startswith(token):
@@ -176,3 +178,8 @@ async def _put_back(parsed: object, token: str, cut: list[object]) -> Any:  # no
                 case dict() | list():
                     owners.append(value)
     return whole[0]
+
+
+def _put_names_back(owner: dict[Any, Any], token: str, cut: list[object]) -> None:
+    for name in [name for name in owner if name.startswith(token)]:
+        owner[cut[int(name.removeprefix(token))]] = owner.pop(name)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from app.errors import MalformedRequest
 
 Numbers = NDArray[np.uint8] | NDArray[np.float64]
-"""uint8 where all numbers are whole, 0 to 255; else float64."""
+"""uint8 where all numbers are whole, 0 to 255; else float64, exact to 2**53."""
 
 PIECE = 1 << 16
 """Bytes of text that are parsed in one step, which takes some 3 ms."""

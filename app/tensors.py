@@ -274,9 +274,12 @@ async def _decode_base64(text: str) -> bytes:
     if text.find("=", 0, -2) >= 0:  # which would be the end of a piece, and not of the text
         raise ValueError
     pieces = []
-    for start in range(0, len(text), _CHARACTERS_AT_ONCE):
+    start = 0
+    while len(text) - start > _CHARACTERS_AT_ONCE + 4:  # so that the padding is not a piece of its own
         pieces.append(base64.b64decode(text[start : start + _CHARACTERS_AT_ONCE], validate=True))
+        start += _CHARACTERS_AT_ONCE
         await asyncio.sleep(0)
+    pieces.append(base64.b64decode(text[start:], validate=True))
     return b"".join(pieces)
 
 

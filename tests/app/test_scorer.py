@@ -105,3 +105,12 @@ async def test_past_the_deadline(served: ServedVersion) -> None:
         scorer = Scorer(reader, telemetry, Statistics(), deadline_seconds=1e-9, max_files=2)
         with pytest.raises(DeadlineExceeded):
             await scorer.score(served, np.zeros((1000, 28, 28), np.uint8))
+
+
+async def test_large_bodies_take_turns_and_small_ones_do_not_wait(scorer: Scorer) -> None:
+    async with scorer.turn(bytes(10**5)):
+        async with scorer.turn(b"small"):
+            pass
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.01), scorer.turn(bytes(10**5)):
+                pass

@@ -64,3 +64,18 @@ def test_the_best_classes_come_first() -> None:
     values = np.array([[0.1, 0.7, 0.2, *[0] * 7]], np.float32)
     assert classify(values, 2) == [["0.700000:1:1", "0.200000:2:2"]]
     assert len(classify(values, 99)[0]) == 10
+
+
+def test_thousands_of_images_are_answered_as_one_is() -> None:
+    many = Scores(np.tile(SCORES.probabilities, (700, 1)), np.tile(SCORES.logits, (700, 1)))
+    outputs = (RequestedOutput("logits"), RequestedOutput("probabilities", classes=2))
+    logits, classes = json.loads(write_answer(CARD, ask(*outputs), many).body)["outputs"]
+    few, few_classes = json.loads(write_answer(CARD, ask(*outputs), SCORES).body)["outputs"]
+    assert logits["data"] == few["data"] * 700
+    assert classes["data"] == few_classes["data"] * 700
+    assert (logits["shape"], classes["shape"]) == ([2100, 10], [2100, 2])
+    binary = (RequestedOutput("logits", binary=True, classes=2),)
+    body, length = write_answer(CARD, ask(*binary), many)
+    small, small_length = write_answer(CARD, ask(*binary), SCORES)
+    assert body[length:] == small[small_length:] * 700
+    assert json.loads(body[:length])["outputs"][0]["parameters"]["binary_data_size"] == len(body[length:])

@@ -1,5 +1,6 @@
 import asyncio
 import json
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -37,3 +38,13 @@ def test_classes_are_the_digits_with_their_probabilities() -> None:
     rows = json.loads(asyncio.run(write_classify(SCORES)))["result"]
     assert [label for label, _ in rows[0]] == list("0123456789")
     np.testing.assert_allclose([score for _, score in rows[2]], SCORES.probabilities[2], atol=1e-6)
+
+
+def test_thousands_of_images_are_answered_as_one_is() -> None:
+    many = Scores(np.tile(SCORES.probabilities, (700, 1)), np.tile(SCORES.logits, (700, 1)))
+    by_rows = PredictRequest([], SIGNATURES["serving_default"], by_rows=True)
+    one = PredictRequest([], SIGNATURES["predict_images"], by_rows=True)
+    for write in (write_classify, partial(write_predict, by_rows), partial(write_predict, one)):
+        [few] = json.loads(asyncio.run(write(SCORES))).values()
+        [found] = json.loads(asyncio.run(write(many))).values()
+        assert found == few * 700
