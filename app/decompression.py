@@ -2,9 +2,13 @@
 
 import asyncio
 import zlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, nullcontext
 
+import anyio
 from fastapi import Request
 
+from app.deadline import Deadline
 from app.errors import MalformedRequest, TooLarge, UnsupportedBody
 from app.uploads import read_body
 
@@ -12,27 +16,53 @@ _WINDOW_BITS = {"gzip": zlib.MAX_WBITS | 16, "x-gzip": zlib.MAX_WBITS | 16, "def
 """How zlib is told of each content coding of RFC 9110; its `deflate` is the zlib format of RFC 1950."""
 
 
-async def read_decompressed(request: Request, limit: int) -> bytes:
-    """Read the whole body, and undo its Content-Encoding.
+_LARGE = 64 * 1024
+"""In bytes: a body that is longer, or may be when it is decompressed, is large."""
+_MOST_LARGE = 2
+"""Large bodies that are worked on at once. What is made of one takes some times as much memory as the body."""
 
-    Args:
-        request: whose body has not been read.
-        limit: the most bytes that may arrive, and the most that may come of them.
 
-    Raises:
-        UnsupportedBody: if the encoding is neither gzip nor deflate, or several.
-        MalformedRequest: if the body is not what its encoding says.
-        TooLarge: if it has more than `limit` bytes before or after; decompression stops there.
+class BodyReader:
+    """Reads bodies, and holds few large ones in memory at a time. It belongs to one event loop."""
 
-    """
-    encoding = request.headers.get("content-encoding", "identity").strip().lower()
-    if encoding not in _WINDOW_BITS and encoding not in ("identity", ""):
-        message = f"The content encoding is '{encoding}'. Expected gzip or deflate, or none."
-        raise UnsupportedBody(message)
-    body = await read_body(request, limit)
-    if encoding not in _WINDOW_BITS:
-        return body
-    return await asyncio.to_thread(decompress, body, encoding, limit)  # zlib lets other threads run meanwhile
+    def __init__(self, *, max_bytes: int, deadline_seconds: float) -> None:
+        """Bound the bytes of a body, before and after it is decompressed, and the time that it waits for its turn."""
+        self._max_bytes = max_bytes
+        self._deadline = Deadline(deadline_seconds)
+        self._turns = anyio.CapacityLimiter(_MOST_LARGE)
+
+    @asynccontextmanager
+    async def read(self, request: Request) -> AsyncIterator[bytes]:
+        """Give the whole body, its Content-Encoding undone, for as long as the context lasts.
+
+        A large one waits until few others are worked on. What is made of it should be done with in the context, too.
+
+        Raises:
+            UnsupportedBody: if the encoding is neither gzip nor deflate, or several.
+            MalformedRequest: if the body is not what its encoding says.
+            TooLarge: if it has more than the most bytes before or after; decompression stops there.
+            DeadlineExceeded: if it has waited for too long.
+
+        """
+        encoding = request.headers.get("content-encoding", "identity").strip().lower()
+        if encoding not in _WINDOW_BITS and encoding not in ("identity", ""):
+            message = f"The content encoding is '{encoding}'. Expected gzip or deflate, or none."
+            raise UnsupportedBody(message)
+        body = await read_body(request, self._max_bytes)
+        is_compressed = encoding in _WINDOW_BITS
+        async with self._turn() if is_compressed or len(body) > _LARGE else nullcontext():
+            if is_compressed:  # zlib lets other threads run meanwhile
+                body = await asyncio.to_thread(decompress, body, encoding, self._max_bytes)
+            yield body
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        with self._deadline.kept():
+            await self._turns.acquire()
+        try:
+            yield
+        finally:
+            self._turns.release()
 
 
 def decompress(body: bytes, encoding: str, limit: int) -> bytes:

@@ -1,52 +1,42 @@
 """Reads one JSON object that a stranger wrote. Knows nothing of what it should hold."""
 
-import re
+import reprlib
 from typing import Any
 
-import numpy as np
-import orjson
-
 from app.errors import MalformedRequest
+from app.json_text import parse
+from app.large_json import parse_large
 
-DEEPEST = 100
-
-_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
-_NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
-_STEPS = np.zeros(256, np.int8)
-_STEPS[list(b"[{")] = 1
-_STEPS[list(b"]}")] = -1
+LARGE = 1 << 16
+"""In bytes: a longer text is parsed in pieces. One of this size takes 3 ms at most."""
+_MOST_LISTS = 5000
+"""Lists and objects in a text that is parsed at once: each takes 60 bytes and more, and as few as 3 in the text."""
 
 
-def read_object(text: bytes) -> dict[str, Any]:
+async def read_object(text: bytes) -> dict[str, Any]:
     """Parse `text`, which must be one JSON object.
 
+    One of more than LARGE bytes, or with very many lists, is parsed in pieces; `parse_large` says which of its arrays
+    are NumPy arrays then.
+
     Raises:
-        MalformedRequest: if it is not, or is nested more than DEEPEST deep.
+        MalformedRequest: if it is not an object, or what `parse` and `parse_large` raise.
+        TooLarge: if it has more strings, objects and lists than a body of its size may have.
 
     """
-    try:
-        found = orjson.loads(text)  # gives up by itself long before its own stack is full
-    except orjson.JSONDecodeError as error:
-        message = f"The body is not JSON: {error}."
-        raise MalformedRequest(message) from error
+    found = await parse_large(text) if _is_large(text) else parse(text)
     if not isinstance(found, dict):
-        message = f"The body is JSON, but not an object: expected {{...}}, not {_short(found)}."
-        raise MalformedRequest(message)
-    if _is_deeper(text, DEEPEST):
-        message = f"The JSON is nested more than {DEEPEST} deep. Tensors need 3 levels, or 1 if they are sent flat."
+        message = f"The body is JSON, but not an object: expected {{...}}, not {brief(found)}."
         raise MalformedRequest(message)
     return found
 
 
-def _is_deeper(text: bytes, deepest: int) -> bool:
-    """Tell whether JSON, which must be valid, is nested more deeply, at the pace of memory rather than of Python."""
-    if text.count(b"[") + text.count(b"{") <= deepest:
+def _is_large(text: bytes) -> bool:
+    if len(text) <= 2 * _MOST_LISTS:
         return False
-    # The expression takes linear time because every string ends: the text has been parsed.
-    brackets = _STRING.sub(b"", text).translate(None, _NOT_BRACKETS)
-    return bool(_STEPS[np.frombuffer(brackets, np.uint8)].cumsum(dtype=np.int32).max() > deepest)
+    return len(text) > LARGE or text.count(b"[") + text.count(b"{") > _MOST_LISTS
 
 
-def _short(value: object) -> str:
-    text = orjson.dumps(value).decode()
-    return text if len(text) <= 40 else f"{text[:37]}..."
+def brief(value: object) -> str:
+    """Write a value of JSON for a message, however large it is."""
+    return f"{reprlib.repr(value):.40}"

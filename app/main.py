@@ -19,6 +19,7 @@ from app import __version__, problems
 from app.admission import Admission, Room
 from app.assets import Assets
 from app.byte_budget import ByteBudget
+from app.decompression import BodyReader
 from app.door import Door
 from app.explain import Explainer
 from app.express import Express
@@ -95,6 +96,7 @@ def create_app(settings: Settings, *, output: Lines | None = None) -> FastAPI:
                 deadline_seconds=settings.deadline_seconds,
                 receipts=app.state.receipts,
             )
+            app.state.bodies = BodyReader(max_bytes=settings.max_body_bytes, deadline_seconds=settings.deadline_seconds)
             app.state.scorer = Scorer(
                 reader,
                 telemetry,

@@ -7,11 +7,12 @@ import numpy as np
 
 from app.deadline import Deadline
 from app.engine import LARGEST_BATCH, Images
-from app.errors import MalformedRequest, TooLarge
+from app.errors import MalformedRequest
 from app.reader import Reader
 from app.scores import Scores
 from app.statistics import Statistics
 from app.telemetry import Telemetry
+from app.tensors import check_files
 from app.versions import ServedVersion
 
 _AT_ONCE = 4 * LARGEST_BATCH
@@ -31,7 +32,8 @@ class Scorer:
         self._telemetry = telemetry
         self._statistics = statistics
         self._deadline = Deadline(deadline_seconds)
-        self._max_files = max_files
+        self.max_files = max_files
+        """The most picture files that one request may have."""
 
     async def score(self, served: ServedVersion, inputs: Inputs) -> Scores:
         """Score n >= 1 images or picture files with one version.
@@ -57,9 +59,7 @@ class Scorer:
         if not files:
             message = "There is no picture. Send at least one."
             raise MalformedRequest(message)
-        if len(files) > self._max_files:
-            message = f"{len(files):,} pictures are more than {self._max_files:,}, the most that one request may have."
-            raise TooLarge(message)
+        check_files(len(files), self.max_files)
         return np.stack([(await self._reader.read(file)).image for file in files])
 
 

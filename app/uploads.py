@@ -1,6 +1,7 @@
 """Takes pictures out of a request's body, counting bytes as they come in. Knows nothing of what is in a picture."""
 
 import asyncio
+from collections.abc import Sequence
 
 from fastapi import Request
 from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
@@ -12,6 +13,10 @@ _MULTIPART = "multipart/form-data"
 _RAW = ("image/", "application/octet-stream")
 _OTHER_PARTS = 64
 """How many parts of a form may be something else than a wanted file: to parse many tiny ones takes long."""
+_LONGEST_BOUNDARY = 70
+"""In characters: RFC 2046 allows no more."""
+_PIECE = 1 << 18
+"""Bytes of a form that are parsed in one step, which takes some 1 ms."""
 _EMPTY = "The body is empty. Send a picture's bytes as the body, or a form with one part named 'file'."
 
 
@@ -74,7 +79,8 @@ async def one_picture(request: Request, *, max_bytes: int) -> bytes:
     if not content_type and request.headers.get("content-length", "0") == "0":
         raise MalformedRequest(_EMPTY)
     form = form_options(content_type)
-    return picture_in(await read_body(request, max_bytes), form)
+    body = await read_body(request, max_bytes)
+    return picture_in(body, form) if form is None else _only_file(await _parse_in_pieces(body, form, most=1))
 
 
 def form_options(header: str) -> dict[str, str] | None:
@@ -99,7 +105,7 @@ def form_options(header: str) -> dict[str, str] | None:
 
 
 def picture_in(body: bytes, form: dict[str, str] | None) -> bytes:
-    """Take the picture out of a whole body.
+    """Take the picture out of a whole body at once, which takes 40 ms for a form of 8 MB.
 
     Args:
         body: that was sent.
@@ -113,7 +119,12 @@ def picture_in(body: bytes, form: dict[str, str] | None) -> bytes:
         if not body:
             raise MalformedRequest(_EMPTY)
         return body
-    files = _files(body, form, most=1)
+    parser = _FormParser(form, most=1)
+    parser.feed(body)
+    return _only_file(parser.close())
+
+
+def _only_file(files: Sequence[bytes]) -> bytes:
     if not files:
         message = "The form has no part named 'file'. Send the picture as one file part of that name."
         raise MalformedRequest(message)
@@ -133,32 +144,80 @@ async def several_pictures(request: Request, *, max_bytes: int, max_files: int) 
     if content_type != _MULTIPART:
         message = f"The content type is '{content_type}'. Expected {_MULTIPART} with parts named 'file'."
         raise UnsupportedBody(message)
-    files = _files(await read_body(request, max_bytes), options, most=max_files)
+    files = await _parse_in_pieces(await read_body(request, max_bytes), options, most=max_files)
     if not files:
         message = "The form has no part named 'file'. Send each picture as a file part of that name."
         raise MalformedRequest(message)
     return files
 
 
-def _files(body: bytes, options: dict[str, str], *, most: int) -> list[bytes]:
-    """Parse a form; parts that are not named `file` are passed over."""
-    files: list[bytearray] = []
-    wanted = False
-    try:
-        with PushMultipartParser(options.get("boundary", ""), max_segment_count=most + 1 + _OTHER_PARTS) as parser:
-            for event in parser.parse(body):
+class _FormParser:
+    """Parses a form piece by piece; parts that are not named `file` are passed over."""
+
+    def __init__(self, options: dict[str, str], *, most: int) -> None:
+        boundary = options.get("boundary", "")
+        if len(boundary) > _LONGEST_BOUNDARY:
+            message = f"The form's boundary has {len(boundary):,} characters. RFC 2046 allows {_LONGEST_BOUNDARY}."
+            raise MalformedRequest(message)
+        self._most = most
+        self._files: list[bytearray] = []
+        self._wanted = False
+        try:
+            self._parser = PushMultipartParser(boundary, max_segment_count=most + 1 + _OTHER_PARTS)
+        except MultipartError as error:
+            raise _broken(error) from error
+
+    def feed(self, piece: bytes) -> None:
+        """Take the next piece, which is not empty unless the whole form is.
+
+        Raises:
+            MalformedRequest: if the form is broken.
+            ServiceError: if it has more files than the most.
+
+        """
+        try:
+            for event in self._parser.parse(piece):
                 if isinstance(event, MultipartSegment):
-                    wanted = event.name == "file"
-                    if wanted and len(files) == most:
-                        raise _too_many(most)
-                    if wanted:
-                        files.append(bytearray())
-                elif event and wanted:
-                    files[-1] += event
-    except MultipartError as error:
-        message = f"The form cannot be parsed: {error}. Let your HTTP client write the multipart body and its header."
-        raise MalformedRequest(message) from error
-    return [bytes(file) for file in files]
+                    self._begin(event)
+                elif event and self._wanted:
+                    self._files[-1] += event
+        except MultipartError as error:
+            raise _broken(error) from error
+
+    def _begin(self, part: MultipartSegment) -> None:
+        self._wanted = part.name == "file"
+        if self._wanted and len(self._files) == self._most:
+            raise _too_many(self._most)
+        if self._wanted:
+            self._files.append(bytearray())
+
+    def close(self) -> list[bytes]:
+        """Give the files.
+
+        Raises:
+            MalformedRequest: if the form has not come to its end.
+
+        """
+        try:
+            self._parser.close()
+        except MultipartError as error:
+            raise _broken(error) from error
+        return [bytes(file) for file in self._files]
+
+
+async def _parse_in_pieces(body: bytes, options: dict[str, str], *, most: int) -> list[bytes]:
+    parser = _FormParser(options, most=most)
+    for start in range(0, len(body), _PIECE):
+        if start:
+            await asyncio.sleep(0)
+        parser.feed(body[start : start + _PIECE])
+    return parser.close()
+
+
+def _broken(error: MultipartError) -> MalformedRequest:
+    return MalformedRequest(
+        f"The form cannot be parsed: {error}. Let your HTTP client write the multipart body and its header."
+    )
 
 
 def _too_many(most: int) -> ServiceError:

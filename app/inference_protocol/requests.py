@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.errors import MalformedRequest
-from app.json_object import read_object
+from app.json_object import brief, read_object
+from app.number_array import MOST_AXES
 from app.scorer import Inputs
 from app.tensors import (
     Datatype,
+    check_files,
     file_from_base64,
     files_from_buffer,
     images_from_buffer,
@@ -17,7 +19,8 @@ from app.tensors import (
 )
 
 OUTPUTS = ("probabilities", "logits")
-MOST_AXES = 8
+LONGEST_ID = 4096
+"""In characters: it is sent back."""
 
 
 @dataclass(frozen=True)
@@ -39,29 +42,31 @@ class InferenceRequest:
     id: str | None = None
 
 
-def read_request(body: bytes, header_length: str | None) -> InferenceRequest:
+async def read_request(body: bytes, header_length: str | None, *, max_files: int) -> InferenceRequest:
     """Read a request's body.
 
     Args:
         body: all of it.
         header_length: the value of `Inference-Header-Content-Length`, None without that header. It says how many
             bytes of the body are JSON; the tensors follow. With 0 the whole body is one picture file.
+        max_files: the most picture files that it may have.
 
     Raises:
         MalformedRequest: naming the member that is not as it should be.
+        TooLarge: if it has more picture files, or more strings and lists than a body of its size may have.
 
     """
     length = _read_header_length(header_length, len(body))
     if length == 0 and header_length is not None:
         return InferenceRequest([body])
-    header = read_object(body[:length])
+    header = await read_object(body[:length])
     parameters = _parameters(header, "the request")
     identity = header.get("id")
-    if identity is not None and not isinstance(identity, str):
-        message = "The member 'id' is a string."
+    if identity is not None and not (isinstance(identity, str) and len(identity) <= LONGEST_ID):
+        message = f"The member 'id' is a string of at most {LONGEST_ID:,} characters."
         raise MalformedRequest(message)
     return InferenceRequest(
-        inputs=_read_inputs(header.get("inputs"), memoryview(body)[length:]),
+        inputs=await _read_inputs(header.get("inputs"), memoryview(body)[length:], max_files),
         outputs=_read_outputs(header.get("outputs"), binary=_flag(parameters, "binary_data_output")),
         id=identity,
     )
@@ -76,7 +81,7 @@ def _read_header_length(text: str | None, size: int) -> int:
     return int(text)
 
 
-def _read_inputs(tensors: object, rest: memoryview) -> Inputs:
+async def _read_inputs(tensors: object, rest: memoryview, max_files: int) -> Inputs:
     if not isinstance(tensors, list) or len(tensors) != 1 or not isinstance(tensors[0], dict):
         message = "The member 'inputs' is a list of one tensor: 'images', or 'image' for picture files."
         raise MalformedRequest(message)
@@ -84,14 +89,16 @@ def _read_inputs(tensors: object, rest: memoryview) -> Inputs:
     name, datatype, shape = tensor.get("name"), tensor.get("datatype"), _read_shape(tensor.get("shape"))
     raw = _binary_data(tensor, rest)
     if name == "image":
-        return _read_files(tensor, datatype, shape, raw)
+        return await _read_files(tensor, datatype, shape, raw, max_files)
     if name != "images":
         message = (
-            f"There is no input {name!r:.40}. The inputs are 'images', and in its place 'image' for picture files."
+            f"There is no input {brief(name)}. The inputs are 'images', and in its place 'image' for picture files."
         )
         raise MalformedRequest(message)
     kind = _images_datatype(datatype)
-    return images_from_numbers(tensor.get("data"), kind, shape) if raw is None else images_from_buffer(raw, kind, shape)
+    if raw is None:
+        return await images_from_numbers(tensor.get("data"), kind, shape)
+    return await images_from_buffer(raw, kind, shape)
 
 
 def _images_datatype(datatype: object) -> Datatype:
@@ -99,22 +106,25 @@ def _images_datatype(datatype: object) -> Datatype:
         case "UINT8" | "FP32":
             return datatype
         case _:
-            message = f"The datatype of 'images' is {datatype!r:.40}. Expected UINT8, or FP32 for ink 0.0 to 1.0."
+            message = f"The datatype of 'images' is {brief(datatype)}. Expected UINT8, or FP32 for ink 0.0 to 1.0."
             raise MalformedRequest(message)
 
 
-def _read_files(tensor: Mapping[str, Any], datatype: object, shape: tuple[int, ...], raw: memoryview | None) -> Inputs:
+async def _read_files(
+    tensor: Mapping[str, Any], datatype: object, shape: tuple[int, ...], raw: memoryview | None, max_files: int
+) -> Inputs:
     if datatype != "BYTES":
-        message = f"The datatype of 'image' is {datatype!r:.40}. Expected BYTES: each element one picture file."
+        message = f"The datatype of 'image' is {brief(datatype)}. Expected BYTES: each element one picture file."
         raise MalformedRequest(message)
     count = math.prod(shape)
+    check_files(count, max_files)
     if raw is not None:
         return files_from_buffer(raw, count)
     data = tensor.get("data")
     if not isinstance(data, list) or len(data) != count:
         message = f"The data of 'image' is a list of {count:,} strings, each a picture file in base64."
         raise MalformedRequest(message)
-    return [file_from_base64(text) for text in data]
+    return [await file_from_base64(text) for text in data]
 
 
 def _read_shape(shape: object) -> tuple[int, ...]:
@@ -140,7 +150,7 @@ def _binary_data(tensor: Mapping[str, Any], rest: memoryview) -> memoryview | No
             raise MalformedRequest(message)
         return None
     if type(size) is not int or size != len(rest):
-        message = f"The parameter 'binary_data_size' is {size!r:.40}, but {len(rest):,} bytes follow the JSON."
+        message = f"The parameter 'binary_data_size' is {brief(size)}, but {len(rest):,} bytes follow the JSON."
         raise MalformedRequest(message)
     if "data" in tensor:
         message = "An input has either the member 'data' or the parameter 'binary_data_size'."
@@ -164,7 +174,7 @@ def _read_outputs(outputs: object, *, binary: bool) -> tuple[RequestedOutput, ..
 def _read_output(output: Mapping[str, Any], *, binary: bool) -> RequestedOutput:
     name = output.get("name")
     if name not in OUTPUTS:
-        message = f"There is no output {name!r:.40}. The outputs are: {', '.join(OUTPUTS)}."
+        message = f"There is no output {brief(name)}. The outputs are: {', '.join(OUTPUTS)}."
         raise MalformedRequest(message)
     parameters = _parameters(output, "an output")
     classes = parameters.get("classification")

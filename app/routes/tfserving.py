@@ -9,14 +9,13 @@ from pydantic import BaseModel
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app import problems
-from app.decompression import read_decompressed
+from app.decompression import BodyReader
 from app.errors import MalformedRequest, UnknownModel, UnknownServable, UnknownVersion
 from app.openapi import json_schema, path_parameters
 from app.repository import Repository
 from app.routes.v2 import Endpoint, read_version
 from app.scorer import Inputs, Scorer
 from app.scores import Scores
-from app.settings import Settings
 from app.tensorflow_serving import schemas
 from app.tensorflow_serving.answers import write_classify, write_predict
 from app.tensorflow_serving.descriptions import describe_metadata, describe_status
@@ -57,9 +56,12 @@ def _model_route(
 )
 async def predict(request: Request) -> Response:
     """Score images, in rows or in columns; `{"b64": ...}` in the place of an image is a picture file."""
-    served, body = _find(request), await _read_body(request)
-    asked = read_predict(body)
-    return _json(write_predict(asked, await _score(request, served, asked.inputs)))
+    bodies: BodyReader = request.app.state.bodies
+    scorer: Scorer = request.app.state.scorer
+    served = _find(request)
+    async with bodies.read(request) as body:
+        asked = await read_predict(body, max_files=scorer.max_files)
+        return _json(await write_predict(asked, await _score(request, served, asked.inputs)))
 
 
 @_model_route(
@@ -67,8 +69,12 @@ async def predict(request: Request) -> Response:
 )
 async def classify(request: Request) -> Response:
     """Give the probability of every digit for each example."""
-    served, body = _find(request), await _read_body(request)
-    return _json(write_classify(await _score(request, served, read_classify(body))))
+    bodies: BodyReader = request.app.state.bodies
+    scorer: Scorer = request.app.state.scorer
+    served = _find(request)
+    async with bodies.read(request) as body:
+        inputs = await read_classify(body, max_files=scorer.max_files)
+        return _json(await write_classify(await _score(request, served, inputs)))
 
 
 @_model_route("POST", ":regress", 400, 401, answer=schemas.Predictions)
@@ -125,11 +131,6 @@ def _find(request: Request) -> ServedVersion:
         return repository.find(name, number, label)
     except (UnknownModel, UnknownVersion) as error:
         raise UnknownServable(name, number, label) from error
-
-
-async def _read_body(request: Request) -> bytes:
-    settings: Settings = request.app.state.settings
-    return await read_decompressed(request, settings.max_body_bytes)
 
 
 async def _score(request: Request, served: ServedVersion, inputs: Inputs) -> Scores:

@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from app import problems
-from app.decompression import read_decompressed
+from app.decompression import BodyReader
 from app.errors import MalformedRequest
 from app.inference_protocol import schemas
 from app.inference_protocol.answers import write_answer
@@ -18,7 +18,7 @@ from app.inference_protocol.descriptions import (
     describe_statistics,
 )
 from app.inference_protocol.requests import read_request
-from app.json_object import read_object
+from app.json_object import brief, read_object
 from app.openapi import json_schema, path_parameters
 from app.repository import Repository
 from app.scorer import Scorer
@@ -148,12 +148,12 @@ _BINARY = {"schema": {"type": "string", "format": "binary"}}
 )
 async def infer(request: Request) -> Response:
     """Take tensors in JSON, or behind it with `Inference-Header-Content-Length`; with 0 there, one picture file."""
-    settings: Settings = request.app.state.settings
+    bodies: BodyReader = request.app.state.bodies
     scorer: Scorer = request.app.state.scorer
     served = _find(request)
-    body = await read_decompressed(request, settings.max_body_bytes)
-    asked = read_request(body, request.headers.get(HEADER_LENGTH))
-    answer = write_answer(served.card, asked, await scorer.score(served, asked.inputs))
+    async with bodies.read(request) as body:
+        asked = await read_request(body, request.headers.get(HEADER_LENGTH), max_files=scorer.max_files)
+        answer = await write_answer(served.card, asked, await scorer.score(served, asked.inputs))
     request.scope["state"]["answered_by"] = served.card.name, served.card.version
     if answer.header_length is None:
         return Response(answer.body, media_type="application/json")
@@ -188,8 +188,8 @@ async def load(request: Request) -> dict[str, Any]:
     """Answer once this worker has it; the others follow within two seconds."""
     overrides = (await _read_options(request)).get("parameters")
     if overrides:
-        sent = ", ".join(map(repr, overrides)) if isinstance(overrides, dict) else repr(overrides)
-        message = f"The request has the parameters {sent:.80}. Expected none: a model is loaded as it was published."
+        sent = brief(list(overrides) if isinstance(overrides, dict) else overrides).strip("[]")
+        message = f"The request has the parameters {sent}. Expected none: a model is loaded as it was published."
         raise MalformedRequest(message)
     repository: Repository = request.app.state.repository
     await repository.load(request.path_params["model"])
@@ -212,9 +212,9 @@ async def unload(request: Request) -> dict[str, Any]:
 
 async def _read_options(request: Request) -> dict[str, Any]:
     """Read a body that may be left out."""
-    settings: Settings = request.app.state.settings
-    body = await read_decompressed(request, settings.max_body_bytes)
-    return read_object(body) if body else {}
+    bodies: BodyReader = request.app.state.bodies
+    async with bodies.read(request) as body:
+        return await read_object(body) if body else {}
 
 
 def _find(request: Request) -> ServedVersion:

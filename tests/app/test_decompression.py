@@ -1,3 +1,4 @@
+import asyncio
 import gzip
 import zlib
 
@@ -6,8 +7,8 @@ from fastapi import FastAPI, Request
 from httpx import ASGITransport, AsyncClient
 
 from app import problems
-from app.decompression import decompress, read_decompressed
-from app.errors import MalformedRequest, TooLarge, UnsupportedBody
+from app.decompression import BodyReader, decompress
+from app.errors import DeadlineExceeded, MalformedRequest, TooLarge, UnsupportedBody
 
 ENCODERS = {"gzip": gzip.compress, "deflate": zlib.compress}
 
@@ -43,11 +44,13 @@ def test_a_bomb_is_not_blown_up() -> None:
 async def test_the_header_says_how_the_body_is_read() -> None:
     app = FastAPI()
     app.state.telemetry = Ignored()
+    bodies = BodyReader(max_bytes=1000, deadline_seconds=10)
 
     @app.post("/v2/size")
     async def size(request: Request) -> int:
         request.state.request_id = "r"
-        return len(await read_decompressed(request, limit=1000))
+        async with bodies.read(request) as body:
+            return len(body)
 
     for class_ in (MalformedRequest, TooLarge, UnsupportedBody):
         app.add_exception_handler(class_, problems.handle)
@@ -69,3 +72,33 @@ async def test_the_header_says_how_the_body_is_read() -> None:
 class Ignored:
     def refused(self, reason: str) -> None:
         pass
+
+
+def sent(body: bytes, encoding: str = "identity") -> Request:
+    async def receive() -> dict[str, object]:
+        return {"type": "http.request", "body": body}
+
+    return Request({"type": "http", "headers": [(b"content-encoding", encoding.encode())]}, receive)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("large", [sent(bytes(100_000)), sent(gzip.compress(bytes(100_000)), "gzip")])
+async def test_few_large_bodies_are_worked_on_at_once_and_small_ones_do_not_wait(large: Request) -> None:
+    bodies = BodyReader(max_bytes=10**6, deadline_seconds=0.1)
+    done = asyncio.Event()
+
+    async def hold() -> None:
+        async with bodies.read(sent(bytes(100_000))):
+            await done.wait()
+
+    held = [asyncio.create_task(hold()) for _ in range(2)]
+    await asyncio.sleep(0)
+    async with bodies.read(sent(b"small")) as body:
+        assert body == b"small"
+    with pytest.raises(DeadlineExceeded):
+        async with bodies.read(large):
+            pass
+    done.set()
+    await asyncio.gather(*held)
+    async with bodies.read(large) as body:
+        assert len(body) == 100_000

@@ -1,7 +1,15 @@
+import asyncio
+from typing import Any
+
 import pytest
 
+from app import json_object
 from app.errors import MalformedRequest
-from app.json_object import DEEPEST, read_object
+from app.json_text import DEEPEST
+
+
+def read_object(text: bytes) -> dict[str, Any]:
+    return asyncio.run(json_object.read_object(text))
 
 
 def nested(depth: int) -> bytes:

@@ -1,4 +1,5 @@
 import asyncio
+import time
 from collections.abc import Sequence
 
 import pytest
@@ -7,6 +8,7 @@ from starlette.types import Message
 
 from app.errors import MalformedRequest, TooLarge, TooSlow, UnsupportedBody
 from app.uploads import one_picture, several_pictures
+from tests.app.turns import Steps
 
 pytestmark = pytest.mark.anyio
 
@@ -95,3 +97,29 @@ async def test_a_form_of_very_many_parts_is_not_parsed_to_its_end() -> None:
     assert await one_picture(request(FORM, body), max_bytes=100_000) == b"1"
     with pytest.raises(MalformedRequest, match="segment"):
         await one_picture(request(FORM, form([("note", b"")] * 200)), max_bytes=100_000)
+
+
+ALMOST = (b"\r\n--", b"\r\n--" + b"b" * 59, b"-", b"\r", b"b", b"b" * 59)
+
+
+@pytest.mark.parametrize("filling", ALMOST)
+async def test_a_large_form_does_not_hold_the_loop(filling: bytes) -> None:
+    data = filling * (4_000_000 // len(filling)) + b"c"
+    body = (
+        form([("file", data)]).replace(b"--b\r\n", b"--%s\r\n" % (b"b" * 60)).replace(b"--b--", b"--%s--" % (b"b" * 60))
+    )
+    started = time.thread_time()
+    assert body.find(b"z" * 60 + b"y") < 0
+    for _ in range(10):
+        bytearray(body)
+    reference = time.thread_time() - started
+    steps = Steps(
+        several_pictures(request(f"multipart/form-data; boundary={'b' * 60}", body), max_bytes=10**7, max_files=3)
+    )
+    assert await steps == [data]
+    assert steps.longest < max(reference, 0.01)
+
+
+async def test_a_boundary_that_is_too_long_is_refused() -> None:
+    with pytest.raises(MalformedRequest, match="71 characters"):
+        await one_picture(request(f"multipart/form-data; boundary={'b' * 71}", b""), max_bytes=1000)

@@ -1,3 +1,5 @@
+import asyncio
+
 import numpy as np
 import pytest
 
@@ -14,10 +16,12 @@ from tests.conftest import MODELS
 def test_the_bodies_are_what_the_service_reads() -> None:
     images = np.random.default_rng(0).integers(0, 256, (3, 28, 28), dtype=np.uint8)
     text, body = payloads.binary_tensor(images)
-    request = read_request(body, str(len(text)))
+    request = asyncio.run(read_request(body, str(len(text)), max_files=64))
     assert (np.asarray(request.inputs) == images).all()
     assert all(output.binary for output in request.outputs)
-    assert (np.asarray(read_request(payloads.tensors(images).data, None).inputs) == images).all()
+    assert (
+        np.asarray(asyncio.run(read_request(payloads.tensors(images).data, None, max_files=64)).inputs) == images
+    ).all()
 
 
 @pytest.mark.slow

@@ -1,10 +1,13 @@
+import asyncio
 import json
 import struct
 
 import numpy as np
 
 from app.artefact import read_card
-from app.inference_protocol.answers import classify, write_answer
+from app.card import Card
+from app.inference_protocol import answers
+from app.inference_protocol.answers import Answer, classify
 from app.inference_protocol.requests import InferenceRequest, RequestedOutput
 from app.scores import Scores
 from tests.conftest import MODELS
@@ -12,6 +15,10 @@ from tests.conftest import MODELS
 CARD = read_card(MODELS / "softmax" / "1")
 RNG = np.random.default_rng(0)
 SCORES = Scores(RNG.random((3, 10), np.float32), RNG.random((3, 10), np.float32))
+
+
+def write_answer(card: Card, request: InferenceRequest, scores: Scores) -> Answer:
+    return asyncio.run(answers.write_answer(card, request, scores))
 
 
 def ask(*outputs: RequestedOutput, id_: str | None = None) -> InferenceRequest:
@@ -57,3 +64,18 @@ def test_the_best_classes_come_first() -> None:
     values = np.array([[0.1, 0.7, 0.2, *[0] * 7]], np.float32)
     assert classify(values, 2) == [["0.700000:1:1", "0.200000:2:2"]]
     assert len(classify(values, 99)[0]) == 10
+
+
+def test_thousands_of_images_are_answered_as_one_is() -> None:
+    many = Scores(np.tile(SCORES.probabilities, (700, 1)), np.tile(SCORES.logits, (700, 1)))
+    outputs = (RequestedOutput("logits"), RequestedOutput("probabilities", classes=2))
+    logits, classes = json.loads(write_answer(CARD, ask(*outputs), many).body)["outputs"]
+    few, few_classes = json.loads(write_answer(CARD, ask(*outputs), SCORES).body)["outputs"]
+    assert logits["data"] == few["data"] * 700
+    assert classes["data"] == few_classes["data"] * 700
+    assert (logits["shape"], classes["shape"]) == ([2100, 10], [2100, 2])
+    binary = (RequestedOutput("logits", binary=True, classes=2),)
+    body, length = write_answer(CARD, ask(*binary), many)
+    small, small_length = write_answer(CARD, ask(*binary), SCORES)
+    assert body[length:] == small[small_length:] * 700
+    assert json.loads(body[:length])["outputs"][0]["parameters"]["binary_data_size"] == len(body[length:])

@@ -1,3 +1,5 @@
+import asyncio
+import base64
 import json
 from typing import Any
 
@@ -6,13 +8,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.errors import MalformedRequest
-from app.inference_protocol.requests import InferenceRequest, RequestedOutput, read_request
+from app.errors import MalformedRequest, TooLarge
+from app.inference_protocol import requests
+from app.inference_protocol.requests import InferenceRequest, RequestedOutput
 from app.tensors import encode_bytes
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (2, 28, 28), dtype=np.uint8)
 TENSOR: dict[str, Any] = {"name": "images", "shape": [2, 28, 28], "datatype": "UINT8", "data": IMAGES.tolist()}
 BINARY = {key: value for key, value in TENSOR.items() if key != "data"} | {"parameters": {"binary_data_size": 1568}}
+
+
+def read_request(body: bytes, header_length: str | None) -> InferenceRequest:
+    return asyncio.run(requests.read_request(body, header_length, max_files=3))
 
 
 def read(header: object, rest: bytes = b"") -> InferenceRequest:
@@ -51,6 +58,33 @@ def test_pictures_as_bytes_as_base64_and_as_the_body_itself() -> None:
     assert read_tensor(raw, **tensor, parameters={"binary_data_size": len(raw)}).inputs == [b"one", b"two"]
     assert read_tensor(**tensor, data=["b25l", "dHdv"]).inputs == [b"one", b"two"]
     assert read_request(b"picture", "0").inputs == [b"picture"]
+
+
+def test_elements_are_counted_before_they_are_made() -> None:
+    tensor = {"name": "image", "datatype": "BYTES", "shape": [4]}
+    raw = bytes(16)
+    with pytest.raises(TooLarge, match="4 pictures are more than 3"):
+        read_tensor(raw, **tensor, parameters={"binary_data_size": len(raw)})
+    with pytest.raises(TooLarge, match="4 pictures are more than 3"):
+        read_tensor(**tensor, data=["b25l"] * 4)
+
+
+def test_large_json_is_read_as_small_json_is() -> None:
+    images = np.random.default_rng(1).integers(0, 256, (60, 28, 28), dtype=np.uint8)
+    for data in (images.tolist(), images.ravel().tolist()):
+        assert (np.asarray(read_tensor(shape=[60, 28, 28], data=data).inputs) == images).all()
+    shares = (images / 255).tolist()
+    assert (np.asarray(read_tensor(shape=[60, 28, 28], datatype="FP32", data=shares).inputs) == images).all()
+    picture = base64.b64encode(bytes(10**5)).decode()
+    assert read_tensor(name="image", datatype="BYTES", shape=[1], data=[picture]).inputs == [bytes(10**5)]
+
+
+@pytest.mark.parametrize("member", ["id", "name", "datatype"])
+def test_a_long_text_is_not_repeated(member: str) -> None:
+    text = "x" * 10**6
+    with pytest.raises(MalformedRequest) as caught:
+        read({"inputs": [TENSOR], "id": text}) if member == "id" else read_tensor(**{member: text})
+    assert len(str(caught.value)) < 200
 
 
 @pytest.mark.parametrize("length", ["-1", "x", "", "1.0", "99999", "9" * 400, "²"])

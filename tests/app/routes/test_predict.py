@@ -185,3 +185,10 @@ async def test_a_model_that_is_not_ready_is_answered_with_when_to_try_again(serv
         response = await post(client, seven)
         assert_problem(response, 503, "still loading")
         assert response.headers["retry-after"] == "1"
+
+
+async def test_a_query_of_very_many_parameters_is_not_parsed(serve: Serve) -> None:
+    async with serve() as client:
+        response = await client.post("/predict/batch?" + "a&" * 30, content=b"")
+    assert response.status_code == 400
+    assert "31 parameters" in response.json()["detail"]

@@ -1,4 +1,6 @@
+import asyncio
 import json
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,7 +14,8 @@ SCORES = Scores(RNG.random((3, 10), np.float32), RNG.random((3, 10), np.float32)
 
 
 def predict(signature: str, *, by_rows: bool) -> dict[str, Any]:
-    answer: dict[str, Any] = json.loads(write_predict(PredictRequest([], SIGNATURES[signature], by_rows), SCORES))
+    request = PredictRequest([], SIGNATURES[signature], by_rows)
+    answer: dict[str, Any] = json.loads(asyncio.run(write_predict(request, SCORES)))
     return answer
 
 
@@ -32,6 +35,16 @@ def test_a_single_output_is_not() -> None:
 
 
 def test_classes_are_the_digits_with_their_probabilities() -> None:
-    rows = json.loads(write_classify(SCORES))["result"]
+    rows = json.loads(asyncio.run(write_classify(SCORES)))["result"]
     assert [label for label, _ in rows[0]] == list("0123456789")
     np.testing.assert_allclose([score for _, score in rows[2]], SCORES.probabilities[2], atol=1e-6)
+
+
+def test_thousands_of_images_are_answered_as_one_is() -> None:
+    many = Scores(np.tile(SCORES.probabilities, (700, 1)), np.tile(SCORES.logits, (700, 1)))
+    by_rows = PredictRequest([], SIGNATURES["serving_default"], by_rows=True)
+    one = PredictRequest([], SIGNATURES["predict_images"], by_rows=True)
+    for write in (write_classify, partial(write_predict, by_rows), partial(write_predict, one)):
+        [few] = json.loads(asyncio.run(write(SCORES))).values()
+        [found] = json.loads(asyncio.run(write(many))).values()
+        assert found == few * 700

@@ -1,10 +1,11 @@
+import asyncio
 import base64
 import json
 
 import numpy as np
 import pytest
 
-from app.errors import MalformedRequest
+from app.errors import MalformedRequest, TooLarge
 from app.tensorflow_serving.requests import SIGNATURES, PredictRequest, read_classify, read_predict
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (2, 28, 28), dtype=np.uint8)
@@ -13,7 +14,7 @@ FILE = {"b64": base64.b64encode(b"picture").decode()}
 
 
 def read(**body: object) -> PredictRequest:
-    return read_predict(json.dumps(body).encode())
+    return asyncio.run(read_predict(json.dumps(body).encode(), max_files=3))
 
 
 @pytest.mark.parametrize("instances", [ROWS, [{"images": row} for row in ROWS]])
@@ -84,10 +85,33 @@ def test_bad_bodies_are_refused(body: dict[str, object]) -> None:
 
 def test_examples_are_classified_with_what_they_share() -> None:
     def classify(**body: object) -> object:
-        return read_classify(json.dumps(body).encode())
+        return asyncio.run(read_classify(json.dumps(body).encode(), max_files=3))
 
     assert (np.asarray(classify(examples=[{"images": row} for row in ROWS])) == IMAGES).all()
     assert classify(examples=[{}, {}], context={"image": FILE}) == [b"picture", b"picture"]
     for body in ({}, {"examples": []}, {"examples": ROWS}, {"examples": [{}], "context": []}, {"examples": [{}]}):
         with pytest.raises(MalformedRequest):
             classify(**body)
+
+
+def test_files_and_shared_features_are_counted_and_decoded_once() -> None:
+    context = {"image": FILE}
+    with pytest.raises(TooLarge, match="4 pictures are more than 3"):
+        read(instances=[FILE] * 4)
+    for shared in (context, {"images": ROWS[0]}):
+        with pytest.raises(TooLarge, match="4 examples share"):
+            asyncio.run(read_classify(json.dumps({"examples": [{}] * 4, "context": shared}).encode(), max_files=3))
+    body = json.dumps({"examples": [{}] * 3, "context": context}).encode()
+    first, *others = asyncio.run(read_classify(body, max_files=3))
+    assert all(other is first for other in others)
+
+
+@pytest.mark.parametrize("scale", [1, 255])
+def test_large_json_is_read_as_small_json_is(scale: int) -> None:
+    images = np.random.default_rng(1).integers(0, 256, (60, 28, 28), dtype=np.uint8)
+    rows = (images if scale == 1 else images / scale).tolist()
+    named = [{"images": row} for row in rows]
+    for body in ({"instances": rows}, {"instances": named}, {"inputs": rows}, {"inputs": {"images": rows}}):
+        assert (np.asarray(read(**body).inputs) == images).all()
+    found = asyncio.run(read_classify(json.dumps({"examples": named}).encode(), max_files=3))
+    assert (np.asarray(found) == images).all()
