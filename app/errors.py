@@ -5,6 +5,7 @@ ServiceError
 ├── UnsupportedBody       the body says that it is something other than a picture
 ├── TooLarge              more bytes or more files than are taken
 ├── HeadTooLarge          the request's head is longer than any that makes sense
+├── AddressTooLong        or its URL is
 ├── TooSlow               the request took too long to come in
 ├── Unauthenticated       the request does not bear the token it needs
 ├── Forbidden             nobody may do this with these settings
@@ -52,6 +53,13 @@ class HeadTooLarge(ServiceError):
             f"The request's line, headers and trailers have more than {most_bytes:,} bytes or {most_headers} headers, "
             "the most that are taken. The connection is closed. Send fewer or shorter headers."
         )
+
+
+class AddressTooLong(ServiceError):
+    """The request's URL is longer than any that makes sense."""
+
+    def __init__(self, length: int, longest: int) -> None:
+        super().__init__(f"The URL has {length:,} bytes. At most {longest:,} are taken. The connection is closed.")
 
 
 class TooSlow(ServiceError):

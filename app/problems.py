@@ -49,6 +49,7 @@ KINDS: Mapping[type[Exception], Kind] = {
     errors.TooSlow: Kind(408, "request-too-slow", "The request took too long to come in"),
     errors.TooLarge: Kind(413, "request-too-large", "The request is too large"),
     PictureTooLarge: Kind(413, "picture-too-large", "The picture has too many pixels"),
+    errors.AddressTooLong: Kind(414, "address-too-long", "The URL is too long"),
     errors.UnsupportedBody: Kind(415, "unsupported-body", "The body is not a picture"),
     UnsupportedPicture: Kind(415, "unsupported-picture", "Not a picture type that is read"),
     UnreadablePicture: Kind(422, "unreadable-picture", "The picture cannot be read"),

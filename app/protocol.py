@@ -13,9 +13,6 @@ from app.heads import Head
 from app.intake import Intake
 from app.refusal import Answer
 
-_LONGEST_URL = 8192
-"""In bytes. The parser of URLs raises an error for one of 64 kB, when a request would have been let in already."""
-
 
 class _Passage(RequestResponseCycle):
     """A request that no task serves: what uvicorn wants to know of it."""
@@ -187,7 +184,6 @@ class Protocol(Intake):
         parser = self.parser
         return (
             parser.get_method() == b"POST"
-            and len(self.url) <= _LONGEST_URL
             and self.url.startswith(b"/")
             and self.url.isascii()
             and b"%" not in self.url

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from app.byte_budget import ByteBudget
-from app.intake import LONGEST_HEAD, MOST_HEADERS
+from app.intake import LONGEST_HEAD, LONGEST_URL, MOST_HEADERS
 from tests.app.connection import POST, PREDICT, Connect, Door, Express, answer, only_connection, serving, until
 
 pytestmark = pytest.mark.anyio
@@ -386,3 +386,14 @@ async def test_uploads_that_stop_give_way_to_others(door: Door, express: Express
         await until(lambda: budget._total == 0)
         for _, writer in stopped:
             writer.close()
+
+
+async def test_a_long_url_is_refused(connect: Connect) -> None:
+    reader, writer = await connect()
+    writer.write(GET.replace(b"/echo", b"/echo?" + (LONGEST_URL - 6) * b"a"))
+    assert (await answer(reader))[0] == 200
+    writer.write(GET.replace(b"/echo", b"/echo?" + (LONGEST_URL - 5) * b"a"))
+    status, body = await answer(reader)
+    assert status == 414
+    assert "The URL has 8,193 bytes" in json.loads(body)["detail"]
+    writer.close()

@@ -71,7 +71,6 @@ async def test_a_request_on_the_heels_of_a_refused_one_is_answered_after_it(
         POST.replace(b"/echo", b"/%65cho"),
         POST.replace(b"/echo", b"http://x/echo"),
         POST.replace(b"Host: x", b"Host: x\r\nConnection: close"),
-        POST.replace(b"/echo", b"/" + 9000 * b"x"),
     ],
 )
 async def test_what_is_out_of_the_ordinary_is_the_applications_to_refuse(
