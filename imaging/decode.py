@@ -1,20 +1,35 @@
 """The bytes of a picture file -> an array of its pixels, upright. Knows file formats; knows nothing of ink."""
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
-from imaging import png
-from imaging.errors import PictureTooLarge, UnreadablePicture, UnsupportedPicture
+from imaging import bmp, gif, jpeg, png, pnm, tiff, webp
+from imaging.container import Container
+from imaging.errors import PictureError, PictureTooLarge, UnreadablePicture, UnsupportedPicture
 
 DEFAULT_MAX_PIXELS = 24_000_000
 
 _LONGEST_SIDE = 512
 """A much larger picture comes reduced by the whole factor that brings it nearest to this: no digit needs more."""
+
+_MOST_BYTES = 120_000_000
+"""What decoding may take over the size of the file. 24 megapixels of RGB are 96 MB in Pillow."""
+
+_PIXEL_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}
+"""Of a Pillow picture, by its mode; all others have 4."""
+
+_PIECE = 32
+"""A picture is converted in pieces of so many pixels of the reduced one: about a sixteenth."""
+
+_Box = tuple[int, int, int, int]
+"""Left, top, right, bottom."""
 
 _BRIEF_JPEG_BYTES = 1024
 _BRIEF_PNG_BYTES = 32 * 1024
@@ -33,6 +48,18 @@ _SIGNATURES: dict[str, tuple[bytes, ...]] = {
 }
 """Pillow's name of each format that is read, and how its files begin. MPO files are JPEG files with more behind."""
 
+_INSPECT: dict[str, Callable[[bytes], Container]] = {
+    "PNG": png.inspect,
+    "JPEG": jpeg.inspect,
+    "GIF": gif.inspect,
+    "BMP": bmp.inspect,
+    "TIFF": tiff.inspect,
+    "WEBP": webp.inspect,
+    "PPM": pnm.inspect,
+}
+_DECODERS: dict[str, Callable[[bytes], NDArray[Any]]] = {"WEBP": webp.read, "PPM": pnm.read}
+"""Of the formats that Pillow decodes at too high a cost."""
+
 _NOT_PNG = frozenset({"image/jpeg", "image/jpg", "image/gif", "image/bmp", "image/tiff", "image/webp"})
 """The types that say of a picture that it is something else than a PNG."""
 
@@ -49,6 +76,21 @@ _UPRIGHT: dict[int, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
 }
 """What turns a picture of each EXIF orientation upright (EXIF 2.3, tag 274); 1 is upright."""
 
+_TRANSPOSE = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""The same for Pillow's pictures."""
+_LYING = {5, 6, 7, 8}
+_COLUMNS_REVERSED = {2, 3, 6, 7}
+_ROWS_REVERSED = {3, 4, 7, 8}
+"""Orientations by what turning upright does; columns and rows are those of the upright picture."""
+
 
 def decode(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> NDArray[np.uint8]:
     """Return the pixels of the picture in `data`: uint8, (h, w) if it is grey and (h, w, 3) RGB if it is coloured.
@@ -56,15 +98,27 @@ def decode(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> NDArray[np.u
     The picture is turned upright by its EXIF, what is transparent is laid on paper, and of an animation it is the
     first frame. A picture of 768 pixels or more on its longest side comes reduced by a whole factor, to 384 to 640.
 
-    Raises UnsupportedPicture, UnreadablePicture, or, by the size in the header alone, PictureTooLarge.
+    Decoding takes at most 120 MB of memory over the size of `data`.
+
+    Raises UnsupportedPicture, UnreadablePicture, or, by the headers alone, PictureTooLarge.
     """
     if _is_small_png(data, max_pixels) and (pixels := png.open_plain(data)) is not None:
         return _lay_on_paper(pixels) if pixels.shape[2:] == (4,) else pixels
-    with _open(data, max_pixels) as picture:
-        try:
-            return _to_pixels(picture)
-        except Exception as error:
-            raise _unreadable(picture.format, error) from error
+    name = _format_of(data)
+    if name is None:
+        beginning = f"that begin with {data[:8]!r} " if data else ""
+        message = f"The {len(data)} bytes {beginning}are no picture that is read here. Send {_READABLE}."
+        raise UnsupportedPicture(message)
+    if name == "PNG" and (size := png.size_of(data)):
+        _check_size(*size, max_pixels)  # also where nothing follows the header
+    try:
+        container = _INSPECT[name](data)
+        _check_size(container.width, container.height, max_pixels)
+        return _read(name, container)
+    except PictureError:
+        raise
+    except Exception as error:
+        raise _unreadable(name, error) from error
 
 
 def is_brief(data: bytes) -> bool:
@@ -96,26 +150,6 @@ def _is_small_png(data: bytes, max_pixels: int) -> bool:
     return size is not None and _reduction(*size) < 2 and size[0] * size[1] <= max_pixels
 
 
-def _open(data: bytes, max_pixels: int) -> Image.Image:
-    """Read the header of the picture, no more."""
-    name = _format_of(data)
-    if name is None:
-        beginning = f"that begin with {data[:8]!r} " if data else ""
-        message = f"The {len(data)} bytes {beginning}are no picture that is read here. Send {_READABLE}."
-        raise UnsupportedPicture(message)
-    if name == "PNG" and (size := png.size_of(data)):
-        _check_size(*size, max_pixels)  # also where nothing follows the header
-    try:
-        picture = Image.open(io.BytesIO(data), formats=[name])
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        message = f"The picture has far more than the {max_pixels:,} pixels that are allowed. Send it smaller."
-        raise PictureTooLarge(message) from error
-    except Exception as error:
-        raise _unreadable(name, error) from error
-    _check_size(picture.width, picture.height, max_pixels)
-    return picture
-
-
 def _check_size(width: int, height: int, max_pixels: int) -> None:
     if width * height > max_pixels:
         message = (
@@ -138,36 +172,108 @@ def _unreadable(name: str | None, error: Exception) -> UnreadablePicture:
     return UnreadablePicture(f"The {name} picture is broken or truncated ({reason}). Save it again and send that.")
 
 
-def _to_pixels(picture: Image.Image) -> NDArray[np.uint8]:
-    least = 3 * _LONGEST_SIDE // 4
-    picture.draft(picture.mode, (least, least))
-    picture.load()
-    turn = _UPRIGHT.get(picture.getexif().get(ExifTags.Base.Orientation, 1))
-    pixels = _to_8_bits(picture)
+def _read(name: str, container: Container) -> NDArray[np.uint8]:
+    """Decode the picture of the format `name`, if there is memory for it, and turn it upright."""
+    if name in _DECODERS:
+        _check_memory(container, 0)
+        pixels = _to_8_bits(_DECODERS[name](container.data))
+        return _turn(pixels, container.orientation)
+    with Image.open(io.BytesIO(_unfold(name, container)), formats=[name]) as picture:
+        least = 3 * _LONGEST_SIDE // 4
+        picture.draft(picture.mode, (least, least))
+        _check_memory(container, _PIXEL_BYTES.get(picture.mode, 4) * picture.width * picture.height)
+        picture.load()
+        if name == "TIFF":  # turned before it is reduced, which makes a difference in the last rows
+            return _to_8_bits(picture, container.orientation)
+        return _turn(_to_8_bits(picture), container.orientation)
+
+
+def _unfold(name: str, container: Container) -> bytes:
+    if name != "BMP":
+        return container.data
+    _check_memory(container, 0)
+    return bmp.unfold(container.data)
+
+
+def _check_memory(container: Container, picture_bytes: int) -> None:
+    pieces = container.width * container.height // 2  # while it is converted: two of 16 pieces, of 4 bytes a pixel
+    needed = picture_bytes + container.buffers + pieces
+    if needed > _MOST_BYTES:
+        size = f"{container.width} x {container.height}"
+        message = (
+            f"The picture of {size} pixels needs {needed / 1e6:,.0f} MB of memory to be decoded; at most "
+            f"{_MOST_BYTES / 1e6:,.0f} are allowed. Send it smaller, or as PNG or baseline JPEG."
+        )
+        raise PictureTooLarge(message)
+
+
+def _turn(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
+    turn = _UPRIGHT.get(orientation)
     return pixels if turn is None else np.ascontiguousarray(turn(pixels))
 
 
-def _to_8_bits(picture: Image.Image) -> NDArray[np.uint8]:
-    """Return the pixels of `picture`, of whatever mode, grey or RGB."""
-    if picture.mode in {"I", "F"} or picture.mode.startswith("I;16"):
-        return _scale_to_8_bits(np.asarray(_reduce(picture.convert("F"))))
-    if picture.has_transparency_data:
-        return _lay_on_paper(np.asarray(_reduce(_convert(picture, "RGBA"))))
-    if picture.mode == "LAB":
-        return np.asarray(_reduce(picture.getchannel("L")))
-    return np.asarray(_reduce(_convert(picture, "L" if picture.mode in {"1", "L"} else "RGB")))
+def _to_8_bits(picture: Image.Image | NDArray[Any], orientation: int = 1) -> NDArray[np.uint8]:
+    """Return the pixels of `picture`, of whatever mode, grey or RGB, turned by `orientation` and reduced."""
+    sample = picture if isinstance(picture, Image.Image) else Image.fromarray(picture[:1, :1])
+    if sample.mode in {"I", "F"} or sample.mode.startswith("I;16"):
+        return _scale_to_8_bits(_reduce(picture, "F", orientation))
+    if sample.has_transparency_data:
+        return _lay_on_paper(_reduce(picture, "RGBA", orientation))
+    if sample.mode == "LAB":
+        return _reduce(picture, "L", orientation)
+    return _reduce(picture, "L" if sample.mode in {"1", "L"} else "RGB", orientation)
+
+
+def _reduce(picture: Image.Image | NDArray[Any], mode: str, orientation: int) -> NDArray[Any]:
+    """Return `picture` in `mode`, turned and reduced: piece by piece, as Pillow converts into a second picture."""
+    if isinstance(picture, Image.Image):
+        width, height = picture.size
+        crop = picture.crop
+    else:
+        height, width = picture.shape[:2]
+        crop = partial(_crop_array, picture)
+    if orientation in _LYING:
+        width, height = height, width
+    factor = _reduction(width, height)
+    factors = max(1, min(factor, width)), max(1, min(factor, height))
+    if isinstance(picture, Image.Image) and orientation not in _TRANSPOSE and picture.mode == mode:
+        return np.asarray(picture.reduce(factors) if factor > 1 else picture)
+    pieces = []
+    for start, end in _pieces(max(width, height), max(factor, 1)):
+        box = (start, 0, end, height) if width >= height else (0, start, width, end)
+        piece = _convert(crop(_turn_back(box, width, height, orientation)), mode)
+        if orientation in _TRANSPOSE:
+            piece = piece.transpose(_TRANSPOSE[orientation])
+        pieces.append(np.asarray(piece.reduce(factors) if factor > 1 else piece))
+    return np.concatenate(pieces, axis=1 if width >= height else 0)
+
+
+def _pieces(length: int, factor: int) -> Iterator[tuple[int, int]]:
+    """Go through start and end of each piece of a side: whole multiples of `factor`, and the last one with the rest."""
+    starts = [*range(0, max(1, length - factor + 1), _PIECE * factor)]
+    return zip(starts, [*starts[1:], length], strict=True)
+
+
+def _turn_back(box: _Box, width: int, height: int, orientation: int) -> _Box:
+    """Return where `box`, of a picture of this size, was before the picture was turned by `orientation`."""
+    left, top, right, bottom = box
+    if orientation in _COLUMNS_REVERSED:
+        left, right = width - right, width - left
+    if orientation in _ROWS_REVERSED:
+        top, bottom = height - bottom, height - top
+    return (top, left, bottom, right) if orientation in _LYING else (left, top, right, bottom)
+
+
+def _crop_array(pixels: NDArray[Any], box: _Box) -> Image.Image:
+    left, top, right, bottom = box
+    return Image.fromarray(np.ascontiguousarray(pixels[top:bottom, left:right]))
 
 
 def _convert(picture: Image.Image, mode: str) -> Image.Image:
     """Return `picture` in `mode`, without the copy that Pillow makes where it is in it already."""
-    return picture if picture.mode == mode else picture.convert(mode)
-
-
-def _reduce(picture: Image.Image) -> Image.Image:
-    factor = _reduction(*picture.size)
-    if factor < 2:
+    if picture.mode == mode:
         return picture
-    return picture.reduce((min(factor, picture.width), min(factor, picture.height)))
+    return picture.getchannel("L") if picture.mode == "LAB" else picture.convert(mode)
 
 
 def _reduction(width: int, height: int) -> int:
