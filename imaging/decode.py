@@ -1,8 +1,9 @@
 """The bytes of a picture file -> an array of its pixels, upright. Knows file formats; knows nothing of ink."""
 
 import io
+import sys
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import cv2
@@ -21,6 +22,9 @@ _LONGEST_SIDE = 512
 
 _MOST_BYTES = 120_000_000
 """What decoding may take over the size of the file. 24 megapixels of RGB are 96 MB in Pillow."""
+
+_LONGEST_PICTURE = 1_000_000
+"""Pillow has a pointer and a step of a loop for each row, however short."""
 
 _PIXEL_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}
 """Of a Pillow picture, by its mode; all others have 4."""
@@ -47,6 +51,11 @@ _SIGNATURES: dict[str, tuple[bytes, ...]] = {
     "PPM": tuple(b"P%d" % digit for digit in range(1, 7)),
 }
 """Pillow's name of each format that is read, and how its files begin. MPO files are JPEG files with more behind."""
+
+_VALUES = np.arange(256, dtype=np.float64)
+
+_ONE_COLOUR = 16
+"""Where the values of each channel have a smaller deviation than this, they are of one colour."""
 
 _INSPECT: dict[str, Callable[[bytes], Container]] = {
     "PNG": png.inspect,
@@ -122,12 +131,19 @@ def decode(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> NDArray[np.u
 
 
 def is_brief(data: bytes) -> bool:
-    """Tell from the size and the header whether reading the picture in `data` is a matter of a millisecond or less."""
+    """Tell from the headers whether reading the picture in `data` briefly takes at most about two milliseconds.
+
+    What the pixels may still add is told by `read_pictures` with `brief`.
+    """
     if data.startswith(png.SIGNATURE):
-        size = png.size_of(data)
-        return len(data) <= _BRIEF_PNG_BYTES and (size is None or size[0] * size[1] <= _BRIEF_PIXELS)
-    # A JPEG has bits for each of its blocks. In other formats a kilobyte can hold millions of pixels.
-    return len(data) <= _BRIEF_JPEG_BYTES and _format_of(data) in {"JPEG", None}
+        return len(data) <= _BRIEF_PNG_BYTES and png.is_light(data, _BRIEF_PIXELS)
+    # In formats other than JPEG a kilobyte can hold millions of pixels.
+    return len(data) <= _BRIEF_JPEG_BYTES and _is_light_jpeg(data)
+
+
+def _is_light_jpeg(data: bytes) -> bool:
+    name = _format_of(data)
+    return name is None or (name == "JPEG" and jpeg.is_light(data, _BRIEF_PIXELS))
 
 
 def may_be_brief(length: int, media_type: str) -> bool:
@@ -154,6 +170,12 @@ def _check_size(width: int, height: int, max_pixels: int) -> None:
     if width * height > max_pixels:
         message = (
             f"The picture has {width} x {height} pixels; at most {max_pixels:,} in all are allowed. Send it smaller."
+        )
+        raise PictureTooLarge(message)
+    if max(width, height) > _LONGEST_PICTURE:
+        message = (
+            f"The picture has {width} x {height} pixels; at most {_LONGEST_PICTURE:,} along a side are allowed. "
+            "Send it smaller."
         )
         raise PictureTooLarge(message)
 
@@ -225,7 +247,10 @@ def _to_8_bits(picture: Image.Image | NDArray[Any], orientation: int = 1) -> NDA
 
 
 def _reduce(picture: Image.Image | NDArray[Any], mode: str, orientation: int) -> NDArray[Any]:
-    """Return `picture` in `mode`, turned and reduced: piece by piece, as Pillow converts into a second picture."""
+    """Return `picture` in `mode`, turned and reduced.
+
+    That is done piece by piece where Pillow makes a second picture: to convert it, or to weigh colours by their alpha.
+    """
     if isinstance(picture, Image.Image):
         width, height = picture.size
         crop = picture.crop
@@ -236,8 +261,10 @@ def _reduce(picture: Image.Image | NDArray[Any], mode: str, orientation: int) ->
         width, height = height, width
     factor = _reduction(width, height)
     factors = max(1, min(factor, width)), max(1, min(factor, height))
-    if isinstance(picture, Image.Image) and orientation not in _TRANSPOSE and picture.mode == mode:
+    if isinstance(picture, Image.Image) and orientation not in _TRANSPOSE and picture.mode == mode != "RGBA":
         return np.asarray(picture.reduce(factors) if factor > 1 else picture)
+    if isinstance(picture, Image.Image) and orientation not in _TRANSPOSE and factor < 2:
+        return np.asarray(_convert(picture, mode))
     pieces = []
     for start, end in _pieces(max(width, height), max(factor, 1)):
         box = (start, 0, end, height) if width >= height else (0, start, width, end)
@@ -294,11 +321,47 @@ def _lay_on_paper(rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
     differs more. Else the visible holds its own paper, and the rest is filled with that. Where nothing at all is
     visible, the alpha is a mistake of whoever wrote the file, and the colours stand as they are.
     """
-    colour, alpha = rgba[..., :3], rgba[..., 3]
-    if alpha.min() == 255 or alpha.max() == 0:
+    *colours, alpha = (np.asarray(channel, np.uint8) for channel in cv2.split(rgba))
+    least, most, _, _ = cv2.minMaxLoc(alpha)
+    if least == 255 or most == 0:
         return np.asarray(cv2.cvtColor(rgba, cv2.COLOR_RGBA2RGB), np.uint8)
-    visible = colour[alpha >= alpha.max() / 2]
-    holds_paper = len(visible) > alpha.size / 2 and visible.std(axis=0).max() > 16
-    paper = np.median(visible, axis=0) if holds_paper else np.full(3, 255.0 if visible.mean() < 128 else 0.0)
-    share = alpha[..., np.newaxis] / np.float32(255)
-    return np.rint(colour * share + paper * (1 - share)).astype(np.uint8)
+    if all(np.array_equal(colours[0], colour) for colour in colours[1:]):
+        colours = colours[:1]
+    visible = np.asarray(cv2.compare(alpha, np.array((most + 1) // 2), cv2.CMP_GE), np.uint8)
+    papers = _choose_paper([_count_values(colour, visible) for colour in colours], alpha.size)
+    laid = [_lay_channel(colour, alpha, paper) for colour, paper in zip(colours, papers, strict=True)]
+    return np.asarray(cv2.merge(laid * (3 // len(laid))), np.uint8)
+
+
+def _lay_channel(colour: NDArray[np.uint8], alpha: NDArray[np.uint8], paper: float) -> NDArray[np.uint8]:
+    """Return `colour`, uint8 (h, w), on a `paper` of this lightness."""
+    places = np.asarray(cv2.merge((alpha, colour) if sys.byteorder == "little" else (colour, alpha)))
+    return np.take(_table_on_paper(paper), places.view(np.uint16)[..., 0])
+
+
+def _choose_paper(counts: list[NDArray[np.int64]], pixels: int) -> list[float]:
+    """Return the lightness of the paper in each channel, by the counts (256,) of the visible values in each."""
+    visible = int(counts[0].sum())
+    means = [float(_VALUES @ count) / visible for count in counts]
+    variances = [float((_VALUES - mean) ** 2 @ count) / visible for mean, count in zip(means, counts, strict=True)]
+    if visible > pixels / 2 and max(variances) > _ONE_COLOUR**2:
+        return [_median(count) for count in counts]
+    return [255.0 if sum(means) / len(means) < 128 else 0.0] * len(means)
+
+
+def _count_values(values: NDArray[np.uint8], mask: NDArray[np.uint8]) -> NDArray[np.int64]:
+    counts = cv2.calcHist([values], [0], mask, [256], [0, 256])
+    return np.asarray(counts, np.int64).ravel()
+
+
+def _median(counts: NDArray[np.int64]) -> float:
+    up_to = counts.cumsum()
+    total = int(up_to[-1])
+    return float(np.searchsorted(up_to, [(total + 1) // 2, total // 2 + 1]).mean())
+
+
+@lru_cache(maxsize=16)
+def _table_on_paper(paper: float) -> NDArray[np.uint8]:
+    """Return, (65536,), what each colour and alpha, 256 * colour + alpha, becomes on a `paper` of this lightness."""
+    share = np.arange(256) / np.float32(255)
+    return np.rint(np.arange(256)[:, np.newaxis] * share + paper * (1 - share)).astype(np.uint8).ravel()

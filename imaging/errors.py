@@ -21,3 +21,7 @@ class UnreadablePicture(PictureError):
 
 class PictureTooLarge(PictureError):
     """The headers announce more pixels, more memory or more parts than are allowed; nothing was decoded."""
+
+
+class NotBrief(Exception):
+    """Reading the picture takes longer than a brief reading may. That is no fault of the picture."""

@@ -37,6 +37,7 @@ def _find_first_frame(data: bytes, at: int) -> tuple[int, int | None]:
         at = block.start()
         if block[0] == _IMAGE:
             return at, transparent
+        check_count(count := count + 1, _MOST_BLOCKS, "blocks before its first frame")
         label, at = data[at + 1], at + 2
         if label == _CONTROL and data[at] >= 4 and data[at + 1] & 1:
             transparent = data[at + 4]

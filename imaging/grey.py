@@ -16,12 +16,19 @@ def to_grey(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """
     if pixels.ndim == 2:
         return pixels
-    first, second, third = cv2.split(pixels)
-    if np.array_equal(first, second) and np.array_equal(first, third):
-        return np.asarray(first, np.uint8)
+    if is_grey(pixels):
+        return np.asarray(cv2.extractChannel(pixels, 0), np.uint8)
     weights = _contrast_direction(pixels)
     offset = -255 * weights[weights < 0].sum()
     return np.asarray(cv2.transform(pixels, np.append(weights, offset)[np.newaxis]), np.uint8)
+
+
+def is_grey(pixels: NDArray[np.uint8]) -> bool:
+    """Tell whether no pixel of `pixels`, uint8 (h, w) or (h, w, 3) RGB, has a colour."""
+    if pixels.ndim == 2:
+        return True
+    first, second, third = cv2.split(pixels)
+    return np.array_equal(first, second) and np.array_equal(first, third)
 
 
 def _contrast_direction(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -9,13 +9,14 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from imaging.container import Container, check_count
-from imaging.errors import PictureTooLarge
+from imaging.errors import PictureError, PictureTooLarge
 from imaging.exif import find_orientation
 
 _SOS, _APP1, _FILL = 0xDA, 0xE1, 0xFF
 _STANDALONE = {0x00, 0x01, *range(0xD0, 0xDA), _FILL}
 """Second bytes of what is no segment."""
 _FRAMES = {0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF}
+_BASELINE = {0xC0, 0xC1}
 _PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}
 _TABLES = {0xC4, 0xCC, 0xDB, 0xDD}
 """Huffman codes, arithmetic conditioning, quantisation, restart interval."""
@@ -82,6 +83,16 @@ def inspect(data: bytes) -> Container:
         buffers = _COEFFICIENT_BYTES * frame.samples
     orientation = find_orientation(header.exif, header.xmp)
     return Container(frame.width, frame.height, b"".join([*header.kept, data[header.scan - 2 :]]), buffers, orientation)
+
+
+def is_light(data: bytes, pixels: int) -> bool:
+    """Tell whether a JPEG file has one scan of at most so many `pixels`, or is refused by its header."""
+    try:
+        header = read_header(data)
+    except (PictureError, ValueError, struct.error):
+        return True
+    frame = header.frame
+    return frame.width * frame.height <= pixels and frame.marker in _BASELINE and not header.is_buffered(data)
 
 
 def read_header(data: bytes) -> Header:

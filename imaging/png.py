@@ -7,6 +7,7 @@ import re
 import struct
 import zlib
 from collections.abc import Iterator
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -31,6 +32,8 @@ _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _MOST_CHUNKS = 50_000
 _MOST_PLAIN_CHUNKS = 1_000
 """The programs that are meant write a chunk for every 8 kB, or one for all."""
+_MOST_LIGHT_CHUNKS = 64
+_LONGEST_LIGHT_SIDE = 640
 _MOST_TEXT_BYTES = 1 << 18
 """Of a text, unfolded: what is looked for stands at its beginning."""
 _XMP = b"XML:com.adobe.xmp"
@@ -62,6 +65,19 @@ def open_plain(data: bytes) -> NDArray[np.uint8] | None:
     return pixels[..., 0] if mode == "mono" else pixels
 
 
+def is_light(data: bytes, pixels: int) -> bool:
+    """Tell whether the PNG `data` has at most so many `pixels` and few chunks, or is refused by its header."""
+    size = size_of(data)
+    if size is None:
+        return True
+    if size[0] * size[1] > pixels or max(size) > _LONGEST_LIGHT_SIDE:
+        return False
+    return (
+        sum(1 for _ in islice(_chunks(data, len(SIGNATURE), _MOST_CHUNKS), _MOST_LIGHT_CHUNKS + 1))
+        <= _MOST_LIGHT_CHUNKS
+    )
+
+
 def inspect(data: bytes) -> Container:
     """Return the facts of the PNG file `data`; of an animated one, its default image's.
 
@@ -73,8 +89,8 @@ def inspect(data: bytes) -> Container:
         raise ValueError(message)
     depth, colour = data[24], data[25]
     parts = _read_parts(data)
-    length = sum(map(len, parts.pixels))
-    file = [data[:_FIRST_CHUNK], *parts.colours, struct.pack(">I", length), b"IDAT", *parts.pixels, bytes(4), _END]
+    pixels = b"".join(parts.pixels)
+    file = [data[:_FIRST_CHUNK], *parts.colours, struct.pack(">I", len(pixels)), b"IDAT", pixels, bytes(4), _END]
     row = size[0] * depth * _CHANNELS.get(colour, 4) // 8 + 2
     orientation = find_orientation(parts.find_exif(), parts.find_text(_XMP))
     return Container(*size, b"".join(file), 2 * row, orientation)

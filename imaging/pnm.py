@@ -4,7 +4,7 @@ Pillow reads comments and plain files a byte or a number at a time in Python. Kn
 """
 
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,7 +85,7 @@ def _read_header(data: bytes) -> _Header:
     return _Header(kind, width, height, most, match.end())
 
 
-def _read_plain(data: bytes, header: _Header) -> NDArray[np.int64]:
+def _read_plain(data: bytes, header: _Header) -> NDArray[Any]:
     """Return (n,) the numbers of a plain file."""
     size = header.width * header.height * header.channels
     if size > len(data) - header.start:
@@ -95,7 +95,7 @@ def _read_plain(data: bytes, header: _Header) -> NDArray[np.int64]:
     text = _COMMENT.sub(b"", text)
     if header.kind == 1:
         digits = text.translate(None, _WHITESPACE)[:size]
-        values = 49 - np.frombuffer(digits, np.uint8).astype(np.int64)  # "1" is black
+        values: NDArray[Any] = ord("1") - np.frombuffer(digits, np.uint8)  # "1" is black
     else:
         end = _NO_NUMBER.search(text)
         values = np.fromstring(text[: end.start()] if end else text, np.int64, sep=" ")[:size]
@@ -116,23 +116,21 @@ def _read_binary(data: bytes, header: _Header) -> NDArray[np.uint8] | NDArray[np
     type_ = np.dtype(np.uint8 if header.most < 256 else ">u2")
     if size * type_.itemsize > len(data) - header.start:
         raise _cut_short(size)
-    values = np.frombuffer(data, type_, size, header.start)
+    values: NDArray[Any] = np.frombuffer(data, type_, size, header.start)
     if header.kind == 4:
         bits = np.unpackbits(values.reshape(header.height, row), axis=1, count=header.width)
         return np.asarray(1 - bits).ravel()  # 1 is black
     return values
 
 
-def _scale(
-    values: NDArray[np.int64] | NDArray[np.uint8] | NDArray[np.uint16], header: _Header
-) -> NDArray[np.uint8] | NDArray[np.uint16]:
+def _scale(values: NDArray[Any], header: _Header) -> NDArray[np.uint8] | NDArray[np.uint16]:
     """Return `values`, (n,), so that `header.most` becomes white."""
-    type_ = np.uint8 if header.white == 255 else np.uint16
+    type_: type[np.uint8 | np.uint16] = np.uint8 if header.white == 255 else np.uint16
     if header.most == header.white and values.dtype == type_:
-        return values  # type: ignore[return-value]
+        return values
     most = header.most if header.is_plain else 2 ** (8 * values.itemsize) - 1
     table = np.minimum(np.rint(np.arange(most + 1) / header.most * header.white), header.white).astype(type_)
-    scaled = np.empty(len(values), type_)
+    scaled: NDArray[Any] = np.empty(len(values), type_)
     for start in range(0, len(values), _BLOCK):
         scaled[start : start + _BLOCK] = table[values[start : start + _BLOCK]]
     return scaled

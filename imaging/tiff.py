@@ -8,6 +8,8 @@ import struct
 from collections.abc import Mapping
 from typing import NamedTuple
 
+import numpy as np
+
 from imaging.container import Container, check_count
 from imaging.errors import PictureTooLarge, UnsupportedPicture
 from imaging.exif import find_orientation
@@ -52,7 +54,7 @@ class _Format(NamedTuple):
     is_big: bool
 
     @property
-    def count(self) -> str:
+    def length(self) -> str:
         return self.order + ("Q" if self.is_big else "H")
 
     @property
@@ -69,7 +71,7 @@ class _Blocks(NamedTuple):
 
     width: int
     height: int
-    count: int
+    number: int
 
 
 def inspect(data: bytes) -> Container:
@@ -94,10 +96,10 @@ def inspect(data: bytes) -> Container:
 def _read_directory(data: bytes, format_: _Format) -> dict[int, _Values]:
     """Return the tags of the first directory that are needed: of each, the first entry."""
     (start,) = struct.unpack_from(format_.offset, data, 8 if format_.is_big else 4)
-    (count,) = struct.unpack_from(format_.count, data, start)
+    (count,) = struct.unpack_from(format_.length, data, start)
     check_count(count, _MOST_ENTRIES, "entries in its directory")
     size = struct.calcsize(format_.entry)
-    start += struct.calcsize(format_.count)
+    start += struct.calcsize(format_.length)
     entries = data[start : start + count * size]
     tags: dict[int, _Values] = {}
     for tag, type_, length, value in struct.iter_unpack(format_.entry, entries[: len(entries) // size * size]):
@@ -148,24 +150,47 @@ def _measure_buffers(
     check_count(bits, 64, "bits in a sample")
     planes = samples if numbers.get(_PLANES) == 2 else 1
     blocks = _measure_blocks(width, height, numbers)
-    check_count(blocks.count * planes, _MOST_BLOCKS, "strips or tiles")
+    check_count(blocks.number * planes, _MOST_BLOCKS, "strips or tiles")
     pixel_bits = samples // planes * bits
     block = -(-blocks.width * pixel_bits // 8) * blocks.height
-    if block * blocks.count * planes > _MOST_BLOCK_BYTES:
+    if block * blocks.number * planes > _MOST_BLOCK_BYTES:
         message = (
-            f"The strips or tiles of the TIFF file unfold to {block * blocks.count * planes:,} bytes, too many to be "
+            f"The strips or tiles of the TIFF file unfold to {block * blocks.number * planes:,} bytes, too many to be "
             "read in time. Send the picture smaller, or as PNG or JPEG."
         )
         raise PictureTooLarge(message)
     if compression == 1:
-        return block // blocks.height
+        row = block // blocks.height
+        places = tags.get(_STRIP_OFFSETS) or tags.get(_TILE_OFFSETS)
+        rows = blocks.height if _is_tiled(numbers) else height % blocks.height or blocks.height
+        _check_apart(_all(places, format_) if places else (), blocks.number, block, row * rows)
+        return row
     if numbers.get(_PHOTOMETRIC) == _YCBCR:
         block = block * planes + 4 * blocks.width * blocks.height
     return block + (_CCITT_BYTES * blocks.width if compression in _CCITT else 0)
 
 
+def _check_apart(offsets: tuple[int, ...], number: int, block: int, last: int) -> None:
+    """Raise ValueError where strips or tiles overlap that are not compressed: Pillow reads them in tiny steps.
+
+    All are `block` bytes long, and of each plane of `number` the last one is `last` bytes long.
+    """
+    places = np.array(offsets, np.uint64).astype(np.float64)
+    lengths = np.full(len(places), block, np.float64)
+    lengths[number - 1 :: number] = last
+    order = np.lexsort((lengths, places))
+    gaps = np.diff(places[order])
+    if ((gaps > 0) & (gaps < lengths[order][:-1])).any():
+        message = "its strips or tiles overlap"
+        raise ValueError(message)
+
+
+def _is_tiled(numbers: Mapping[int, int]) -> bool:
+    return _STRIP_OFFSETS not in numbers and _TILE_OFFSETS in numbers
+
+
 def _measure_blocks(width: int, height: int, numbers: Mapping[int, int]) -> _Blocks:
-    if _STRIP_OFFSETS in numbers or _TILE_OFFSETS not in numbers:
+    if not _is_tiled(numbers):
         rows = min(numbers.get(_ROWS_PER_STRIP) or height, height)
         return _Blocks(width, rows, -(-height // rows))
     across, down = numbers.get(_TILE_WIDTH, 0), numbers.get(_TILE_HEIGHT, 0)
@@ -179,8 +204,8 @@ def _with_directory(data: bytes, tags: Mapping[int, _Values], format_: _Format) 
     """Return the file `data` with one directory, of `tags`, behind all else."""
     offset_size = struct.calcsize(format_.offset)
     start = len(data) + len(data) % 2
-    behind = start + struct.calcsize(format_.count) + len(tags) * struct.calcsize(format_.entry) + offset_size
-    entries, contents = [struct.pack(format_.count, len(tags))], []
+    behind = start + struct.calcsize(format_.length) + len(tags) * struct.calcsize(format_.entry) + offset_size
+    entries, contents = [struct.pack(format_.length, len(tags))], []
     for tag, (type_, content) in sorted(tags.items()):
         values = content[: _SIZES[type_]] if tag in _SCALARS else content
         value = values

@@ -15,6 +15,7 @@ from imaging.container import Container, check_count
 from imaging.exif import find_orientation
 
 _MOST_CHUNKS = 20_000
+_ROWS = 64
 _HAS_ALPHA = 0x10
 _FRAME_HEADER = 16
 _LOSSY_SIGNATURE = b"\x9d\x01\x2a"
@@ -71,7 +72,9 @@ def read(data: bytes) -> NDArray[np.uint8]:
     if pixels is None or pixels.shape[:2] != (frame.height, frame.width):
         message = "its pixels cannot be decoded"
         raise ValueError(message)
-    cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB if pixels.shape[2] == 3 else cv2.COLOR_BGRA2RGBA, dst=pixels)
+    for start in range(0, frame.height, _ROWS):  # in place, without a second picture
+        rows = pixels[start : start + _ROWS, :, :3]
+        rows[:] = rows[..., ::-1]
     if not has_alpha:
         pixels = pixels[..., :3]
     if pixels.shape[:2] == (height, width):
