@@ -197,7 +197,7 @@ def _unreadable(name: str | None, error: Exception) -> UnreadablePicture:
 def _read(name: str, container: Container) -> NDArray[np.uint8]:
     """Decode the picture of the format `name`, if there is memory for it, and turn it upright."""
     if name in _DECODERS:
-        _check_memory(container, 0)
+        _check_memory(container, -container.width * container.height // 2)  # its buffers are gone by then
         pixels = _to_8_bits(_DECODERS[name](container.data))
         return _turn(pixels, container.orientation)
     with Image.open(io.BytesIO(_unfold(name, container)), formats=[name]) as picture:
@@ -327,7 +327,7 @@ def _lay_on_paper(rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return np.asarray(cv2.cvtColor(rgba, cv2.COLOR_RGBA2RGB), np.uint8)
     if all(np.array_equal(colours[0], colour) for colour in colours[1:]):
         colours = colours[:1]
-    visible = np.asarray(cv2.compare(alpha, np.array((most + 1) // 2), cv2.CMP_GE), np.uint8)
+    visible = (alpha >= most / 2).view(np.uint8)
     papers = _choose_paper([_count_values(colour, visible) for colour in colours], alpha.size)
     laid = [_lay_channel(colour, alpha, paper) for colour, paper in zip(colours, papers, strict=True)]
     return np.asarray(cv2.merge(laid * (3 // len(laid))), np.uint8)

@@ -66,16 +66,19 @@ def open_plain(data: bytes) -> NDArray[np.uint8] | None:
 
 
 def is_light(data: bytes, pixels: int) -> bool:
-    """Tell whether the PNG `data` has at most so many `pixels` and few chunks, or is refused by its header."""
+    """Tell whether the PNG `data` has at most so many `pixels` and few chunks, or is refused by its header.
+
+    A third of the pixels are allowed in the modes that Pillow decodes.
+    """
     size = size_of(data)
     if size is None:
         return True
+    if data[24:29] not in _MODES:
+        pixels //= 3
     if size[0] * size[1] > pixels or max(size) > _LONGEST_LIGHT_SIDE:
         return False
-    return (
-        sum(1 for _ in islice(_chunks(data, len(SIGNATURE), _MOST_CHUNKS), _MOST_LIGHT_CHUNKS + 1))
-        <= _MOST_LIGHT_CHUNKS
-    )
+    chunks = islice(_chunks(data, len(SIGNATURE), _MOST_CHUNKS), _MOST_LIGHT_CHUNKS + 1)
+    return sum(1 for _ in chunks) <= _MOST_LIGHT_CHUNKS
 
 
 def inspect(data: bytes) -> Container:

@@ -36,7 +36,7 @@ _LARGE = 40
 _BRIEF_SEARCH_PIXELS = 64 * 64
 """The longest search, on uneven paper, is brief in a picture of at most so many pixels..."""
 
-_BRIEF_COLOUR_PIXELS = 200 * 200
+_BRIEF_COLOUR_PIXELS = 128 * 128
 """...finding the direction of its colours in one of so many..."""
 
 _BRIEF_INK_PIXELS = 4000
