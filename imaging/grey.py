@@ -16,8 +16,9 @@ def to_grey(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """
     if pixels.ndim == 2:
         return pixels
-    if is_grey(pixels):
-        return np.asarray(cv2.extractChannel(pixels, 0), np.uint8)
+    first, second, third = cv2.split(pixels)
+    if np.array_equal(first, second) and np.array_equal(first, third):
+        return np.asarray(first, np.uint8)
     weights = _contrast_direction(pixels)
     offset = -255 * weights[weights < 0].sum()
     return np.asarray(cv2.transform(pixels, np.append(weights, offset)[np.newaxis]), np.uint8)

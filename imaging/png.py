@@ -32,7 +32,10 @@ _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _MOST_CHUNKS = 50_000
 _MOST_PLAIN_CHUNKS = 1_000
 """The programs that are meant write a chunk for every 8 kB, or one for all."""
-_MOST_LIGHT_CHUNKS = 64
+_CHUNK_BYTES = 12
+"""Of a chunk without content."""
+_MOST_LIGHT_CHUNKS = 100
+_LEAST_BYTES_OF_MANY_CHUNKS = _CHUNK_BYTES * _MOST_LIGHT_CHUNKS
 _LONGEST_LIGHT_SIDE = 640
 _MOST_TEXT_BYTES = 1 << 18
 """Of a text, unfolded: what is looked for stands at its beginning."""
@@ -73,10 +76,13 @@ def is_light(data: bytes, pixels: int) -> bool:
     size = size_of(data)
     if size is None:
         return True
+    width, height = size
     if data[24:29] not in _MODES:
         pixels //= 3
-    if size[0] * size[1] > pixels or max(size) > _LONGEST_LIGHT_SIDE:
+    if width * height > pixels or width > _LONGEST_LIGHT_SIDE or height > _LONGEST_LIGHT_SIDE:
         return False
+    if len(data) <= _LEAST_BYTES_OF_MANY_CHUNKS:
+        return True
     chunks = islice(_chunks(data, len(SIGNATURE), _MOST_CHUNKS), _MOST_LIGHT_CHUNKS + 1)
     return sum(1 for _ in chunks) <= _MOST_LIGHT_CHUNKS
 
@@ -172,12 +178,11 @@ def _inflate(content: bytes) -> bytes:
 
 def _has_plain_chunks(data: bytes) -> bool:
     """Tell whether the PNG `data` is whole, with nothing behind it, and holds no chunk that changes the pixels."""
-    start, count = len(SIGNATURE), 0
-    while start + 12 <= len(data):
+    start = len(SIGNATURE)
+    for _ in range(_MOST_PLAIN_CHUNKS):
+        if start + _CHUNK_BYTES > len(data):
+            break
         if data[start + 4 : start + 8] not in _PLAIN_CHUNKS or data.startswith(_EXIF_AS_TEXT, start + 8):
             return False
-        start += 12 + int.from_bytes(data[start : start + 4], "big")
-        count += 1
-        if count > _MOST_PLAIN_CHUNKS:
-            return False
+        start += _CHUNK_BYTES + int.from_bytes(data[start : start + 4], "big")
     return start == len(data) and data.endswith(_END)
