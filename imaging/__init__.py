@@ -5,7 +5,7 @@ the same for several, in less time. This package knows nothing of HTTP, of Tenso
 """
 
 from imaging.decode import DEFAULT_MAX_PIXELS, decode, encode_png, is_brief, may_be_brief
-from imaging.errors import PictureError, PictureTooLarge, UnreadablePicture, UnsupportedPicture
+from imaging.errors import NotBrief, PictureError, PictureTooLarge, UnreadablePicture, UnsupportedPicture
 from imaging.findings import Finding
 from imaging.reading import Reading, normalise, read_picture, read_pictures
 
@@ -16,6 +16,7 @@ __all__ = [
     "DEFAULT_MAX_PIXELS",
     "PREPROCESSING_VERSION",
     "Finding",
+    "NotBrief",
     "PictureError",
     "PictureTooLarge",
     "Reading",

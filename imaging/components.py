@@ -6,6 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from imaging.errors import NotBrief
+
 _SPECK = 0.08
 """A piece whose longest side is less than this share of the main one's is dirt."""
 
@@ -47,9 +49,11 @@ class Components(NamedTuple):
         return np.asarray(wanted[self.labels])
 
 
-def find_components(ink: NDArray[np.uint8]) -> Components:
-    """Return the pieces of `ink`, uint8 (h, w), 1 ink and 0 paper."""
+def find_components(ink: NDArray[np.uint8], *, most: int | None = None) -> Components:
+    """Return the pieces of `ink`, uint8 (h, w), 1 ink and 0 paper. Raises NotBrief for more of them than `most`."""
     count, labels = cv2.connectedComponents(ink, connectivity=8)
+    if most is not None and count > most:
+        raise NotBrief
     if count == 2:  # OpenCV's own table takes ten times as long as the labels
         left, top, width, height = cv2.boundingRect(ink)
         return Components(
@@ -80,14 +84,25 @@ def choose_digit(components: Components) -> NDArray[np.intp]:
     side = components.sides[main]
     reach = np.where(contact > 0, _NEAR_ON_BORDER, _NEAR) * side
     allowed = (components.sides >= _SPECK * side) & ~along
-    allowed[0] = False
-    chosen = np.arange(len(contact)) == main
+    allowed[[0, main]] = False
+    others = np.flatnonzero(allowed)
+    near = _all_near(components.boxes[main], components.boxes[others], reach[others].astype(np.int32))
+    return np.sort(np.append(others[near], main))
+
+
+def _all_near(box: NDArray[np.int32], boxes: NDArray[np.int32], reach: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Return which of `boxes`, (n, 4), lie within their `reach`, (n,) pixels, of `box` or of others that do."""
+    lefts, tops, rights, bottoms = boxes.T + np.array([-1, -1, 1, 1], np.int32)[:, np.newaxis] * reach
+    left, top, right, bottom = box.tolist()
+    chosen = np.zeros(len(boxes), np.bool_)
     while True:
-        near = _gaps(components.boxes, _union(components.boxes[chosen])) <= reach
-        grown = chosen | (allowed & near)
-        if (grown == chosen).all():
-            return np.flatnonzero(chosen)
-        chosen = grown
+        near = (lefts <= right) & (tops <= bottom) & (rights >= left) & (bottoms >= top)
+        found = boxes[near > chosen]
+        if not len(found):
+            return chosen
+        chosen |= near
+        left, top = min(left, int(found[:, 0].min())), min(top, int(found[:, 1].min()))
+        right, bottom = max(right, int(found[:, 2].max())), max(bottom, int(found[:, 3].max()))
 
 
 def _border_contact(components: Components) -> NDArray[np.intp]:
@@ -104,14 +119,3 @@ def _main_piece(components: Components, along: NDArray[np.bool_]) -> int:
     size = components.sides * np.sqrt(components.areas) * np.where(along, _OUTSIDER, 1)
     size[0] = 0
     return int(size.argmax())
-
-
-def _union(boxes: NDArray[np.int32]) -> NDArray[np.int32]:
-    return np.concatenate([boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)])
-
-
-def _gaps(boxes: NDArray[np.int32], box: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Return the distance in pixels, along the axis where it is larger, from `box` to each of `boxes`."""
-    before = box[:2] - boxes[:, 2:]
-    after = boxes[:, :2] - box[2:]
-    return np.asarray(np.maximum(np.maximum(before, after), 0).max(axis=1))

@@ -3,7 +3,7 @@
 PictureError
 ├── UnsupportedPicture    the bytes are no picture type that is read
 ├── UnreadablePicture     a known type, but broken or truncated
-└── PictureTooLarge       more pixels than allowed
+└── PictureTooLarge       more pixels, memory or parts than allowed
 """
 
 
@@ -20,4 +20,8 @@ class UnreadablePicture(PictureError):
 
 
 class PictureTooLarge(PictureError):
-    """The header announces more pixels than are allowed; nothing was decoded."""
+    """The headers announce more pixels, more memory or more parts than are allowed; nothing was decoded."""
+
+
+class NotBrief(Exception):
+    """Reading the picture takes longer than a brief reading may. That is no fault of the picture."""

@@ -24,6 +24,14 @@ def to_grey(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(cv2.transform(pixels, np.append(weights, offset)[np.newaxis]), np.uint8)
 
 
+def is_grey(pixels: NDArray[np.uint8]) -> bool:
+    """Tell whether no pixel of `pixels`, uint8 (h, w) or (h, w, 3) RGB, has a colour."""
+    if pixels.ndim == 2:
+        return True
+    first, second, third = cv2.split(pixels)
+    return np.array_equal(first, second) and np.array_equal(first, third)
+
+
 def _contrast_direction(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Return three weights whose absolute values sum to 1; the largest is positive."""
     step = max(1, max(pixels.shape) // _SAMPLE_SIDE)

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from imaging.bilevel import Levels, find_bilevel_ink, find_levels
 from imaging.components import Components, choose_digit, find_components
 from imaging.decode import DEFAULT_MAX_PIXELS, decode
+from imaging.errors import NotBrief
 from imaging.findings import Finding, find_fault
-from imaging.grey import to_grey
+from imaging.grey import is_grey, to_grey
 from imaging.ink import find_ink, measure_contrast, measure_contrast_on_even_paper
 from imaging.mnist_form import is_mnist_form, to_mnist_form
 from imaging.ruling import remove_rulings
@@ -25,8 +26,24 @@ _WORKING_SIDE = 512
 _GLANCE_SIDES = 100, 200
 """The same for a picture on even paper, where the digit is looked for in fewer pixels first..."""
 
+_HALF = 127
+"""Of full contrast, 255."""
+
 _LARGE = 40
 """...if that leaves it at least this many pixels long: two for each of MNIST's."""
+
+
+_BRIEF_SEARCH_PIXELS = 64 * 64
+"""The longest search, on uneven paper, is brief in a picture of at most so many pixels..."""
+
+_BRIEF_COLOUR_PIXELS = 128 * 128
+"""...finding the direction of its colours in one of so many..."""
+
+_BRIEF_INK_PIXELS = 4000
+"""...what comes after its ink is known with so much of it..."""
+
+_BRIEF_COMPONENTS = 100
+"""...and so many pieces of it."""
 
 
 class Reading(NamedTuple):
@@ -46,14 +63,19 @@ def read_picture(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Readin
     return normalise(decode(data, max_pixels=max_pixels))
 
 
-def read_pictures(pictures: Iterable[bytes], *, max_pixels: int = DEFAULT_MAX_PIXELS) -> list[Reading | Exception]:
+def read_pictures(
+    pictures: Iterable[bytes], *, max_pixels: int = DEFAULT_MAX_PIXELS, brief: bool = False
+) -> list[Reading | Exception]:
     """Read the digits in several picture files; in the place of one that cannot be read is what `read_picture` raises.
 
     Each step is taken for all of them before the next one: the processor then holds its code, and has learnt how its
     branches go. A service under load so answers 8 % more drawings, and 5 % more digits.
+
+    With `brief`, a `NotBrief` is in the place of a picture whose pixels turn out to take longer than about two
+    milliseconds: of the pictures that `is_brief`, some with noise, textures or uneven paper.
     """
     outcomes: list[Any] = list(pictures)
-    steps: tuple[Callable[[Any], Any], ...] = (partial(decode, max_pixels=max_pixels), *_STEPS)
+    steps: list[Callable[[Any], Any]] = [partial(decode, max_pixels=max_pixels), *(_BRIEF_STEPS if brief else _STEPS)]
     for step in steps:
         outcomes = [_attempt(step, outcome) for outcome in outcomes]
     return outcomes
@@ -117,8 +139,10 @@ class _Scan(NamedTuple):
     """Of its strokes, in pixels."""
 
 
-def _look(pixels: NDArray[np.uint8]) -> _Sheet | Reading:
+def _look(pixels: NDArray[np.uint8], *, brief: bool = False) -> _Sheet | Reading:
     """See what kind of picture it is."""
+    if brief and pixels.size > 3 * _BRIEF_COLOUR_PIXELS and not is_grey(pixels):
+        raise NotBrief
     grey = to_grey(pixels)
     if grey.shape == (28, 28):
         if is_mnist_form(grey):
@@ -128,14 +152,16 @@ def _look(pixels: NDArray[np.uint8]) -> _Sheet | Reading:
     return _Sheet(grey, find_levels(grey))
 
 
-def _find(sheet: _Sheet) -> _Digit | Reading:
+def _find(sheet: _Sheet, *, brief: bool = False) -> _Digit | Reading:
     """Find the digit: in what costs least, where the picture allows it."""
     grey, levels = sheet
-    digit = (
-        (levels and _glance(grey, partial(_find_in_bilevel, levels=levels)))
-        or _glance(grey, _find_on_even_paper)
-        or _find_digit(measure_contrast(_reduce(grey)))
+    digit = (levels and _glance(grey, partial(_find_in_bilevel, levels=levels, brief=brief))) or _glance(
+        grey, partial(_find_on_even_paper, brief=brief)
     )
+    if digit is None:
+        if brief and grey.size > _BRIEF_SEARCH_PIXELS:
+            raise NotBrief
+        digit = _find_digit(measure_contrast(_reduce(grey)), brief=brief)
     return digit if digit.chosen.size else Reading(np.zeros((28, 28), np.uint8), "blank")
 
 
@@ -155,6 +181,7 @@ def _form(scan: _Scan) -> Reading:
 
 _STEPS: tuple[Callable[[Any], Any], ...] = (_look, _find, _scan, _form)
 """From pixels to a reading; some are there sooner."""
+_BRIEF_STEPS: tuple[Callable[[Any], Any], ...] = (partial(_look, brief=True), partial(_find, brief=True), _scan, _form)
 
 
 def _glance(grey: NDArray[np.uint8], find: Callable[[NDArray[np.uint8]], _Digit | None]) -> _Digit | None:
@@ -169,25 +196,41 @@ def _glance(grey: NDArray[np.uint8], find: Callable[[NDArray[np.uint8]], _Digit 
     return None
 
 
-def _find_in_bilevel(grey: NDArray[np.uint8], levels: Levels) -> _Digit | None:
+def _find_in_bilevel(grey: NDArray[np.uint8], levels: Levels, *, brief: bool) -> _Digit | None:
     """Find the digit where full ink on one paper is all there is; None if some of it is more than a digit."""
     contrast = levels.measure_contrast(grey)
     ink = find_bilevel_ink(contrast)
     if ink is None:
         return None
-    components = find_components(ink)
-    return _Digit(contrast, components, choose_digit(components), bilevel=True)
+    return _choose(contrast, ink, bilevel=True, brief=brief)
 
 
-def _find_on_even_paper(grey: NDArray[np.uint8]) -> _Digit | None:
+def _find_on_even_paper(grey: NDArray[np.uint8], *, brief: bool) -> _Digit | None:
     """Find the digit where the paper is of one lightness, or give None."""
     contrast = measure_contrast_on_even_paper(grey)
-    return None if contrast is None else _find_digit(contrast)
+    return None if contrast is None else _find_digit(contrast, brief=brief)
 
 
-def _find_digit(contrast: NDArray[np.uint8]) -> _Digit:
-    components = find_components(remove_rulings(find_ink(contrast)))
-    return _Digit(contrast, components, choose_digit(components))
+def _find_digit(contrast: NDArray[np.uint8], *, brief: bool) -> _Digit:
+    if brief:
+        _check_brief((contrast > _HALF).view(np.uint8))
+    ink = find_ink(contrast)
+    if brief:
+        _check_brief(ink)
+    return _choose(contrast, remove_rulings(ink), bilevel=False, brief=brief)
+
+
+def _choose(contrast: NDArray[np.uint8], ink: NDArray[np.uint8], *, bilevel: bool, brief: bool) -> _Digit:
+    if brief:
+        _check_brief(ink)
+    components = find_components(ink, most=_BRIEF_COMPONENTS if brief else None)
+    return _Digit(contrast, components, choose_digit(components), bilevel)
+
+
+def _check_brief(ink: NDArray[np.uint8]) -> None:
+    """Raise NotBrief where `ink`, uint8 (h, w), is too much to look for lines and pieces in it."""
+    if cv2.countNonZero(ink) > _BRIEF_INK_PIXELS:
+        raise NotBrief
 
 
 def _halve(grey: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:

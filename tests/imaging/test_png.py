@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from imaging import png
+from imaging import PictureTooLarge, png
 
 COLOUR_TYPES = {"L": 0, "RGB": 2, "RGBA": 6}
 
@@ -82,3 +82,29 @@ def test_texts_and_colours_beside_the_pixels_change_nothing() -> None:
 def test_the_header_says_the_size() -> None:
     assert png.size_of(save(noise())) == (23, 17)
     assert png.size_of(save(noise())[:23]) is None
+
+
+def test_texts_and_profiles_are_left_out_and_never_unfolded_whole() -> None:
+    data = save(noise())
+    text = chunk(b"zTXt", b"comment\0\0" + zlib.compress(bytes(1_000_000)))
+    profile = chunk(b"iCCP", b"profile\0\0" + zlib.compress(bytes(1_000_000)))
+    exif = chunk(b"eXIf", b"II*\0\x08\0\0\0\1\0" + struct.pack("<HHLL", 0x0112, 3, 1, 6))
+
+    container = png.inspect(data[:33] + 25 * text + profile + exif + data[33:])
+
+    assert container.orientation == 6
+    assert len(container.data) <= len(data)
+
+
+def test_chunks_are_bounded() -> None:
+    data = save(noise())
+    with pytest.raises(PictureTooLarge, match="chunks"):
+        png.inspect(data[:33] + 60_000 * chunk(b"tEXt", b"a\0") + data[33:])
+    assert png.is_light(data, 320 * 320)
+    assert not png.is_light(data[:33] + 200 * chunk(b"tEXt", b"a\0") + data[33:], 320 * 320)
+    assert not png.is_light(data, 100)
+
+
+def test_the_rows_of_a_wide_picture_are_memory() -> None:
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 900_000, 20, 16, 6, 0, 0, 0))
+    assert png.inspect(png.SIGNATURE + header + chunk(b"IEND", b"")).buffers >= 2 * 8 * 900_000

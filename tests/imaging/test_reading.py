@@ -1,16 +1,21 @@
 """The line from a picture to 28x28: what any picture of a digit must come out as."""
 
+import time
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from imaging import (
+    NotBrief,
     PictureError,
     PictureTooLarge,
     Reading,
     UnsupportedPicture,
     encode_png,
+    is_brief,
     normalise,
     read_picture,
     read_pictures,
@@ -31,6 +36,13 @@ def difference(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> float:
 
 
 SEVEN = normalise(draw_seven()).image
+NOISE = np.random.default_rng(1).integers(0, 256, (300, 300), np.uint8)
+
+
+def seconds(read: Callable[[], object]) -> float:
+    started = time.thread_time()
+    read()
+    return time.thread_time() - started
 
 
 def test_a_digit_is_centred_by_mass_in_a_28_by_28_image() -> None:
@@ -127,3 +139,36 @@ def test_what_cannot_be_read_harms_no_neighbour(monkeypatch: pytest.MonkeyPatch)
     ]
     with pytest.raises(PictureError):
         read_picture(b"none")
+
+
+def grid(side: int, step: int, size: int = 1) -> bytes:
+    """Give a picture with dots of this size, a `step` apart."""
+    rows, columns = np.mgrid[:side, :side] % step < size
+    return encode_png(np.where(rows & columns, 255, 0).astype(np.uint8))
+
+
+@pytest.mark.parametrize(
+    "data", [grid(320, 3), grid(320, 10, 9), grid(320, 4, 2), encode_png(NOISE), encode_png(NOISE // 200 * 255)]
+)
+def test_what_its_pixels_make_long_is_handed_back_at_once(data: bytes) -> None:
+    assert is_brief(data) or len(data) > 32 * 1024
+    reference = min(seconds(lambda: read_pictures([encode_png(draw_seven())], brief=True)) for _ in range(20))
+
+    (outcome,) = read_pictures([data], brief=True)
+
+    assert isinstance(outcome, NotBrief)
+    assert min(seconds(lambda: read_pictures([data], brief=True)) for _ in range(5)) < 10 * reference
+    assert isinstance(read_pictures([data])[0], Reading)
+
+
+def test_ordinary_small_pictures_are_read_briefly_with_the_same_result() -> None:
+    blank = np.full((50, 60), 200, np.uint8)
+    pictures = [encode_png(pixels) for pixels in (draw_seven(), draw_seven(280), SEVEN, 255 - SEVEN, blank)]
+    for brief, alone in zip(read_pictures(pictures, brief=True), map(read_picture, pictures), strict=True):
+        assert isinstance(brief, Reading)
+        np.testing.assert_array_equal(brief.image, alone.image)
+
+
+def test_noise_is_read_in_bounded_time() -> None:
+    reference = min(seconds(lambda: read_picture(encode_png(draw_seven()))) for _ in range(20))
+    assert min(seconds(lambda: read_picture(encode_png(NOISE))) for _ in range(3)) < 200 * reference

@@ -1,0 +1,49 @@
+"""GIF files: blocks before the first frame are bounded, and nothing behind it is looked at."""
+
+import io
+import struct
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from imaging import PictureError, PictureTooLarge, decode, gif
+
+SCREEN = b"GIF89a" + struct.pack("<HHBBB", 9, 9, 0, 0, 0)
+
+
+def save(**options: object) -> bytes:
+    file = io.BytesIO()
+    picture = Image.fromarray(np.arange(1200, dtype=np.uint8).reshape(30, 40)).convert("P")
+    picture.save(file, "GIF", **options)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("blocks", [b"!\xfe" + b"\1a" * 1_000_000, b"!\xfe\1a\0" * 500_000, b"!\1\0" * 500_000])
+def test_texts_and_extensions_are_bounded(blocks: bytes) -> None:
+    started = time.process_time()
+    with pytest.raises(PictureTooLarge, match="blocks before its first frame"):
+        decode(SCREEN + blocks)
+    assert time.process_time() - started < 0.5
+
+
+def test_rubbish_is_refused_in_little_time() -> None:
+    started = time.process_time()
+    with pytest.raises(PictureError):
+        decode(SCREEN + b"\1" * 4_000_000)
+    assert time.process_time() - started < 0.5
+
+
+def test_a_frame_larger_than_the_screen_counts() -> None:
+    frame = b"," + struct.pack("<HHHHB", 10, 20, 65_000, 60_000, 0) + b"\2\1\0\0;"
+    container = gif.inspect(SCREEN + frame)
+    assert (container.width, container.height) == (65_010, 60_020)
+    with pytest.raises(PictureTooLarge, match="65010 x 60020"):
+        decode(SCREEN + frame)
+
+
+def test_what_is_transparent_and_the_pixels_stay() -> None:
+    data = save(transparency=7, comment=b"comment" * 100, disposal=2)
+    with Image.open(io.BytesIO(data)) as whole, Image.open(io.BytesIO(gif.inspect(data).data)) as left:
+        np.testing.assert_array_equal(np.asarray(whole.convert("RGBA")), np.asarray(left.convert("RGBA")))
