@@ -27,11 +27,16 @@ from app.schemas import Prediction
 from app.settings import Settings
 from app.uploads import form_options, picture_in
 from app.versions import ServedVersion
+from imaging import NotBrief
 
 COHORTS = 4
 """How many batches are answered in one turn of the event loop. With a turn between any two, each would wait for all
 that came in meanwhile to be taken or refused: where most are refused, that leaves a third of the answers. Were all
 answered that wait, a turn would take a fifth of a second, and meanwhile nobody would be connected."""
+
+_TURN_SECONDS = 0.01
+"""About how long pictures are read and scored in one turn: small ones take from 0.1 to 2 ms each."""
+_NEWEST_SHARE = 0.2
 
 _ROUTE = next(route for route in predict.router.routes if route.path == "/predict")  # type: ignore[attr-defined]
 
@@ -59,6 +64,8 @@ class Express:
         self._deadline_seconds = settings.deadline_seconds
         self._waiting: deque[_Trip] = deque()
         self._called = False  # whether `_run` will be
+        self._mean_seconds = _TURN_SECONDS / LARGEST_BATCH  # that one takes, of late
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def take(self, scope: Scope, body: bytes, send: Callable[[Response], None]) -> Callable[[], None] | None:
         """Answer a POST to `/predict`, when it is its turn.
@@ -110,18 +117,29 @@ class Express:
 
     def _run(self) -> None:
         """Answer those that wait, the oldest first."""
+        started = time.perf_counter()
         try:
             for _ in range(COHORTS):
-                self._answer([self._waiting.popleft() for _ in range(min(len(self._waiting), LARGEST_BATCH))])
-                if len(self._waiting) < LARGEST_BATCH:
+                self._answer([self._waiting.popleft() for _ in range(min(len(self._waiting), self._cohort_size()))])
+                if len(self._waiting) < LARGEST_BATCH or time.perf_counter() - started > _TURN_SECONDS:
                     break
         finally:  # whatever happens to these, the others are answered
             self._called = bool(self._waiting)
             if self._called:
                 asyncio.get_running_loop().call_soon(self._run)
 
+    def _cohort_size(self) -> int:
+        """Say how many pictures like those of late can be read in a turn."""
+        return max(1, min(LARGEST_BATCH, int(_TURN_SECONDS / self._mean_seconds)))
+
     def _answer(self, trips: Sequence[_Trip]) -> None:
         """Answer at most LARGEST_BATCH."""
+        started = time.perf_counter()
+        self._answer_in_cohorts(trips)
+        seconds = (time.perf_counter() - started) / len(trips)
+        self._mean_seconds += _NEWEST_SHARE * (seconds - self._mean_seconds)
+
+    def _answer_in_cohorts(self, trips: Sequence[_Trip]) -> None:
         too_late = time.perf_counter() - self._deadline_seconds
         cohorts: defaultdict[int, list[_Trip]] = defaultdict(list)
         for trip in trips:
@@ -134,7 +152,25 @@ class Express:
                 outcomes = self._predictor.predict_now(cohort[0].served, [trip.question for trip in cohort])
             except Exception as error:  # noqa: BLE001 - it is told to the senders, and logged unless it was to be expected
                 outcomes = [error] * len(cohort)
-            self._finish(cohort, outcomes)
+            self._finish_brief(cohort, outcomes)
+
+    def _finish_brief(self, trips: Sequence[_Trip], outcomes: Sequence[Prediction | Exception]) -> None:
+        """Send what came of them, but for pictures that were found not to be brief: these are read elsewhere."""
+        for trip, outcome in zip(trips, outcomes, strict=True):
+            if isinstance(outcome, NotBrief):
+                task = asyncio.get_running_loop().create_task(self._answer_large(trip))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+        done = [pair for pair in zip(trips, outcomes, strict=True) if not isinstance(pair[1], NotBrief)]
+        self._finish([trip for trip, _ in done], [outcome for _, outcome in done])
+
+    async def _answer_large(self, trip: _Trip) -> None:
+        outcome: Prediction | Exception
+        try:
+            outcome = await self._predictor.predict_large(trip.served, trip.question)
+        except Exception as error:  # noqa: BLE001 - as above
+            outcome = error
+        self._finish([trip], [outcome])
 
     def _finish(self, trips: Sequence[_Trip], outcomes: Sequence[Prediction | Exception]) -> None:
         """Send what came of them."""

@@ -61,6 +61,13 @@ class Predictor:
             scores = await served.batcher.score(reading.image[np.newaxis])
         return self._answer(served, reading, scores.verdicts[0], seen=seen)
 
+    async def predict_large(self, served: ServedVersion, question: Question) -> Prediction:
+        """Answer a question whose picture was `NotBrief`; raises what `predict` does."""
+        with self._deadline.kept():
+            reading = await self._reader.read_large(question.picture)
+            scores = await served.batcher.score(reading.image[np.newaxis])
+        return self._answer(served, reading, scores.verdicts[0], seen=question.seen)
+
     def find_brief(self, data: bytes, model: str, version: int | None) -> ServedVersion | None:
         """Find which version would answer, if the picture in `data` is read and scored at once; or else None.
 
@@ -74,8 +81,8 @@ class Predictor:
     def predict_now(self, served: ServedVersion, questions: Sequence[Question]) -> list[Prediction | Exception]:
         """Answer all of at most LARGEST_BATCH questions at once, of which `find_brief` found that this version would.
 
-        In the place of a picture that cannot be read is what is wrong with it. No deadline is kept: nothing is waited
-        for.
+        In the place of a picture that cannot be read is what is wrong with it, or `NotBrief` if it has to be read
+        elsewhere: `predict_large` answers that question. No deadline is kept: nothing is waited for.
 
         Raises:
             NotReady: if the version has been taken down.

@@ -54,15 +54,21 @@ class ReadingPool:
         """
         async with self._turn():
             try:
-                return await to_process.run_sync(
-                    read_alone, data, self._max_pixels, self._most_seconds, cancellable=True, limiter=self._processes
-                )
+                try:
+                    return await self._run(data)
+                except anyio.BrokenWorkerProcess:
+                    return await self._run(data)  # the process may have been ended before it got the picture
             except anyio.BrokenWorkerProcess as error:
                 message = "The picture makes its decoder fail. Save it again, as a PNG, and send that."
                 raise UnreadablePicture(message) from error
             except OSError as error:
                 message = f"The service is busy: it cannot start a process ({error.strerror}). Try again in a second."
                 raise Overloaded(message) from error
+
+    async def _run(self, data: bytes) -> tuple[Reading | PictureError, float]:
+        return await to_process.run_sync(
+            read_alone, data, self._max_pixels, self._most_seconds, cancellable=True, limiter=self._processes
+        )
 
     async def warm_up(self) -> None:
         """Start the process before the first picture comes, which would wait for half a second."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from app.schemas import Prediction
 from app.settings import Settings
 from app.telemetry import Telemetry
 from app.versions import ServedVersion
-from imaging import encode_png
+from imaging import NotBrief, encode_png
 from tests.conftest import MODELS, newest
 
 pytestmark = pytest.mark.anyio
@@ -178,7 +179,14 @@ class Together:
         self.cohorts.append([question.picture for question in questions])
         if self.cohorts[-1] == [b"engine"]:
             raise FloatingPointError
-        return [ZeroDivisionError() if question.picture == b"bug" else a_prediction() for question in questions]
+        time.sleep(sum(0.002 for question in questions if question.picture.startswith(b"slow")))
+        special = {b"bug": ZeroDivisionError(), b"large": NotBrief()}
+        return [special.get(question.picture, a_prediction()) for question in questions]
+
+    async def predict_large(self, served: ServedVersion, question: Question) -> Prediction:
+        assert question.picture == b"large"
+        await asyncio.sleep(0.01)
+        return a_prediction()
 
 
 def a_prediction() -> Prediction:
@@ -214,8 +222,9 @@ def build(together: Together, telemetry: Telemetry, log: LogCapture) -> Build:
 
 
 async def test_so_many_are_answered_together_and_the_rest_follow_in_their_order(
-    build: Build, together: Together
+    build: Build, together: Together, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("app.express._TURN_SECONDS", 1.0)
     express = build()
     requests = [Request(b"%d" % number) for number in range((COHORTS + 1) * LARGEST_BATCH + 3)]
     for request in requests:
@@ -228,6 +237,28 @@ async def test_so_many_are_answered_together_and_the_rest_follow_in_their_order(
     assert list(map(len, together.cohorts)) == [LARGEST_BATCH] * (COHORTS + 1) + [3]
     assert [picture for cohort in together.cohorts for picture in cohort] == [request.body for request in requests]
     assert [request.left for request in requests] == [1] * len(requests)
+
+
+async def test_pictures_that_take_longer_are_fewer_in_a_turn(build: Build, together: Together) -> None:
+    express = build()
+    requests = [Request(b"slow %d" % number) for number in range(5 * LARGEST_BATCH)]
+    for request in requests:
+        request.take(express)
+    await requests[-1].response()
+    assert len(together.cohorts[0]) == LARGEST_BATCH
+    assert all(len(cohort) <= LARGEST_BATCH // 4 for cohort in together.cohorts[8:])
+
+
+async def test_a_picture_that_is_not_brief_after_all_holds_up_nobody(build: Build) -> None:
+    express = build()
+    large, *others = [Request(body) for body in (b"large", b"1", b"2")]
+    for request in (large, *others):
+        request.take(express)
+    for request in others:
+        assert (await request.response()).status_code == 200
+    assert not large.answer.done()
+    assert (await large.response()).status_code == 200
+    assert [request.left for request in (large, *others)] == [1, 1, 1]
 
 
 async def test_what_comes_in_a_turn_of_the_loop_later_is_answered_with_the_first(

@@ -123,7 +123,7 @@ async def test_a_large_picture_is_refused_that_would_wait_too_long() -> None:
 
 async def test_who_leaves_frees_the_place_of_the_picture() -> None:
     reader = Reader(max_pixels=10**8, longest_wait_seconds=0.015, observer=Diary())
-    readings = [asyncio.create_task(reader.read(noise(2000))) for _ in range(2)]
+    readings = [asyncio.create_task(reader.read(noise(4000))) for _ in range(2)]
     await asyncio.sleep(0.1)
     assert reader.refusal() is not None
     for reading in readings:

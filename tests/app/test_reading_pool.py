@@ -67,6 +67,14 @@ async def test_a_picture_that_ends_its_process_harms_no_other(pool: ReadingPool)
     assert isinstance((await pool.read(b"quick"))[0], Reading)
 
 
+async def test_a_process_that_was_ended_while_it_was_idle_is_replaced(pool: ReadingPool) -> None:
+    before = children()
+    await pool.read(b"quick")
+    for process in children() - before:
+        os.kill(int(process), signal.SIGKILL)
+    assert isinstance((await pool.read(b"quick"))[0], Reading)
+
+
 async def test_others_are_read_beside_one_that_takes_long(pool: ReadingPool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading_pool, "_PATIENCE_SECONDS", 0.2)
     slow = asyncio.create_task(pool.read(SLOW))
