@@ -6,7 +6,7 @@ A bomb is asked of a service like any other request. Whoever finds another kind 
 
 import gzip
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tests.attack.hostile_pictures import LIMIT, PICTURES, jpeg_empty_scans, png_noise, png_texts
 
@@ -27,7 +27,8 @@ class Bomb:
     headers: tuple[tuple[str, str], ...]
     body: bytes
     statuses: frozenset[int] = ANSWERED
-    is_picture: bool = False
+    holds_pictures: bool = False
+    """Whether pictures are read of it, which may take more memory than other bodies."""
 
     def bytes(self) -> bytes:
         """Return it as it is sent."""
@@ -39,7 +40,7 @@ Maker = Callable[[], Bomb]
 
 
 def _picture(name: str, make: Callable[[], bytes]) -> Maker:
-    return lambda: Bomb(name, "/predict", (("Content-Type", "application/octet-stream"),), make(), is_picture=True)
+    return lambda: Bomb(name, "/predict", (("Content-Type", "application/octet-stream"),), make(), holds_pictures=True)
 
 
 def _json(name: str, path: str, start: bytes, unit: bytes, end: bytes) -> Maker:
@@ -122,7 +123,7 @@ def _elements_that_claim_most() -> Bomb:
 def _pictures_in_a_tensor() -> Bomb:
     picture = jpeg_empty_scans()
     element = len(picture).to_bytes(4, "little") + picture
-    return _binary_tensor("pictures-in-a-tensor", element * 64, 64)
+    return replace(_binary_tensor("pictures-in-a-tensor", element * 64, 64), holds_pictures=True)
 
 
 _FORM = (("Content-Type", "multipart/form-data; boundary=b"),)
@@ -134,7 +135,7 @@ def _form(name: str, body: bytes, path: str = "/predict/batch") -> Maker:
 
 
 def _batch(name: str, picture: Callable[[], bytes]) -> Maker:
-    return lambda: Bomb(name, "/predict/batch", _FORM, (_PART + picture() + b"\r\n") * 64 + b"--b--\r\n")
+    return lambda: Bomb(name, "/predict/batch", _FORM, (_PART + picture() + b"\r\n") * 64 + b"--b--\r\n", holds_pictures=True)
 
 
 def _form_bombs() -> Iterator[tuple[str, Maker]]:

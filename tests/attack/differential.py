@@ -19,6 +19,7 @@ _AT_ONCE = 16
 _PATIENCE_SECONDS = 20.0
 _SILENCE_SECONDS = 0.4
 """After which a conversation that nobody ends is taken to be over. Where the servers differ, it is held again."""
+_LONG_SILENCE_SECONDS = 3.0
 _STOCK_REFUSES = b"Invalid HTTP request received."
 _VARIES = {"request_id", "instance_id"}
 
@@ -76,7 +77,7 @@ async def _check_mutation(service_address: Address, stock_address: Address, seed
     """Hold a conversation of which nobody knows what it is, and see that stock makes the same of it."""
     whole, writes, pauses = mutate(seed)
     problem = None
-    for silence in (_SILENCE_SECONDS, 5.0):
+    for silence in (_SILENCE_SECONDS, _LONG_SILENCE_SECONDS):
         theirs = await converse(stock_address, [whole], silence=silence)
         ours = await converse(service_address, writes, pauses=pauses, silence=silence)
         problem = _mutation_difference(theirs, ours)

@@ -9,11 +9,11 @@ import socket
 import sys
 import threading
 import time
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from benchmarks.processes import Program, running
 
@@ -118,12 +118,14 @@ def wait_until_ready(server: Server) -> None:
 
 @dataclass(frozen=True)
 class Memory:
-    """Resident memory in MB: of the largest worker, of the largest process that a worker started, and how both grew."""
+    """Resident memory in MB, the most in a stretch of time."""
 
     worker: float
+    """Of the largest worker."""
     reading: float
+    """Of the largest process that a worker has started; 0 without any."""
     growth: float
-    """How much more than at the beginning all workers and what they started held together, at the most."""
+    """How much more both were than at the beginning."""
 
 
 class MemoryWatch:
@@ -136,7 +138,7 @@ class MemoryWatch:
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._begin()
 
-    def __enter__(self) -> "MemoryWatch":
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
@@ -148,20 +150,18 @@ class MemoryWatch:
         """Say what the most was since the last call, and begin anew."""
         with self._lock:
             self._sample()
-            roles = {role: max(peaks.values(), default=0.0) for role, peaks in self._peaks.items()}
-            # Each process at its own peak: at worst all of them at one time.
-            peak = sum(value for peaks in self._peaks.values() for value in peaks.values())
-            result = Memory(roles.get("worker", 0.0), roles.get("reading", 0.0), peak - self._base)
+            growth = self._worker - self._worker_base + self._reading - self._reading_base
+            result = Memory(self._worker, self._reading, growth)
             self._begin()
         return result
 
     def _begin(self) -> None:
-        self._peaks: defaultdict[str, dict[int, float]] = defaultdict(dict)
+        self._worker = self._reading = 0.0
         for pid in (*self._server.workers(), *self._server.reading()):
-            with suppress(OSError):
+            with suppress(OSError):  # it has ended
                 Path(f"/proc/{pid}/clear_refs").write_text(_RESET_PEAK)
         self._sample()
-        self._base = sum(value for peaks in self._peaks.values() for value in peaks.values())
+        self._worker_base, self._reading_base = self._worker, self._reading
 
     def _run(self) -> None:
         while not self._stop.wait(_SAMPLE_SECONDS):
@@ -169,9 +169,8 @@ class MemoryWatch:
                 self._sample()
 
     def _sample(self) -> None:
-        for role, pids in (("worker", self._server.workers()), ("reading", self._server.reading())):
-            for pid in pids:
-                self._peaks[role][pid] = max(self._peaks[role].get(pid, 0.0), peak_mb(pid))
+        self._worker = max(self._worker, *map(peak_mb, self._server.workers()), 0.0)
+        self._reading = max(self._reading, *map(peak_mb, self._server.reading()), 0.0)
 
 
 def peak_mb(pid: int) -> float:

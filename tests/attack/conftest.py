@@ -1,0 +1,28 @@
+"""The servers that the tests of this folder attack."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.attack.servers import Server, service
+from tests.attack.target import SETTINGS, Target
+
+
+@pytest.fixture(scope="session")
+def target() -> Iterator[Target]:
+    """Give a service with witnesses beside it."""
+    with Target() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def log_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("attack")
+
+
+@pytest.fixture
+def server(log_folder: Path) -> Iterator[Server]:
+    """Give a service of this test's own."""
+    with service(log_folder, **SETTINGS) as running:
+        yield running

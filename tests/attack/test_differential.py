@@ -1,0 +1,27 @@
+"""What the service answers is what stock uvicorn answers, but for what is meant to differ."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.attack.differential import faults
+from tests.attack.in_process import both_servers
+from tests.attack.servers import service, stock
+
+_FIRST = int(os.environ.get("ATTACK_SEED", "0"))
+
+
+@pytest.mark.anyio
+async def test_a_few_conversations_go_as_with_stock_uvicorn() -> None:
+    async with both_servers() as (ours, theirs):
+        found = await faults(ours, theirs, range(_FIRST, _FIRST + 100))
+    assert found == []
+
+
+@pytest.mark.slow
+@pytest.mark.anyio
+async def test_thousands_of_conversations_go_as_with_stock_uvicorn(log_folder: Path) -> None:
+    with service(log_folder) as ours, stock(log_folder) as theirs:
+        found = await faults(ours.address, theirs.address, range(_FIRST, _FIRST + 2500))
+    assert found == []
