@@ -82,7 +82,13 @@ def _json_bombs() -> Iterator[tuple[str, Maker]]:
         ("instances-of-files", _PREDICT_V1, _INSTANCES, b'{"b64":""}', b"]}"),
         ("examples", "/v1/models/convnet:classify", b'{"examples":[', b"{}", b"]}"),
         ("tensor-of-files", _PREDICT_V2, _FILES, b'""', b"]}]}"),
-        ("tensor-of-dimensions", _PREDICT_V2, b'{"inputs":[{"name":"images","datatype":"UINT8","shape":[', b"1", b"]}]}"),
+        (
+            "tensor-of-dimensions",
+            _PREDICT_V2,
+            b'{"inputs":[{"name":"images","datatype":"UINT8","shape":[',
+            b"1",
+            b"]}]}",
+        ),
         ("tensors", _PREDICT_V2, b'{"inputs":[', b"{}", b"]}"),
         ("outputs", _PREDICT_V2, b'{"inputs":[{}],"outputs":[', b"{}", b"]}"),
         ("parameters", _PREDICT_V2, b'{"inputs":[],"parameters":[', b"{}", b"]}"),
@@ -135,7 +141,9 @@ def _form(name: str, body: bytes, path: str = "/predict/batch") -> Maker:
 
 
 def _batch(name: str, picture: Callable[[], bytes]) -> Maker:
-    return lambda: Bomb(name, "/predict/batch", _FORM, (_PART + picture() + b"\r\n") * 64 + b"--b--\r\n", holds_pictures=True)
+    return lambda: Bomb(
+        name, "/predict/batch", _FORM, (_PART + picture() + b"\r\n") * 64 + b"--b--\r\n", holds_pictures=True
+    )
 
 
 def _form_bombs() -> Iterator[tuple[str, Maker]]:
@@ -187,7 +195,9 @@ def _others() -> Iterator[tuple[str, Maker]]:
     )
     yield (
         "base64-picture",
-        lambda: Bomb("base64-picture", _PREDICT_V1, (_JSON,), b'{"instances":[{"b64":"' + b"A" * (LIMIT - 200) + b'"}]}'),
+        lambda: Bomb(
+            "base64-picture", _PREDICT_V1, (_JSON,), b'{"instances":[{"b64":"' + b"A" * (LIMIT - 200) + b'"}]}'
+        ),
     )
 
 

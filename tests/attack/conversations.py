@@ -112,7 +112,9 @@ def _plain(request: bytes) -> Piece:
 
 
 def _get(draw: random.Random) -> Piece:
-    path = draw.choice((b"/health/live", b"/v2/health/live", b"/nothing/" + _token(draw), b"/%6eothing?a=" + _token(draw)))
+    path = draw.choice(
+        (b"/health/live", b"/v2/health/live", b"/nothing/" + _token(draw), b"/%6eothing?a=" + _token(draw))
+    )
     return _plain(draw.choice((b"", b"", b"", b"\r\n")) + b"GET %s HTTP/1.1\r\n%s\r\n" % (path, _headers(draw)))
 
 
@@ -134,7 +136,9 @@ def _predict(draw: random.Random) -> Piece:
 
 def _predict_known_head(draw: random.Random) -> Piece:
     """Ask with a head that never changes, as most clients do."""
-    return _plain(b"POST /predict HTTP/1.1\r\nHost: x\r\n%sContent-Length: %d\r\n\r\n%s" % (_BINARY, len(_digit()), _digit()))
+    return _plain(
+        b"POST /predict HTTP/1.1\r\nHost: x\r\n%sContent-Length: %d\r\n\r\n%s" % (_BINARY, len(_digit()), _digit())
+    )
 
 
 def _predict_form(draw: random.Random) -> Piece:

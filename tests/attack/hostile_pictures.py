@@ -157,7 +157,9 @@ def _chunk(kind: bytes, data: bytes = b"") -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
-def _png(size: tuple[int, int], data: Iterable[bytes], *, depth: int = 8, colour: int = 0, interlaced: bool = False) -> bytes:
+def _png(
+    size: tuple[int, int], data: Iterable[bytes], *, depth: int = 8, colour: int = 0, interlaced: bool = False
+) -> bytes:
     header = struct.pack(">IIBBBBB", *size, depth, colour, 0, 0, interlaced)
     return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + b"".join(data) + _chunk(b"IEND")
 
@@ -271,7 +273,9 @@ def png_animated() -> bytes:
 # GIF
 
 
-def _gif(width: int, height: int, *, frame: tuple[int, int] | None = None, data: bytes = b"\x02\x02\x44\x01\x00") -> bytes:
+def _gif(
+    width: int, height: int, *, frame: tuple[int, int] | None = None, data: bytes = b"\x02\x02\x44\x01\x00"
+) -> bytes:
     start = b"GIF89a" + struct.pack("<HHBBB", width, height, 0x80, 0, 0) + b"\x00\x00\x00\xff\xff\xff"
     return start + _gif_frame(*(frame or (width, height)), data=data)
 
@@ -367,7 +371,9 @@ def _tiff(tags: Mapping[int, tuple[int, tuple[int, ...]]], data: bytes = b"") ->
     return b"II*\x00" + struct.pack("<I", at) + data + struct.pack("<H", len(tags)) + entries + bytes(4) + extra
 
 
-def _image_tags(width: int, height: int, *, bits: int = 8, compression: int = 1, samples: int = 1) -> dict[int, tuple[int, tuple[int, ...]]]:
+def _image_tags(
+    width: int, height: int, *, bits: int = 8, compression: int = 1, samples: int = 1
+) -> dict[int, tuple[int, tuple[int, ...]]]:
     return {
         256: (4, (width,)),
         257: (4, (height,)),

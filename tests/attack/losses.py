@@ -7,17 +7,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tests.attack.regulars import Regulars, Tally
-from tests.attack.servers import Server, held_connections
+from tests.attack.servers import Server, peers
 
 CLIENTS = 60
 _BEFORE_SECONDS = 0.7
-_AFTER_SECONDS = 1.0
+_AFTER_SECONDS = 0.5
 _PATIENCE_SECONDS = 30
 
 
 @dataclass(frozen=True)
 class Losses:
-    """What became of the requests of 60 clients; counted from just before each event to a second after."""
+    """What became of the requests of 60 clients; counted until another worker has taken the place of the one that ended."""
 
     killed: Tally
     held_by_killed: int
@@ -39,15 +39,14 @@ async def _strike(server: Server, number: signal.Signals) -> tuple[Tally, int]:
     clients = Regulars(server.address, CLIENTS)
     running = asyncio.create_task(clients.run())
     await asyncio.sleep(_BEFORE_SECONDS)
-    workers = server.workers()
     # The one with more connections: the kernel deals them out to stock uvicorn as it likes.
-    held = {pid: held_connections(pid, server.port) for pid in workers}
+    held = {pid: len(peers(server.port, pid=pid)) for pid in server.workers()}
     struck = max(held, key=lambda pid: held[pid])
+    loaded = server.models_loaded()
     clients.take()
     os.kill(struck, number)
+    await _until(lambda: server.models_loaded() > loaded)  # by the one that takes its place
     await asyncio.sleep(_AFTER_SECONDS)
-    await _until(lambda: struck not in server.workers() and len(server.workers()) == len(workers))
-    await asyncio.sleep(_AFTER_SECONDS)  # the new one starts to answer
     clients.stop()
     await running
     await clients.close()

@@ -1,7 +1,8 @@
 """Clients that ask over and over over kept connections, and count what becomes of their requests.
 
 They look before they ask whether the server has closed the connection, as clients do: then nothing is lost, and they
-open another. What counts as broken is a request that was sent and not answered.
+open another. What counts as broken is a request that was sent over a connection on which others have been answered, and
+was not: clients send such a request again only if they know that it changes nothing.
 """
 
 import asyncio
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from tests.attack.wire import Address
 
 _REQUEST = b"GET /health/live HTTP/1.1\r\nHost: service\r\n\r\n"
-_PAUSE_SECONDS = 0.01
+_PAUSE_SECONDS = 0.05
 _PATIENCE_SECONDS = 20
 
 
@@ -21,9 +22,9 @@ class Tally:
 
     answered: int = 0
     broken: int = 0
-    """Sent, and not answered."""
+    """Sent over a kept connection, and not answered."""
     refused: int = 0
-    """Not sent, as no connection could be opened."""
+    """Sent over no connection, or over a new one that came to nothing."""
 
 
 class Regulars:
@@ -72,24 +73,32 @@ class Regulars:
 
     async def _ask(self, place: int) -> None:
         connection = self._connections[place]
-        if connection is None or connection[0].at_eof() or connection[1].is_closing():
-            if connection is not None:
-                connection[1].close()
-            try:
-                connection = self._connections[place] = await asyncio.open_connection(*self._address)
-            except OSError:
-                self._connections[place] = None
-                self.tally.refused += 1
-                return
-        reader, writer = connection
+        is_new = connection is None or connection[0].at_eof() or connection[1].is_closing()
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS):
-                writer.write(_REQUEST)
-                head = await reader.readuntil(b"\r\n\r\n")
-                await reader.readexactly(int(head.partition(b"content-length: ")[2].partition(b"\r\n")[0]))
+                if is_new:
+                    connection = await self._connect(place)
+                assert connection is not None
+                await _exchange(*connection)
         except (OSError, asyncio.IncompleteReadError):
-            writer.close()
-            self._connections[place] = None
-            self.tally.broken += 1
+            self._disconnect(place)
+            self.tally.broken += not is_new
+            self.tally.refused += is_new
         else:
             self.tally.answered += 1
+
+    async def _connect(self, place: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        self._disconnect(place)
+        connection = self._connections[place] = await asyncio.open_connection(*self._address)
+        return connection
+
+    def _disconnect(self, place: int) -> None:
+        if (connection := self._connections[place]) is not None:
+            connection[1].close()
+        self._connections[place] = None
+
+
+async def _exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(_REQUEST)
+    head = await reader.readuntil(b"\r\n\r\n")
+    await reader.readexactly(int(head.partition(b"content-length: ")[2].partition(b"\r\n")[0]))

@@ -19,7 +19,10 @@ from benchmarks.processes import Program, running
 
 ROOT = Path(__file__).parent.parent.parent
 _PATIENCE_SECONDS = 60
+_MODELS = 2
+"""How many are published."""
 _SAMPLE_SECONDS = 0.02
+_LISTEN = "0A"  # proc(5), /proc/net/tcp
 _RESET_PEAK = "5"  # proc(5), /proc/pid/clear_refs
 QUIET = {"ACCESS_LOG": "false", "OPENCV_FOR_THREADS_NUM": "1"}
 
@@ -43,6 +46,10 @@ class Server:
             return [self.program.leader.pid]
         return [pid for pid in _children(self.program.leader.pid) if b"spawn_main" in _read(pid, "cmdline")]
 
+    def models_loaded(self) -> int:
+        """Count how often a worker has loaded all models, as the log has it."""
+        return sum("model ready" in line for line in self.log_lines()) // _MODELS
+
     def reading(self) -> list[int]:
         """Find the processes that its workers have started."""
         return [pid for worker in self.workers() for pid in _descendants(worker)]
@@ -59,7 +66,9 @@ def service(
     """Run the service; its log goes into `folder`. With `ready=False` it may come to nothing."""
     port = _free_port()
     environment = {**QUIET, "PORT": str(port), "WORKERS": str(workers), **settings}
-    with _server([sys.executable, "-m", "app"], folder / f"service-{port}.log", port, workers, descriptors, environment) as it:
+    with _server(
+        [sys.executable, "-m", "app"], folder / f"service-{port}.log", port, workers, descriptors, environment
+    ) as it:
         if ready:
             wait_until_ready(it)
         yield it
@@ -109,7 +118,7 @@ def wait_until_ready(server: Server) -> None:
     while time.monotonic() < end and not server.program.has_ended():
         with suppress(OSError), socket.create_connection(server.address, 5) as connection:
             connection.sendall(b"GET /health/ready HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-            if connection.recv(100).startswith(b"HTTP/1.1 200") and len(server.workers()) == server.workers_wanted:
+            if connection.recv(100).startswith(b"HTTP/1.1 200") and server.models_loaded() >= server.workers_wanted:
                 return
         time.sleep(0.05)
     message = f"The server is not ready. Its last words: {server.program.last_words()}"
@@ -205,12 +214,19 @@ def _read(pid: int, file: str) -> bytes:
         return b""
 
 
-def held_connections(pid: int, port: int) -> int:
-    """Count the established connections to `port` that a process holds."""
+def peers(port: int, *, pid: int | None = None) -> set[int]:
+    """Return the ports of the clients whose connections to `port` some process, or the one of `pid`, holds open."""
     lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    connections = {f"socket:[{line[9]}]" for line in lines if line[1].endswith(f":{port:04X}") and line[3] == "01"}
-    held = 0
+    held = [line for line in lines if line[1].endswith(f":{port:04X}") and line[9] != "0" and line[3] != _LISTEN]
+    if pid is not None:
+        files = _open_files(pid)
+        held = [line for line in held if f"socket:[{line[9]}]" in files]
+    return {int(line[2].rpartition(":")[2], 16) for line in held}
+
+
+def _open_files(pid: int) -> set[str]:
+    files = set()
     for file in Path(f"/proc/{pid}/fd").iterdir():
         with suppress(OSError):  # closed meanwhile
-            held += os.readlink(file) in connections
-    return held
+            files.add(os.readlink(file))
+    return files

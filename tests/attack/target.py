@@ -4,7 +4,7 @@ import socket
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
@@ -27,15 +27,15 @@ _LARGE_MB = 280.0
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a bomb, or several at once, did."""
+    """What an attack did."""
 
     name: str
-    size: int
-    """Of one, in bytes."""
-    statuses: Counter[int]
-    """How often each status was answered; 0 where nothing was."""
+    seen: str
+    """What the attacker got to see."""
+    as_expected: bool
+    """Whether that is what is meant to be seen."""
     seconds: float
-    """Until the last answer was there."""
+    """How long the attack took."""
     window: Window
     memory: Memory
     held_up: bool
@@ -74,29 +74,30 @@ class Target:
         self._stack.close()
         self._start()
 
-    def refresh(self) -> None:
-        """Start anew what a former attack has left slow or large, so that it is not laid to the next one."""
-        self.memory.window()
-        if not self.reads_large_pictures() or self.memory.window().worker > _LARGE_MB:
-            self.restart()
-
     def throw(self, bombs: Sequence[Bomb]) -> Outcome:
-        """Send all `bombs`, which are of one kind, at once; wait for the answers, and start anew what is stuck."""
+        """Send all `bombs`, which are of one kind, at once, and wait for the answers."""
+
+        def send_all(server: Server) -> tuple[str, bool]:
+            with ThreadPoolExecutor(len(bombs)) as threads:
+                statuses = Counter(threads.map(lambda bomb: send(server.address, bomb.bytes()), bombs))
+            seen = ", ".join(f"{count} x {status}" if count > 1 else str(status) for status, count in statuses.items())
+            return seen, set(statuses) <= bombs[0].statuses
+
+        return self.observe(bombs[0].name, send_all)
+
+    def observe(self, name: str, attack: Callable[[Server], tuple[str, bool]]) -> Outcome:
+        """Run an attack, and start anew what is stuck after it."""
         self.witnesses.window()
         self.memory.window()
         started = time.monotonic()
-        with ThreadPoolExecutor(len(bombs)) as threads:
-            statuses = Counter(threads.map(self._send, bombs))
+        seen, as_expected = attack(self.server)
         seconds = time.monotonic() - started
         time.sleep(_SETTLE_SECONDS)
-        held_up = not self.reads_large_pictures()
         window, memory = self.witnesses.window(), self.memory.window()
-        if held_up:
+        held_up = not self.reads_large_pictures()
+        if held_up or memory.worker > _LARGE_MB:  # it is not laid to the next one
             self.restart()
-        return Outcome(bombs[0].name, len(bombs[0].body), statuses, seconds, window, memory, held_up)
-
-    def _send(self, bomb: Bomb) -> int:
-        return send(self.server.address, bomb.bytes())
+        return Outcome(name, seen, as_expected, seconds, window, memory, held_up)
 
     def reads_large_pictures(self) -> bool:
         """Tell whether a good large picture is read within the deadline and a little more."""

@@ -79,7 +79,9 @@ def seven(side: int, format_: str = "PNG") -> bytes:
 
 def predict(picture: bytes) -> bytes:
     """Return a request to have a picture read."""
-    head = f"POST /predict HTTP/1.1\r\nHost: service\r\nContent-Type: image/png\r\nContent-Length: {len(picture)}\r\n\r\n"
+    head = (
+        f"POST /predict HTTP/1.1\r\nHost: service\r\nContent-Type: image/png\r\nContent-Length: {len(picture)}\r\n\r\n"
+    )
     return head.encode() + picture
 
 
