@@ -4,6 +4,7 @@ A conversation is put together of pieces. Each knows what stock uvicorn is sent 
 the service has to answer. This is also where all differences that are meant are written down: see `ENDINGS`.
 """
 
+import itertools
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -265,7 +266,7 @@ def cut(data: bytes, draw: random.Random) -> tuple[tuple[bytes, ...], frozenset[
         start = draw.randrange(len(data))
         cuts = list(range(max(1, start), min(len(data), start + 60)))
     places = [0, *cuts, len(data)]
-    writes = tuple(data[start:end] for start, end in zip(places, places[1:], strict=False))
+    writes = tuple(data[start:end] for start, end in itertools.pairwise(places))
     share = draw.choice((0.0, 0.3, 1.0))
     return writes, frozenset(place for place in range(1, len(writes)) if draw.random() < share)
 

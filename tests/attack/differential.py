@@ -63,13 +63,20 @@ async def _check(service_address: Address, stock_address: Address, seed: int) ->
 
 def _difference(expected: Sequence[Answer], answers: Sequence[Answer], refusal: int | None) -> str | None:
     due = len(expected) + (refusal is not None)
+    problem = _first_difference(expected, answers)
+    if problem is None and len(answers) != due:
+        problem = (
+            f"{len(answers)} answers, {[answer.status for answer in answers[-3:]]} at the end, where {due} are due"
+        )
+    if problem is None and refusal is not None and not _is_problem(answers[-1], refusal):
+        problem = f"the last answer is {_short(answers[-1])} and should be a problem with status {refusal}"
+    return problem
+
+
+def _first_difference(expected: Sequence[Answer], answers: Sequence[Answer]) -> str | None:
     for place, (wanted, found) in enumerate(zip(expected, answers, strict=False)):
         if _without_marks(wanted) != _without_marks(found):
-            return f"answer {place} of {due} is {_short(found)} and should be {_short(wanted)}"
-    if len(answers) != due:
-        return f"{len(answers)} answers, {[answer.status for answer in answers[-3:]]} at the end, where {due} are due"
-    if refusal is not None and not _is_problem(answers[-1], refusal):
-        return f"the last answer is {_short(answers[-1])} and should be a problem with status {refusal}"
+            return f"answer {place} is {_short(found)} and should be {_short(wanted)}"
     return None
 
 
@@ -93,19 +100,21 @@ def _mutation_difference(theirs: Received, ours: Received) -> str | None:
         return str(error)
     if any(answer.status >= 500 for answer in answers):
         return f"a status of 500 or more: {[answer.status for answer in answers]}"
-    refusals = [answer for answer in expected if answer.body == _STOCK_REFUSES]
     good = [answer for answer in expected if answer.body != _STOCK_REFUSES]
-    if not refusals and theirs.closed:
+    stock_refuses = len(good) < len(expected)
+    if theirs.closed and not stock_refuses:
         return _difference(good, answers, None)
     # It refuses at once, and then sends no more: what it has answered, the service answers first.
-    for place, (wanted, found) in enumerate(zip(good, answers, strict=False)):
-        if _without_marks(wanted) != _without_marks(found):
-            return f"answer {place} is {_short(found)} and should be {_short(wanted)}"
-    if len(answers) < len(good):
-        return f"{len(answers)} answers, where stock gives {len(good)}"
-    if refusals and not (ours.closed and answers and answers[-1].status in {400, 431}):
-        return f"stock refuses; here are {[answer.status for answer in answers]}, closed: {ours.closed}"
-    return None
+    problem = _first_difference(good, answers)
+    if problem is None and len(answers) < len(good):
+        problem = f"{len(answers)} answers, where stock gives {len(good)}"
+    if problem is None and stock_refuses and not _ends_refused(answers, closed=ours.closed):
+        problem = f"stock refuses; here are {[answer.status for answer in answers]}, closed: {ours.closed}"
+    return problem
+
+
+def _ends_refused(answers: Sequence[Answer], *, closed: bool) -> bool:
+    return closed and len(answers) > 0 and any(_is_problem(answers[-1], status) for status in (400, 431))
 
 
 def _is_problem(answer: Answer, status: int) -> bool:
@@ -135,9 +144,8 @@ def _short(answer: Answer) -> str:
 
 
 def _main(seeds: Sequence[int]) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        with service(Path(folder)) as ours, stock(Path(folder)) as theirs:
-            found = asyncio.run(faults(ours.address, theirs.address, seeds))
+    with tempfile.TemporaryDirectory() as folder, service(Path(folder)) as ours, stock(Path(folder)) as theirs:
+        found = asyncio.run(faults(ours.address, theirs.address, seeds))
     print("\n".join(found) or "No difference.")  # noqa: T201 - this is what it is for
 
 

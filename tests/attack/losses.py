@@ -17,7 +17,7 @@ _PATIENCE_SECONDS = 30
 
 @dataclass(frozen=True)
 class Losses:
-    """What became of the requests of 60 clients; counted until another worker has taken the place of the one that ended."""
+    """What became of the requests of 60 clients, until another worker had taken the place of the one that ended."""
 
     killed: Tally
     held_by_killed: int

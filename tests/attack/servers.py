@@ -3,7 +3,6 @@
 Knows how to start them, which of their processes are workers, and what memory each process takes. Linux only.
 """
 
-import os
 import re
 import socket
 import sys
@@ -228,5 +227,5 @@ def _open_files(pid: int) -> set[str]:
     files = set()
     for file in Path(f"/proc/{pid}/fd").iterdir():
         with suppress(OSError):  # closed meanwhile
-            files.add(os.readlink(file))
+            files.add(str(file.readlink()))
     return files

@@ -23,7 +23,10 @@ def test_connections_cost_no_more_than_their_share(target: Target, name: str) ->
 
 def test_a_service_without_descriptors_recovers_as_stock_does(log_folder: Path) -> None:
     descriptors = 150
-    with service(log_folder, descriptors=descriptors) as ours, stock(log_folder, descriptors=descriptors) as theirs:
-        with ThreadPoolExecutor(2) as threads:
-            seconds, stock_seconds = threads.map(partial(until_served_again, idle=250), (ours, theirs))
+    with (
+        service(log_folder, descriptors=descriptors) as ours,
+        stock(log_folder, descriptors=descriptors) as theirs,
+        ThreadPoolExecutor(2) as threads,
+    ):
+        seconds, stock_seconds = threads.map(partial(until_served_again, idle=250), (ours, theirs))
     assert seconds <= stock_seconds + 2

@@ -92,7 +92,7 @@ class Witnesses:
         self._port = server.port
 
     def __enter__(self) -> Self:
-        self._process = subprocess.Popen(
+        self._process = subprocess.Popen(  # noqa: S603 - this module itself
             [sys.executable, "-m", "tests.attack.witnesses", str(self._port)],
             cwd=ROOT,
             stdin=subprocess.PIPE,
@@ -207,7 +207,7 @@ async def _bare_server() -> None:
 
 def _main(port: int) -> None:
     command = [sys.executable, "-m", "tests.attack.witnesses", "bare"]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as bare:
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as bare:  # noqa: S603 - likewise
         assert bare.stdout
         watch = _Watch()
         watch.start(lambda: watch.tick(port, reference=False))
