@@ -76,7 +76,12 @@ def _each_alone() -> None:
             _tell(outcome, limits.faults(outcome, most_mb=limits.for_bomb(bomb)))
         for name, attack in ATTACKS.items():
             outcome = target.observe(name, attack.run)
-            _tell(outcome, limits.faults(outcome, most_mb=attack.most_mb, most_seconds=PATIENCE_SECONDS))
+            _tell(
+                outcome,
+                limits.faults(
+                    outcome, most_mb=attack.most_mb, most_seconds=PATIENCE_SECONDS, most_lag_ms=attack.most_lag_ms
+                ),
+            )
 
 
 def _tell(outcome: Outcome, found: list[str]) -> None:

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.attack.servers import Server, service
-from tests.attack.target import SETTINGS, Target
+from tests.attack.target import Target
 
 
 @pytest.fixture(scope="session")
@@ -19,10 +18,3 @@ def target() -> Iterator[Target]:
 @pytest.fixture(scope="session")
 def log_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("attack")
-
-
-@pytest.fixture
-def server(log_folder: Path) -> Iterator[Server]:
-    """Give a service of this test's own."""
-    with service(log_folder, **SETTINGS) as running:
-        yield running

@@ -35,6 +35,8 @@ class Attack:
 
     run: Callable[[Server], tuple[str, bool]]
     most_mb: float = CONNECTION_MB
+    most_lag_ms: float = 250.0
+    """More than for one bomb: the loop reads 256 kB at once, and that is thousands of small requests."""
 
 
 @contextmanager
@@ -191,11 +193,11 @@ _ENDLESS = {
     "trailers": (_CHUNKED + b"0\r\n", b"a:\r\n"),
     "trailer": (_CHUNKED + b"0\r\na: ", b"b"),
     "trailers of a GET": (GET[:-2] + b"Transfer-Encoding: chunked\r\n\r\n0\r\n", b"a:\r\n"),
-    "body": (_CHUNKED, b"1000\r\n" + bytes(4096) + b"\r\n"),
 }
 """What the server has to end: how it begins, and what is sent over and over then."""
 _FOLLOWED = {
     "blank lines": (b"", b"\r\n"),
+    "body": (_CHUNKED, b"1000\r\n" + bytes(4096) + b"\r\n"),
     "extension of a chunk": (_CHUNKED + b"1;", b"a"),
     "extensions of chunks": (_CHUNKED, b"1;a=b;c=d;e=f;g=h;i=j\r\na\r\n"),
     "tiny chunks": (_CHUNKED, b"1\r\na\r\n"),

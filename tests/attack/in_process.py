@@ -31,7 +31,7 @@ async def both_servers() -> AsyncIterator[tuple[Address, Address]]:
         with anyio.fail_after(30):
             while app.state.repository.missing():  # noqa: ASYNC110 - it tells nobody
                 await asyncio.sleep(0.01)
-        shared = _Started(app, state)
+        shared = _Started(app, state or {})
         ours = await stack.enter_async_context(_listening(shared, Protocol))
         yield ours, await stack.enter_async_context(_listening(shared, "httptools"))
 

@@ -26,10 +26,16 @@ def for_bomb(bomb: Bomb) -> float:
     return max(for_pictures, _TIMES_BODY * most_body / 1e6) + _SLACK_MB
 
 
-def faults(outcome: Outcome, *, most_mb: float, most_seconds: float = DEADLINE_SECONDS + _SLACK_SECONDS) -> list[str]:
+def faults(
+    outcome: Outcome,
+    *,
+    most_mb: float,
+    most_seconds: float = DEADLINE_SECONDS + _SLACK_SECONDS,
+    most_lag_ms: float = LAG_MS,
+) -> list[str]:
     """Say which limits an attack made the service pass."""
     lag, reference = outcome.window.worst(), outcome.window.worst_reference()
-    most_lag = LAG_MS + 4 * reference
+    most_lag = most_lag_ms + 4 * reference
     small, large, memory = outcome.window.small, outcome.window.large, outcome.memory
     found = {
         f"seen: {outcome.seen}": not outcome.as_expected,

@@ -60,11 +60,16 @@ class Server:
 
 @contextmanager
 def service(
-    folder: Path, *, workers: int = 1, descriptors: int | None = None, ready: bool = True, **settings: str
+    folder: Path,
+    settings: Mapping[str, str] | None = None,
+    *,
+    workers: int = 1,
+    descriptors: int | None = None,
+    ready: bool = True,
 ) -> Iterator[Server]:
     """Run the service; its log goes into `folder`. With `ready=False` it may come to nothing."""
     port = _free_port()
-    environment = {**QUIET, "PORT": str(port), "WORKERS": str(workers), **settings}
+    environment = {**QUIET, "PORT": str(port), "WORKERS": str(workers), **(settings or {})}
     with _server(
         [sys.executable, "-m", "app"], folder / f"service-{port}.log", port, workers, descriptors, environment
     ) as it:
@@ -74,13 +79,12 @@ def service(
 
 
 @contextmanager
-def stock(folder: Path, *, workers: int = 1, descriptors: int | None = None, **settings: str) -> Iterator[Server]:
+def stock(folder: Path, *, workers: int = 1, descriptors: int | None = None) -> Iterator[Server]:
     """Run the same application on stock uvicorn."""
     port = _free_port()
     command = [sys.executable, "-m", "uvicorn", "--factory", "app.main:worker_app", "--http", "httptools"]
     command += ["--port", str(port), "--workers", str(workers), "--no-access-log"]
-    environment = {**QUIET, **settings}
-    with _server(command, folder / f"stock-{port}.log", port, workers, descriptors, environment) as it:
+    with _server(command, folder / f"stock-{port}.log", port, workers, descriptors, QUIET) as it:
         wait_until_ready(it)
         yield it
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
@@ -42,12 +42,8 @@ class Outcome:
     """Whether a good large picture was not read soon after."""
 
 
-@dataclass
 class Target:
     """One service with one worker; it is started anew when it no longer answers."""
-
-    settings: dict[str, str] = field(default_factory=lambda: dict(SETTINGS))
-    workers: int = 1
 
     def __enter__(self) -> Self:
         self._folder = tempfile.TemporaryDirectory()
@@ -60,9 +56,7 @@ class Target:
 
     def _start(self) -> None:
         with ExitStack() as stack:
-            self.server: Server = stack.enter_context(
-                service(Path(self._folder.name), workers=self.workers, **self.settings)
-            )
+            self.server: Server = stack.enter_context(service(Path(self._folder.name), SETTINGS))
             self.witnesses = stack.enter_context(Witnesses(self.server))
             self.memory = stack.enter_context(MemoryWatch(self.server))
             self._stack = stack.pop_all()

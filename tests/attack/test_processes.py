@@ -49,7 +49,7 @@ def test_a_service_whose_workers_cannot_start_gives_up(log_folder: Path, tmp_pat
         f"            {FAILURES[name]}\n"
         "sys.meta_path.insert(0, Fail())\n"
     )
-    with service(log_folder, workers=2, ready=False, PYTHONPATH=str(tmp_path)) as server:
+    with service(log_folder, {"PYTHONPATH": str(tmp_path)}, workers=2, ready=False) as server:
         assert server.program.leader.wait(_GIVES_UP_SECONDS) == 1
         lines = [json.loads(line) for line in server.log_lines() if line.startswith("{")]
     assert any(line["level"] in {"error", "critical"} for line in lines)
@@ -81,7 +81,7 @@ def test_what_cannot_be_read_among_models_is_put_aside(log_folder: Path, tmp_pat
     (models / "broken" / "1" / "model.json").symlink_to("model.json")
     (models / "fifo" / "1").mkdir(parents=True)
     os.mkfifo(models / "fifo" / "1" / "model.json")
-    with service(log_folder, MODELS_DIR=str(models)) as server:
+    with service(log_folder, {"MODELS_DIR": str(models)}) as server:
         assert send(server.address, predict(seven(28))) == 200
         assert send(server.address, b"GET /models HTTP/1.1\r\nHost: x\r\n\r\n") == 200
         assert (
