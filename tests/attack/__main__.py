@@ -72,7 +72,7 @@ def _each_alone() -> None:
         )
         for make in BOMBS.values():
             bomb = make()
-            outcome = target.throw([bomb])
+            outcome = target.throw(bomb.name, [bomb])
             _tell(outcome, limits.faults(outcome, most_mb=limits.for_bomb(bomb)))
         for name, attack in ATTACKS.items():
             outcome = target.observe(name, attack.run)
@@ -84,11 +84,11 @@ def _each_alone() -> None:
             )
 
 
-def _tell(outcome: Outcome, found: list[str]) -> None:
+def _tell(outcome: Outcome, found: str) -> None:
     window, memory = outcome.window, outcome.memory
     lags = (f"{lag:.0f}" for lag in (window.worst(), window.worst_reference()))
     sizes = (f"{size:.0f}" for size in (memory.worker, memory.reading, memory.growth))
-    _say(outcome.name, outcome.seen, f"{outcome.seconds:.2f}", *lags, *sizes, "; ".join(found))
+    _say(outcome.name, outcome.seen, f"{outcome.seconds:.2f}", *lags, *sizes, found)
 
 
 def _compare_with_stock(seed: int) -> None:

@@ -68,16 +68,17 @@ class Target:
         self._stack.close()
         self._start()
 
-    def throw(self, bombs: Sequence[Bomb]) -> Outcome:
-        """Send all `bombs`, which are of one kind, at once, and wait for the answers."""
+    def throw(self, name: str, bombs: Sequence[Bomb]) -> Outcome:
+        """Send all `bombs` at once, and wait for the answers."""
 
         def send_all(server: Server) -> tuple[str, bool]:
             with ThreadPoolExecutor(len(bombs)) as threads:
-                statuses = Counter(threads.map(lambda bomb: send(server.address, bomb.bytes()), bombs))
-            seen = ", ".join(f"{count} x {status}" if count > 1 else str(status) for status, count in statuses.items())
-            return seen, set(statuses) <= bombs[0].statuses
+                statuses = list(threads.map(lambda bomb: send(server.address, bomb.bytes()), bombs))
+            expected = all(status in bomb.statuses for bomb, status in zip(bombs, statuses, strict=True))
+            counts = Counter(statuses).items()
+            return ", ".join(f"{count} x {status}" if count > 1 else str(status) for status, count in counts), expected
 
-        return self.observe(bombs[0].name, send_all)
+        return self.observe(name, send_all)
 
     def observe(self, name: str, attack: Callable[[Server], tuple[str, bool]]) -> Outcome:
         """Run an attack, and start anew what is stuck after it."""

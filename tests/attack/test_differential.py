@@ -23,5 +23,5 @@ async def test_a_few_conversations_go_as_with_stock_uvicorn() -> None:
 @pytest.mark.anyio
 async def test_thousands_of_conversations_go_as_with_stock_uvicorn(log_folder: Path) -> None:
     with service(log_folder) as ours, stock(log_folder) as theirs:
-        found = await faults(ours.address, theirs.address, range(_FIRST, _FIRST + 2500))
+        found = await faults(ours.address, theirs.address, range(_FIRST, _FIRST + 2000))
     assert found == []
