@@ -6,17 +6,15 @@ from pathlib import Path
 import pytest
 
 from tests.attack.differential import faults
-from tests.attack.in_process import both_servers
 from tests.attack.servers import service, stock
+from tests.attack.wire import Address
 
 _FIRST = int(os.environ.get("ATTACK_SEED", "0"))
 
 
 @pytest.mark.anyio
-async def test_a_few_conversations_go_as_with_stock_uvicorn() -> None:
-    async with both_servers() as (ours, theirs):
-        found = await faults(ours, theirs, range(_FIRST, _FIRST + 100))
-    assert found == []
+async def test_a_few_conversations_go_as_with_stock_uvicorn(addresses: tuple[Address, Address]) -> None:
+    assert await faults(*addresses, range(_FIRST, _FIRST + 100)) == []
 
 
 @pytest.mark.slow

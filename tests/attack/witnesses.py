@@ -103,8 +103,7 @@ class Witnesses:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._process.kill()
-        self._process.communicate()
+        self._process.communicate()  # it ends with its input
 
     def window(self) -> Window:
         """Say what was noticed since the last call."""
@@ -191,7 +190,7 @@ def _outcome(answer: tuple[int, bytes] | None) -> str:
 
 
 async def _bare_server() -> None:
-    """Answer each read with the same bytes, and say where."""
+    """Answer each read with the same bytes, and say where; end with the standard input."""
 
     class Bare(asyncio.Protocol):
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -202,12 +201,14 @@ async def _bare_server() -> None:
 
     server = await asyncio.get_running_loop().create_server(Bare, "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)  # noqa: T201 - for the process that started it
-    await server.serve_forever()
+    await asyncio.to_thread(sys.stdin.read)
 
 
 def _main(port: int) -> None:
     command = [sys.executable, "-m", "tests.attack.witnesses", "bare"]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as bare:  # noqa: S603 - likewise
+    with subprocess.Popen(  # noqa: S603 - likewise
+        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as bare:
         assert bare.stdout
         watch = _Watch()
         watch.start(lambda: watch.tick(port, reference=False))
@@ -218,7 +219,7 @@ def _main(port: int) -> None:
         with suppress(BrokenPipeError):
             for _ in sys.stdin:
                 print(json.dumps(vars(watch.take())), flush=True)  # noqa: T201 - likewise
-        bare.kill()
+        # Leaving closes its input, as the end of this process does, whatever ends it.
 
 
 if __name__ == "__main__":
