@@ -22,7 +22,7 @@ GET = b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n"
 _POST = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\n"
 _CHUNKED = _POST + b"Transfer-Encoding: chunked\r\n\r\n"
 _UPLOAD = _POST + b"Content-Length: 8000000\r\n\r\n"
-_UNREAD = GET[:-2] + b"A: aaaaaaaaaaaaaaaaaaaa\r\n\r\n"  # 64 bytes
+_UNREAD = GET[:-2] + b"A: " + b"a" * 21 + b"\r\n\r\n"  # 64 bytes: reads end between two
 _MOST_BYTES = 24_000_000
 _MOST_SECONDS = 2.5
 _LET_GO_SECONDS = 2.0
@@ -77,10 +77,12 @@ def _read_answers(connection: socket.socket, count: int) -> bytes:
     return bytes(received)
 
 
-def _pour(start: bytes, unit: bytes, server: Server, *, must_close: bool) -> tuple[str, bool]:
+def _pour(
+    start: bytes, unit: bytes, server: Server, *, must_close: bool, most_seconds: float = _MOST_SECONDS
+) -> tuple[str, bool]:
     """Send `unit` over and over, and read nothing."""
     block = unit * max(1, 32_768 // len(unit))
-    sent, end = 0, time.monotonic() + _MOST_SECONDS
+    sent, end = 0, time.monotonic() + most_seconds
     with connected(server.address) as connection:
         port = connection.getsockname()[1]
         connection.settimeout(0.5)
@@ -203,7 +205,6 @@ _FOLLOWED = {
     "extensions of chunks": (_CHUNKED, b"1;a=b;c=d;e=f;g=h;i=j\r\na\r\n"),
     "tiny chunks": (_CHUNKED, b"1\r\na\r\n"),
     "body that is refused": (_CHUNKED.replace(b"/predict", b"/nothing"), b"4\r\nabcd\r\n"),
-    "requests without reading": (b"", _UNREAD),
     "offers without reading": (b"", b"GET / HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n"),
 }
 """What may go on for as long as a request may take, if it costs nothing."""
@@ -219,6 +220,7 @@ ATTACKS: Mapping[str, Attack] = {
     ),
     **{f"endless {name}": Attack(partial(_pour, *what, must_close=True)) for name, what in _ENDLESS.items()},
     **{f"endless {name}": Attack(partial(_pour, *what, must_close=False)) for name, what in _FOLLOWED.items()},
+    "requests without reading": Attack(partial(_pour, b"", _UNREAD, must_close=False, most_seconds=6.0)),
     "100 uploads that stop": Attack(_stopped_uploads, most_mb=WORKER_MB),
     "a client that never reads": Attack(_never_reading),
     "100 slow heads": Attack(_slow_heads),

@@ -8,7 +8,6 @@ was not: clients send such a request again only if they know that it changes not
 import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Self
 
 from tests.attack.wire import Address
 
@@ -26,11 +25,6 @@ class Tally:
     """Sent over a kept connection, and not answered."""
     refused: int = 0
     """Sent over no connection, or over a new one that came to nothing."""
-
-    def __add__(self, other: Self) -> Self:
-        """Add two up."""
-        sums = (self.answered + other.answered, self.broken + other.broken, self.refused + other.refused)
-        return type(self)(*sums)
 
 
 class Regulars:

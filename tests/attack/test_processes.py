@@ -14,8 +14,8 @@ from tests.attack.witnesses import predict, seven
 
 pytestmark = pytest.mark.slow
 
-_TOLERANCE = 8
-"""How many more requests may be lost by accident, of 60 clients, twice."""
+_TOLERANCE = 6
+"""How many more requests may be lost by accident, of 60 clients."""
 _GIVES_UP_SECONDS = 20
 
 
