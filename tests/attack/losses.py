@@ -21,7 +21,7 @@ class Losses:
 
     killed: Tally
     held_by_killed: int
-    """Connections that the killed worker had: those on which a request is under way, and that it closes too late to be noticed, break."""
+    """Connections that the killed worker had: at most so many can break, however well a server does."""
     stopped: Tally
     held_by_stopped: int
     idle: Tally
