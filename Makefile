@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CLIENTS := $(VENV)/clients
 
-.PHONY: help serve test check train retrain tutorial bench requirements screenshot clean
+.PHONY: help serve test check attack train retrain tutorial bench requirements screenshot clean
 
 help:            ## List the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/:/' | column -t -s:
@@ -17,6 +17,9 @@ test: lint browser prometheus $(CLIENTS)/installed  ## Run everything: format, l
 
 check: lint      ## Run what takes seconds: format, lint, types and the fast tests
 	$(BIN)/pytest -m "not slow"
+
+attack: $(VENV)/dev  ## Attack a service for an hour, or MINUTES=5, and print what that costs it and its clients
+	$(BIN)/python -m tests.attack $(if $(MINUTES),--minutes $(MINUTES))
 
 train: $(VENV)/train  ## Train both models, and publish each that is better than before
 	$(BIN)/python -m training train

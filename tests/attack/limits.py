@@ -1,0 +1,49 @@
+"""What the service may cost while it is attacked. Knows how to judge an outcome, and not how it came about."""
+
+from tests.attack.bombs import Bomb
+from tests.attack.hostile_pictures import LIMIT
+from tests.attack.target import DEADLINE_SECONDS, Outcome
+
+LAG_MS = 60.0
+"""Longest lag of the loop by one bomb. The service promises 2 ms for a picture and 20 for a body; the rest is for a
+machine that is busy, whose own lag is added."""
+MIXED_LAG_MS = 25.0
+"""The lag that is not passed in 99.9 % of all cases while all kinds come, with good requests beside."""
+WORKER_MB = 450.0
+CONNECTION_MB = 64.0
+"""Most memory for what comes over one connection, with what the allocator rounds up."""
+_PICTURE_MB = 120.0
+"""Most memory for one picture, over its file's own size."""
+_TIMES_BODY = 8
+_SLACK_MB = 40.0
+_SLACK_SECONDS = 1.0
+
+
+def for_bomb(bomb: Bomb) -> float:
+    """Say how much memory may be taken for a bomb, in MB."""
+    most_body = LIMIT if any(value == "gzip" for _, value in bomb.headers) else len(bomb.body)
+    for_pictures = _PICTURE_MB + len(bomb.body) / 1e6 if bomb.holds_pictures else 0.0
+    return max(for_pictures, _TIMES_BODY * most_body / 1e6) + _SLACK_MB
+
+
+def faults(
+    outcome: Outcome,
+    *,
+    most_mb: float,
+    most_seconds: float = DEADLINE_SECONDS + _SLACK_SECONDS,
+    most_lag_ms: float = LAG_MS,
+) -> str:
+    """Say which limits an attack made the service pass; nothing if it kept all."""
+    lag, reference = outcome.window.worst(), outcome.window.worst_reference()
+    most_lag = most_lag_ms + 4 * reference
+    small, large, memory = outcome.window.small, outcome.window.large, outcome.memory
+    found = {
+        f"seen: {outcome.seen}": not outcome.as_expected,
+        f"{outcome.seconds:.1f} s": outcome.seconds > most_seconds,
+        f"the loop lagged {lag:.0f} ms (at most {most_lag:.0f})": lag > most_lag,
+        f"{memory.growth:.0f} MB more (at most {most_mb:.0f})": memory.growth > most_mb,
+        f"a worker of {memory.worker:.0f} MB (at most {WORKER_MB:.0f})": memory.worker > WORKER_MB,
+        f"good requests: {dict(small)}, large {dict(large)}": bool(small["lost"] + small["wrong"] + large["lost"]),
+        "large pictures are held up": outcome.held_up,
+    }
+    return "; ".join(fault for fault, holds in found.items() if holds)

@@ -1,0 +1,93 @@
+"""What becomes of clients when processes end, and of the service when none can begin."""
+
+import json
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.attack.losses import measure
+from tests.attack.servers import ROOT, service, stock, wait_until_ready
+from tests.attack.target import send
+from tests.attack.witnesses import predict, seven
+
+pytestmark = pytest.mark.slow
+
+_TOLERANCE = 6
+"""How many more requests may be lost by accident, of 60 clients."""
+_GIVES_UP_SECONDS = 20
+
+
+@pytest.mark.anyio
+async def test_no_more_is_lost_than_with_stock_uvicorn(log_folder: Path) -> None:
+    with service(log_folder, workers=2) as server:
+        ours = await measure(server)
+    with stock(log_folder, workers=2) as server:
+        theirs = await measure(server)
+    both = f"{ours}, stock: {theirs}"
+    # A request that is under way in a worker that ends is lost with any server: what counts is the share of them.
+    share = theirs.killed.broken / max(theirs.held_by_killed, 1)
+    assert ours.killed.broken <= share * ours.held_by_killed + _TOLERANCE, both
+    share = theirs.stopped.broken / max(theirs.held_by_stopped, 1)
+    assert ours.stopped.broken <= share * ours.held_by_stopped + _TOLERANCE, both
+    for name in ("killed", "stopped"):
+        assert getattr(ours, name).refused <= getattr(theirs, name).refused + _TOLERANCE, both
+    assert ours.idle.broken <= theirs.idle.broken + 2, both
+
+
+FAILURES = {
+    "a module that cannot be imported": "raise ImportError('attacked')",
+    "an end without a word": "import os; os._exit(1)",
+    "a crash": "import os, signal; os.kill(os.getpid(), signal.SIGKILL)",
+}
+
+
+@pytest.mark.parametrize("name", FAILURES)
+def test_a_service_whose_workers_cannot_start_gives_up(log_folder: Path, tmp_path: Path, name: str) -> None:
+    (tmp_path / "sitecustomize.py").write_text(
+        "import importlib.abc, sys\n"
+        "class Fail(importlib.abc.MetaPathFinder):\n"
+        "    def find_spec(self, name, path, target=None):\n"
+        "        if name == 'app.main':\n"
+        f"            {FAILURES[name]}\n"
+        "sys.meta_path.insert(0, Fail())\n"
+    )
+    with service(log_folder, {"PYTHONPATH": str(tmp_path)}, workers=2, ready=False) as server:
+        assert server.program.leader.wait(_GIVES_UP_SECONDS) == 1
+        lines = [json.loads(line) for line in server.log_lines() if line.startswith("{")]
+    assert any(line["level"] in {"error", "critical"} for line in lines)
+
+
+def test_a_worker_that_ends_is_replaced_however_often(log_folder: Path) -> None:
+    """Giving up is for workers that never began."""
+    with service(log_folder, workers=2) as server:
+        for _ in range(3):
+            (victim, *_) = server.workers()
+            os.kill(victim, 9)
+            end = time.monotonic() + 20
+            while victim in server.workers():
+                assert time.monotonic() < end
+                time.sleep(0.05)
+            wait_until_ready(server)
+        assert send(server.address, predict(seven(28))) == 200
+
+
+def test_what_cannot_be_read_among_models_is_put_aside(log_folder: Path, tmp_path: Path) -> None:
+    models = tmp_path / "models"
+    models.mkdir()
+    for model in (ROOT / "models").iterdir():
+        (models / model.name).symlink_to(model)
+    (models / "loop").symlink_to("loop")
+    (models / "lost+found").mkdir(mode=0o000)
+    (models / "folder").mkdir(mode=0o000)
+    (models / "broken" / "1").mkdir(parents=True)
+    (models / "broken" / "1" / "model.json").symlink_to("model.json")
+    (models / "fifo" / "1").mkdir(parents=True)
+    os.mkfifo(models / "fifo" / "1" / "model.json")
+    with service(log_folder, {"MODELS_DIR": str(models)}) as server:
+        assert send(server.address, predict(seven(28))) == 200
+        assert send(server.address, b"GET /models HTTP/1.1\r\nHost: x\r\n\r\n") == 200
+        assert (
+            send(server.address, b"POST /v2/repository/index HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n") == 200
+        )
