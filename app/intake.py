@@ -36,6 +36,8 @@ _MOST_PASSED_OVER = 1024 * 1024
 """How long, and for how many bytes, a client may go on sending after the last answer."""
 _PIECE = 4096
 """In bytes. The parser cannot be stopped within a piece: this bounds the requests that it finds at once."""
+_PIECES_AT_ONCE = 16
+"""Pieces that are parsed in one turn of the event loop: 10 ms where each chunk of a body has a few bytes."""
 
 
 class _Flow(FlowControl):
@@ -85,6 +87,7 @@ class Intake(HttpToolsProtocol):
         self._upload_timer: asyncio.TimerHandle | None = None
         self._write_timer: asyncio.TimerHandle | None = None
         self._unread = bytearray()  # what has come in and is not parsed
+        self._is_to_go_on = False  # whether more of it will be parsed in the next turn of the loop
         self._amid = False  # whether the parser is amid a request...
         self._in_head = False  # ...and in its head
         self._begun = 0  # how many requests the parser has met
@@ -179,10 +182,16 @@ class Intake(HttpToolsProtocol):
 
     def _parse(self, *, received: int = 0) -> None:
         """Parse what is there, until a request has come in whole; `received` bytes of it have just come in."""
-        while self._unread and self._may_parse():
+        for _ in range(_PIECES_AT_ONCE):
+            if not self._unread or not self._may_parse():
+                break
             piece = bytes(self._unread[:_PIECE])
             del self._unread[:_PIECE]
             self._feed(piece)
+        else:
+            if not self._is_to_go_on:
+                self._is_to_go_on = True
+                self.loop.call_soon(self._go_on)
         if self._unread or (self._is_ending and not self._has_ended):
             self.flow.hold()
         else:
@@ -191,6 +200,11 @@ class Intake(HttpToolsProtocol):
             self._count(self._budget, received)
         if self._amid and self._upload_timer is None and not self._is_ending:
             self._await_request()
+
+    def _go_on(self) -> None:
+        self._is_to_go_on = False
+        if self.parser is not None:  # the connection is still there
+            self._parse()
 
     def _may_parse(self) -> bool:
         is_in_body = self._amid and not self._in_head and not self.pipeline
