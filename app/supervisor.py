@@ -17,7 +17,7 @@ from uvicorn.supervisors import Multiprocess
 from app.logs import configure_logging
 from app.settings import Settings, explain
 
-_MOST_FAILED_STARTS = 4
+_MOST_FAILED_STARTS = 3
 """How many workers may die in a row before they are ready, while no other worker is."""
 
 
@@ -36,7 +36,7 @@ class Supervisor(Multiprocess):
         before = {process.pid for process in self.processes}
         super().keep_subprocess_alive()
         starting = [process for process in self.processes if process.pid not in self._ready]
-        self._ready.update(process.pid for process in starting if process.is_ready())
+        self._ready.update(process.pid for process in starting if process.is_ready(timeout=0.5))
         running = {process.pid for process in self.processes}
         if running & self._ready:
             self._failed_starts = 0

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from tests.attack.hostile_pictures import LIMIT, PICTURES, jpeg_empty_scans, png_noise, png_texts
 
-ANSWERED = frozenset({200, 400, 413, 415, 422, 503, 504})
+ANSWERED = frozenset({200, 400, 413, 414, 415, 422, 503, 504})
 """What may be answered: never 500, and always something."""
 
 _PREDICT_V1 = "/v1/models/convnet:predict"

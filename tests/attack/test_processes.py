@@ -1,5 +1,6 @@
 """What becomes of clients when processes end, and of the service when none can begin."""
 
+import asyncio
 import json
 import os
 import time
@@ -14,17 +15,15 @@ from tests.attack.witnesses import predict, seven
 
 pytestmark = pytest.mark.slow
 
-_TOLERANCE = 6
-"""How many more requests may be lost by accident, of 60 clients."""
+_TOLERANCE = 12
+"""How many more requests may be lost by accident, of 60 clients: three standard deviations of those of one worker."""
 _GIVES_UP_SECONDS = 20
 
 
 @pytest.mark.anyio
 async def test_no_more_is_lost_than_with_stock_uvicorn(log_folder: Path) -> None:
-    with service(log_folder, workers=2) as server:
-        ours = await measure(server)
-    with stock(log_folder, workers=2) as server:
-        theirs = await measure(server)
+    with service(log_folder, workers=2) as server, stock(log_folder, workers=2) as other:
+        ours, theirs = await asyncio.gather(measure(server), measure(other))
     both = f"{ours}, stock: {theirs}"
     # A request that is under way in a worker that ends is lost with any server: what counts is the share of them.
     share = theirs.killed.broken / max(theirs.held_by_killed, 1)
