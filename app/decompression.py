@@ -41,7 +41,7 @@ class BodyReader:
             UnsupportedBody: if the encoding is neither gzip nor deflate, or several.
             MalformedRequest: if the body is not what its encoding says.
             TooLarge: if it has more than the most bytes before or after; decompression stops there.
-            DeadlineExceeded: if it has waited for too long.
+            DeadlineExceeded: if a large one has waited, and been worked on, for too long.
 
         """
         encoding = request.headers.get("content-encoding", "identity").strip().lower()
@@ -58,11 +58,8 @@ class BodyReader:
     @asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:
         with self._deadline.kept():
-            await self._turns.acquire()
-        try:
-            yield
-        finally:
-            self._turns.release()
+            async with self._turns:
+                yield
 
 
 def decompress(body: bytes, encoding: str, limit: int) -> bytes:

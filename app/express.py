@@ -120,6 +120,8 @@ class Express:
         started = time.perf_counter()
         try:
             for _ in range(COHORTS):
+                if not self._waiting:  # their senders have left
+                    break
                 self._answer([self._waiting.popleft() for _ in range(min(len(self._waiting), self._cohort_size()))])
                 if len(self._waiting) < LARGEST_BATCH or time.perf_counter() - started > _TURN_SECONDS:
                     break

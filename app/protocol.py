@@ -178,6 +178,8 @@ class Protocol(Intake):
         self._write(response, keep_alive=True)
         if self.cycle is passage:  # and no other request, sent on its heels, which will say so itself
             self.on_response_complete()
+        elif self.parser is not None:  # the connection is still there
+            self._parse()
 
     def _is_ordinary(self) -> bool:
         """Tell whether this is a POST to a plain path, and the only request, which leaves the connection open."""

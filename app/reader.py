@@ -5,9 +5,13 @@ import time
 from collections.abc import Sequence
 from typing import Protocol
 
+import structlog
+
 from app.errors import MalformedRequest, Overloaded
 from app.reading_pool import ReadingPool
 from imaging import NotBrief, PictureError, Reading, is_brief, read_pictures
+
+_log = structlog.get_logger()
 
 _FIRST_GUESS_SECONDS = 0.01
 """What a large picture takes to read, until some have been: about a megapixel."""
@@ -15,7 +19,7 @@ _NEWEST_SHARE = 0.2
 _NEVER_TOO_MANY = 2
 """Two may wait however long they take, so that few people with very large pictures are not in each other's way."""
 
-_AT_ONCE = 8
+_AT_ONCE = 4
 """Small pictures of one request that are read before the event loop goes on: 2 ms each at most."""
 
 
@@ -107,8 +111,11 @@ class Reader:
         return outcomes
 
     async def warm_up(self) -> None:
-        """Prepare for the first large picture."""
-        await self._pool.warm_up()
+        """Prepare for the first large picture, or do without: it is only the sooner for it."""
+        try:
+            await self._pool.warm_up()
+        except Exception as error:  # noqa: BLE001 - handed on to the log; the service must not fall with it
+            _log.warning("no process for large pictures yet", reason=str(error))
 
     async def _try_to_read_large(self, data: bytes) -> Reading | Exception:
         try:

@@ -10,7 +10,7 @@ import numpy as np
 from anyio import to_process
 
 from app.errors import Overloaded
-from app.reading_process import read_alone
+from app.reading_process import prepare, read_alone
 from imaging import PictureError, Reading, UnreadablePicture, encode_png
 
 _PATIENCE_SECONDS = 1.0
@@ -34,6 +34,8 @@ class ReadingPool:
         self._processes = anyio.CapacityLimiter(_MOST_PROCESSES)
         self._began: dict[object, float] = {}  # when each picture that is being read was begun
         self._slow: set[object] = set()  # those of them that others need not wait for
+        self._started = 0  # processes that are idle, read or are starting
+        self._starting: asyncio.Future[None] | None = None
 
     def seconds_under_way(self) -> float:
         """Say for how long the oldest picture is being read; 0 if none is."""
@@ -66,9 +68,28 @@ class ReadingPool:
                 raise Overloaded(message) from error
 
     async def _run(self, data: bytes) -> tuple[Reading | PictureError, float]:
-        return await to_process.run_sync(
-            read_alone, data, self._max_pixels, self._most_seconds, cancellable=True, limiter=self._processes
-        )
+        while self._starting is not None or self._started < len(self._began):
+            await self._start_process()
+        try:
+            return await to_process.run_sync(
+                read_alone, data, self._max_pixels, self._most_seconds, cancellable=True, limiter=self._processes
+            )
+        except (asyncio.CancelledError, anyio.BrokenWorkerProcess):
+            self._started -= 1
+            raise
+
+    async def _start_process(self) -> None:
+        """Start one, or wait for the one that is starting: not as the caller, whose end would leave it behind."""
+        if self._starting is None:
+            self._started += 1
+            self._starting = asyncio.ensure_future(to_process.run_sync(prepare, limiter=self._processes))
+            self._starting.add_done_callback(self._note_start)
+        await asyncio.shield(self._starting)
+
+    def _note_start(self, start: asyncio.Future[None]) -> None:
+        self._starting = None
+        if start.cancelled() or start.exception() is not None:
+            self._started -= 1
 
     async def warm_up(self) -> None:
         """Start the process before the first picture comes, which would wait for half a second."""

@@ -4,6 +4,7 @@ A decoder in a thread cannot be stopped, and takes the memory of the worker. A p
 `imaging` hold for all pictures that it knows of; these hold for the others.
 """
 
+import ctypes
 import os
 import signal
 import sys
@@ -17,6 +18,7 @@ from imaging import PictureError, PictureTooLarge, Reading, read_picture
 
 MOST_BYTES = 160 * 1024**2
 """Memory that reading one picture may take: the 120 MB that `imaging` allows a decoder, and the steps behind it."""
+_PR_SET_PDEATHSIG = 1  # from prctl.h
 _NICENESS = 5
 """A third of the weight of the worker, which has many small requests to answer."""
 
@@ -26,7 +28,7 @@ def read_alone(data: bytes, max_pixels: int, seconds: float) -> tuple[Reading | 
 
     The process is killed by the system if it takes longer than `seconds`, even where nobody is left to do it.
     """
-    _prepare()
+    prepare()
     started = time.perf_counter()
     outcome: Reading | PictureError
     with _limited_time(seconds), _limited_memory(MOST_BYTES + len(data)):
@@ -40,9 +42,11 @@ def read_alone(data: bytes, max_pixels: int, seconds: float) -> tuple[Reading | 
 
 
 @cache
-def _prepare() -> None:
+def prepare() -> None:
     """Have this process, once, leave the worker alone: its processor time, its log and its Ctrl-C."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # which a terminal sends to all processes: the worker ends this one
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # so that none outlives a worker that was killed
     silence = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silence, 2)  # the descriptor that decoders write to past Python
     os.close(silence)

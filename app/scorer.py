@@ -14,6 +14,7 @@ from app.statistics import Statistics
 from app.telemetry import Telemetry
 from app.tensors import check_files
 from app.versions import ServedVersion
+from imaging import Reading
 
 _AT_ONCE = 4 * LARGEST_BATCH
 """Images that one request has in the queue at a time, so that the next request waits for a few batches and no more."""
@@ -60,7 +61,13 @@ class Scorer:
             message = "There is no picture. Send at least one."
             raise MalformedRequest(message)
         check_files(len(files), self.max_files)
-        return np.stack([(await self._reader.read(file)).image for file in files])
+        return np.stack([_image(outcome) for outcome in await self._reader.read_several(files)])
+
+
+def _image(outcome: Reading | Exception) -> Images:
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome.image
 
 
 async def _score_in_turn(served: ServedVersion, images: Images) -> Scores:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from imaging.container import Container, check_count
-from imaging.errors import PictureError, PictureTooLarge
+from imaging.errors import PictureError, PictureTooLarge, UnsupportedPicture
 from imaging.exif import find_orientation
 
 _SOS, _APP1, _FILL = 0xDA, 0xE1, 0xFF
@@ -17,6 +17,9 @@ _STANDALONE = {0x00, 0x01, *range(0xD0, 0xDA), _FILL}
 """Second bytes of what is no segment."""
 _FRAMES = {0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF}
 _BASELINE = {0xC0, 0xC1}
+_ARITHMETIC = {0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF}
+"""Takes ten times as long as Huffman coding, and no camera or program writes it."""
+_LONGEST_LIGHT_SIDE = 640
 _PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}
 _TABLES = {0xC4, 0xCC, 0xDB, 0xDD}
 """Huffman codes, arithmetic conditioning, quantisation, restart interval."""
@@ -86,13 +89,15 @@ def inspect(data: bytes) -> Container:
 
 
 def is_light(data: bytes, pixels: int) -> bool:
-    """Tell whether a JPEG file has one scan of at most so many `pixels`, or is refused by its header."""
+    """Tell whether a JPEG file has one scan of at most so many samples as `pixels`, or is refused by its header."""
     try:
         header = read_header(data)
     except (PictureError, ValueError, struct.error):
         return True
     frame = header.frame
-    return frame.width * frame.height <= pixels and frame.marker in _BASELINE and not header.is_buffered(data)
+    if max(frame.width, frame.height) > _LONGEST_LIGHT_SIDE or frame.marker not in _BASELINE:
+        return False
+    return frame.width * frame.height * len(frame.factors) <= pixels and not header.is_buffered(data)
 
 
 def read_header(data: bytes) -> Header:
@@ -104,6 +109,9 @@ def read_header(data: bytes) -> Header:
         if marker == _SOS and frame is not None and content:
             check_count(table_bytes, _MOST_TABLE_BYTES, "bytes of tables")
             return Header(frame, start, kept, b"".join(exif), xmp)
+        if marker in _ARITHMETIC:
+            message = "The JPEG picture has arithmetic coding, which is not read. Save it as a baseline JPEG."
+            raise UnsupportedPicture(message)
         if marker in _FRAMES:
             frame = _read_frame(marker, content)
         elif marker == _APP1 and content.startswith(_EXIF):

@@ -21,7 +21,8 @@ _TILE_WIDTH, _TILE_HEIGHT, _TILE_OFFSETS, _EXTRA_SAMPLES, _XMP = 322, 323, 324, 
 _SCALARS = {_WIDTH, _HEIGHT, _COMPRESSION, _PHOTOMETRIC, 266, _SAMPLES, _ROWS_PER_STRIP, _PLANES, 292, 293, 317}
 _LISTS = {_BITS, _EXTRA_SAMPLES, 320, 339, 347, 529, 530, 531, 532}
 """Palette, sample formats, tables of JPEG, the numbers of YCbCr."""
-_PLACES = {_STRIP_OFFSETS, 279, _TILE_OFFSETS, 325}
+_LENGTHS = {279, 325}
+_PLACES = {_STRIP_OFFSETS, _TILE_OFFSETS} | _LENGTHS
 """Where strips and tiles are, and how long."""
 _NEEDED = _SCALARS | _LISTS | _PLACES | {_TILE_WIDTH, _TILE_HEIGHT}
 
@@ -88,6 +89,7 @@ def inspect(data: bytes) -> Container:
         message = "its directory names no size"
         raise ValueError(message)
     buffers = _measure_buffers(width, height, numbers, tags, format_)
+    _check_sum(tags, format_, len(data))
     orientation = numbers.get(_ORIENTATION) or find_orientation(b"", tags.get(_XMP, (0, b""))[1])
     needed = {tag: values for tag, values in tags.items() if tag in _NEEDED}
     return Container(width, height, _with_directory(data, needed, format_), buffers, orientation)
@@ -181,6 +183,14 @@ def _check_apart(offsets: tuple[int, ...], number: int, block: int, last: int) -
     order = np.lexsort((lengths, places))
     gaps = np.diff(places[order])
     if ((gaps > 0) & (gaps < lengths[order][:-1])).any():
+        message = "its strips or tiles overlap"
+        raise ValueError(message)
+
+
+def _check_sum(tags: Mapping[int, _Values], format_: _Format, size: int) -> None:
+    """Raise ValueError where strips or tiles have more bytes than the file: they share some, unfolded over and over."""
+    lengths = [sum(_all(tags[tag], format_)) for tag in _LENGTHS if tag in tags]
+    if max(lengths, default=0) > size:
         message = "its strips or tiles overlap"
         raise ValueError(message)
 

@@ -381,3 +381,12 @@ async def test_what_a_page_of_another_origin_may_read_goes_the_usual_way(
     if taken:
         await request.response()
     await plain.response()
+
+
+async def test_that_all_have_left_is_no_fault(build: Build, log: LogCapture) -> None:
+    express = build()
+    forget = Request(b"1").take(express)
+    assert forget is not None
+    forget()
+    await asyncio.sleep(0.01)
+    assert [entry["status"] for entry in log.entries] == [499]

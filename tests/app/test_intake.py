@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator
 
 import pytest
+from starlette.responses import Response
 
 from app.byte_budget import ByteBudget
 from app.intake import LONGEST_HEAD, LONGEST_URL, MOST_HEADERS
@@ -396,4 +397,25 @@ async def test_a_long_url_is_refused(connect: Connect) -> None:
     status, body = await answer(reader)
     assert status == 414
     assert "The URL has 8,193 bytes" in json.loads(body)["detail"]
+    writer.close()
+
+
+async def test_a_request_behind_a_refused_one_in_the_same_piece_is_not_lost(connect: Connect, door: Door) -> None:
+    door.is_open = False
+    reader, writer = await connect()
+    large = POST.removesuffix(b"body").replace(b"Length: 4", b"Length: 9000").replace(b"1.1", b"1.0")
+    writer.write(POST + large + 9000 * b"b")
+    assert await answer(reader) == (503, b"closed")
+    assert await answer(reader) == (200, 9000 * b"b")
+    writer.close()
+
+
+async def test_cookies_are_passed_over(connect: Connect, door: Door, express: Express) -> None:
+    reader, writer = await connect()
+    writer.write(PREDICT.replace(b"Host: x", b'Host: x\r\nCookie: a="\\"\\"'))
+    await express.come()
+    scope, _, send = express.taken.pop(0)
+    assert [name for name, _ in scope["headers"]] == [b"host", b"content-length"]
+    send(Response(b"seen"))
+    assert await answer(reader) == (200, b"seen")
     writer.close()

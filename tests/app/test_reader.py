@@ -138,3 +138,12 @@ async def test_a_picture_that_takes_long_is_known_to_hold_up_others(monkeypatch:
     monkeypatch.setattr(reader._pool, "seconds_under_way", lambda: 3.0)
     assert reader.refusal(expected=1) is None
     assert "would wait 3000 milliseconds" in str(reader.refusal(expected=2))
+
+
+async def test_a_process_that_cannot_be_started_beforehand_is_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail() -> None:
+        raise OSError(24, "Too many open files")
+
+    reader = Reader(max_pixels=10**6, longest_wait_seconds=1, observer=Diary())
+    monkeypatch.setattr(reader._pool, "warm_up", fail)
+    await reader.warm_up()

@@ -88,3 +88,13 @@ async def test_others_are_read_beside_one_that_takes_long(pool: ReadingPool, mon
     slow.cancel()
     await asyncio.wait([slow])
     assert pool._turns.total_tokens == 1
+
+
+async def test_whoever_gives_up_while_a_process_starts_leaves_none_behind(pool: ReadingPool) -> None:
+    before = children()
+    for _ in range(4):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.01):
+                await pool.read(b"quick")
+    assert isinstance((await pool.read(b"quick"))[0], Reading)
+    assert len(children() - before) <= 1

@@ -1,5 +1,7 @@
 """What the service may cost while it is attacked. Knows how to judge an outcome, and not how it came about."""
 
+from collections.abc import Callable
+
 from tests.attack.bombs import Bomb
 from tests.attack.hostile_pictures import LIMIT
 from tests.attack.target import DEADLINE_SECONDS, Outcome
@@ -17,6 +19,21 @@ _PICTURE_MB = 120.0
 _TIMES_BODY = 8
 _SLACK_MB = 40.0
 _SLACK_SECONDS = 1.0
+
+_TRIES = 3
+
+
+def persistent(try_once: Callable[[], str]) -> str:
+    """Return the faults of the last of some tries, or nothing as soon as one try shows none.
+
+    A machine that is busy with something else must not fail a test.
+    """
+    found = ""
+    for _ in range(_TRIES):
+        found = try_once()
+        if not found:
+            break
+    return found
 
 
 def for_bomb(bomb: Bomb) -> float:
