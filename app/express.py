@@ -34,7 +34,7 @@ COHORTS = 4
 that came in meanwhile to be taken or refused: where most are refused, that leaves a third of the answers. Were all
 answered that wait, a turn would take a fifth of a second, and meanwhile nobody would be connected."""
 
-_TURN_SECONDS = 0.01
+_TURN_SECONDS = 0.02
 """About how long pictures are read and scored in one turn: small ones take from 0.1 to 2 ms each."""
 _NEWEST_SHARE = 0.2
 
@@ -158,13 +158,15 @@ class Express:
 
     def _finish_brief(self, trips: Sequence[_Trip], outcomes: Sequence[Prediction | Exception]) -> None:
         """Send what came of them, but for pictures that were found not to be brief: these are read elsewhere."""
-        for trip, outcome in zip(trips, outcomes, strict=True):
-            if isinstance(outcome, NotBrief):
-                task = asyncio.get_running_loop().create_task(self._answer_large(trip))
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
-        done = [pair for pair in zip(trips, outcomes, strict=True) if not isinstance(pair[1], NotBrief)]
-        self._finish([trip for trip, _ in done], [outcome for _, outcome in done])
+        large = [trip for trip, outcome in zip(trips, outcomes, strict=True) if isinstance(outcome, NotBrief)]
+        for trip in large:
+            task = asyncio.get_running_loop().create_task(self._answer_large(trip))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        if large:
+            trips = [trip for trip in trips if trip not in large]
+            outcomes = [outcome for outcome in outcomes if not isinstance(outcome, NotBrief)]
+        self._finish(trips, outcomes)
 
     async def _answer_large(self, trip: _Trip) -> None:
         outcome: Prediction | Exception

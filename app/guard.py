@@ -71,8 +71,11 @@ def _check_page(
     A browser sends any page's POST to a loopback address, and says in `Origin` whose it is (RFC 6454); no page can
     leave that out. A foreign name that was made to lead here has the same origin, but is not a name of this machine.
     """
-    origin = _header(scope, b"origin").decode("latin-1")
-    if not origin or origin in allowed or ANY_ORIGIN in allowed or _is_own(origin, scope):
+    header = _header(scope, b"origin")
+    if not header:
+        return None
+    origin = header.decode("latin-1")
+    if origin in allowed or ANY_ORIGIN in allowed or _is_own(origin, scope):
         return None
     return ForeignPage(origin, administration=administration)
 

@@ -89,6 +89,7 @@ class Intake(HttpToolsProtocol):
         self._upload_timer: asyncio.TimerHandle | None = None
         self._write_timer: asyncio.TimerHandle | None = None
         self._unread = bytearray()  # what has come in and is not parsed
+        self._is_counted = False  # whether the budget has bytes of this connection
         self._is_to_go_on = False  # whether more of it will be parsed in the next turn of the loop
         self._amid = False  # whether the parser is amid a request...
         self._in_head = False  # ...and in its head
@@ -170,7 +171,8 @@ class Intake(HttpToolsProtocol):
             self._end()
         elif self._unread:
             self._unset_keepalive_if_required()
-        self._parse()
+        if self._unread or self._is_counted:
+            self._parse()
 
     def give_way(self) -> None:
         """Drop the request that is coming in, as the worker holds too many bytes."""
@@ -222,10 +224,12 @@ class Intake(HttpToolsProtocol):
 
     def _count(self, budget: ByteBudget, received: int) -> None:
         is_answered = self._is_idle()
+        self._is_counted = True
         if self._unread or self._in_head or (self._amid and not is_answered):
             budget.receive(self, received)
         elif is_answered:
             budget.release(self)
+            self._is_counted = False
         else:
             budget.keep(self)
 

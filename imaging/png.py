@@ -7,7 +7,6 @@ import re
 import struct
 import zlib
 from collections.abc import Iterator
-from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -85,10 +84,18 @@ def is_light(data: bytes, pixels: int) -> bool:
         return False
     if len(data) <= _LEAST_BYTES_OF_MANY_CHUNKS:
         return True
-    if len(data) > _LEAST_BYTES_OF_MANY_BLOCKS + 2 * _raw_bytes(data, width, height):  # it holds what is no pixel
-        return False
-    chunks = islice(_chunks(data, len(SIGNATURE), _MOST_CHUNKS), _MOST_LIGHT_CHUNKS + 1)
-    return sum(1 for _ in chunks) <= _MOST_LIGHT_CHUNKS
+    if len(data) > _LEAST_BYTES_OF_MANY_BLOCKS and len(data) > 2 * _raw_bytes(data, width, height):
+        return False  # it holds what is no pixel
+    return _has_few_chunks(data)
+
+
+def _has_few_chunks(data: bytes) -> bool:
+    at = len(SIGNATURE)
+    for _ in range(_MOST_LIGHT_CHUNKS):
+        if at + _CHUNK_BYTES > len(data):
+            return True
+        at += _CHUNK_BYTES + int.from_bytes(data[at : at + 4], "big")
+    return False
 
 
 def _raw_bytes(data: bytes, width: int, height: int) -> int:

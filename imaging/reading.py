@@ -221,7 +221,7 @@ def _find_digit(contrast: NDArray[np.uint8], *, brief: bool) -> _Digit:
 
 
 def _choose(contrast: NDArray[np.uint8], ink: NDArray[np.uint8], *, bilevel: bool, brief: bool) -> _Digit:
-    if brief:
+    if brief and bilevel:  # else it has been looked at before lines were taken out of it
         _check_brief(ink)
     components = find_components(ink, most=_BRIEF_COMPONENTS if brief else None)
     return _Digit(contrast, components, choose_digit(components), bilevel)

@@ -246,7 +246,7 @@ async def test_pictures_that_take_longer_are_fewer_in_a_turn(build: Build, toget
         request.take(express)
     await requests[-1].response()
     assert len(together.cohorts[0]) == LARGEST_BATCH
-    assert all(len(cohort) <= LARGEST_BATCH // 4 for cohort in together.cohorts[8:])
+    assert all(len(cohort) <= LARGEST_BATCH // 2 for cohort in together.cohorts[8:])
 
 
 async def test_a_picture_that_is_not_brief_after_all_holds_up_nobody(build: Build) -> None:
