@@ -16,11 +16,11 @@ from pathlib import Path
 
 from imaging import PictureError, PictureTooLarge, Reading, read_picture
 
-MOST_BYTES = 160 * 1024**2
+MOST_BYTES = 128 * 1024**2
 """Memory that reading one picture may take: the 120 MB that `imaging` allows a decoder, and the steps behind it."""
 _PR_SET_PDEATHSIG = 1  # from prctl.h
-_NICENESS = 5
-"""A third of the weight of the worker, which has many small requests to answer."""
+_NICENESS = 10
+"""A tenth of the weight of the worker, which has many small requests to answer."""
 
 
 def read_alone(data: bytes, max_pixels: int, seconds: float) -> tuple[Reading | PictureError, float]:

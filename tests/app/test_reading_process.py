@@ -23,9 +23,9 @@ print(repr(outcome), reading_process.read_alone(b"", 1, 10)[0])
 print(np.ones(2 * reading_process.MOST_BYTES, np.uint8).nbytes)
 """)
     outcome, after = process.stdout.decode().splitlines()
-    assert outcome.startswith("PictureTooLarge('The picture takes more than 167,772,160 bytes")
-    assert outcome.endswith(str(160 * 1024**2 // 2))
-    assert after == str(2 * 160 * 1024**2)  # the limit is for reading alone
+    assert outcome.startswith("PictureTooLarge('The picture takes more than 134,217,728 bytes")
+    assert outcome.endswith(str(128 * 1024**2 // 2))
+    assert after == str(2 * 128 * 1024**2)  # the limit is for reading alone
 
 
 @LINUX
