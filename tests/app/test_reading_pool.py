@@ -3,6 +3,7 @@ import os
 import signal
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -93,7 +94,7 @@ async def test_others_are_read_beside_one_that_takes_long(pool: ReadingPool, mon
 async def test_whoever_gives_up_while_a_process_starts_leaves_none_behind(pool: ReadingPool) -> None:
     before = children()
     for _ in range(4):
-        with pytest.raises(TimeoutError):
+        with suppress(TimeoutError):  # unless a process is there already
             async with asyncio.timeout(0.01):
                 await pool.read(b"quick")
     assert isinstance((await pool.read(b"quick"))[0], Reading)
