@@ -15,12 +15,12 @@ from typing import Any
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from starlette.responses import Response
-from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from app import problems
 from app.byte_budget import ByteBudget
 from app.errors import AddressTooLong, HeadTooLarge, MalformedRequest, Overloaded, TooSlow
+from app.flow_control import HeldFlow
 from app.journal import request_id_of
 from app.middleware import marks
 from app.refusal import Answer
@@ -42,37 +42,6 @@ _PARSE_SECONDS = 0.002
 takes half a millisecond."""
 
 
-class _Flow(FlowControl):
-    """Flow control that also stops reading while what was read before has not been parsed."""
-
-    def __init__(self, transport: asyncio.Transport) -> None:
-        super().__init__(transport)
-        self._is_held = self._is_full = False
-
-    def pause_reading(self) -> None:
-        """Read no more until the application has taken what there is."""
-        self._is_full = True
-        super().pause_reading()
-
-    def resume_reading(self) -> None:
-        """Read on, unless reading is held."""
-        self._is_full = False
-        if not self._is_held:
-            super().resume_reading()
-
-    def hold(self) -> None:
-        """Read no more until `release`, whatever the application asks for."""
-        self._is_held = True
-        super().pause_reading()
-
-    def release(self) -> None:
-        """Read on, unless the application has enough."""
-        if self._is_held:
-            self._is_held = False
-            if not self._is_full:
-                super().resume_reading()
-
-
 class Intake(HttpToolsProtocol):
     """One connection.
 
@@ -80,7 +49,7 @@ class Intake(HttpToolsProtocol):
     `upload_seconds`; and the bytes that all connections together may hold, as `byte_budget`.
     """
 
-    flow: _Flow
+    flow: HeldFlow
 
     def __init__(self, *arguments: Any, **named: Any) -> None:  # noqa: ANN401 - they are uvicorn's
         super().__init__(*arguments, **named)
@@ -105,7 +74,7 @@ class Intake(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Begin a connection."""
         super().connection_made(transport)
-        self.flow = _Flow(transport)
+        self.flow = HeldFlow(transport)
         self._await_request()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -281,8 +250,8 @@ class Intake(HttpToolsProtocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keep a header. What comes behind a chunked body is passed over, and so are cookies: nothing asks for them.
 
-        The framework would read cookies all the same, and Python before 3.11.10 and 3.12.5 takes seconds for 60 kB of
-        quotes in them (CVE-2024-7592).
+        The framework would parse cookies all the same, and older versions of Python take seconds for 60 kB of quotes in
+        them (CVE-2024-7592).
         """
         if self._in_head and len(self.headers) <= MOST_HEADERS and name.lower() != b"cookie":
             super().on_header(name, value)

@@ -15,6 +15,7 @@ SPEAK_HTTP = {
     "app/decompression.py",
     "app/door.py",
     "app/express.py",
+    "app/flow_control.py",
     "app/guard.py",
     "app/head_method.py",
     "app/intake.py",

@@ -63,16 +63,20 @@ VALUES = st.recursive(
 @given(st.dictionaries(TEXTS, VALUES, max_size=4), st.booleans(), st.sampled_from([None, 1]))
 def test_whatever_comes_is_read_as_by_the_parser_of_short_texts(value: object, ascii_: bool, indent: int) -> None:  # noqa: FBT001
     text = json.dumps(value, ensure_ascii=ascii_, indent=indent).encode()
+    try:
+        found = parse_in_small_pieces(text, 400)
+    except MalformedRequest:
+        with pytest.raises(AssertionError):  # only irregular arrays are refused, and numbers that are none
+            assert regular(json.loads(text))
+        return
+    assert found == orjson.loads(text)
+
+
+def parse_in_small_pieces(text: bytes, piece: int) -> object:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(large_json, "SHORTEST", 4)
-        patch.setattr(number_array, "PIECE", 400)
-        try:
-            found = with_lists(asyncio.run(parse_large(text)))
-        except MalformedRequest:
-            with pytest.raises(AssertionError):  # only irregular arrays are refused, and numbers that are none
-                assert regular(json.loads(text))
-            return
-    assert found == orjson.loads(text)
+        patch.setattr(number_array, "PIECE", piece)
+        return with_lists(asyncio.run(parse_large(text)))
 
 
 def regular(value: object) -> bool:
@@ -98,13 +102,10 @@ def test_a_text_that_is_damaged_is_never_read_otherwise(data: st.DataObject) -> 
         st.sampled_from([b"", b"[", b"]", b"{", b"}", b'"', b"\\", b",", b" ", b"1", b"-", b".", b"e", b"]["])
     )
     damaged = text[:at] + put + text[at + data.draw(st.integers(0, 1)) :]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(large_json, "SHORTEST", 4)
-        patch.setattr(number_array, "PIECE", 8)
-        try:
-            found = with_lists(asyncio.run(parse_large(damaged)))
-        except MalformedRequest:
-            return
+    try:
+        found = parse_in_small_pieces(damaged, 8)
+    except MalformedRequest:
+        return
     assert found == orjson.loads(damaged)
 
 

@@ -165,9 +165,9 @@ def _query(name: str, query: str) -> Maker:
     return lambda: Bomb(name, f"/predict?{query}", (("Content-Type", "image/png"),), png_noise(1))
 
 
-def _header(name: str, field: str, value: str) -> Maker:
+def _header(name: str, field: str, value: str, path: str = "/predict") -> Maker:
     headers = (("Content-Type", "image/png"), (field, value)) if field != "Content-Type" else ((field, value),)
-    return lambda: Bomb(name, "/predict", headers, png_noise(1))
+    return lambda: Bomb(name, path, headers, png_noise(1))
 
 
 def _head_bombs() -> Iterator[tuple[str, Maker]]:
@@ -180,6 +180,8 @@ def _head_bombs() -> Iterator[tuple[str, Maker]]:
     yield "type-parameters", _header("type-parameters", "Content-Type", "multipart/form-data" + "; a=b" * 8000)
     yield "type-quotes", _header("type-quotes", "Content-Type", 'multipart/form-data; boundary="' + '\\"' * 20_000)
     yield "authorization", _header("authorization", "Authorization", "Bearer " + "a" * 50_000)
+    # Where the framework's own routing reads cookies.
+    yield "cookie-of-quotes", _header("cookie-of-quotes", "Cookie", 'a="' + '\\"' * 25_000 + '"', path="/explain")
     yield "trace", _header("trace", "traceparent", "00-" + "a" * 50_000)
 
 
