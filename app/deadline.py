@@ -19,7 +19,7 @@ class Deadline:
         self._under_way: dict[_Stint, None] = {}  # in the order in which they began, and so will expire
         self._timer: asyncio.TimerHandle | None = None
 
-    def kept(self) -> "_Stint":
+    def enforced(self) -> "_Stint":
         """Give the context in which the current task has so much time; past it the task is interrupted there.
 
         Raises:

@@ -4,8 +4,6 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from app.card import Card, TestReport
-
 Reason = Literal["blank", "several_digits", "not_a_digit", "unsure"]
 Probability = Annotated[float, Field(ge=0, le=1)]
 
@@ -122,48 +120,6 @@ class WeightImages(BaseModel):
 
 State = Literal["waiting", "loading", "ready", "unloading", "not_loaded", "failed"]
 """Of a version: to be loaded; being loaded; answering; finishing what it began; on disk only; not fit to be served."""
-
-
-class VersionStatus(BaseModel):
-    """One version of a model."""
-
-    version: int
-    state: State
-    reason: Annotated[str | None, Field(description="Why its files cannot be served, if so.")]
-    card: Annotated[Card | None, Field(description="Its model.json, if that can be read; null for a failed one.")]
-
-
-class ModelStatus(BaseModel):
-    """One model and its versions, the newest first."""
-
-    name: str
-    served: Annotated[int | None, Field(description="The version that answers when a request names none.")]
-    labels: Annotated[dict[str, int], Field(description="The version that each label stands for.")]
-    reason: Annotated[str | None, Field(description="Why its folder cannot be read, if so.")]
-    versions: list[VersionStatus]
-
-
-class ModelList(BaseModel):
-    """Every model in the folder."""
-
-    models: list[ModelStatus]
-
-
-class ServedModel(BaseModel):
-    """How good the served version of a model is."""
-
-    version: int
-    architecture: str
-    parameters: int
-    multiply_adds: int
-    temperature: float
-    test: TestReport
-
-
-class Metrics(BaseModel):
-    """The accuracy of the served models on the 10,000 MNIST test images."""
-
-    models: dict[str, ServedModel]
 
 
 class Health(BaseModel):

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from imaging import decode, encode_png, normalise, read_picture
+from imaging import decode, encode_png, normalise, preprocess_picture
 
 
 class Kind(NamedTuple):
@@ -76,10 +76,10 @@ def draw(kind: Kind) -> bytes:
 def measure(data: bytes, seconds: float) -> Cost:
     """Read `data` over and over for about `seconds`, on one core."""
     cv2.setNumThreads(1)
-    read_picture(encode_png(np.full((60, 50), 200, np.uint8)))
+    preprocess_picture(encode_png(np.full((60, 50), 200, np.uint8)))
     memory = peak_memory(data)
     pixels = decode(data)
-    steps = (lambda: decode(data), lambda: normalise(pixels), lambda: read_picture(data))
+    steps = (lambda: decode(data), lambda: normalise(pixels), lambda: preprocess_picture(data))
     times: list[list[float]] = [[], [], []]
     end = time.monotonic() + seconds
     while time.monotonic() < end or len(times[0]) < 5:
@@ -94,7 +94,7 @@ def peak_memory(data: bytes) -> float:
     """Return the most megabytes that reading `data` held at once; on Linux only, whose peak can be set back."""
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
     before = memory_status("VmRSS")
-    read_picture(data)
+    preprocess_picture(data)
     return (memory_status("VmHWM") - before) / 1024
 
 

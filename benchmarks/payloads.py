@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from imaging import encode_png, read_picture
+from imaging import encode_png, preprocess_picture
 
 _BOUNDARY = b"benchmark-boundary-0f3a"
 _STROKES = {
@@ -39,7 +39,7 @@ def draw_digit(digit: int, side: int = 280) -> Image.Image:
 
 def digit_png(digit: int = 7) -> bytes:
     """Give a digit as MNIST has it: a 28x28 PNG of about 200 bytes."""
-    return encode_png(read_picture(drawing_png(digit)).image)
+    return encode_png(preprocess_picture(drawing_png(digit)).image)
 
 
 def drawing_png(digit: int = 7) -> bytes:

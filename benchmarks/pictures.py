@@ -18,9 +18,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from app.engine import LARGEST_BATCH, Engine, load_engine
+from app.inference.engines import LARGEST_BATCH, Engine, load_engine
 from benchmarks.rendering import CONDITIONS
-from imaging import Reading, decode, read_picture
+from imaging import PreprocessedPicture, decode, preprocess_picture
 from imaging.components import Components
 
 Grey = NDArray[np.uint8]
@@ -71,26 +71,28 @@ def as_it_was_drawn(digit: Grey, _: float) -> Grey:
 
 
 STEPS: dict[str, tuple[str, Callable[..., object]]] = {
-    "grey along the direction of contrast": ("imaging.reading.to_grey", luminance),
+    "grey along the direction of contrast": ("imaging.preprocessing.to_grey", luminance),
     "paper estimated everywhere": ("imaging.ink._estimate_paper", even_paper),
-    "ink by contrast and hysteresis": ("imaging.reading.find_ink", otsu),
-    "rulings taken out": ("imaging.reading.remove_rulings", as_it_is),
-    "pieces chosen": ("imaging.reading.choose_digit", every_piece),
-    "scan with a local threshold": ("imaging.reading.scan_digit", one_threshold),
-    "MNIST's pen": ("imaging.reading.to_mnist_pen", as_it_was_drawn),
+    "ink by contrast and hysteresis": ("imaging.preprocessing.find_ink", otsu),
+    "rulings taken out": ("imaging.preprocessing.remove_ruled_lines", as_it_is),
+    "pieces chosen": ("imaging.preprocessing.choose_digit", every_piece),
+    "scan with a local threshold": ("imaging.preprocessing.binarise_digit", one_threshold),
+    "MNIST's pen": ("imaging.preprocessing.normalise_stroke_width", as_it_was_drawn),
 }
 """Each step, and what stands in for it when it is left out."""
 
 
-def resized(data: bytes) -> Reading:
+def resized(data: bytes) -> PreprocessedPicture:
     """Only resize, as most services do."""
-    return Reading(np.asarray(cv2.resize(luminance(decode(data)), (28, 28), interpolation=cv2.INTER_AREA)), None)
+    return PreprocessedPicture(
+        np.asarray(cv2.resize(luminance(decode(data)), (28, 28), interpolation=cv2.INTER_AREA)), None
+    )
 
 
-def resized_and_inverted(data: bytes) -> Reading:
+def resized_and_inverted(data: bytes) -> PreprocessedPicture:
     """Resize, and invert what is bright."""
     image = resized(data).image
-    return Reading(255 - image if image.mean() > 127 else image, None)
+    return PreprocessedPicture(255 - image if image.mean() > 127 else image, None)
 
 
 def read_labelled(table: Path) -> list[Picture]:
@@ -119,14 +121,16 @@ def render(mnist: Path, count: int) -> list[Picture]:
     ]
 
 
-def judge(pictures: list[Picture], read: Callable[[bytes], Reading], engine: Engine) -> tuple[list[bool], int]:
+def judge(
+    pictures: list[Picture], read: Callable[[bytes], PreprocessedPicture], engine: Engine
+) -> tuple[list[bool], int]:
     """Return whether each picture was read right, and for how many there was a finding."""
-    readings = [read(picture.data) for picture in pictures]
-    images = np.stack([reading.image for reading in readings])
+    preprocessed = [read(picture.data) for picture in pictures]
+    images = np.stack([reading.image for reading in preprocessed])
     batches = [images[start : start + LARGEST_BATCH] for start in range(0, len(images), LARGEST_BATCH)]
     answers = np.concatenate([engine(batch).probabilities.argmax(axis=1) for batch in batches])
     right = [answer == picture.digit for answer, picture in zip(answers, pictures, strict=True)]
-    return right, sum(reading.finding is not None for reading in readings)
+    return right, sum(reading.finding is not None for reading in preprocessed)
 
 
 def percent(right: Iterable[bool]) -> str:
@@ -153,7 +157,7 @@ def ablate(pictures: list[Picture], engine: Engine) -> None:
     print("| left out | right |\n|---|---|")
     for step, (place, stand_in) in STEPS.items():
         with patch(place, stand_in):
-            print(f"| {step} | {percent(judge(pictures, read_picture, engine)[0])} |")
+            print(f"| {step} | {percent(judge(pictures, preprocess_picture, engine)[0])} |")
     for name, read in {"all: resize, invert if bright": resized_and_inverted, "all: resize": resized}.items():
         print(f"| {name} | {percent(judge(pictures, read, engine)[0])} |")
 
@@ -172,7 +176,7 @@ def main() -> None:
     cv2.setNumThreads(1)
     engine = load_engine("openvino", arguments.model)
     pictures = read_labelled(arguments.table) if arguments.table else render(arguments.mnist, arguments.rendered)
-    report(pictures, *judge(pictures, read_picture, engine))
+    report(pictures, *judge(pictures, preprocess_picture, engine))
     if not arguments.no_ablation:
         ablate(pictures, engine)
 

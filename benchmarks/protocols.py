@@ -18,7 +18,7 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from app.engine import LARGEST_BATCH, OpenVINOEngine
+from app.inference.engines import LARGEST_BATCH, OpenVINOEngine
 from benchmarks import payloads
 from benchmarks.closed_loop import ClosedLoad, drive, require_wrk
 from benchmarks.environments import ROOT

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from app.engine import TOLERANCES
+from app.inference.engines import TOLERANCES
 from benchmarks import payloads
 from benchmarks.environments import CACHE, PEERS, ROOT, SERVICE, pinned_version, prepare
 from benchmarks.payloads import Body

@@ -17,16 +17,16 @@ import typer
 import uvloop
 from starlette.responses import Response
 
-from app.batching import Batcher
-from app.engine import Images, OpenVINOEngine
+from app.inference.batching import Batcher
+from app.inference.engines import Images, OpenVINOEngine
+from app.inference.scores import Scores
 from app.main import create_app
-from app.protocol import Protocol
+from app.observability.metrics import ServiceMetrics
 from app.routes.predict import answer
 from app.schemas import Prediction
-from app.scores import Scores
+from app.server.fast_path_connection import Protocol
 from app.settings import Settings
-from app.telemetry import Telemetry
-from app.uploads import form_options, picture_in
+from app.web.uploads import form_options, picture_in
 from benchmarks import payloads, report
 from benchmarks.environments import ROOT
 from benchmarks.exchange import constant, exchange_with
@@ -111,7 +111,7 @@ async def _stages(picture: bytes, body: Body, models: Path) -> AsyncIterator[dic
     app = create_app(settings)
     async with (
         app.router.lifespan_context(app) as state,
-        Batcher(_Instantly(), queue_size=1, observer=Telemetry()) as queue,
+        Batcher(_Instantly(), queue_size=1, observer=ServiceMetrics()) as queue,
     ):
         await _ready(app)
         yield {

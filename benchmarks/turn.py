@@ -10,12 +10,12 @@ from pathlib import Path
 import httpx
 import numpy as np
 
-from app.engine import OpenVINOEngine
+from app.inference.engines import OpenVINOEngine
 from benchmarks import payloads, processes
 from benchmarks.environments import CACHE, PeerUnavailableError
 from benchmarks.processes import Program
 from benchmarks.servers import Answer, Server, Shape
-from imaging import read_picture
+from imaging import preprocess_picture
 
 _START_LIMIT_SECONDS = 180
 _POLL_SECONDS = 0.005
@@ -53,7 +53,7 @@ class Judge:
 
     def judge(self, data: bytes) -> Picture:
         """Ask the model about a picture."""
-        return Picture(data, self._ask(payloads.decode_plainly(data)), self._ask(read_picture(data).image))
+        return Picture(data, self._ask(payloads.decode_plainly(data)), self._ask(preprocess_picture(data).image))
 
     def _ask(self, image: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> Answer:
         probabilities = self._engine(image[np.newaxis]).probabilities[0].astype(np.float64)

@@ -1,32 +1,32 @@
-"""Any picture of a handwritten digit -> the 28x28 image that a model was taught on.
+"""Any picture of a handwritten digit -> the 28x28 image that a model was trained on.
 
-`read_picture` is the whole line: bytes -> pixels (`decode`) -> ink and paper -> 28x28 (`normalise`); `read_pictures` is
-the same for several, in less time. This package knows nothing of HTTP, of TensorFlow or of models.
+`preprocess_picture` takes all steps: bytes -> pixels (`decode`) -> ink and paper -> 28x28 (`normalise`).
+`preprocess_pictures` does the same for several, in less time. Knows no HTTP, no TensorFlow and no model.
 """
 
-from imaging.decode import DEFAULT_MAX_PIXELS, decode, encode_png, is_brief, may_be_brief
-from imaging.errors import NotBrief, PictureError, PictureTooLarge, UnreadablePicture, UnsupportedPicture
-from imaging.findings import Finding
-from imaging.reading import Reading, normalise, read_picture, read_pictures
+from imaging.checks import Finding
+from imaging.decode import DEFAULT_MAX_PIXELS, decode, encode_png, is_cheap_to_decode, may_be_cheap_to_decode
+from imaging.errors import ExpensiveToDecode, PictureError, PictureTooLarge, UnreadablePicture, UnsupportedPicture
+from imaging.preprocessing import PreprocessedPicture, normalise, preprocess_picture, preprocess_pictures
 
 PREPROCESSING_VERSION = 3
-"""Goes up whenever `read_picture` makes a different image of the same bytes."""
+"""Goes up whenever `preprocess_picture` makes a different image of the same bytes."""
 
 __all__ = [
     "DEFAULT_MAX_PIXELS",
     "PREPROCESSING_VERSION",
+    "ExpensiveToDecode",
     "Finding",
-    "NotBrief",
     "PictureError",
     "PictureTooLarge",
-    "Reading",
+    "PreprocessedPicture",
     "UnreadablePicture",
     "UnsupportedPicture",
     "decode",
     "encode_png",
-    "is_brief",
-    "may_be_brief",
+    "is_cheap_to_decode",
+    "may_be_cheap_to_decode",
     "normalise",
-    "read_picture",
-    "read_pictures",
+    "preprocess_picture",
+    "preprocess_pictures",
 ]

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from imaging.errors import NotBrief
+from imaging.errors import ExpensiveToDecode
 
 _SPECK = 0.08
 """A piece whose longest side is less than this share of the main one's is dirt."""
@@ -53,7 +53,7 @@ def find_components(ink: NDArray[np.uint8], *, most: int | None = None) -> Compo
     """Return the pieces of `ink`, uint8 (h, w), 1 ink and 0 paper. Raises NotBrief for more of them than `most`."""
     count, labels = cv2.connectedComponents(ink, connectivity=8)
     if most is not None and count > most:
-        raise NotBrief
+        raise ExpensiveToDecode
     if count == 2:  # OpenCV's own table takes ten times as long as the labels
         left, top, width, height = cv2.boundingRect(ink)
         return Components(

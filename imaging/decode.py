@@ -130,10 +130,10 @@ def decode(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> NDArray[np.u
         raise _unreadable(name, error) from error
 
 
-def is_brief(data: bytes) -> bool:
+def is_cheap_to_decode(data: bytes) -> bool:
     """Tell from the headers whether reading the picture in `data` briefly takes at most about two milliseconds.
 
-    What the pixels may still add is told by `read_pictures` with `brief`.
+    What the pixels may still add is told by `preprocess_pictures` with `brief`.
     """
     if data.startswith(png.SIGNATURE):
         return len(data) <= _BRIEF_PNG_BYTES and png.is_light(data, _BRIEF_PIXELS)
@@ -146,7 +146,7 @@ def _is_light_jpeg(data: bytes) -> bool:
     return name is None or (name == "JPEG" and jpeg.is_light(data, _BRIEF_PIXELS))
 
 
-def may_be_brief(length: int, media_type: str) -> bool:
+def may_be_cheap_to_decode(length: int, media_type: str) -> bool:
     """Tell whether `is_brief` could hold for the one picture in a body that is announced, in bytes and by its type."""
     if media_type.partition(";")[0].strip().lower() in _NOT_PNG:
         return length <= _BRIEF_JPEG_BYTES

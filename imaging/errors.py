@@ -23,5 +23,5 @@ class PictureTooLarge(PictureError):
     """The headers announce more pixels, more memory or more parts than are allowed; nothing was decoded."""
 
 
-class NotBrief(Exception):
+class ExpensiveToDecode(Exception):
     """Reading the picture takes longer than a brief reading may. That is no fault of the picture."""

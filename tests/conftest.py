@@ -13,10 +13,10 @@ import pytest
 from PIL import Image, ImageDraw
 from structlog.testing import LogCapture
 
-from app.artefact import find_names, find_versions
 from app.main import create_app
+from app.model_repository.artefact import find_names, find_versions
+from app.observability.metrics import ServiceMetrics
 from app.settings import Settings
-from app.telemetry import Telemetry
 
 MODELS = Path(__file__).parent.parent / "models"
 
@@ -33,9 +33,9 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture
-def telemetry() -> Telemetry:
+def metrics() -> ServiceMetrics:
     """Give what counts, with nothing counted."""
-    return Telemetry()
+    return ServiceMetrics()
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The arrows between the packages: who may import whom."""
+"""The allowed imports between packages, and between the rooms of `app`."""
 
 import ast
 from collections.abc import Iterator
@@ -7,70 +7,114 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PACKAGES = {"app", "imaging", "training"}
-ALLOWED = {"app": {"app", "imaging"}, "training": {"training", "imaging"}, "imaging": {"imaging"}}
-HTTP = {"fastapi", "fastapi_offline", "starlette", "uvicorn", "multipart"}
-SPEAK_HTTP = {
-    "app/admission.py",
-    "app/decompression.py",
-    "app/door.py",
-    "app/express.py",
-    "app/flow_control.py",
-    "app/guard.py",
-    "app/head_method.py",
-    "app/intake.py",
-    "app/journal.py",
-    "app/main.py",
-    "app/middleware.py",
-    "app/problems.py",
-    "app/protocol.py",
-    "app/shortcut.py",
-    "app/supervisor.py",
-    "app/uploads.py",
-    "app/routes/documentation.py",
-    "app/routes/explain.py",
-    "app/routes/feedback.py",
-    "app/routes/health.py",
-    "app/routes/models.py",
-    "app/routes/page.py",
-    "app/routes/predict.py",
-    "app/routes/tfserving.py",
-    "app/routes/v2.py",
+PACKAGES = {
+    "app": {"app", "imaging"},
+    "training": {"training", "imaging"},
+    "imaging": {"imaging"},
 }
+
+BASE = {"deadline", "errors", "schemas", "settings"}
+"""Modules of `app` that every room may import, and that import no room."""
+TOP = {"__main__", "healthcheck", "main"}
+"""Modules of `app` that no room may import, except `main` by `server`."""
+ROOMS = {
+    "server": {"main", "observability", "prediction", "model_repository", "inference", "routes", "web"},
+    "routes": {"feedback", "inference", "model_repository", "observability", "prediction", "protocols", "web"},
+    "protocols": {"inference", "model_repository", "observability", "prediction"},
+    "prediction": {"feedback", "inference", "model_repository", "observability"},
+    "model_repository": {"inference", "observability"},
+    "inference": set(),
+    "feedback": set(),
+    "web": set(),
+    "observability": set(),
+    "main": {"feedback", "model_repository", "observability", "prediction", "protocols", "routes", "web"},
+    "__main__": {"server"},
+}
+"""The rooms that each room imports, besides itself and the base."""
+
+HTTP = {"fastapi", "fastapi_offline", "starlette", "multipart"}
+HTTP_ROOMS = {"server", "routes", "web", "main"}
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 
 
 def imports(path: Path) -> Iterator[str]:
-    """Go through the top-level names of all that a module imports."""
+    """Yield the dotted names of all that a module imports."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            yield from (name.name.split(".")[0] for name in node.names)
+            yield from (name.name for name in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: a relative import hides where it goes"
-            yield str(node.module).split(".")[0]
+            yield from (f"{node.module}.{name.name}" for name in node.names)
+
+
+def top_level(path: Path) -> set[str]:
+    return {name.split(".")[0] for name in imports(path)}
+
+
+def room_of(path: Path) -> str:
+    """Name the room of a module of `app`: its folder, or its own name at the top."""
+    parts = path.relative_to(ROOT / "app").with_suffix("").parts
+    return parts[0]
+
+
+def arrows() -> dict[str, set[str]]:
+    """Find the rooms that each room of `app` imports, besides itself and the base."""
+    found: dict[str, set[str]] = {}
+    for path in (ROOT / "app").rglob("*.py"):
+        room = room_of(path)
+        imported = {name.split(".")[1] for name in imports(path) if name.startswith("app.")}
+        found.setdefault(room, set()).update(imported - BASE - {room, "__version__"})
+    return found
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_a_module_imports_only_what_its_room_knows(path: Path) -> None:
+def test_a_module_imports_only_what_its_package_and_room_may(path: Path) -> None:
     name = str(path.relative_to(ROOT))
     package = name.split("/", maxsplit=1)[0]
-    imported = set(imports(path))
-    assert imported & PACKAGES <= ALLOWED[package]
-    if name not in SPEAK_HTTP:
+    imported = top_level(path)
+    assert imported & set(PACKAGES) <= PACKAGES[package]
+    if package != "app" or room_of(path) not in HTTP_ROOMS:
         assert not imported & HTTP
+    if package != "app" or room_of(path) != "server":
+        assert "uvicorn" not in imported
     if package != "imaging":
         assert not imported & {"cv2", "PIL"}
-    if package != "training" and name != "app/engine.py":
+    if package != "training" and name != "app/inference/engines.py":
         assert "tensorflow" not in imported
+
+
+def test_the_rooms_of_app_import_no_other_rooms_than_these() -> None:
+    found = {room: rooms for room, rooms in arrows().items() if rooms}
+    assert found == {room: rooms for room, rooms in ROOMS.items() if rooms}
+
+
+def test_no_room_imports_itself_through_others() -> None:
+    def reach(room: str, seen: frozenset[str] = frozenset()) -> set[str]:
+        return set().union(*({other} | reach(other, seen | {room}) for other in ROOMS[room] - seen), set())
+
+    for room in ROOMS:
+        assert room not in reach(room)
+
+
+def test_the_top_of_app_holds_nothing_else() -> None:
+    modules = {path.stem for path in (ROOT / "app").glob("*.py")}
+    assert modules == BASE | TOP | {"__init__"}
 
 
 def test_benchmarks_are_imported_by_nobody() -> None:
     for path in MODULES:
-        assert "benchmarks" not in set(imports(path))
+        assert "benchmarks" not in top_level(path)
 
 
 def test_every_module_has_a_test_file_of_its_own() -> None:
-    plain = {"card.py", "errors.py", "schemas.py"}  # declarations, tested where they are used
+    plain = {
+        "card.py",
+        "errors.py",
+        "lifespan.py",
+        "middleware.py",
+        "observers.py",
+        "schemas.py",
+    }  # tested where they are used
     for path in MODULES:
         name = path.relative_to(ROOT)
         if path.name not in plain | {"__init__.py"}:

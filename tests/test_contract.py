@@ -7,8 +7,8 @@ import numpy as np
 import openvino
 import pytest
 
-from app.card import Card
-from imaging import encode_png, read_picture
+from app.model_repository.card import Card
+from imaging import encode_png, preprocess_picture
 from tests.conftest import Serve
 from training.config import CONVNET
 from training.data import Examples, Mnist
@@ -91,7 +91,7 @@ async def test_the_service_answers_as_the_network_does(artefact: Path, data: Mni
 
     pictures = [encode_png(image) for image in data.test.images[:64]]
     predict, card = load(artefact)
-    _, probabilities = answer(predict, np.stack([read_picture(picture).image for picture in pictures]))
+    _, probabilities = answer(predict, np.stack([preprocess_picture(picture).image for picture in pictures]))
     async with serve(models_dir=artefact.parent.parent, required_models="convnet", engine=engine) as client:
         files = [("file", ("x.png", picture, "image/png")) for picture in pictures]
         answers = (await client.post("/predict/batch", files=files)).json()["predictions"]

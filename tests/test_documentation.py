@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from pydantic.fields import FieldInfo
 
-from app import problems
 from app.main import create_app
 from app.settings import Settings
+from app.web import problems
 from training.results import results_table
 
 ROOT = Path(__file__).parent.parent

@@ -7,7 +7,7 @@ import fsspec
 import numpy as np
 import pytest
 
-from app.feedback import FeedbackStore
+from app.feedback.store import FeedbackStore
 from training.data import NOT_A_DIGIT
 from training.drawings import draw_digits
 from training.feedback import is_store, read_store
@@ -37,7 +37,7 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     files.clear_instance_cache()
 
 
-@pytest.fixture(params=["folder", "memory", pytest.param("s3", marks=pytest.mark.slow)])
+@pytest.fixture(params=["folder", "memory", pytest.param("s3", common_headers=pytest.mark.slow)])
 def address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     if request.param == "s3":
         yield f"{request.getfixturevalue('bucket')}/mine"

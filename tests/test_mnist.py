@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.artefact import find_names, find_versions, read_card
-from app.engine import LARGEST_BATCH, OpenVINOEngine
-from imaging import encode_png, read_picture
+from app.inference.engines import LARGEST_BATCH, OpenVINOEngine
+from app.model_repository.artefact import find_names, find_versions, read_card
+from imaging import encode_png, preprocess_picture
 from training.data import Examples, load_mnist
 
 MODELS = Path(__file__).parent.parent / "models"
@@ -25,7 +25,7 @@ def examples() -> Examples:
 
 @pytest.fixture(scope="module")
 def seen(examples: Examples) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    return np.stack([read_picture(encode_png(image)).image for image in examples.images])
+    return np.stack([preprocess_picture(encode_png(image)).image for image in examples.images])
 
 
 def test_every_image_passes_bit_for_bit(

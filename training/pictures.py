@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from imaging import PictureError, Reading, read_picture
+from imaging import PictureError, PreprocessedPicture, preprocess_picture
 from training.data import Images
 from training.errors import DataError
 from training.evaluate import doubts
@@ -123,11 +123,11 @@ def judge(
     pictures: Sequence[Picture], answer: Answer, abstention: dict[str, float | None]
 ) -> tuple[list[Verdict], list[tuple[Picture, str]]]:
     """Have a model read pictures; gives its verdicts, and the pictures that could not be read, each with the reason."""
-    readings: list[tuple[Picture, Reading]] = []
+    readings: list[tuple[Picture, PreprocessedPicture]] = []
     unreadable = []
     for picture in pictures:
         try:
-            readings.append((picture, read_picture(picture.path.read_bytes())))
+            readings.append((picture, preprocess_picture(picture.path.read_bytes())))
         except (PictureError, OSError) as error:
             unreadable.append((picture, str(error)))
     if not readings:

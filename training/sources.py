@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from imaging import PictureError, read_picture
+from imaging import PictureError, preprocess_picture
 from training.data import NOT_A_DIGIT, Examples, Images, LabelledImage
 from training.errors import DataError
 from training.feedback import is_store, read_store
@@ -105,7 +105,7 @@ def read_pictures(address: str) -> tuple[list[LabelledImage], list[str]]:
     for picture in find_pictures(Path(address)):
         label = NOT_A_DIGIT if picture.label is None else picture.label
         try:
-            reading = read_picture(picture.path.read_bytes())
+            reading = preprocess_picture(picture.path.read_bytes())
         except (PictureError, OSError) as error:
             remarks.append(f"{picture.path} is passed over: {error}")
             continue

@@ -1,1 +1,21 @@
-"""One module for each family of URLs. A route reads, calls and answers; what it calls knows no HTTP."""
+"""One module for each family of URLs. A route parses the request, calls a room that knows no HTTP, and responds."""
+
+from fastapi import FastAPI
+
+from app.routes import (
+    documentation,
+    explain,
+    feedback,
+    health,
+    models,
+    open_inference,
+    page,
+    predict,
+    tensorflow_serving,
+)
+
+
+def include_routes(app: FastAPI) -> None:
+    """Add all routes to the application."""
+    for module in (page, documentation, predict, feedback, explain, models, health, open_inference, tensorflow_serving):
+        app.include_router(module.router)

@@ -4,11 +4,11 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
-from app import problems
-from app.explain import Explainer
+from app.prediction.explainer import Explainer
 from app.schemas import Occlusion, WeightImages
 from app.settings import Settings
-from app.uploads import one_picture
+from app.web import problems
+from app.web.uploads import one_picture
 
 router = APIRouter(tags=["explain"])
 

@@ -6,13 +6,13 @@ from fastapi import APIRouter, Request
 from pydantic import JsonValue, ValidationError
 from pydantic_core import ErrorDetails
 
-from app import problems
 from app.errors import FeedbackOff, MalformedRequest, TooLarge, WrongLabel
-from app.feedback import LABELS, FeedbackStore
-from app.receipts import Receipts
+from app.feedback.lifespan import Feedback
+from app.feedback.store import LABELS
+from app.observability.metrics import ServiceMetrics
 from app.schemas import Correction, Stored
-from app.telemetry import Telemetry
-from app.uploads import read_body
+from app.web import problems
+from app.web.uploads import read_body
 
 router = APIRouter(tags=["feedback"])
 
@@ -30,16 +30,15 @@ _EXPECTED = 'Expected {"prediction_id": "...", "label": 4}: the id of a predicti
 )
 async def correct(request: Request) -> Stored:
     """Store what the model saw and what it should have read, to be learnt from; neither the picture nor who sent it."""
-    receipts: Receipts | None = request.app.state.receipts
-    store: FeedbackStore | None = request.app.state.feedback
-    telemetry: Telemetry = request.app.state.telemetry
-    if receipts is None or store is None:
+    collected: Feedback | None = request.app.state.feedback
+    metrics: ServiceMetrics = request.app.state.metrics
+    if collected is None:
         message = "Corrections are not collected here. Set FEEDBACK_DIR to the place where they are to be stored."
         raise FeedbackOff(message)
     correction = await _read_correction(request)
     label = _read_label(correction.label)
-    new = await store.add(receipts.redeem(correction.prediction_id), label)
-    telemetry.corrected(label)
+    new = await collected.store.add(collected.prediction_ids.image_of(correction.prediction_id), label)
+    metrics.corrected(label)
     return Stored(label=label, new=new)
 
 

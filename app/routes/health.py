@@ -2,10 +2,10 @@
 
 from fastapi import APIRouter, Request
 
-from app import problems
 from app.errors import NotReady
-from app.repository import Repository
+from app.model_repository.repository import ModelRepository
 from app.schemas import Health
+from app.web import problems
 
 router = APIRouter(prefix="/health", tags=["health"])
 
@@ -19,7 +19,7 @@ async def live() -> Health:
 @router.get("/ready", summary="Whether predictions are answered", responses=problems.responses(503))
 async def ready(request: Request) -> Health:
     """Answer 503 until every required model has answered a warm-up."""
-    repository: Repository = request.app.state.repository
+    repository: ModelRepository = request.app.state.repository
     if missing := repository.missing():
         raise NotReady(" ".join(missing.values()))
     return Health(status="ready")

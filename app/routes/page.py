@@ -1,9 +1,12 @@
 """`/`, the page where people draw, and the files that it is made of."""
 
+from functools import cache
+from pathlib import Path
+
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import HTMLResponse
 
-from app.assets import INDEX, Asset, Assets
+from app.web.page_files import INDEX, PageFile, PageFiles
 
 router = APIRouter(tags=["page"])
 
@@ -21,27 +24,34 @@ _HEADERS = {
 }
 
 
+@cache
+def _page_files() -> PageFiles:
+    return PageFiles(Path(__file__).parent.parent / "page")
+
+
 @router.get("/", summary="The page where people draw", response_class=HTMLResponse)
 async def page(request: Request) -> Response:
     """Send the page; a browser that has it already is told so."""
-    assets: Assets = request.app.state.assets
-    tag = f'"{assets.digest}"'
+    page_files = _page_files()
+    tag = f'"{page_files.digest}"'
     headers = _HEADERS | {"ETag": tag, "Cache-Control": "no-cache"}
     if tag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
-    return _send(assets.files[INDEX], headers, request)
+    return _send(page_files.files[INDEX], headers, request)
 
 
 @router.get("/page/{digest}/{name}", include_in_schema=False)
 async def file(request: Request, digest: str, name: str) -> Response:
     """Send a file of the page, to be kept: another content has another address."""
-    assets: Assets = request.app.state.assets
-    if digest != assets.digest or name not in assets.files:
+    page_files = _page_files()
+    if digest != page_files.digest or name not in page_files.files:
         raise HTTPException(404, "The page has no such file, or has changed since. Reload it.")
-    return _send(assets.files[name], _HEADERS | {"Cache-Control": "public, max-age=31536000, immutable"}, request)
+    return _send(page_files.files[name], _HEADERS | {"Cache-Control": "public, max-age=31536000, immutable"}, request)
 
 
-def _send(asset: Asset, headers: dict[str, str], request: Request) -> Response:
+def _send(page_file: PageFile, headers: dict[str, str], request: Request) -> Response:
     if "gzip" in request.headers.get("accept-encoding", ""):
-        return Response(asset.gzipped, headers=headers | {"Content-Encoding": "gzip"}, media_type=asset.media_type)
-    return Response(asset.body, headers=headers, media_type=asset.media_type)
+        return Response(
+            page_file.gzipped, headers=headers | {"Content-Encoding": "gzip"}, media_type=page_file.media_type
+        )
+    return Response(page_file.body, headers=headers, media_type=page_file.media_type)

@@ -8,12 +8,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.datastructures import QueryParams
 from starlette.types import Scope
 
-from app import problems
 from app.errors import MalformedRequest
-from app.predictor import Predictor
+from app.prediction.predictor import Predictor
 from app.schemas import BatchAnswer, Prediction
 from app.settings import Settings
-from app.uploads import one_picture, several_pictures
+from app.web import problems
+from app.web.uploads import one_picture, several_pictures
 
 router = APIRouter(tags=["predict"])
 

@@ -10,7 +10,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def wait(deadline: Deadline, seconds: float) -> str:
-    with deadline.kept():
+    with deadline.enforced():
         await asyncio.sleep(seconds)
     return "done"
 
@@ -64,7 +64,7 @@ async def test_who_is_cancelled_is_cancelled() -> None:
 
 
 async def test_an_error_within_comes_out_as_it_is() -> None:
-    with pytest.raises(KeyError), Deadline(1).kept():
+    with pytest.raises(KeyError), Deadline(1).enforced():
         raise KeyError
 
 
@@ -78,4 +78,4 @@ async def test_a_task_goes_on_after_it_was_interrupted() -> None:
 
 def test_without_a_task_there_is_nobody_to_interrupt() -> None:
     with pytest.raises(RuntimeError, match="no running event loop"):
-        Deadline(1).kept().__enter__()
+        Deadline(1).enforced().__enter__()

@@ -1,10 +1,8 @@
 import asyncio
-import gc
 
 import httpx
 import pytest
 
-from app.main import worker_app
 from tests.conftest import Serve
 
 pytestmark = pytest.mark.anyio
@@ -67,16 +65,6 @@ async def test_more_than_can_be_answered_soon_is_refused(serve: Serve, seven: by
         assert refused.headers["retry-after"] == "1"
         assert refused.json()["request_id"] == refused.headers["x-request-id"]
         assert (await post(client)).status_code == 200
-
-
-def test_what_a_worker_is_made_of_is_not_looked_through_for_garbage(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.main.configure_logging", lambda: None)
-    objects = len(gc.get_objects())
-    try:
-        worker_app()
-        assert len(gc.get_objects()) < objects / 10
-    finally:
-        gc.unfreeze()
 
 
 PAGE = {"Origin": "https://digits.example", "Host": "127.0.0.1:8000"}

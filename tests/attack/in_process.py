@@ -15,7 +15,7 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.main import create_app
-from app.protocol import Protocol
+from app.server.fast_path_connection import Protocol
 from app.settings import Settings
 from tests.attack.servers import ROOT
 from tests.attack.wire import Address

@@ -3,8 +3,8 @@ import asyncio
 import numpy as np
 import pytest
 
-from app.engine import OpenVINOEngine
-from app.inference_protocol.requests import read_request
+from app.inference.engines import OpenVINOEngine
+from app.protocols.open_inference.requests import read_request
 from benchmarks import payloads
 from benchmarks.protocols import bulk
 from benchmarks.servers import digitserve_alone

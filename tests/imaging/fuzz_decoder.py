@@ -14,7 +14,7 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["imaging", "PIL"]):
-    from imaging import PictureError, read_picture
+    from imaging import PictureError, preprocess_picture
 
 from tests.imaging.test_fuzz import FILES
 
@@ -23,7 +23,7 @@ SECONDS_FOR_ONE = 5
 
 def read(data: bytes) -> None:
     with suppress(PictureError):
-        read_picture(data, max_pixels=1_000_000)
+        preprocess_picture(data, max_pixels=1_000_000)
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
-from imaging import PictureError, PictureTooLarge, Reading, read_picture
+from imaging import PictureError, PictureTooLarge, PreprocessedPicture, preprocess_picture
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow warns of broken EXIF and reads on
 
@@ -71,9 +71,9 @@ FILES = {
 files = st.sampled_from(sorted(FILES)).map(FILES.__getitem__)
 
 
-def read(data: bytes) -> Reading | PictureError:
+def read(data: bytes) -> PreprocessedPicture | PictureError:
     try:
-        reading = read_picture(data, max_pixels=1_000_000)
+        reading = preprocess_picture(data, max_pixels=1_000_000)
     except PictureError as error:
         return error
     assert reading.image.shape == (28, 28)
@@ -83,7 +83,7 @@ def read(data: bytes) -> Reading | PictureError:
 
 @pytest.mark.parametrize("name", FILES)
 def test_every_whole_file_is_read(name: str) -> None:
-    assert isinstance(read(FILES[name]), Reading)
+    assert isinstance(read(FILES[name]), PreprocessedPicture)
 
 
 @settings(max_examples=300, deadline=None)
@@ -156,11 +156,11 @@ def test_pixels_of_any_shape_and_value(width: int, height: int, seed: int, mode:
     pixels = rng.integers(0, top, (height, width, *channels)).astype(np.uint16 if mode == "I;16" else np.uint8)
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "PNG")
-    assert isinstance(read(file.getvalue()), Reading)
+    assert isinstance(read(file.getvalue()), PreprocessedPicture)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 600), (600, 1), (3, 900), (900, 7)])
 def test_the_narrowest_pictures(size: tuple[int, int]) -> None:
     file = io.BytesIO()
     Image.fromarray(np.arange(size[0] * size[1], dtype=np.uint8).reshape(size)).save(file, "PNG")
-    assert isinstance(read(file.getvalue()), Reading)
+    assert isinstance(read(file.getvalue()), PreprocessedPicture)

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from app.telemetry import FLUSH_SECONDS
+from app.observability.metrics import FLUSH_SECONDS
 from tests.app.service import ROOT, service
 
 MONITORING = ROOT / "monitoring"

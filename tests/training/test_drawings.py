@@ -57,8 +57,8 @@ def test_digits_are_drawn_evenly_in_the_form_of_mnist() -> None:
 
 def test_both_of_two_digits_are_read_into_one_image() -> None:
     hand = rng()
-    readings = [normalise(draw_two_digits(hand)) for _ in range(40)]
-    wide = [np.ptp(np.flatnonzero(reading.image.any(axis=0))) for reading in readings]
+    preprocessed = [normalise(draw_two_digits(hand)) for _ in range(40)]
+    wide = [np.ptp(np.flatnonzero(reading.image.any(axis=0))) for reading in preprocessed]
     assert np.mean(np.array(wide) >= 12) > 0.8
 
 

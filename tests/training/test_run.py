@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.card import Card
+from app.model_repository.card import Card
 from training import run
 from training.config import CONVNET, SOFTMAX, Distillation
 from training.data import NOT_A_DIGIT, Examples, Mnist

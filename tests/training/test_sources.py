@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from imaging import encode_png, read_picture
+from imaging import encode_png, preprocess_picture
 from training.data import NOT_A_DIGIT, Examples, Images, load_mnist
 from training.drawings import draw_digits, draw_no_digits
 from training.errors import DataError
@@ -80,7 +80,8 @@ def test_pictures_are_read_as_the_service_reads_them(tmp_path: Path) -> None:
     source = load_source(f"{tmp_path}/", NO_TEST)
     assert (source.name, source.kind) == (tmp_path.name, "pictures")
     assert as_set(source.learn) | as_set(source.held_back) == {
-        (read_picture(bar(column)).image.tobytes(), label) for column, label in ((20, 1), (40, 1), (60, NOT_A_DIGIT))
+        (preprocess_picture(bar(column)).image.tobytes(), label)
+        for column, label in ((20, 1), (40, 1), (60, NOT_A_DIGIT))
     }
     broken, empty, missing = source.remarks
     assert "broken.png is passed over" in broken

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from app.card import Teacher as TeacherOnCard
+from app.model_repository.card import Teacher as TeacherOnCard
 from training import export
 from training.config import Distillation
 from training.data import Mnist

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from app.schemas import Occlusion, WeightImages
-from imaging import read_picture
+from imaging import preprocess_picture
 
 pytestmark = pytest.mark.anyio
 
@@ -37,7 +37,7 @@ async def test_weights_and_biases_give_the_probabilities(client: httpx.AsyncClie
     assert response.headers["cache-control"] == "public, max-age=86400"
     card = next(model for model in (await client.get("/models")).json()["models"] if model["name"] == "softmax")
     temperature = next(one for one in card["versions"] if one["version"] == answer["version"])["card"]["temperature"]
-    weights, ink = np.array(found.weights), read_picture(seven).image / 255
+    weights, ink = np.array(found.weights), preprocess_picture(seven).image / 255
     assert weights.shape == (10, 28, 28)
     scores = np.exp(((weights * ink).sum(axis=(1, 2)) + found.biases) / temperature)
     np.testing.assert_allclose(scores / scores.sum(), answer["probabilities"], atol=1e-3)

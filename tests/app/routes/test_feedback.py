@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from app.schemas import Problem
-from imaging import decode, read_picture
+from imaging import decode, preprocess_picture
 from tests.conftest import Serve
 
 pytestmark = pytest.mark.anyio
@@ -41,7 +41,7 @@ async def test_a_correction_stores_what_the_model_saw(collector: httpx.AsyncClie
     assert (first.status_code, first.json()) == (200, {"label": "4", "new": True})
     assert (second.status_code, second.json()) == (200, {"label": "4", "new": False})
     (file,) = (folder / "4").iterdir()
-    np.testing.assert_array_equal(decode(file.read_bytes()), read_picture(seven).image)
+    np.testing.assert_array_equal(decode(file.read_bytes()), preprocess_picture(seven).image)
     metrics = await collector.get("/metrics", headers={"accept": "text/plain"})
     assert 'digitserve_corrections_total{label="4"} 2.0' in metrics.text
 

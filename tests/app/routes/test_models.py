@@ -6,7 +6,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from app.schemas import Metrics, ModelList, ModelStatus
+from app.routes.models import Metrics, ModelList, ModelStatus
 from tests.conftest import Serve
 
 pytestmark = pytest.mark.anyio

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from app.schemas import Prediction, Problem
-from imaging import encode_png, read_picture
+from imaging import encode_png, preprocess_picture
 from tests.conftest import Serve, draw_seven
 
 pytestmark = pytest.mark.anyio
@@ -64,7 +64,7 @@ async def test_seen_is_the_image_that_the_model_saw(client: httpx.AsyncClient, s
     kind, _, data = url.partition(",")
     assert kind == "data:image/png;base64"
     image = np.asarray(Image.open(io.BytesIO(base64.b64decode(data))))
-    np.testing.assert_array_equal(image, read_picture(seven).image)
+    np.testing.assert_array_equal(image, preprocess_picture(seven).image)
 
 
 @pytest.mark.parametrize("type_", ["PNG", "JPEG", "GIF", "TIFF", "BMP", "WEBP", "PPM"])

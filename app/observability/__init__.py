@@ -1,0 +1,1 @@
+"""Metrics, logs and traces. Knows nothing of what they are about."""

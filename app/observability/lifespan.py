@@ -1,0 +1,51 @@
+"""Builds metrics, request log and tracing from the settings, and runs them for as long as the service runs."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
+
+import structlog
+
+from app.observability.log_setup import Lines
+from app.observability.metrics import ServiceMetrics
+from app.observability.observers import PreprocessingObserver
+from app.observability.request_log import RequestLog
+from app.settings import Settings
+
+if TYPE_CHECKING:
+    from app.observability.tracing import Tracing
+
+
+class Observability:
+    """Metrics, request log and tracing of one application."""
+
+    def __init__(self, settings: Settings, output: Lines | None) -> None:
+        """Take the settings, and the stream of the log if this process has set up logging."""
+        self._endpoint = settings.otel_exporter_otlp_endpoint
+        self._output = output
+        self.metrics = ServiceMetrics()
+        self.tracing = None if self._endpoint is None else _create_tracing()
+        log = structlog.get_logger().bind()  # bound once: it takes longer than the rest of a line
+        self.request_log = RequestLog(self.metrics, log, access_log=settings.access_log)
+
+    @property
+    def preprocessing_observer(self) -> PreprocessingObserver:
+        """The metrics, and the traces too if tracing is on."""
+        return self.metrics if self.tracing is None else self.tracing.beside(self.metrics)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Buffer log lines, update metrics and export traces until the context ends."""
+        async with AsyncExitStack() as stack:
+            if self._output is not None:
+                await stack.enter_async_context(self._output.held_back())
+            await stack.enter_async_context(self.metrics)
+            if self.tracing is not None:
+                await stack.enter_async_context(self.tracing.exporting(str(self._endpoint)))
+            yield
+
+
+def _create_tracing() -> "Tracing":
+    from app.observability.tracing import Tracing  # noqa: PLC0415 - its packages are optional
+
+    return Tracing()

@@ -1,0 +1,66 @@
+"""Describes a model's versions and signatures as TensorFlow Serving does."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from app.model_repository.versions import Version
+
+_STATES: Mapping[str, str] = {
+    "waiting": "START",
+    "loading": "LOADING",
+    "ready": "AVAILABLE",
+    "unloading": "UNLOADING",
+    "not_loaded": "END",
+    "failed": "END",
+}
+_SIGNATURES: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]] = {
+    "serving_default": (
+        {"images": ("DT_UINT8", (-1, 28, 28))},
+        {"logits": ("DT_FLOAT", (-1, 10)), "probabilities": ("DT_FLOAT", (-1, 10))},
+    ),
+    "predict_images": ({"images": ("DT_FLOAT", (-1, 784))}, {"scores": ("DT_FLOAT", (-1, 10))}),
+}
+
+
+def describe_status(versions: Iterable[Version]) -> dict[str, Any]:
+    """Give the state of versions, in the shape of the message GetModelStatusResponse."""
+    return {
+        "model_version_status": [
+            {
+                "version": str(version.number),
+                "state": _STATES[version.state],
+                "status": {
+                    "error_code": "FAILED_PRECONDITION" if version.state == "failed" else "OK",
+                    "error_message": version.reason or "",
+                },
+            }
+            for version in versions
+        ]
+    }
+
+
+def describe_metadata(name: str, version: int) -> dict[str, Any]:
+    """Give the signatures of a version, in the shape of the message GetModelMetadataResponse."""
+    signatures = {
+        signature: {
+            "inputs": _describe_tensors(signature, inputs),
+            "outputs": _describe_tensors("StatefulPartitionedCall", outputs),
+            "method_name": "tensorflow/serving/predict",
+        }
+        for signature, (inputs, outputs) in _SIGNATURES.items()
+    }
+    return {
+        "model_spec": {"name": name, "signature_name": "", "version": str(version)},
+        "metadata": {"signature_def": {"signature_def": signatures}},
+    }
+
+
+def _describe_tensors(node: str, tensors: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: {
+            "dtype": dtype,
+            "tensor_shape": {"dim": [{"size": str(length), "name": ""} for length in shape], "unknown_rank": False},
+            "name": f"{node}_{name}:0",
+        }
+        for name, (dtype, shape) in tensors.items()
+    }

@@ -1,0 +1,68 @@
+"""The shapes of TensorFlow Serving's requests and answers, for the documentation. They validate nothing."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, JsonValue
+
+_BLANK: JsonValue = [[0] * 28] * 28
+
+
+class Predict(BaseModel):
+    """What `:predict` is asked: either `instances` or `inputs`."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"instances": [{"images": _BLANK}]}]})
+
+    signature_name: Literal["serving_default", "predict_images"] = "serving_default"
+    instances: list[Any] = []
+    inputs: Any = None
+
+
+class Predictions(BaseModel):
+    """What `:predict` answers: `predictions` to `instances`, `outputs` to `inputs`."""
+
+    predictions: list[Any] = []
+    outputs: Any = None
+
+
+class Classify(BaseModel):
+    """What `:classify` is asked."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"examples": [{"images": _BLANK}]}]})
+
+    signature_name: Literal["serving_default", "predict_images"] = "serving_default"
+    context: dict[str, Any] = {}
+    examples: list[dict[str, Any]]
+
+
+class Classifications(BaseModel):
+    """The probability of every digit, for each example."""
+
+    result: list[list[tuple[str, float]]]
+
+
+class Status(BaseModel):
+    """The error of a version, if it has one."""
+
+    error_code: str
+    error_message: str
+
+
+class ServableVersionStatus(BaseModel):
+    """One version."""
+
+    version: str
+    state: Literal["START", "LOADING", "AVAILABLE", "UNLOADING", "END"]
+    status: Status
+
+
+class ServableStatus(BaseModel):
+    """The versions of a model."""
+
+    model_version_status: list[ServableVersionStatus]
+
+
+class ServableMetadata(BaseModel):
+    """The signatures of a version."""
+
+    model_spec: dict[str, str]
+    metadata: dict[str, Any]

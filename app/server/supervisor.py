@@ -1,0 +1,124 @@
+"""Starts the worker processes, and replaces those that die. Imports nothing that only workers need."""
+
+import os
+import secrets
+import signal
+import socket
+import sys
+import tempfile
+from contextlib import suppress
+
+import structlog
+import uvicorn
+from pydantic import ValidationError
+from uvicorn.config import STARTUP_FAILURE
+from uvicorn.supervisors import Multiprocess
+
+from app.observability.log_setup import configure_logging
+from app.settings import Settings, explain
+
+_MOST_FAILED_STARTS = 3
+"""How many workers may die in a row before they are ready, while no other worker is."""
+
+
+class Supervisor(Multiprocess):
+    """Keeps as many workers running as the settings say, and gives up where none can start."""
+
+    def __init__(self, config: uvicorn.Config, sockets: list[socket.socket]) -> None:
+        super().__init__(config, sockets)
+        self.has_failed = False
+        """Whether it gave up."""
+        self._failed_starts = 0
+        self._ready: set[int | None] = set()  # the process ids of workers that have been ready
+
+    def keep_subprocess_alive(self) -> None:
+        """Replace the workers that have died."""
+        before = {process.pid for process in self.processes}
+        super().keep_subprocess_alive()
+        starting = [process for process in self.processes if process.pid not in self._ready]
+        self._ready.update(process.pid for process in starting if process.is_ready(timeout=0.5))
+        running = {process.pid for process in self.processes}
+        if running & self._ready:
+            self._failed_starts = 0
+        self._failed_starts += len(before - running - self._ready)
+        if any(process.exitcode == STARTUP_FAILURE for process in self.processes):
+            self.has_failed = True  # the worker has logged why, and the base class stops the others
+        elif self._failed_starts >= _MOST_FAILED_STARTS:
+            self.has_failed = True
+            self.should_exit.set()
+            structlog.get_logger().error(
+                "workers cannot start",
+                failed=self._failed_starts,
+                advice="Look at the messages before this one, mend what they name and start the service again.",
+            )
+
+
+def main() -> None:
+    """Serve until told to stop; then finish what was taken."""
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        sys.exit(explain(error))
+    configure_logging()
+    os.environ.setdefault("OPENCV_FOR_THREADS_NUM", "1")  # a worker has one core to itself
+    with (
+        tempfile.TemporaryDirectory(prefix="digitserve-metrics-") as folder,
+        tempfile.TemporaryDirectory(prefix="digitserve-control-") as control,
+    ):
+        os.environ["DIGITSERVE_CONTROL_DIR"] = control  # by which the workers do what one of them is told
+        if settings.feedback_key is None:
+            os.environ["FEEDBACK_KEY"] = secrets.token_hex()  # the same for all workers
+        # Several workers add their metrics up through files; a single one keeps them in memory.
+        if settings.workers > 1:
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+        _serve(settings)
+
+
+def _serve(settings: Settings) -> None:
+    config = uvicorn.Config(
+        "app.server.worker:create_worker_app" if settings.fast_path else "app.main:create_app",
+        factory=True,
+        http="app.server.fast_path_connection:FastPathConnection" if settings.fast_path else "httptools",
+        workers=settings.workers,
+        access_log=False,  # the application writes its own
+        log_config=None,
+        server_header=False,
+        timeout_graceful_shutdown=settings.shutdown_seconds,
+    )
+    with _listen(settings) as listener:
+        host, number = listener.getsockname()[:2]
+        structlog.get_logger().info("serving", url=_url(host, number), workers=settings.workers)
+        if settings.workers > 1:
+            supervisor = Supervisor(config, sockets=[listener])
+            supervisor.run()
+            if supervisor.has_failed:
+                sys.exit(1)
+            return
+        server = uvicorn.Server(config)
+        # Once it has stopped it sends itself again what stopped it, and would die before its folders are removed.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        with suppress(KeyboardInterrupt):  # it has stopped as it should, and tells its caller what made it
+            server.run(sockets=[listener])
+        if not server.started:
+            sys.exit(1)
+
+
+def _url(host: str, port: int) -> str:
+    """Write an address as browsers take it: one of IPv6 has colons of its own (RFC 3986, section 3.2.2)."""
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _listen(settings: Settings) -> socket.socket:
+    """Open the port. All workers listen on this one socket: what waits to be accepted outlives a worker that dies."""
+    listener = socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((settings.host, settings.port))
+        listener.listen()  # from now on no other program can have it
+    except OSError as error:
+        listener.close()
+        sys.exit(
+            f"Port {settings.port} of {settings.host} cannot be opened: {error.strerror}. "
+            "If another program has it, stop that one or set PORT to another number."
+        )
+    return listener

@@ -1,0 +1,53 @@
+"""The middleware that every request passes, in order. Pure ASGI."""
+
+from collections.abc import Callable, Sequence
+
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import Scope
+
+from app.settings import Settings
+from app.web.admission_control import AdmissionMiddleware
+from app.web.auth import AccessPolicy, AuthMiddleware
+from app.web.head_method import HeadAsGet
+from app.web.request_observer import RequestLog, RequestObserver
+
+
+def create_middleware(
+    settings: Settings,
+    request_log: RequestLog,
+    *,
+    trace: Callable[[Scope, str], None] | None,
+    exposed_headers: Sequence[str] = (),
+) -> list[Middleware]:
+    """Create the middleware, the outermost first.
+
+    Args:
+        settings: of the service.
+        request_log: where each request is reported.
+        trace: called when a response begins, with the request's scope and id.
+        exposed_headers: response headers that a page of an allowed origin may read, beside the common ones.
+
+    """
+    return [
+        Middleware(RequestObserver, request_log=request_log, trace=trace),
+        *_cors(settings, exposed_headers),
+        Middleware(AdmissionMiddleware),
+        Middleware(AuthMiddleware, policy=AccessPolicy(settings)),
+        Middleware(HeadAsGet),
+    ]
+
+
+def _cors(settings: Settings, exposed_headers: Sequence[str]) -> list[Middleware]:
+    """Let pages of `ALLOWED_ORIGINS` read responses (the CORS protocol of the Fetch standard)."""
+    if not settings.allowed_origins:
+        return []
+    middleware = Middleware(
+        CORSMiddleware,
+        allow_origins=settings.allowed_origins,
+        allow_methods=["GET", "HEAD", "POST"],
+        allow_headers=["*"],
+        allow_private_network=True,
+        expose_headers=["X-Request-ID", "Retry-After", *exposed_headers],
+    )
+    return [middleware]

@@ -1,0 +1,82 @@
+"""The outermost middleware: identifies, times and reports requests, and answers unexpected errors. Pure ASGI."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.errors import NotReady
+from app.web.problems import INTERNAL, answer_to
+from app.web.request_ids import common_headers, request_id_of
+
+CLIENT_CLOSED_REQUEST = 499
+"""The status in logs and metrics of a request whose client left before the answer. It is never sent."""
+
+
+class RequestLog(Protocol):
+    """Where requests are reported, each once."""
+
+    def begin(self) -> None:
+        """Note that a request has begun."""
+
+    def refuse(self, reason: str) -> None:
+        """Note the kind of problem that a request is answered with."""
+
+    def end(self, scope: Scope, *, request_id: str, status: int, seconds: float, failure: Exception | None) -> None:
+        """Note that a request has ended, and the error that it failed with if that is a bug of the service."""
+
+
+class RequestObserver:
+    """Reports every request to a log, and the beginning of its response to `trace`."""
+
+    def __init__(
+        self, app: ASGIApp, *, request_log: RequestLog, trace: Callable[[Scope, str], None] | None = None
+    ) -> None:
+        self._app = app
+        self._request_log = request_log
+        self._trace = trace
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        state = scope.setdefault("state", {})
+        started = time.perf_counter()
+        self._request_log.begin()
+        state["request_id"] = request_id = request_id_of(scope)
+        status = 0
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = common_headers(request_id, time.perf_counter() - started)
+                message["headers"] = [*message.get("headers", ()), *headers]
+                if self._trace is not None:  # the span ends with the response
+                    self._trace(scope, request_id)
+            await send(message)
+
+        failure: Exception | None = None
+        try:
+            await self._app(scope, receive, send_with_id)
+        except ClientDisconnect:
+            status = CLIENT_CLOSED_REQUEST
+        except asyncio.CancelledError:  # the worker stops, and its grace period is over
+            if status:
+                raise
+            stopping = NotReady("The service is stopping, and this took too long. Try again in a second.")
+            await answer_to(stopping, scope, request_id, self._request_log.refuse)(scope, receive, send_with_id)
+        except Exception as error:
+            failure = error
+            if status:  # the response has begun: all that is left is to break the connection
+                self._request_log.refuse(INTERNAL.name)
+                raise
+            response = answer_to(error, scope, request_id, self._request_log.refuse)
+            await response(scope, receive, send_with_id)
+        finally:
+            seconds = time.perf_counter() - started
+            self._request_log.end(scope, request_id=request_id, status=status, seconds=seconds, failure=failure)

@@ -1,0 +1,91 @@
+import hashlib
+import json
+import os
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+import structlog
+
+from app.errors import BrokenArtefact
+from app.model_repository.loader import Loaded, Loader, _return_memory
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_version_is_loaded_with_the_fingerprint_of_its_files(models_dir: Path) -> None:
+    loader = Loader("openvino")
+    attempt = await loader.load(models_dir / "softmax" / "1")
+    await loader.close()
+    assert isinstance(attempt.outcome, Loaded)
+    assert attempt.outcome.card.name == "softmax"
+    assert attempt.outcome.engine(np.zeros((1, 28, 28), np.uint8)).logits.shape == (1, 10)
+    assert len(attempt.fingerprint) > 3
+
+
+async def test_a_broken_version_is_an_outcome_too(models_dir: Path) -> None:
+    directory = models_dir / "softmax" / "1"
+    (directory / "variables" / "variables.index").unlink()
+    loader = Loader("openvino")
+    attempt = await loader.load(directory)
+    await loader.close()
+    assert isinstance(attempt.outcome, BrokenArtefact)
+    assert "variables.index is missing" in str(attempt.outcome)
+    assert attempt.fingerprint
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the heap is glibc's")
+def test_what_was_taken_for_a_moment_is_given_back() -> None:
+    pieces = [bytes(50_000) + b"." for _ in range(2_000)]  # 100 MB of the heap
+    kept = pieces[::100]  # between which it is free, and cannot just shrink from above
+    del pieces
+    before = resident_kb()
+    _return_memory()
+    assert resident_kb() < before - 50_000
+    assert kept
+
+
+def resident_kb() -> int:
+    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmRSS"))
+    return int(line.split()[1])
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="threads have priorities of their own on Linux only")
+async def test_loading_gives_way_to_serving() -> None:
+    loader = Loader("openvino")
+    loading = await loader.run(lambda: os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+    await loader.close()
+    assert loading > os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+
+async def test_what_openvino_says_of_a_broken_model_is_logged(
+    models_dir: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    directory = models_dir / "softmax" / "1"
+    graph = (directory / "saved_model.pb").read_bytes()
+    broken = graph.replace(b"StatefulPartitionedCall", b"StatefulPartitionedCal\xff")
+    (directory / "saved_model.pb").write_bytes(broken)
+    card = json.loads((directory / "model.json").read_text())
+    card["files"]["saved_model.pb"] = hashlib.sha256(broken).hexdigest()
+    (directory / "model.json").write_text(json.dumps(card))
+    loader = Loader("openvino")
+    with structlog.testing.capture_logs() as logs:
+        await loader.load(directory)
+    await loader.close()
+    assert "invalid UTF-8" in next(line["text"] for line in logs if line["event"] == "library message")
+    assert capfd.readouterr() == ("", "")
+
+
+async def test_what_is_wrong_with_a_version_is_said_of_its_folder_and_not_of_the_copy(models_dir: Path) -> None:
+    directory = models_dir / "softmax" / "1"
+    (directory / "saved_model.pb").write_bytes(b"")
+    card = json.loads((directory / "model.json").read_text())
+    card["files"]["saved_model.pb"] = hashlib.sha256(b"").hexdigest()
+    (directory / "model.json").write_text(json.dumps(card))
+    loader = Loader("openvino")
+    attempt = await loader.load(directory)
+    await loader.close()
+    assert str(attempt.outcome).startswith(f"{directory} cannot be loaded by openvino")
+    assert "digitserve-loading" not in str(attempt.outcome)

@@ -1,0 +1,147 @@
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+import anyio
+import numpy as np
+import pytest
+
+from app.errors import NotReady
+from app.inference.batching import Batcher
+from app.inference.engines import Images
+from app.inference.scores import Scores
+from app.model_repository.card import Card
+from app.model_repository.shadow import Find, Pair, Shadow
+from app.model_repository.versions import ServedVersion
+from app.observability.metrics import ServiceMetrics
+from tests.conftest import Serve
+
+pytestmark = pytest.mark.anyio
+
+
+class FirstPixel:
+    """An engine that reads the digit that the first pixel names, and one more than that if it is told to err."""
+
+    runs_inline = True
+
+    def __init__(self, *, errs: bool = False) -> None:
+        self._errs = errs
+
+    def __call__(self, images: Images) -> Scores:
+        scores = np.eye(10, dtype=np.float32)[(images[:, 0, 0] + self._errs) % 10]
+        return Scores(scores, scores)
+
+
+class Broken(FirstPixel):
+    def __call__(self, images: Images) -> Scores:
+        raise FloatingPointError
+
+
+def version(name: str, engine: FirstPixel, number: int = 1) -> ServedVersion:
+    card = Card.model_construct(name=name, version=number)
+    return ServedVersion(card, Batcher(engine, queue_size=100, observer=ServiceMetrics()))
+
+
+def images(*digits: int) -> Images:
+    return np.array(digits, np.uint8)[:, np.newaxis, np.newaxis].repeat(28, 1).repeat(28, 2)
+
+
+def outcomes(metrics: ServiceMetrics) -> dict[str, int]:
+    text = metrics.exposition("text/plain")[0].decode()
+    found = re.findall(r'digitserve_shadow_images_total\{.*outcome="(\w+)".*\} (\d+)', text)
+    return {outcome: int(count) for outcome, count in found}
+
+
+@asynccontextmanager
+async def shadowing(shadow: Shadow, find: Find) -> AsyncIterator[None]:
+    task = asyncio.create_task(shadow.run(find))
+    yield
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+async def until(metrics: ServiceMetrics, expected: dict[str, int]) -> None:
+    with anyio.fail_after(10):
+        while outcomes(metrics) != expected:  # noqa: ASYNC110 - as any reader of the metrics
+            await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize(
+    ("setting", "pair"),
+    [
+        ("softmax:convnet", Pair("softmax", "convnet", None, None)),
+        ("convnet:convnet@3", Pair("convnet", "convnet", 3, None)),
+        ("convnet:convnet@latest", Pair("convnet", "convnet", None, "latest")),
+    ],
+)
+def test_the_setting(setting: str, pair: Pair) -> None:
+    assert Pair.parse(setting) == pair
+
+
+async def test_agreement_and_disagreement_are_counted() -> None:
+    metrics = ServiceMetrics()
+    shadow = Shadow(Pair.parse("softmax:convnet"), metrics)
+    answering = version("softmax", FirstPixel())
+    answering.batcher.note = lambda images, scores: shadow.note(answering.card, images, scores)
+    found = iter([version("convnet", FirstPixel()), version("convnet", FirstPixel(errs=True))])
+    async with shadowing(shadow, lambda *_: next(found)):
+        await answering.batcher.score(images(1, 2))
+        await until(metrics, {"agreed": 2})
+        await answering.batcher.score(images(9, 9, 9))
+        await until(metrics, {"agreed": 2, "disagreed": 3})
+
+
+async def test_what_a_shadow_cannot_score_is_skipped_and_it_goes_on() -> None:
+    metrics = ServiceMetrics()
+    shadow = Shadow(Pair.parse("softmax:convnet"), metrics)
+    card = Card.model_construct(name="softmax", version=1)
+    scores = FirstPixel()(images(5))
+    found = iter([NotReady("It is loading."), version("convnet", Broken()), version("convnet", FirstPixel())])
+
+    def find(*_: object) -> ServedVersion:
+        next_ = next(found)
+        if isinstance(next_, NotReady):
+            raise next_
+        return next_
+
+    async with shadowing(shadow, find):
+        for expected in ({"skipped": 1}, {"skipped": 2}, {"skipped": 2, "agreed": 1}):
+            shadow.note(card, images(5), scores)
+            await until(metrics, expected)
+
+
+async def test_a_full_queue_passes_images_over() -> None:
+    metrics = ServiceMetrics()
+    shadow = Shadow(Pair.parse("softmax:convnet"), metrics)
+    many = images(*[3] * 600)
+    for _ in range(2):
+        shadow.note(Card.model_construct(name="softmax", version=1), many, FirstPixel()(many))
+    assert outcomes(metrics) == {"skipped": 600}
+
+
+async def test_a_version_is_not_compared_with_itself() -> None:
+    metrics = ServiceMetrics()
+    shadow = Shadow(Pair.parse("convnet:convnet@latest"), metrics)
+    served = {number: version("convnet", FirstPixel(), number) for number in (1, 2)}
+    async with shadowing(shadow, lambda *_: served[2]):
+        for number in (2, 1):
+            shadow.note(served[number].card, images(4), FirstPixel()(images(4)))
+        await until(metrics, {"agreed": 1})
+
+
+async def test_the_service_compares_what_it_answers(serve: Serve, seven: bytes) -> None:
+    async with serve(shadow="softmax:convnet") as client:
+        for model in ("softmax", "convnet"):
+            sent = {"content": seven, "headers": {"content-type": "image/png"}}
+            assert (await client.post(f"/predict?model={model}", **sent)).json()["model"] == model
+        line = r'digitserve_shadow_images_total\{model="softmax",outcome="\w+",shadow="convnet",version="\d+"\} 1\.0'
+        with anyio.fail_after(10):
+            while not re.search(line, await metrics(client)):  # noqa: ASYNC110 - as above
+                await asyncio.sleep(0)
+        assert (await metrics(client)).count("digitserve_shadow_images_total{") == 1
+
+
+async def metrics(client: object) -> str:
+    return str((await client.get("/metrics", headers={"accept": "text/plain"})).text)  # type: ignore[attr-defined]

@@ -1,0 +1,58 @@
+import shutil
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from app import __version__
+from app.model_repository.control import ModelControl
+from app.model_repository.repository import ModelRepository
+from app.model_repository.version_metrics import VersionMetrics
+from app.observability.metrics import ServiceMetrics
+from app.settings import Settings
+from tests.conftest import publish
+
+pytestmark = pytest.mark.anyio
+
+
+def samples(registry: CollectorRegistry, name: str) -> list[tuple[dict[str, str], float]]:
+    return [
+        (sample.labels, sample.value)
+        for metric in registry.collect()
+        for sample in metric.samples
+        if sample.name == name and sample.value
+    ]
+
+
+async def test_what_is_running_is_shown_as_it_is_at_the_moment(models_dir: Path, tmp_path: Path) -> None:
+    shutil.rmtree(models_dir / "convnet")
+    publish(models_dir, "softmax", 2)
+    publish(models_dir, "softmax", 3)
+    (models_dir / "softmax" / "3" / "saved_model.pb").write_bytes(b"")
+    (tmp_path / "orders").mkdir()
+    settings = Settings(models_dir=models_dir, keep_versions=2)
+    async with AsyncExitStack() as stack:
+        repository = ModelRepository(settings, ServiceMetrics(), ModelControl(tmp_path / "orders"))
+        stack.push_async_callback(repository.close)
+        registry = CollectorRegistry()
+        registry.register(VersionMetrics(repository, engine="openvino"))
+        assert samples(registry, "digitserve_model_info") == []
+
+        await repository.refresh()
+        ((build, _),) = samples(registry, "digitserve_build_info")
+        assert (build["version"], build["engine"]) == (__version__, "openvino")
+        versions = [(labels["version"], labels["default"]) for labels, _ in samples(registry, "digitserve_model_info")]
+        assert versions == [("2", "true"), ("1", "false")]
+        card = repository.find("softmax").card
+        accuracies = samples(registry, "digitserve_test_accuracy_ratio")
+        assert accuracies[0] == ({"model": "softmax", "version": "2"}, card.test.accuracy)
+        states = samples(registry, "digitserve_model_versions")
+        assert [(labels["state"], value) for labels, value in states] == [("ready", 2), ("failed", 1)]
+
+        shutil.rmtree(models_dir / "softmax" / "2")
+        shutil.rmtree(models_dir / "softmax" / "3")
+        await repository.refresh()
+        versions = [(labels["version"], labels["default"]) for labels, _ in samples(registry, "digitserve_model_info")]
+        assert versions == [("1", "true")]
+        assert [labels["version"] for labels, _ in samples(registry, "digitserve_test_accuracy_ratio")] == ["1"]

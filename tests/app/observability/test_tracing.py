@@ -1,0 +1,134 @@
+"""The spans as a collector receives them: OTLP over HTTP, in protobuf."""
+
+import gzip
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
+import httpx
+import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from app.observability.tracing import Tracing
+from tests.conftest import Serve
+
+pytestmark = pytest.mark.anyio
+
+SENDERS_TRACE = "0af7651916cd43dd8448eb211c80319c"
+TRACEPARENT = f"00-{SENDERS_TRACE}-b7ad6b7169203331-01"
+
+
+class Collector(ThreadingHTTPServer):
+    """Takes what a collector takes, and keeps it."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.exports: list[ExportTraceServiceRequest] = []
+        self.paths: set[str] = set()
+
+    @property
+    def endpoint(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+    def spans(self) -> list[Span]:
+        return [
+            span
+            for export in self.exports
+            for resource in export.resource_spans
+            for scope in resource.scope_spans
+            for span in scope.spans
+        ]
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Collector
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["content-length"]))
+        if self.headers.get("content-encoding") == "gzip":
+            body = gzip.decompress(body)
+        assert self.headers["content-type"] == "application/x-protobuf"
+        self.server.paths.add(self.path)
+        self.server.exports.append(ExportTraceServiceRequest.FromString(body))
+        self.send_response(200)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    def log_message(self, *_arguments: object) -> None:
+        pass
+
+
+@contextmanager
+def collector() -> Iterator[Collector]:
+    with Collector() as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def by_name(spans: list[Span]) -> dict[str, list[Span]]:
+    return {name: [span for span in spans if span.name == name] for name in {span.name for span in spans}}
+
+
+async def test_a_request_is_a_trace_of_its_stages_that_goes_on_where_the_senders_began(
+    serve: Serve, seven: bytes
+) -> None:
+    headers = {"content-type": "image/png", "traceparent": TRACEPARENT}
+    with collector() as server:
+        async with serve(otel_exporter_otlp_endpoint=server.endpoint) as client:
+            await client.get("/metrics")
+            answer = await client.post("/predict", content=seven, headers=headers)
+            assert answer.status_code == 200
+        spans = by_name(server.spans())
+        (resource,) = {str(export.resource_spans[0].resource) for export in server.exports}
+    assert server.paths == {"/v1/traces"}
+    assert "digitserve" in resource
+    assert spans.keys() == {"POST /predict", "read", "queue", "inference"}
+    (request,) = spans["POST /predict"]
+    assert request.trace_id.hex() == SENDERS_TRACE
+    attributes = {attribute.key: attribute.value.string_value for attribute in request.attributes}
+    assert attributes["http.route"] == "/predict"
+    assert attributes["digitserve.request_id"] == answer.headers["x-request-id"]
+    assert request.parent_span_id.hex() == TRACEPARENT.split("-")[2]
+    stages = [spans[name][0] for name in ("read", "queue", "inference")]
+    for stage in stages:
+        assert stage.trace_id == request.trace_id
+        assert stage.parent_span_id == request.span_id
+        assert request.start_time_unix_nano <= stage.start_time_unix_nano <= stage.end_time_unix_nano
+    read, queue, inference = stages
+    assert queue.end_time_unix_nano == inference.start_time_unix_nano
+    assert read.end_time_unix_nano <= inference.start_time_unix_nano
+
+
+async def test_each_job_of_a_batch_belongs_to_its_own_request() -> None:
+    with collector() as server:
+        tracing = Tracing()
+        tracer = tracing.provider.get_tracer("test")
+        async with tracing.exporting(server.endpoint):
+            senders = []
+            for name in ("first", "second"):
+                with tracer.start_as_current_span(name):
+                    senders.append(tracing.sender())
+            tracing.ran([(senders[0], 0.2), (senders[1], 0.1)], 2, 0.05)
+        spans = by_name(server.spans())
+    first, second = spans["first"][0], spans["second"][0]
+    assert [span.parent_span_id for span in spans["queue"]] == [first.span_id, second.span_id]
+    assert [span.parent_span_id for span in spans["inference"]] == [first.span_id, second.span_id]
+    waits = [(span.end_time_unix_nano - span.start_time_unix_nano) / 1e9 for span in spans["queue"]]
+    assert waits == pytest.approx([0.2, 0.1])
+    assert {attribute.key: attribute.value.int_value for attribute in spans["inference"][0].attributes} == {"images": 2}
+
+
+async def test_a_collector_that_is_away_harms_no_request(
+    serve: Serve, seven: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1")
+    with collector() as server:
+        gone = server.endpoint
+    async with serve(otel_exporter_otlp_endpoint=gone) as client:
+        answer: httpx.Response = await client.post("/predict", content=seven, headers={"content-type": "image/png"})
+        assert answer.json()["digit"] == 7

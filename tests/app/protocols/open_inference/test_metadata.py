@@ -1,0 +1,41 @@
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from app.model_repository.versions import Version, Versions
+from app.protocols.open_inference.metadata import describe_configuration, describe_index, describe_model
+from app.schemas import State
+
+
+def test_versions_are_strings_in_order() -> None:
+    assert describe_model("convnet", [10, 9])["versions"] == ["9", "10"]
+
+
+def test_the_configuration_says_what_the_metadata_says() -> None:
+    metadata = describe_model("convnet", [1])
+    configuration = describe_configuration("convnet", engine="openvino", versions=[1])
+    for tensors, configured in (("inputs", "input"), ("outputs", "output")):
+        assert [(tensor["name"], tensor["shape"], f"TYPE_{tensor['datatype']}") for tensor in metadata[tensors]] == [
+            (tensor["name"], tensor["dims"], tensor["data_type"]) for tensor in configuration[configured]
+        ]
+
+
+@pytest.mark.parametrize("state", get_args(State))
+def test_every_state_has_its_name(state: State) -> None:
+    version = Version(3, Path("models/convnet/3"), state, "because" if state == "failed" else None)
+    models = Versions(Path("models/convnet"), keep=1, pinned=None)
+    models._versions = [version]
+    [entry] = describe_index({"convnet": models}, only_ready=False)
+    assert (entry["name"], entry["version"]) == ("convnet", "3")
+    assert (entry["state"] == "READY") is (state == "ready")
+    assert (entry["reason"] == "because") is (state == "failed")
+    assert len(describe_index({"convnet": models}, only_ready=True)) == (state == "ready")
+
+
+def test_a_model_that_cannot_be_read_has_an_entry_of_its_own() -> None:
+    models = Versions(Path("models/convnet"), keep=1, pinned=None)
+    models.reason = "cannot be read"
+    [entry] = describe_index({"convnet": models}, only_ready=False)
+    assert entry == {"name": "convnet", "version": "", "state": "UNAVAILABLE", "reason": "cannot be read"}
+    assert describe_index({"convnet": models}, only_ready=True) == []

@@ -1,0 +1,210 @@
+import asyncio
+import base64
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.errors import MalformedRequest, TooLarge
+from app.protocols.open_inference import requests
+from app.protocols.open_inference.requests import InferenceRequest, RequestedOutput
+from app.protocols.tensors import encode_bytes
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (2, 28, 28), dtype=np.uint8)
+TENSOR: dict[str, Any] = {"name": "images", "shape": [2, 28, 28], "datatype": "UINT8", "data": IMAGES.tolist()}
+BINARY = {key: value for key, value in TENSOR.items() if key != "data"} | {"parameters": {"binary_data_size": 1568}}
+
+
+def read_request(body: bytes, header_length: str | None) -> InferenceRequest:
+    return asyncio.run(requests.read_request(body, header_length, max_files=3))
+
+
+def read(header: object, rest: bytes = b"") -> InferenceRequest:
+    text = json.dumps(header).encode()
+    return read_request(text + rest, str(len(text)) if rest else None)
+
+
+def read_tensor(rest: bytes = b"", **changes: object) -> InferenceRequest:
+    return read({"inputs": [{**(BINARY if rest else TENSOR), **changes}]}, rest)
+
+
+def test_a_plain_request_asks_for_all_outputs_in_json() -> None:
+    request = read({"inputs": [TENSOR]})
+    assert (np.asarray(request.inputs) == IMAGES).all()
+    assert request.outputs == (RequestedOutput("probabilities"), RequestedOutput("logits"))
+    assert request.id is None
+
+
+def test_tensors_behind_the_json() -> None:
+    assert (np.asarray(read({"inputs": [BINARY]}, IMAGES.tobytes()).inputs) == IMAGES).all()
+    shares = (IMAGES / 255).astype("<f4").tobytes()
+    changes = {"datatype": "FP32", "parameters": {"binary_data_size": len(shares)}}
+    assert (np.asarray(read_tensor(shares, **changes).inputs) == IMAGES).all()
+
+
+def test_an_output_says_how_it_is_wanted_and_the_request_what_else_holds() -> None:
+    wanted = [{"name": "logits"}, {"name": "probabilities", "parameters": {"binary_data": False, "classification": 3}}]
+    request = read({"inputs": [TENSOR], "outputs": wanted, "parameters": {"binary_data_output": True}, "id": "42"})
+    assert request.outputs == (RequestedOutput("logits", binary=True), RequestedOutput("probabilities", classes=3))
+    assert request.id == "42"
+
+
+def test_pictures_as_bytes_as_base64_and_as_the_body_itself() -> None:
+    raw = encode_bytes([b"one", b"two"])
+    tensor = {"name": "image", "datatype": "BYTES", "shape": [2]}
+    assert read_tensor(raw, **tensor, parameters={"binary_data_size": len(raw)}).inputs == [b"one", b"two"]
+    assert read_tensor(**tensor, data=["b25l", "dHdv"]).inputs == [b"one", b"two"]
+    assert read_request(b"picture", "0").inputs == [b"picture"]
+
+
+def test_elements_are_counted_before_they_are_made() -> None:
+    tensor = {"name": "image", "datatype": "BYTES", "shape": [4]}
+    raw = bytes(16)
+    with pytest.raises(TooLarge, match="4 pictures are more than 3"):
+        read_tensor(raw, **tensor, parameters={"binary_data_size": len(raw)})
+    with pytest.raises(TooLarge, match="4 pictures are more than 3"):
+        read_tensor(**tensor, data=["b25l"] * 4)
+
+
+def test_large_json_is_read_as_small_json_is() -> None:
+    images = np.random.default_rng(1).integers(0, 256, (60, 28, 28), dtype=np.uint8)
+    for data in (images.tolist(), images.ravel().tolist()):
+        assert (np.asarray(read_tensor(shape=[60, 28, 28], data=data).inputs) == images).all()
+    shares = (images / 255).tolist()
+    assert (np.asarray(read_tensor(shape=[60, 28, 28], datatype="FP32", data=shares).inputs) == images).all()
+    picture = base64.b64encode(bytes(10**5)).decode()
+    assert read_tensor(name="image", datatype="BYTES", shape=[1], data=[picture]).inputs == [bytes(10**5)]
+
+
+@pytest.mark.parametrize("member", ["id", "name", "datatype"])
+def test_a_long_text_is_not_repeated(member: str) -> None:
+    text = "x" * 10**6
+    with pytest.raises(MalformedRequest) as caught:
+        read({"inputs": [TENSOR], "id": text}) if member == "id" else read_tensor(**{member: text})
+    assert len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize("length", ["-1", "x", "", "1.0", "99999", "9" * 400, "²"])
+def test_a_header_length_out_of_range_is_refused(length: str) -> None:
+    with pytest.raises(MalformedRequest, match="Inference-Header-Content-Length"):
+        read_request(json.dumps({"inputs": [TENSOR]}).encode(), length)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"shape": [-1, 28, 28]},
+        {"shape": [2**62, 28, 28]},
+        {"shape": [2**80, 28, 28]},
+        {"shape": [2.0, 28, 28]},
+        {"shape": [True, 28, 28]},
+        {"shape": [1] * 9},
+        {"shape": []},
+        {"shape": None},
+        {"shape": [3, 28, 28]},
+        {"datatype": "INT64"},
+        {"datatype": None},
+        {"datatype": ["UINT8"]},
+        {"name": "pixels"},
+        {"name": {}},
+        {"data": None},
+        {"parameters": []},
+        {"parameters": {"binary_data_size": 0}},
+        {"name": "image", "datatype": "UINT8"},
+        {"name": "image", "datatype": "BYTES", "shape": [2], "data": "b25l"},
+    ],
+)
+def test_a_tensor_that_is_not_as_it_should_be_is_refused(changes: dict[str, object]) -> None:
+    with pytest.raises(MalformedRequest):
+        read_tensor(**changes)
+
+
+@pytest.mark.parametrize("size", [-1, 0, 1567, 1569, 2**70, "1568", None, True])
+def test_a_size_that_is_not_that_of_the_bytes_is_refused(size: object) -> None:
+    with pytest.raises(MalformedRequest):
+        read_tensor(IMAGES.tobytes(), parameters={"binary_data_size": size})
+
+
+def test_data_both_in_and_behind_the_json_is_refused() -> None:
+    with pytest.raises(MalformedRequest, match="either"):
+        read_tensor(IMAGES.tobytes(), data=IMAGES.tolist())
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"inputs": None},
+        {"inputs": []},
+        {"inputs": [TENSOR, TENSOR]},
+        {"inputs": ["images"]},
+        {"id": 42},
+        {"parameters": "x"},
+        {"parameters": {"binary_data_output": 1}},
+        {"outputs": [{"name": "logits"}, {"name": "logits"}]},
+        {"outputs": [{"name": "scores"}]},
+        {"outputs": [{}]},
+        {"outputs": ["logits"]},
+        {"outputs": {"name": "logits"}},
+        {"outputs": [{"name": "logits", "parameters": {"classification": -1}}]},
+        {"outputs": [{"name": "logits", "parameters": {"classification": "3"}}]},
+        {"outputs": [{"name": "logits", "parameters": {"binary_data": "yes"}}]},
+    ],
+)
+def test_a_request_that_is_not_as_it_should_be_is_refused(changes: dict[str, object]) -> None:
+    with pytest.raises(MalformedRequest):
+        read({"inputs": [TENSOR], **changes})
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+NAMES = st.sampled_from(["images", "image", "logits", "probabilities"]) | JSON
+PARAMETERS = st.dictionaries(
+    st.sampled_from(["binary_data_size", "binary_data", "classification", "binary_data_output"]), JSON, max_size=2
+)
+TENSORS = st.fixed_dictionaries(
+    {},
+    optional={
+        "name": NAMES,
+        "shape": st.lists(st.integers(-2, 30) | st.just(28) | st.integers(), max_size=4) | JSON,
+        "datatype": st.sampled_from(["UINT8", "FP32", "BYTES", "BOOL"]) | JSON,
+        "data": JSON,
+        "parameters": PARAMETERS | JSON,
+    },
+)
+HEADERS = st.fixed_dictionaries(
+    {},
+    optional={
+        "inputs": st.lists(TENSORS, max_size=2) | JSON,
+        "outputs": st.lists(st.fixed_dictionaries({}, optional={"name": NAMES, "parameters": PARAMETERS}), max_size=2),
+        "parameters": PARAMETERS | JSON,
+        "id": JSON,
+    },
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(HEADERS, st.binary(max_size=60), st.integers(-3, 3) | st.text(max_size=4) | st.none())
+def test_whatever_header_comes_is_read_or_refused(header: object, rest: bytes, off: int | str | None) -> None:
+    text = json.dumps(header).encode()
+    length = str(len(text) + off) if isinstance(off, int) else off
+    try:
+        request = read_request(text + rest, length)
+    except MalformedRequest:
+        return
+    assert request.outputs
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.binary(max_size=200), st.none() | st.integers(0, 220).map(str))
+def test_any_bytes_are_read_or_refused(body: bytes, length: str | None) -> None:
+    try:
+        request = read_request(body, length)
+    except MalformedRequest:
+        return
+    assert request.outputs

@@ -1,0 +1,50 @@
+import asyncio
+import json
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from app.inference.scores import Scores
+from app.protocols.tensorflow_serving.requests import SIGNATURES, PredictRequest
+from app.protocols.tensorflow_serving.responses import write_classify, write_predict
+
+RNG = np.random.default_rng(0)
+SCORES = Scores(RNG.random((3, 10), np.float32), RNG.random((3, 10), np.float32))
+
+
+def predict(signature: str, *, by_rows: bool) -> dict[str, Any]:
+    request = PredictRequest([], SIGNATURES[signature], by_rows)
+    answer: dict[str, Any] = json.loads(asyncio.run(write_predict(request, SCORES)))
+    return answer
+
+
+def test_several_outputs_are_named() -> None:
+    [first, *rest] = predict("serving_default", by_rows=True)["predictions"]
+    assert len(rest) == 2
+    assert (np.array(first["logits"], np.float32) == SCORES.logits[0]).all()
+    columns = predict("serving_default", by_rows=False)["outputs"]
+    assert (np.array(columns["probabilities"], np.float32) == SCORES.probabilities).all()
+
+
+def test_a_single_output_is_not() -> None:
+    for by_rows, key in ((True, "predictions"), (False, "outputs")):
+        answer = predict("predict_images", by_rows=by_rows)
+        assert (np.array(answer[key], np.float32) == SCORES.probabilities).all()
+        assert list(answer) == [key]
+
+
+def test_classes_are_the_digits_with_their_probabilities() -> None:
+    rows = json.loads(asyncio.run(write_classify(SCORES)))["result"]
+    assert [label for label, _ in rows[0]] == list("0123456789")
+    np.testing.assert_allclose([score for _, score in rows[2]], SCORES.probabilities[2], atol=1e-6)
+
+
+def test_thousands_of_images_are_answered_as_one_is() -> None:
+    many = Scores(np.tile(SCORES.probabilities, (700, 1)), np.tile(SCORES.logits, (700, 1)))
+    by_rows = PredictRequest([], SIGNATURES["serving_default"], by_rows=True)
+    one = PredictRequest([], SIGNATURES["predict_images"], by_rows=True)
+    for write in (write_classify, partial(write_predict, by_rows), partial(write_predict, one)):
+        [few] = json.loads(asyncio.run(write(SCORES))).values()
+        [found] = json.loads(asyncio.run(write(many))).values()
+        assert found == few * 700

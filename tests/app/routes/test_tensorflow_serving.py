@@ -1,0 +1,86 @@
+import base64
+
+import httpx
+import numpy as np
+import pytest
+
+from imaging import preprocess_picture
+from tests.conftest import newest
+
+pytestmark = pytest.mark.anyio
+
+VERSION = newest("convnet").name
+PREDICT = "/v1/models/convnet:predict"
+
+
+@pytest.fixture(scope="session")
+def image(seven: bytes) -> np.ndarray:
+    return preprocess_picture(seven).image
+
+
+def assert_error(response: httpx.Response, status: int, text: str) -> None:
+    assert (response.status_code, response.json()) == (status, {"error": text})
+    assert response.headers["content-type"] == "application/json"
+
+
+async def test_rows_columns_and_pictures_are_answered_alike(
+    client: httpx.AsyncClient, image: np.ndarray, seven: bytes
+) -> None:
+    file = {"b64": base64.b64encode(seven).decode()}
+    for instance in (image.tolist(), {"images": image.tolist()}, {"image": file}, file):
+        [row] = (await client.post(PREDICT, json={"instances": [instance]})).json()["predictions"]
+        assert np.argmax(row["probabilities"]) == np.argmax(row["logits"]) == 7
+    for inputs in ([image.tolist()], {"images": [image.tolist()]}, {"image": [file]}):
+        columns = (await client.post(PREDICT, json={"inputs": inputs})).json()["outputs"]
+        np.testing.assert_allclose(columns["probabilities"], [row["probabilities"]], atol=1e-6)
+
+
+async def test_the_signature_of_the_old_examples(client: httpx.AsyncClient, image: np.ndarray) -> None:
+    body = {"signature_name": "predict_images", "inputs": {"images": (image / 255).reshape(1, 784).tolist()}}
+    [scores] = (await client.post(PREDICT, json=body)).json()["outputs"]
+    assert np.argmax(scores) == 7
+
+
+@pytest.mark.parametrize("which", ["", f"/versions/{VERSION}", "/labels/stable", "/labels/latest"])
+async def test_versions_and_labels(client: httpx.AsyncClient, image: np.ndarray, which: str) -> None:
+    path = f"/v1/models/convnet{which}"
+    assert (await client.post(f"{path}:predict", json={"instances": [image.tolist()]})).status_code == 200
+    [result] = (await client.post(f"{path}:classify", json={"examples": [{"images": image.tolist()}]})).json()["result"]
+    assert max(result, key=lambda pair: pair[1])[0] == "7"
+    statuses = (await client.get(path)).json()["model_version_status"]
+    assert {"version": VERSION, "state": "AVAILABLE", "status": {"error_code": "OK", "error_message": ""}} in statuses
+    assert (await client.get(f"{path}/metadata")).json()["model_spec"]["version"] == VERSION
+
+
+async def test_the_words_of_a_path_come_in_any_case_and_names_do_not(
+    client: httpx.AsyncClient, image: np.ndarray
+) -> None:
+    path = f"/V1/MODELS/convnet/Versions/{VERSION}:Predict"
+    assert (await client.post(path, json={"instances": [image.tolist()]})).status_code == 200
+    assert (await client.get("/V1/Models/convnet/Metadata")).status_code == 200
+    assert (await client.get("/v1/models/Convnet")).status_code == 404
+
+
+async def test_errors_are_in_the_servers_own_words(client: httpx.AsyncClient, seven: bytes) -> None:
+    assert_error(await client.get("/v1/models/m"), 404, "Servable not found for request: Latest(m)")
+    assert_error(await client.post("/v1/models/m:predict"), 404, "Servable not found for request: Latest(m)")
+    assert_error(
+        await client.get("/v1/models/convnet/versions/9"), 404, "Servable not found for request: Specific(convnet, 9)"
+    )
+    assert_error(
+        await client.get("/v1/models/convnet/labels/x"), 404, "Servable not found for request: Label(convnet, x)"
+    )
+    for path in ("/v1", "/v1/", "/v1/nowhere", PREDICT, "/v1/models/convnet/other"):
+        assert_error(await client.get(path), 400, f"Malformed request: GET {path}")
+
+
+async def test_bad_requests_are_400_whatever_is_wrong_with_them(client: httpx.AsyncClient, seven: bytes) -> None:
+    bodies = [b"", b"[", b"{}", b'{"instances": []}', b'{"instances": [{"b64": "eA=="}]}']
+    for body in bodies:
+        response = await client.post(PREDICT, content=body)
+        assert (response.status_code, list(response.json())) == (400, ["error"])
+    assert (await client.post("/v1/models/convnet:regress", json={"examples": []})).status_code == 400
+    assert (await client.post("/v1/models/convnet:classify", json={"examples": []})).status_code == 400
+    assert (await client.post(PREDICT, content=bytes(9 << 20))).status_code == 413
+    assert (await client.post(PREDICT, content=b"x", headers={"content-encoding": "br"})).status_code == 400
+    assert (await client.get("/v1/models/convnet/versions/x")).status_code == 400

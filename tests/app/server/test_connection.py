@@ -1,0 +1,436 @@
+"""What comes in is bounded, and what is no request is answered all the same."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+from starlette.responses import Response
+
+from app.server.byte_budget import ByteBudget
+from app.server.connection import LONGEST_HEAD, LONGEST_URL, MOST_HEADERS
+from tests.app.server.echo_server import (
+    POST,
+    PREDICT,
+    Connect,
+    FakeAdmissionControl,
+    FakeFastPath,
+    answer,
+    only_connection,
+    serving,
+    until,
+)
+
+pytestmark = pytest.mark.anyio
+
+UPLOAD_SECONDS = 0.2
+
+
+@pytest.fixture
+def admission_control() -> FakeAdmissionControl:
+    admission_control = FakeAdmissionControl()
+    admission_control.is_open = True
+    return admission_control
+
+
+@pytest.fixture
+def fast_path() -> FakeFastPath:
+    return FakeFastPath()
+
+
+@pytest.fixture
+async def connect(admission_control: FakeAdmissionControl, fast_path: FakeFastPath) -> AsyncIterator[Connect]:
+    async with serving(admission_control, fast_path) as connect:
+        yield connect
+
+
+@pytest.fixture
+async def connect_in_haste(admission_control: FakeAdmissionControl, fast_path: FakeFastPath) -> AsyncIterator[Connect]:
+    async with serving(admission_control, fast_path, upload_seconds=UPLOAD_SECONDS) as connect:
+        yield connect
+
+
+async def ended(reader: asyncio.StreamReader) -> bool:
+    return await asyncio.wait_for(reader.read(), 5) == b""
+
+
+@pytest.mark.parametrize(
+    "offer", [b"Upgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings", b"Connection: upgrade\r\nUpgrade: websocket"]
+)
+@pytest.mark.parametrize("request_", [POST, POST.replace(b"POST", b"PUT"), PREDICT])
+async def test_an_offer_of_another_protocol_is_declined(
+    connect: Connect, fast_path: FakeFastPath, request_: bytes, offer: bytes
+) -> None:
+    sent = request_.replace(b"Host: x", b"Host: x\r\n" + offer)
+    for cut in (len(sent), len(sent) - 2, len(sent) - 4, 30):
+        reader, writer = await connect()
+        writer.write(sent[:cut])
+        await asyncio.sleep(0.01)
+        writer.write(sent[cut:])
+        if request_ == PREDICT:
+            await fast_path.answer()
+        status, body = await answer(reader)
+        assert (status, body.lower()) == ((405, b"method not allowed") if b"PUT" in request_ else (200, b"body"))
+        writer.write(POST)  # in which nothing is left of the first
+        assert await answer(reader) == (200, b"body")
+        writer.close()
+
+
+@pytest.mark.parametrize(("old", "new"), [(b"HTTP/1.1", b"HTTP/1.0"), (b"Upgrade\r", b"close, Upgrade\r")])
+async def test_who_wants_the_connection_closed_has_it_closed_all_the_same(
+    connect: Connect, old: bytes, new: bytes
+) -> None:
+    reader, writer = await connect()
+    writer.write(POST.replace(b"Host: x", b"Host: x\r\nConnection: Upgrade\r\nUpgrade: h2c").replace(old, new))
+    assert await answer(reader) == (200, b"body")
+    assert await ended(reader)
+    writer.close()
+
+
+async def test_what_follows_an_offer_is_answered_after_it(connect: Connect, fast_path: FakeFastPath) -> None:
+    reader, writer = await connect()
+    offer = POST.replace(b"Host: x", b"Host: x\r\nConnection: Upgrade\r\nUpgrade: h2c").replace(b"body", b"slow")
+    writer.write(PREDICT + offer + POST)
+    await fast_path.answer()
+    assert [await answer(reader) for _ in range(3)] == [(200, b"BODY"), (200, b"slow"), (200, b"body")]
+    assert fast_path.submitted == []
+    writer.close()
+
+
+@pytest.mark.parametrize(
+    ("sent", "said"),
+    [
+        (b"\x16\x03\x01\x02\x00rubbish\r\n\r\n", "no HTTP/1.1 request that can be read"),
+        (POST.replace(b"Length: 4", b"Length: 4\r\nContent-Length: 5"), "no HTTP/1.1 request that can be read"),
+        (b"CONNECT other:443 HTTP/1.1\r\nHost: x\r\n\r\n", "asks for a proxy"),
+    ],
+)
+async def test_what_is_no_request_is_answered_with_a_problem(connect: Connect, sent: bytes, said: str) -> None:
+    reader, writer = await connect()
+    writer.write(sent)
+    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+    assert head.startswith(b"HTTP/1.1 400")
+    assert b"\r\ncontent-type: application/problem+json\r\n" in head
+    problem = json.loads(await asyncio.wait_for(reader.read(), 5))  # to the end of the connection
+    assert said in problem["detail"]
+    assert b"\r\nx-request-id: %s\r\n" % problem["request_id"].encode() in head
+    writer.close()
+
+
+@pytest.mark.parametrize("good", [[PREDICT], [POST], [POST, PREDICT], [PREDICT, POST], [POST] * 200])
+@pytest.mark.parametrize("cut", [None, -3])
+async def test_rubbish_is_answered_after_the_requests_before_it(
+    connect: Connect, fast_path: FakeFastPath, good: list[bytes], cut: int | None
+) -> None:
+    reader, writer = await connect()
+    sent = b"".join(good) + b"rubbish\r\n\r\n"
+    writer.write(sent[:cut])
+    if cut is not None:
+        await asyncio.sleep(0.01)
+        writer.write(sent[cut:])
+    for request in good:
+        if request is PREDICT and request is good[0]:
+            await fast_path.answer()
+        assert (await answer(reader))[0] == 200
+    assert (await answer(reader))[0] == 400
+    assert await ended(reader)
+    writer.close()
+
+
+async def test_a_head_without_end_is_cut_off(connect: Connect) -> None:
+    reader, writer = await connect()
+    writer.write(b"GET /echo HTTP/1.1\r\nHost: x\r\nX-Long: ")
+    for _ in range(LONGEST_HEAD // 1000 + 2):
+        await asyncio.sleep(0.001)
+        writer.write(1000 * b"a")
+    status, body = await answer(reader)
+    assert status == 431
+    assert "more than 65,536 bytes" in json.loads(body)["detail"]
+    assert await ended(reader)
+    writer.close()
+
+
+async def test_bodies_are_no_heads(connect: Connect) -> None:
+    reader, writer = await connect()
+    size = 4 * LONGEST_HEAD
+    for _ in range(2):
+        writer.write(POST.removesuffix(b"body").replace(b"Length: 4", b"Length: %d" % size) + size * b"b")
+        assert await answer(reader) == (200, size * b"b")
+    writer.close()
+
+
+@pytest.mark.parametrize("sent", [b"", POST[:20]])
+async def test_who_sends_no_request_is_not_waited_for(connect_in_haste: Connect, sent: bytes) -> None:
+    reader, writer = await connect_in_haste()
+    writer.write(sent)
+    if sent:
+        status, body = await answer(reader)
+        assert status == 408
+        assert "had not come in whole after 0.2 seconds" in json.loads(body)["detail"]
+    assert await ended(reader)
+    writer.close()
+
+
+async def test_a_small_prediction_that_does_not_come_in_whole_is_let_out(
+    connect_in_haste: Connect, admission_control: FakeAdmissionControl
+) -> None:
+    reader, writer = await connect_in_haste()
+    writer.write(PREDICT[:-2])
+    status, body = await answer(reader)
+    assert (status, admission_control.released) == (408, 1)
+    assert b"had not come in whole" in body
+    assert await ended(reader)
+    writer.close()
+
+
+async def test_who_was_refused_and_never_sends_the_rest_is_sent_away(
+    connect_in_haste: Connect, admission_control: FakeAdmissionControl
+) -> None:
+    admission_control.is_open = False
+    reader, writer = await connect_in_haste()
+    writer.write(POST.removesuffix(b"body"))
+    assert await answer(reader) == (503, b"closed")
+    writer.write(b"bo")
+    assert await ended(reader)
+    writer.close()
+
+
+async def test_who_reads_the_body_watches_the_time_too(connect_in_haste: Connect) -> None:
+    reader, writer = await connect_in_haste()
+    writer.write(POST[:-2])
+    await asyncio.sleep(2 * UPLOAD_SECONDS)  # in this application nobody does
+    writer.write(POST[-2:])
+    assert await answer(reader) == (200, b"body")
+    writer.close()
+
+
+async def test_a_slow_answer_is_not_a_slow_request(connect_in_haste: Connect, fast_path: FakeFastPath) -> None:
+    reader, writer = await connect_in_haste()
+    for _ in range(2):
+        writer.write(PREDICT)
+        await fast_path.wait_for()
+        assert only_connection()._upload_timer is None
+        await asyncio.sleep(2 * UPLOAD_SECONDS)
+        await fast_path.answer()
+        assert await answer(reader) == (200, b"BODY")
+    writer.close()
+
+
+async def test_who_was_refused_before_the_body_came_is_not_kept_for_ever(
+    connect: Connect, admission_control: FakeAdmissionControl
+) -> None:
+    admission_control.is_open = False
+    reader, writer = await connect()
+    writer.write(POST.removesuffix(b"body"))
+    assert await answer(reader) == (503, b"closed")
+    writer.write(b"body")
+    protocol = only_connection()
+    await until(lambda: not protocol._in_request)
+    assert protocol.timeout_keep_alive_task is not None
+    writer.close()
+
+
+async def test_a_request_is_told_when_it_has_come_in_whole(
+    connect: Connect, admission_control: FakeAdmissionControl
+) -> None:
+    reader, writer = await connect()
+    writer.write(POST[:-2])
+    await until(lambda: admission_control.asked == ["/echo"])
+    assert admission_control.received == []
+    writer.write(POST[-2:])
+    assert await answer(reader) == (200, b"body")
+    assert admission_control.received == ["/echo"]
+    writer.close()
+
+
+GET = b"GET /echo HTTP/1.1\r\nHost: x\r\n\r\n"
+CHUNKED = b"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize("cut", [0, 20])
+async def test_many_requests_in_one_write_are_no_long_head(connect: Connect, cut: int) -> None:
+    reader, writer = await connect()
+    writer.write(GET[:cut])
+    await asyncio.sleep(0.02)
+    count = 3000  # of which the loop reads a few hundred thousand bytes at once
+    writer.write(GET[cut:] + (count - 1) * GET + GET[:20])
+    for _ in range(count):
+        assert await answer(reader) == (200, b"")
+    writer.close()
+
+
+async def test_a_client_that_does_not_read_is_not_read_from(connect: Connect) -> None:
+    _, writer = await connect()
+    writer.write(20_000 * GET)
+    await asyncio.sleep(0.1)
+    protocol = only_connection()
+    for _ in range(50):
+        writer.write(5000 * GET)
+        await asyncio.sleep(0.001)
+        assert len(protocol._unread) < 2**20
+        assert len(protocol.pipeline) < 200
+    writer.close()
+
+
+@pytest.mark.parametrize(("beginning", "more"), [(b"0\r\n", 250 * b"a:\r\n"), (b"4;", 1000 * b"a")])
+async def test_trailers_and_extensions_without_end_are_cut_off(connect: Connect, beginning: bytes, more: bytes) -> None:
+    reader, writer = await connect()
+    writer.write(CHUNKED + beginning)
+    for _ in range(LONGEST_HEAD // len(more) + 10):
+        writer.write(more)
+        await asyncio.sleep(0.001)
+    assert (await answer(reader))[0] == 431
+    assert await ended(reader)
+    writer.close()
+
+
+async def test_trailers_are_no_headers(connect: Connect) -> None:
+    reader, writer = await connect()
+    writer.write(CHUNKED + b"4\r\nbody\r\n0\r\nX-Trailer: 1\r\n\r\n" + POST)
+    assert [await answer(reader) for _ in range(2)] == [(200, b"body")] * 2
+    writer.close()
+
+
+async def test_chunks_of_one_byte_are_a_body(connect: Connect) -> None:
+    reader, writer = await connect()
+    size = LONGEST_HEAD
+    writer.write(CHUNKED + size * b"1\r\nb\r\n" + b"0\r\n\r\n")
+    assert await answer(reader) == (200, size * b"b")
+    writer.close()
+
+
+async def test_too_many_headers_are_refused(connect: Connect) -> None:
+    reader, writer = await connect()
+    writer.write(GET.replace(b"Host: x", b"Host: x" + (MOST_HEADERS - 1) * b"\r\na: b"))
+    assert (await answer(reader))[0] == 200
+    writer.write(GET.replace(b"Host: x", b"Host: x" + MOST_HEADERS * b"\r\na: b"))
+    assert (await answer(reader))[0] == 431
+    assert await ended(reader)
+    writer.close()
+
+
+@pytest.mark.parametrize("path", [b"/echo", b"/predict"])
+@pytest.mark.parametrize("before", [0, 1, 30])
+@pytest.mark.parametrize(
+    ("framing", "body"),
+    [
+        (b"Transfer-Encoding: chunked", b"xyz\r\n"),
+        (b"Transfer-Encoding: identity", b"abc"),
+        (b"Content-Length: x", b""),
+    ],
+)
+async def test_a_body_that_cannot_be_told_is_answered_after_the_requests_before_it(
+    connect: Connect, before: int, framing: bytes, body: bytes, path: bytes, admission_control: FakeAdmissionControl
+) -> None:
+    reader, writer = await connect()
+    writer.write(before * GET + b"POST %s HTTP/1.1\r\nHost: x\r\n%s\r\n\r\n%s" % (path, framing, body))
+    for _ in range(before):
+        assert (await answer(reader))[0] == 200
+    assert (await answer(reader))[0] == 400
+    assert await ended(reader)
+    writer.close()
+
+
+async def test_hundreds_of_offers_in_one_write_are_declined(connect: Connect) -> None:
+    reader, writer = await connect()
+    writer.write(600 * GET.replace(b"Host: x", b"Connection: upgrade\r\nUpgrade: h2c"))
+    for _ in range(600):
+        assert await answer(reader) == (200, b"")
+    writer.close()
+
+
+async def test_the_last_answer_reaches_a_client_that_still_sends(connect: Connect) -> None:
+    reader, writer = await connect()
+    writer.write(b"rubbish\r\n\r\n")
+    for _ in range(20):
+        await asyncio.sleep(0.005)
+        writer.write(1000 * b"x")  # to a socket that is closed, this would bring a reset
+    assert (await answer(reader))[0] == 400
+    assert await ended(reader)
+    writer.close()
+
+
+async def test_an_answer_that_nobody_takes_is_not_kept_for_ever(connect_in_haste: Connect) -> None:
+    reader, writer = await connect_in_haste()
+    writer.write(GET.replace(b"/echo", b"/long"))
+    await reader.readexactly(100)
+    protocol = only_connection()
+    writer.transport.pause_reading()  # type: ignore[attr-defined]
+    await until(lambda: protocol not in protocol.connections)
+    writer.close()
+
+
+async def test_a_connection_is_closed_though_no_descriptor_is_left(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader, writer = await connect()
+    writer.write(GET)
+    await answer(reader)
+
+    def fail(*_: object) -> None:
+        raise OSError(24, "Too many open files")
+
+    for name in ("select.epoll", "os.dup", "socket.dup"):
+        monkeypatch.setattr(name, fail)
+    only_connection().timeout_keep_alive_handler()
+    assert await ended(reader)
+    writer.close()
+
+
+async def test_uploads_that_stop_give_way_to_others(
+    admission_control: FakeAdmissionControl, fast_path: FakeFastPath
+) -> None:
+    budget = ByteBudget(300_000)
+    size = 150_000
+    head = POST.removesuffix(b"body").replace(b"Length: 4", b"Length: %d" % size)
+    async with serving(admission_control, fast_path, budget=budget) as connect:
+        stopped = [await connect() for _ in range(3)]
+        for _, writer in stopped:
+            writer.write(head + (size - 10_000) * b"a")
+            await asyncio.sleep(0.05)
+        first, *others = stopped
+        status, body = await answer(first[0])
+        assert status == 503
+        assert "holds 300,000 bytes" in json.loads(body)["detail"]
+        for reader, writer in others:
+            writer.write(10_000 * b"a")
+            assert await answer(reader) == (200, size * b"a")
+        await until(lambda: budget._total == 0)
+        for _, writer in stopped:
+            writer.close()
+
+
+async def test_a_long_url_is_refused(connect: Connect) -> None:
+    reader, writer = await connect()
+    writer.write(GET.replace(b"/echo", b"/echo?" + (LONGEST_URL - 6) * b"a"))
+    assert (await answer(reader))[0] == 200
+    writer.write(GET.replace(b"/echo", b"/echo?" + (LONGEST_URL - 5) * b"a"))
+    status, body = await answer(reader)
+    assert status == 414
+    assert "The URL has 8,193 bytes" in json.loads(body)["detail"]
+    writer.close()
+
+
+async def test_a_request_behind_a_refused_one_in_the_same_piece_is_not_lost(
+    connect: Connect, admission_control: FakeAdmissionControl
+) -> None:
+    admission_control.is_open = False
+    reader, writer = await connect()
+    large = POST.removesuffix(b"body").replace(b"Length: 4", b"Length: 9000").replace(b"1.1", b"1.0")
+    writer.write(POST + large + 9000 * b"b")
+    assert await answer(reader) == (503, b"closed")
+    assert await answer(reader) == (200, 9000 * b"b")
+    writer.close()
+
+
+async def test_cookies_are_passed_over(
+    connect: Connect, admission_control: FakeAdmissionControl, fast_path: FakeFastPath
+) -> None:
+    reader, writer = await connect()
+    writer.write(PREDICT.replace(b"Host: x", b'Host: x\r\nCookie: a="\\"\\"'))
+    await fast_path.wait_for()
+    scope, _, send = fast_path.submitted.pop(0)
+    assert [name for name, _ in scope["headers"]] == [b"host", b"content-length"]
+    send(Response(b"seen"))
+    assert await answer(reader) == (200, b"seen")
+    writer.close()

@@ -1,0 +1,59 @@
+import json
+
+import pytest
+import structlog
+from starlette.types import Scope
+from structlog.testing import LogCapture
+
+from app.errors import Overloaded, TooSlow
+from app.observability.metrics import ServiceMetrics
+from app.observability.request_log import RequestLog
+from app.routes import predict
+from app.server.refusals import Refusals
+from app.web import problems
+
+ERROR = Overloaded("The service is busy. Try again in a second.")
+
+
+@pytest.fixture
+def refusals(metrics: ServiceMetrics, log: LogCapture) -> Refusals:
+    logger = structlog.wrap_logger(structlog.PrintLogger(), processors=[log])
+    return Refusals(RequestLog(metrics, logger, access_log=True), predict.router.routes)
+
+
+def request(path: str = "/predict") -> Scope:
+    return {"method": "POST", "path": path, "headers": [(b"x-request-id", b"mine")], "state": {}}
+
+
+def test_an_answer_is_the_problem_written_for_its_request(refusals: Refusals) -> None:
+    answer = refusals.answer(request(), ERROR)
+    problem = problems.problem(problems.kind_of(ERROR), str(ERROR), instance="/predict", request_id="mine")
+    written = problems.answer(problem)
+    assert (answer.status_code, answer.body) == (503, written.body)
+    headers = dict(answer.raw_headers)
+    assert headers.pop(b"server-timing").startswith(b"total;dur=")
+    assert headers == {**dict(written.raw_headers), b"x-request-id": b"mine"}
+
+
+def test_an_answer_in_the_shape_of_a_protocol_bears_no_id(refusals: Refusals) -> None:
+    answer = refusals.answer(request("/v2/models/convnet/infer"), ERROR)
+    assert json.loads(answer.body) == {"error": str(ERROR)}
+
+
+def test_a_refusal_is_counted_and_logged_once(refusals: Refusals, metrics: ServiceMetrics, log: LogCapture) -> None:
+    refusals.answer(request(), ERROR)
+    lines = metrics.exposition("text/plain")[0].decode().splitlines()
+    assert 'digitserve_refusals_total{reason="overloaded"} 1.0' in lines
+    labels = 'method="POST",model="",route="/predict",status="503",version=""'
+    assert f"digitserve_http_requests_total{{{labels}}} 1.0" in lines
+    assert "digitserve_http_requests_in_progress 0.0" in lines
+    assert [(entry["log_level"], entry["status"], entry["request_id"]) for entry in log.entries] == [
+        ("warning", 503, "mine")
+    ]
+
+
+def test_a_request_that_is_too_slow_is_answered_with_408(refusals: Refusals, log: LogCapture) -> None:
+    answer = refusals.answer(request(), TooSlow(60))
+    assert answer.status_code == 408
+    assert "had not come in whole after 60 seconds" in json.loads(answer.body)["detail"]
+    assert [(entry["status"], entry["request_id"]) for entry in log.entries] == [(408, "mine")]

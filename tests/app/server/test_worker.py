@@ -1,0 +1,32 @@
+import gc
+
+import pytest
+
+from app.server.worker import create_worker_app
+from app.settings import Settings
+
+pytestmark = pytest.mark.anyio
+
+
+def test_the_garbage_collector_skips_what_a_worker_is_made_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.main.configure_logging", lambda: None)
+    objects = len(gc.get_objects())
+    try:
+        create_worker_app()
+        assert len(gc.get_objects()) < objects / 10
+    finally:
+        gc.unfreeze()
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "expected"),
+    [
+        (None, {"upload_seconds", "byte_budget", "admission_control", "refusals", "fast_path", "header_cache"}),
+        ("http://127.0.0.1:4318", {"upload_seconds", "byte_budget"}),  # every request has to be traced
+    ],
+)
+async def test_connections_find_what_they_need_in_the_lifespan_state(endpoint: str | None, expected: set[str]) -> None:
+    app = create_worker_app(Settings.model_validate({"otel_exporter_otlp_endpoint": endpoint}))
+    gc.unfreeze()
+    async with app.router.lifespan_context(app) as state:
+        assert set(state or ()) == expected

@@ -1,0 +1,102 @@
+import asyncio
+import gzip
+import zlib
+
+import pytest
+from fastapi import FastAPI, Request
+from httpx import ASGITransport, AsyncClient
+
+from app.errors import DeadlineExceeded, MalformedRequest, TooLarge, UnsupportedBody
+from app.web import problems
+from app.web.decompression import BodyReader, decompress
+
+ENCODERS = {"gzip": gzip.compress, "deflate": zlib.compress}
+
+
+@pytest.mark.parametrize("encoding", ENCODERS)
+def test_what_was_compressed_comes_out(encoding: str) -> None:
+    for data in (b"", b"a", b"images" * 1000):
+        assert decompress(ENCODERS[encoding](data), encoding, limit=10_000) == data
+
+
+@pytest.mark.parametrize("encoding", ENCODERS)
+def test_what_was_not_is_refused(encoding: str) -> None:
+    body = ENCODERS[encoding](b"images" * 1000)
+    for broken in (b"", b"images", body[:-1], body[:20], body + b"x", bytes(1000)):
+        with pytest.raises(MalformedRequest, match=encoding):
+            decompress(broken, encoding, limit=10_000)
+
+
+@pytest.mark.parametrize("encoding", ENCODERS)
+def test_size_is_bounded_after_decompression_to_the_byte(encoding: str) -> None:
+    body = ENCODERS[encoding](bytes(10_000))
+    assert len(decompress(body, encoding, limit=10_000)) == 10_000
+    with pytest.raises(TooLarge, match="9,999"):
+        decompress(body, encoding, limit=9_999)
+
+
+def test_a_bomb_is_not_blown_up() -> None:
+    with pytest.raises(TooLarge):
+        decompress(gzip.compress(bytes(100_000_000), compresslevel=1), "gzip", limit=1000)
+
+
+@pytest.mark.anyio
+async def test_the_header_says_how_the_body_is_read() -> None:
+    app = FastAPI()
+    app.state.metrics = Ignored()
+    bodies = BodyReader(max_bytes=1000, deadline_seconds=10)
+
+    @app.post("/v2/size")
+    async def size(request: Request) -> int:
+        request.state.request_id = "r"
+        async with bodies.read(request) as body:
+            return len(body)
+
+    for class_ in (MalformedRequest, TooLarge, UnsupportedBody):
+        app.add_exception_handler(class_, problems.handle)
+    async with AsyncClient(transport=ASGITransport(app=app), base_url="http://service") as client:
+
+        async def ask(body: bytes, encoding: str) -> int:
+            response = await client.post("/v2/size", content=body, headers={"content-encoding": encoding})
+            return response.json() if response.status_code == 200 else -response.status_code
+
+        assert await ask(b"abc", "") == 3
+        assert await ask(b"abc", "identity") == 3
+        assert await ask(gzip.compress(bytes(900)), "GZip") == 900
+        assert await ask(gzip.compress(bytes(1001)), "gzip") == -413
+        assert await ask(zlib.compress(b"abc"), "gzip") == -400
+        assert await ask(b"abc", "br") == -415
+        assert await ask(gzip.compress(b"abc"), "gzip, gzip") == -415
+
+
+class Ignored:
+    def refused(self, reason: str) -> None:
+        pass
+
+
+def sent(body: bytes, encoding: str = "identity") -> Request:
+    async def receive() -> dict[str, object]:
+        return {"type": "http.request", "body": body}
+
+    return Request({"type": "http", "headers": [(b"content-encoding", encoding.encode())]}, receive)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("large", [sent(bytes(100_000)), sent(gzip.compress(bytes(100_000)), "gzip")])
+async def test_few_large_bodies_are_worked_on_at_once_and_small_ones_do_not_wait(large: Request) -> None:
+    bodies = BodyReader(max_bytes=10**6, deadline_seconds=0.1)
+
+    async def hold() -> None:
+        async with bodies.read(sent(bytes(100_000))):
+            await asyncio.Event().wait()
+
+    held = [asyncio.create_task(hold()) for _ in range(2)]
+    await asyncio.sleep(0)
+    async with bodies.read(sent(b"small")) as body:
+        assert body == b"small"
+    with pytest.raises(DeadlineExceeded):
+        async with bodies.read(large):
+            pass
+    assert [type(end) for end in await asyncio.gather(*held, return_exceptions=True)] == [DeadlineExceeded] * 2
+    async with bodies.read(large) as body:
+        assert len(body) == 100_000

@@ -1,0 +1,69 @@
+import pytest
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from app import errors
+from app.schemas import Problem
+from app.web import problems
+from imaging import PictureError
+
+
+def leaves(class_: type[Exception]) -> set[type[Exception]]:
+    below = class_.__subclasses__()
+    return set().union(*map(leaves, below)) if below else {class_}
+
+
+def test_every_kind_of_error_has_a_status() -> None:
+    kinds = leaves(errors.ServiceError) | leaves(PictureError)
+    assert not {kind for kind in kinds if not issubclass(kind, tuple(problems.KINDS))}
+
+
+def test_names_are_unique_and_statuses_are_errors() -> None:
+    kinds = {*problems.KINDS.values(), problems.INTERNAL}
+    assert len({kind.name for kind in kinds}) == len(kinds)
+    assert all(400 <= kind.status < 600 for kind in kinds)
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (errors.UnknownModel("x", []), 404),
+        (RequestValidationError([]), 400),
+        (HTTPException(405), 405),
+        (ZeroDivisionError(), 500),
+    ],
+)
+def test_kinds(error: Exception, status: int) -> None:
+    assert problems.kind_of(error).status == status
+
+
+def test_only_who_may_try_again_is_told_when() -> None:
+    def headers(status: int) -> set[str]:
+        problem = Problem(type="t", title="t", status=status, detail="d", instance="/", request_id="r")
+        return set(problems.answer(problem).headers)
+
+    assert "retry-after" in headers(503)
+    assert "retry-after" not in headers(400)
+
+
+def test_documented_responses_are_of_the_type_that_is_sent() -> None:
+    documented = problems.responses(413, 503)
+    assert set(documented) == {413, 503, "default"}
+    assert "too many pixels" in documented[413]["description"]
+    assert list(documented[413]["content"]) == ["application/problem+json"]
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "sent"),
+    [("/v2/models/m", 415, 415), ("/v2", 404, 404), ("/v1/models/m", 415, 400), ("/V1/x", 422, 400), ("/v1", 504, 504)],
+)
+def test_other_peoples_protocols_have_their_own_shape(path: str, status: int, sent: int) -> None:
+    response = problems.answer(Problem(type="t", title="t", status=status, detail="d", instance=path, request_id="r"))
+    assert (response.status_code, response.body) == (sent, b'{"error":"d"}')
+    assert response.headers["content-type"] == "application/json"
+
+
+@pytest.mark.parametrize("path", ["/", "/v2x", "/v10/models", "/predict", "/V3/models"])
+def test_no_other_path_has_it(path: str) -> None:
+    response = problems.answer(Problem(type="t", title="t", status=404, detail="d", instance=path, request_id="r"))
+    assert response.headers["content-type"] == "application/problem+json"
