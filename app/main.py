@@ -10,7 +10,6 @@ from fastapi_offline import FastAPIOffline
 from starlette.middleware import Middleware
 from starlette.types import Scope
 
-from app import __version__
 from app.feedback.lifespan import open_feedback
 from app.model_repository.lifespan import open_repository
 from app.observability.lifespan import Observability
@@ -29,6 +28,7 @@ from app.web.admission_control import AdmissionControl
 from app.web.concurrency_limit import ConcurrencyLimit
 from app.web.decompression import BodyReader
 from app.web.middleware import create_middleware
+from imaging import __version__
 
 _START_SECONDS = 5.0
 """How long a worker may load its models before it accepts connections, and answers that it is not ready."""

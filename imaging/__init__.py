@@ -9,6 +9,9 @@ from imaging.decode import DEFAULT_MAX_PIXELS, decode, encode_png, is_cheap_to_d
 from imaging.errors import ExpensiveToDecode, PictureError, PictureTooLarge, UnreadablePicture, UnsupportedPicture
 from imaging.preprocessing import PreprocessedPicture, normalise, preprocess_picture, preprocess_pictures
 
+__version__ = "0.2.0.dev0"
+"""The version of Digitserve. It is defined here because both `app` and `training` may import this package."""
+
 PREPROCESSING_VERSION = 3
 """Goes up whenever `preprocess_picture` makes a different image of the same bytes."""
 

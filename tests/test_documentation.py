@@ -1,11 +1,13 @@
 """What the code names stands in the README, as the code has it."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 from pydantic.fields import FieldInfo
 
+import imaging
 from app.main import create_app
 from app.settings import Settings
 from app.web import problems
@@ -75,9 +77,18 @@ def test_the_file_tree_names_every_module() -> None:
                 assert re.search(rf"^  {path.name} ", README, re.MULTILINE), path
 
 
-def test_the_changelog_speaks_of_this_version() -> None:
-    version = re.search(r'^version = "(.*)"', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
-    assert version
-    assert f"## {version[1]}" in (ROOT / "CHANGELOG.md").read_text()
-    for package in ("app", "training"):
-        assert f'__version__ = "{version[1]}"' in (ROOT / package / "__init__.py").read_text()
+def test_the_changelog_begins_with_this_version() -> None:
+    newest = re.search(r"^## \[(\d+\.\d+\.\d+)\] - (.+)$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert newest
+    assert newest[1] == imaging.__version__.removesuffix(".dev0")
+    assert (newest[2] == "Unreleased") == imaging.__version__.endswith(".dev0")
+
+
+def test_the_version_has_one_source() -> None:
+    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    assert "version" in pyproject["project"]["dynamic"]
+    assert pyproject["tool"]["setuptools"]["dynamic"]["version"]["attr"] == "imaging.__version__"
+    modules = [path for package in ("app", "imaging", "training") for path in (ROOT / package).rglob("*.py")]
+    assert [path for path in modules if re.search("^__version__", path.read_text(), re.MULTILINE)] == [
+        ROOT / "imaging" / "__init__.py"
+    ]

@@ -2,5 +2,3 @@
 
 This package knows nothing of HTTP and nothing of how an artefact is served.
 """
-
-__version__ = "0.1.0"

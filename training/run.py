@@ -14,7 +14,6 @@ import numpy as np
 import tensorflow as tf
 
 import imaging
-import training
 from training import evaluate, export, gate
 from training.checkpoints import Checkpoint, fingerprint
 from training.comparison import Contender
@@ -121,7 +120,7 @@ def software() -> dict[str, str]:
     return {
         "python": platform.python_version(),
         "tensorflow": tf.__version__,
-        "digitserve": training.__version__,
+        "digitserve": imaging.__version__,
     }
 
 

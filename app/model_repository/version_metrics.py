@@ -8,9 +8,9 @@ from typing import get_args
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from app import __version__
 from app.model_repository.repository import ModelRepository
 from app.schemas import State
+from imaging import __version__
 
 
 class VersionMetrics(Collector):

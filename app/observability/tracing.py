@@ -17,9 +17,9 @@ from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, OTELResou
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-from app import __version__
 from app.observability.observers import PreprocessingObserver
 from app.observability.request_log import kind_of
+from imaging import __version__
 
 
 class Tracing:

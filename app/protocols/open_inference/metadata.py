@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from app import __version__
 from app.model_repository.versions import Version, Versions
 from app.observability.statistics import Statistics
 from app.protocols.open_inference.requests import OUTPUTS
+from imaging import __version__
 
 _EXTENSIONS = (
     "binary_tensor_data",

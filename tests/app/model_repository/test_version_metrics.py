@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
-from app import __version__
 from app.model_repository.control import ModelControl
 from app.model_repository.repository import ModelRepository
 from app.model_repository.version_metrics import VersionMetrics
 from app.observability.metrics import ServiceMetrics
 from app.settings import Settings
+from imaging import __version__
 from tests.conftest import publish
 
 pytestmark = pytest.mark.anyio
