@@ -1,4 +1,4 @@
-# Every target does its own set-up. The settings of README.md can stand behind it: make serve PORT=8123
+# Every target does its own set-up. Settings of README.md can follow a target: make serve PORT=8123
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -7,33 +7,33 @@ CLIENTS := $(VENV)/clients
 .PHONY: help serve test check attack train retrain tutorial bench requirements screenshot clean
 
 help:            ## List the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/:/' | column -t -s:
+	@awk -F ':.*## *' '/^[a-z]+:.*##/ { printf "%-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 serve: $(VENV)/serve  ## Start the service
 	$(BIN)/python -m app
 
-test: lint browser prometheus $(CLIENTS)/installed  ## Run everything: format, lint, types and all tests (TensorFlow and MNIST are fetched if missing)
+test: lint browser prometheus $(CLIENTS)/installed  ## Check format, lint and types, and run all tests (downloads TensorFlow and MNIST)
 	$(BIN)/pytest
 
-check: lint      ## Run what takes seconds: format, lint, types and the fast tests
+check: lint      ## Check format, lint and types, and run the fast tests: some seconds
 	$(BIN)/pytest -m "not slow"
 
-attack: $(VENV)/dev  ## Attack a service for an hour, or MINUTES=5, and print what that costs it and its clients
+attack: $(VENV)/dev  ## Attack a service for an hour, or for MINUTES=5, and print the cost
 	$(BIN)/python -m tests.attack $(if $(MINUTES),--minutes $(MINUTES))
 
-train: $(VENV)/train  ## Train both models, and publish each that is better than before
+train: $(VENV)/train  ## Train both models, and publish each that is better than its served version
 	$(BIN)/python -m training train
 
-retrain: $(VENV)/train  ## The same with the corrections in FEEDBACK_DIR, if that is set; one at a time, goes on after a kill
+retrain: $(VENV)/train  ## Train with the corrections in FEEDBACK_DIR too; resume a run that was killed
 	$(BIN)/python -m training train $(if $(FEEDBACK_DIR),--also $(FEEDBACK_DIR))
 
-tutorial: $(VENV)/dev  ## Run docs/tutorial.ipynb, some minutes long, and write what comes out into it
+tutorial: $(VENV)/dev  ## Run docs/tutorial.ipynb, and write its output into it: some minutes
 	$(BIN)/jupyter-execute --inplace docs/tutorial.ipynb
 
-screenshot: browser  ## Take docs/page.png anew
+screenshot: browser  ## Take the screenshot docs/page.png
 	$(BIN)/python -m tests.app.page.screenshots
 
-bench: $(VENV)/dev  ## Measure the speed of serving, beside other servers, and write docs/benchmarks.md (needs wrk)
+bench: $(VENV)/dev  ## Measure serving and other servers, and write docs/benchmarks.md (needs wrk)
 	$(BIN)/python -m benchmarks.serving
 
 .PHONY: lint
@@ -53,8 +53,20 @@ prometheus:
 
 apt_install = { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get -q update && apt-get -qy install --no-install-recommends $(1); }
 
-# A file in the environment remembers which requirements it was last brought up to.
+# TensorFlow, which train.txt and dev.txt pin, has no wheels for a later Python. The value also holds for the rule that creates
+# $(VENV) for one of these two. Serving needs no TensorFlow.
+NEWEST_PYTHON := 3, 99
+$(VENV)/train $(VENV)/dev: NEWEST_PYTHON := 3, 13
+
+# Ends with a message before anything is installed. Old versions of Python can run it, too.
+CHECK_PYTHON = import sys; version = sys.version_info[:2]; \
+  version < (3, 11) and sys.exit("Python 3.11 or later is needed, not %d.%d. Name another one: make PYTHON=python3.13 ..." % version); \
+  version > ($(NEWEST_PYTHON)) and sys.exit("TensorFlow has no wheels for Python %d.%d, only up to %d.%d. Name another one: " \
+    "make clean, then make PYTHON=python3.13 ..." % (version + ($(NEWEST_PYTHON))))
+
+# A file in the environment remembers which requirements were installed last.
 $(VENV)/%: requirements/%.txt | $(BIN)/python
+	@$(BIN)/python -c '$(CHECK_PYTHON)'
 	@echo "Installing requirements/$*.txt into $(VENV) (only when it changes)"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
@@ -67,8 +79,7 @@ $(CLIENTS)/installed: requirements/clients.txt | $(BIN)/python
 	@touch $@
 
 $(BIN)/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	  { echo "Python 3.11 or later is needed; $(PYTHON) is older. Name another one: make PYTHON=python3.12 ..."; exit 1; }
+	@$(PYTHON) -c '$(CHECK_PYTHON)'
 	$(PYTHON) -m venv $(VENV)
 
 # Pins everything anew from pyproject.toml. Addresses are left out: each installs from the index it is set up with.

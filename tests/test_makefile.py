@@ -1,0 +1,84 @@
+"""What `make` says before it installs anything, and its list of targets."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+MAKEFILE = (ROOT / "Makefile").read_text()
+# Stands for Python of any version: runs code with that version, copies itself into environments, and logs other calls.
+FAKE_PYTHON = """#!/bin/sh
+case "$1 $2" in
+  "-c "*) exec {python} -c "import sys; sys.version_info = ({version}, 0, 'final', 0); exec(sys.argv[1])" "$2";;
+  "-m venv") mkdir -p "$3/bin" && cp "$0" "$3/bin/python";;
+  *) echo "$@" >> {log};;
+esac
+"""
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    return tmp_path / "log"
+
+
+def make(*arguments: str) -> subprocess.CompletedProcess[str]:
+    outside = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    return subprocess.run(["make", *arguments], cwd=ROOT, env=outside, capture_output=True, text=True, check=False)  # noqa: S603, S607
+
+
+def install(target: str, version: tuple[int, int], log: Path) -> subprocess.CompletedProcess[str]:
+    fake = log.parent / "python"
+    fake.write_text(FAKE_PYTHON.format(python=sys.executable, version="{}, {}".format(*version), log=log))
+    fake.chmod(0o755)
+    venv = log.parent / "venv"
+    return make(f"PYTHON={fake}", f"VENV={venv}", f"{venv}/{target}")
+
+
+@pytest.mark.parametrize("target", ["train", "dev"])
+def test_a_python_without_tensorflow_is_refused_before_anything_is_installed(target: str, log: Path) -> None:
+    done = install(target, (3, 14), log)
+    assert done.returncode
+    assert "TensorFlow has no wheels for Python 3.14, only up to 3.13." in done.stderr
+    assert "make PYTHON=python3.13" in done.stderr
+    assert {path.name for path in log.parent.iterdir()} == {"python"}
+
+
+def test_serving_needs_no_tensorflow_and_takes_it(log: Path) -> None:
+    assert install("serve", (3, 14), log).returncode == 0
+    assert "-r requirements/serve.txt" in log.read_text()
+
+
+def test_an_environment_that_serves_is_refused_too(log: Path) -> None:
+    install("serve", (3, 14), log)
+    done = install("dev", (3, 13), log)
+    assert done.returncode
+    assert "make clean, then make PYTHON=python3.13" in done.stderr
+    assert "dev.txt" not in log.read_text()
+
+
+@pytest.mark.parametrize("version", [(3, 11), (3, 13)])
+def test_other_versions_are_taken(version: tuple[int, int], log: Path) -> None:
+    assert install("dev", version, log).returncode == 0
+    assert "-r requirements/dev.txt" in log.read_text()
+
+
+@pytest.mark.parametrize("version", [(2, 7), (3, 10)])
+def test_an_old_python_is_refused(version: tuple[int, int], log: Path) -> None:
+    done = install("serve", version, log)
+    assert done.returncode
+    assert "Python 3.11 or later is needed, not {}.{}.".format(*version) in done.stderr
+    assert not log.exists()
+
+
+def test_help_is_a_table_of_all_targets() -> None:
+    done = make("help")
+    lines = done.stdout.splitlines()
+    targets = re.search(r"^\.PHONY: (.*)$", MAKEFILE, re.MULTILINE)
+    assert targets
+    assert sorted(line.split()[0] for line in lines) == sorted(targets[1].split())
+    assert {re.match(r"[a-z]+ +", line).end() for line in lines} == {14}  # type: ignore[union-attr]
+    assert max(map(len, lines)) <= 100
