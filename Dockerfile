@@ -7,9 +7,9 @@ FROM base AS serve-packages
 COPY requirements/serve.txt .
 RUN python3 -m venv /opt/venv \
  && pip install --no-cache-dir --disable-pip-version-check --require-hashes -r serve.txt \
- # Only the CPU plugin and the SavedModel reader of OpenVINO are used, and pip not at all.
+ # Only the CPU plugin (of Intel or of Arm) and the SavedModel reader of OpenVINO are used, and pip not at all.
  && find /opt/venv -name 'libopenvino_*' \
-      ! -name '*intel_cpu_plugin*' ! -name '*tensorflow_frontend*' ! -name 'libopenvino_c.so*' -delete \
+      ! -name 'libopenvino_*_cpu_plugin.so' ! -name '*tensorflow_frontend*' ! -name 'libopenvino_c.so*' -delete \
  && pip uninstall --quiet --yes pip setuptools
 
 FROM base AS train-packages
