@@ -1,4 +1,4 @@
-"""What `make` says before it installs anything, and its list of targets."""
+"""The check of the Python version before an installation, and the targets: `make help` and documents name them."""
 
 import os
 import re
@@ -82,3 +82,13 @@ def test_help_is_a_table_of_all_targets() -> None:
     assert sorted(line.split()[0] for line in lines) == sorted(targets[1].split())
     assert {re.match(r"[a-z]+ +", line).end() for line in lines} == {14}  # type: ignore[union-attr]
     assert max(map(len, lines)) <= 100
+
+
+@pytest.mark.parametrize("document", ["CONTRIBUTING.md", "SECURITY.md", ".github/pull_request_template.md"])
+def test_documents_name_targets_and_files_that_exist(document: str) -> None:
+    text = (ROOT / document).read_text()
+    targets = set(re.findall(r"`make ([a-z]+)", text))
+    assert targets
+    assert all(re.search(rf"^{target}:", MAKEFILE, re.MULTILINE) for target in targets)
+    for name in re.findall(r"\]\((?!http)([^)#]+)\)", text):
+        assert (ROOT / name).exists(), name
