@@ -1,11 +1,11 @@
 import json
-import tomllib
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import imaging
 from app.model_repository.card import Card
 from training import run
 from training.config import CONVNET, SOFTMAX, Distillation
@@ -44,8 +44,7 @@ def test_the_card_says_what_was_done(made: run.Run, bars: Mnist) -> None:
 
 
 def test_the_card_names_the_project_s_version(made: run.Run) -> None:
-    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
-    assert made.card["software"]["digitserve"] == project["version"]
+    assert made.card["software"]["digitserve"] == imaging.__version__
 
 
 def test_the_temperature_is_the_one_inside_the_graph(made: run.Run, bars: Mnist) -> None:
