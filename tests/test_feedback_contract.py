@@ -37,7 +37,7 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     files.clear_instance_cache()
 
 
-@pytest.fixture(params=["folder", "memory", pytest.param("s3", common_headers=pytest.mark.slow)])
+@pytest.fixture(params=["folder", "memory", pytest.param("s3", marks=pytest.mark.slow)])
 def address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     if request.param == "s3":
         yield f"{request.getfixturevalue('bucket')}/mine"
