@@ -391,7 +391,7 @@ class Connection(HttpToolsProtocol):
     def _write(self, response: Response | Answer, *, keep_alive: bool) -> None:
         headers = (*self.server_state.default_headers, *response.raw_headers)
         lines = b"".join([b"%s: %s\r\n" % header for header in headers])
-        if not keep_alive:
+        if not keep_alive and b"connection: close" not in lines:
             lines += b"connection: close\r\n"
         self.transport.write(b"%s%s\r\n%s" % (STATUS_LINE[response.status_code], lines, response.body))
 

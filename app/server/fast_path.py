@@ -97,7 +97,7 @@ class FastPath:
 
     def _prepare(self, scope: Scope, body: bytes, send: Callable[[Response], None]) -> PendingRequest | None:
         since = time.perf_counter()
-        if len(body) > self._max_body_bytes or self._access_policy.needs_cors_headers(scope):
+        if len(body) > self._max_body_bytes:
             return None
         try:
             served, picture, options = self._parse(scope, body)

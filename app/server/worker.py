@@ -38,7 +38,8 @@ def _connection_state(state: State) -> dict[str, Any]:
     settings: Settings = state.settings
     max_bytes = max(settings.max_buffered_bytes, 2 * settings.max_body_bytes)  # at least one request with its head
     shared = {"byte_budget": ByteBudget(max_bytes)}
-    if state.observability.tracing is not None:  # every request has to reach the middleware that traces it
+    # Only the middleware traces requests and adds the headers that pages of other origins need.
+    if state.observability.tracing is not None or settings.allowed_origins:
         return shared
     request_log = state.observability.request_log
     routes = [*predict.router.routes, *explain.router.routes]

@@ -43,10 +43,6 @@ class AccessPolicy:
             return _compare(scope, self._admin_token, "ADMIN_TOKEN")
         return _check_page(scope, administration=True) if self._local else Forbidden(self._host)
 
-    def needs_cors_headers(self, scope: Scope) -> bool:
-        """Tell whether the answer needs headers without which a browser keeps it from the page that asked."""
-        return bool(self._allowed_origins) and bool(_header(scope, b"origin"))
-
 
 class AuthMiddleware:
     """Lets a request through if it bears the token that it needs."""

@@ -19,6 +19,7 @@ from imaging import PictureError, PictureTooLarge, UnreadablePicture, Unsupporte
 
 MEDIA_TYPE = "application/problem+json"
 HEADERS: Mapping[int, Mapping[str, str]] = {
+    HTTPStatus.REQUEST_TIMEOUT: {"Connection": "close"},  # the rest of the request may still come
     HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": 'Bearer realm="digitserve"'},
     HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": "1"},
 }

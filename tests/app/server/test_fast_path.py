@@ -370,21 +370,6 @@ async def test_without_its_token_a_request_goes_the_usual_way(build: Build, toge
     assert together.batches == [[b"3"]]
 
 
-@pytest.mark.parametrize(("allowed", "taken"), [("", True), ("https://digits.example", False), ("*", False)])
-async def test_what_a_page_of_another_origin_may_read_goes_the_usual_way(
-    fast_path: FastPath, seven: bytes, allowed: str, *, taken: bool
-) -> None:
-    settings = Settings.model_validate({"host": "0.0.0.0", "allowed_origins": allowed})
-    other = FastPath(fast_path._predictor, fast_path._request_log, settings)
-    request = Request(seven, headers={"origin": "https://digits.example"})
-    assert (other.submit(request.scope, request.body, request.answer.set_result) is not None) is taken
-    plain = Request(seven)
-    assert other.submit(plain.scope, plain.body, plain.answer.set_result) is not None
-    if taken:
-        await request.response()
-    await plain.response()
-
-
 async def test_that_all_have_left_is_no_fault(build: Build, log: LogCapture) -> None:
     fast_path = build()
     forget = Request(b"1").submit_to(fast_path)

@@ -19,14 +19,17 @@ def test_the_garbage_collector_skips_what_a_worker_is_made_of(monkeypatch: pytes
 
 
 @pytest.mark.parametrize(
-    ("endpoint", "expected"),
+    ("settings", "expected"),
     [
-        (None, {"upload_seconds", "byte_budget", "admission_control", "refusals", "fast_path", "header_cache"}),
-        ("http://127.0.0.1:4318", {"upload_seconds", "byte_budget"}),  # every request has to be traced
+        ({}, {"upload_seconds", "byte_budget", "admission_control", "refusals", "fast_path", "header_cache"}),
+        ({"otel_exporter_otlp_endpoint": "http://127.0.0.1:4318"}, {"upload_seconds", "byte_budget"}),
+        ({"allowed_origins": "https://digits.example"}, {"upload_seconds", "byte_budget"}),
     ],
 )
-async def test_connections_find_what_they_need_in_the_lifespan_state(endpoint: str | None, expected: set[str]) -> None:
-    app = create_worker_app(Settings.model_validate({"otel_exporter_otlp_endpoint": endpoint}))
+async def test_connections_find_what_they_need_in_the_lifespan_state(
+    settings: dict[str, str], expected: set[str]
+) -> None:
+    app = create_worker_app(Settings.model_validate(settings))
     gc.unfreeze()
     async with app.router.lifespan_context(app) as state:
         assert set(state or ()) == expected

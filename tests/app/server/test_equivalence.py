@@ -1,0 +1,323 @@
+"""The service with and without the fast path: the same requests get the same responses.
+
+One service runs as `python -m app` does by default. The other has no `app.server` at all: its import fails, and
+unmodified uvicorn serves `app.main:create_app`.
+"""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+
+from imaging import encode_png
+from tests.app.service import ROOT, service, wait_until_ready
+from tests.conftest import draw_seven
+
+pytestmark = pytest.mark.slow
+
+WITHOUT_SERVER = """
+import sys
+sys.modules["app.server"] = None  # an import of it fails, as if the folder were deleted
+import uvicorn
+uvicorn.run("app.main:create_app", factory=True, port=int(sys.argv[1]), access_log=False, log_config=None,
+            server_header=False)
+"""
+DIFFERENT_EACH_TIME = {"date", "server-timing"}
+
+SEVEN = draw_seven("PNG")
+PHOTOGRAPH = draw_seven("JPEG", (1200, 1200), "RGB")
+NOISE = encode_png(np.random.default_rng(0).integers(0, 256, (100, 100), dtype=np.uint8))
+PNG, JPEG = {"content-type": "image/png"}, {"content-type": "image/jpeg"}
+BLANK = [[0] * 28] * 28
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One request."""
+
+    method: str
+    url: str
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Response:
+    """What a client sees of a response, but for what differs each time."""
+
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
+
+
+@contextmanager
+def without_server(**settings: str) -> Iterator[str]:
+    """Serve the application by uvicorn alone; yield its address."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    process = subprocess.Popen(  # noqa: S603 - ours
+        [sys.executable, "-c", WITHOUT_SERVER, str(port)],
+        cwd=ROOT,
+        env={**os.environ, **settings},
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        wait_until_ready(f"http://127.0.0.1:{port}")
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+
+
+@contextmanager
+def both(**settings: str) -> Iterator[list[str]]:
+    """Run both services; yield their addresses."""
+    with ExitStack() as stack:
+        _, fast = stack.enter_context(service(WORKERS="1", ACCESS_LOG="false", **settings))
+        yield [fast, stack.enter_context(without_server(**settings))]
+
+
+def send(address: str, ask: Ask) -> Response:
+    headers = {"x-request-id": "the-same", "host": "127.0.0.1", **ask.headers}
+    response = httpx.request(ask.method, address + ask.url, content=ask.body or None, headers=headers, timeout=30)
+    return Response(response.status_code, visible(response.headers.multi_items()), response.content)
+
+
+def visible(headers: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    lower = [(name.lower(), value) for name, value in headers]
+    in_order = [(name, ", ".join(sorted(value.split(", "))) if name == "allow" else value) for name, value in lower]
+    return sorted(pair for pair in in_order if pair[0] not in DIFFERENT_EACH_TIME)
+
+
+def form(*files: bytes, name: str = "file") -> tuple[bytes, dict[str, str]]:
+    request = httpx.Request("POST", "http://x", files=[(name, ("digit.png", content)) for content in files])
+    return request.read(), {"content-type": request.headers["content-type"]}
+
+
+def as_json(value: object) -> bytes:
+    return json.dumps(value).encode()
+
+
+def predictions() -> Iterator[Ask]:
+    """Yield requests to the service's own interface: good, refused and broken."""
+    pictures = {
+        "seven": (SEVEN, PNG),
+        "photograph": (PHOTOGRAPH, JPEG),
+        "noise": (NOISE, PNG),
+        "octets": (SEVEN, {"content-type": "application/octet-stream"}),
+        "wrong type": (SEVEN, JPEG),
+        "parameters": (SEVEN, {"content-type": "image/png; charset=utf-8"}),
+        "form": form(SEVEN),
+        "form of a photograph": form(PHOTOGRAPH),
+        "two files": form(SEVEN, NOISE),
+        "other name": form(SEVEN, name="picture"),
+        "empty file": form(b""),
+        "broken form": (b"--x\r\nbroken", {"content-type": "multipart/form-data; boundary=x"}),
+        "form without boundary": (b"--x\r\n", {"content-type": "multipart/form-data"}),
+        "empty": (b"", PNG),
+        "text": (b"text", {"content-type": "text/plain"}),
+        "no type": (SEVEN, {}),
+        "no picture": (b"no picture", PNG),
+        "cut short": (SEVEN[:100], PNG),
+        "cut photograph": (PHOTOGRAPH[:5000], JPEG),
+        "too large": (bytes(9 * 1024**2), PNG),
+        "compressed": (SEVEN, {**PNG, "content-encoding": "gzip"}),
+    }
+    queries = ["", "?seen=true", "?model=softmax", "?model=none", "?version=99", "?version=x", "?seen=maybe", "?x=1"]
+    for body, headers in pictures.values():
+        for query in queries:
+            yield Ask("POST", f"/predict{query}", body, headers)
+        yield Ask("POST", "/predict/batch", body, headers)
+        yield Ask("POST", "/explain", body, headers)
+    yield Ask("POST", "/predict/batch", *form(*[SEVEN, NOISE, b"broken", PHOTOGRAPH]))
+    yield Ask("POST", "/predict/batch", *form(*[SEVEN] * 70))
+    yield Ask("POST", "/predict?" + "&".join(f"a{number}=1" for number in range(30)), SEVEN, PNG)
+    yield Ask("POST", "/feedback", as_json({"prediction_id": "x", "label": 4}), {"content-type": "application/json"})
+    for origin in ("http://127.0.0.1", "https://elsewhere.example", "null"):
+        yield Ask("POST", "/predict", SEVEN, {**PNG, "origin": origin})
+
+
+def pages() -> Iterator[Ask]:
+    """Yield requests that send nothing, and methods and paths that do not exist."""
+    paths = ["/", "/docs", "/openapi.json", "/models", "/metrics", "/health/live", "/health/ready", "/nowhere"]
+    paths += ["/models/softmax/weights", "/models/convnet/weights", "/models/none/weights", "/page/x/main.js"]
+    paths += ["/v2", "/v2/health/ready", "/v2/models/convnet", "/v2/models/convnet/config", "/v2/models/none"]
+    paths += ["/v1/models/convnet", "/v1/models/convnet/metadata", "/v1/models/none", "/predict", "/%70redict"]
+    for path in paths:
+        for method in ("GET", "HEAD", "OPTIONS", "PUT", "DELETE"):
+            yield Ask(method, path)
+    yield Ask("GET", "/", headers={"accept-encoding": "gzip"})
+
+
+def tensors() -> Iterator[Ask]:
+    """Yield requests of the tensor protocols."""
+    typed = {"content-type": "application/json"}
+    image = {"name": "images", "shape": [1, 28, 28], "datatype": "UINT8", "data": [BLANK]}
+    for body in (
+        {"inputs": [image]},
+        {"inputs": [{**image, "shape": [2, 28, 28]}]},
+        {"inputs": [{**image, "name": "none"}]},
+        {"inputs": [image], "outputs": [{"name": "none"}]},
+        {"inputs": []},
+        [],
+    ):
+        for path in ("/v2/models/convnet/infer", "/v2/models/none/infer", "/v2/models/softmax/versions/9/infer"):
+            yield Ask("POST", path, as_json(body), typed)
+    for body in ({"instances": [BLANK]}, {"inputs": {"images": [BLANK]}}, {"instances": [[1]]}, {}):
+        for verb in ("predict", "classify", "regress"):
+            yield Ask("POST", f"/v1/models/convnet:{verb}", as_json(body), typed)
+            yield Ask("POST", f"/v1/models/none:{verb}", as_json(body), typed)
+    yield Ask("POST", "/v2/models/convnet/infer", b"{broken", typed)
+    yield Ask("POST", "/v2/models/convnet/infer", SEVEN, {"inference-header-content-length": "0"})
+    yield Ask("POST", "/v2/repository/index", b"{}", typed)
+    yield Ask("POST", "/v2/repository/models/none/load", b"", typed)
+
+
+@pytest.fixture(scope="module")
+def addresses() -> Iterator[list[str]]:
+    with both(MAX_FILES="64") as addresses:
+        yield addresses
+
+
+@pytest.mark.parametrize("asks", [predictions, pages, tensors])
+def test_the_same_requests_get_the_same_responses(addresses: list[str], asks: type[Iterator[Ask]]) -> None:
+    different = []
+    for ask in asks():
+        fast, plain = (send(address, ask) for address in addresses)
+        if fast != plain:
+            different.append((ask.method, ask.url, ask.body[:40], fast, plain))
+    assert different == []
+
+
+def test_tokens_are_asked_for_alike() -> None:
+    with both(PREDICT_TOKEN="secret", ADMIN_TOKEN="other", ALLOWED_ORIGINS="https://digits.example") as addresses:
+        for token in (None, "Bearer secret", "bearer secret", "Bearer wrong", "Basic secret", "Bearer other", "Bearer"):
+            headers = {} if token is None else {"authorization": token}
+            for ask in (
+                Ask("POST", "/predict", SEVEN, PNG | headers),
+                Ask("POST", "/predict", PHOTOGRAPH, JPEG | headers),
+                Ask("POST", "/predict", SEVEN, PNG | headers | {"origin": "https://digits.example"}),
+                Ask("POST", "/predict/batch", *form(SEVEN)),
+                Ask("POST", "/v2/repository/models/none/unload", b"", headers),
+                Ask("GET", "/models", b"", headers),
+            ):
+                fast, plain = (send(address, ask) for address in addresses)
+                assert fast == plain, (token, ask)
+
+
+def converse(address: str, *pieces: bytes | float) -> bytes:
+    """Send pieces, with pauses in seconds between them, and return all that is sent back until the end."""
+    host, port = address.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=15) as connection:
+        for piece in pieces:
+            if isinstance(piece, float):
+                time.sleep(piece)
+            else:
+                connection.sendall(piece)
+        received = b""
+        while piece := connection.recv(65536):
+            received += piece
+    return received
+
+
+def parsed(received: bytes) -> Response:
+    head, _, body = received.partition(b"\r\n\r\n")
+    status, *lines = head.decode().split("\r\n")
+    headers = [(name, value.strip()) for name, _, value in (line.partition(":") for line in lines)]
+    return Response(int(status.split()[1]), visible(headers), body)
+
+
+def post(path: str, length: int, media_type: str = "image/png") -> bytes:
+    head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Request-ID: the-same\r\n"
+    return f"{head}Content-Type: {media_type}\r\nContent-Length: {length}\r\n\r\n".encode()
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        post("/predict", 300),
+        post("/predict", 300_000),
+        post("/predict/batch", 300, "multipart/form-data; boundary=x"),
+        post("/v2/models/convnet/infer", 300),
+    ],
+    ids=["small", "large", "batch", "tensor"],
+)
+def test_an_upload_that_is_too_slow_is_answered_alike(head: bytes) -> None:
+    with both(UPLOAD_SECONDS="0.5") as addresses:
+        fast, plain = (parsed(converse(address, head, b"beginning")) for address in addresses)
+    assert fast.status == 408
+    assert fast == plain
+
+
+def test_overload_is_answered_alike() -> None:
+    with both(MOST_AT_ONCE="1") as addresses:
+        answers = []
+        for address in addresses:
+            held = threading.Thread(target=converse, args=(address, post("/predict", 300), 2.0))
+            held.start()
+            time.sleep(0.5)
+            asks = [
+                Ask("POST", "/predict", SEVEN, PNG),
+                Ask("POST", "/predict", PHOTOGRAPH, JPEG),
+                Ask("POST", "/explain", SEVEN, PNG),
+                Ask("POST", "/v2/models/convnet/infer", b"{}"),
+                Ask("GET", "/health/ready"),
+            ]
+            answers.append([send(address, ask) for ask in asks])
+            held.join()
+    assert [answer.status for answer in answers[0]] == [503, 503, 503, 503, 200]
+    assert answers[0] == answers[1]
+
+
+def test_large_pictures_are_refused_alike() -> None:
+    photograph = encode_png(np.random.default_rng(0).integers(0, 256, (2500, 2500), dtype=np.uint8))
+    with both(LONGEST_WAIT_SECONDS="0.001") as addresses:
+        answers = []
+        for address in addresses:
+            threads = [
+                threading.Thread(target=send, args=(address, Ask("POST", "/predict", photograph, PNG)))
+                for _ in range(3)
+            ]
+            for thread in threads:
+                thread.start()
+            time.sleep(0.3)
+            refused = send(address, Ask("POST", "/predict", photograph, PNG))
+            answers.append(re.sub(rb"wait \d+ ms|wait \d+ milliseconds", b"wait", refused.body))
+            for thread in threads:
+                thread.join()
+    assert b"the picture would wait" in answers[0]
+    assert answers[0] == answers[1]
+
+
+def test_what_is_no_http_has_the_same_status() -> None:
+    with both() as addresses:
+        for rubbish in (
+            b"rubbish\r\n\r\n",
+            b"GET / HTTP/9.9\r\n\r\n",
+            b"POST /predict HTTP/1.1\r\nContent-Length: x\r\n\r\n",
+        ):
+            fast, plain = (parsed(converse(address, rubbish)).status for address in addresses)
+            assert fast == plain == 400
+
+
+def test_the_folder_of_the_server_can_be_deleted() -> None:
+    """What is outside of it imports nothing of it, except the command that starts the service."""
+    users = [
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "app").rglob("*.py")
+        if "server" not in path.parts and re.search(r"^\s*(from|import) app\.server", path.read_text(), re.MULTILINE)
+    ]
+    assert users == [str(Path("app/__main__.py"))]
