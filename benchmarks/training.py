@@ -17,8 +17,8 @@ from benchmarks.environments import PEERS, ROOT, PeerUnavailableError, pinned_ve
 from benchmarks.machine import Machine, installed_version
 from benchmarks.processes import unwind_when_terminated
 from benchmarks.results import FOLDER, TrainingMeasurement, TrainingResults
-from training.config import DEFAULTS, MODEL_NAMES, ModelName
-from training.data import Mnist, load_mnist
+from training.recipes import DEFAULTS, MODEL_NAMES, ModelName
+from training.data.mnist import Mnist, load_mnist
 from training.networks import CONVNET_SHAPES
 
 STEPS = {"softmax": 500, "convnet": 100}

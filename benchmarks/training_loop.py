@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from training.config import DEFAULTS
-from training.data import Examples
+from training.recipes import DEFAULTS
+from training.data.examples import Examples
 from training.loop import STEPS_PER_CALL, compile_steps, draw_batches
 from training.networks import build_affine, build_convnet
 from training.optimizers import build_optimizer
@@ -25,7 +25,7 @@ def main() -> None:
         train = Examples(data["images"], data["labels"])
     config = DEFAULTS[spec["model"]]
     if not spec["augmented"]:
-        config = replace(config, augmentation=None, disturbance=None)
+        config = replace(config, augmentation=None, strong_augmentation=None)
     network = build_affine() if spec["model"] == "softmax" else build_convnet(config.seed)
     optimizer = build_optimizer(config, network.trainable_variables)
     take_steps = compile_steps(network, optimizer, train, config)  # without a teacher, as the others learn

@@ -10,8 +10,9 @@ import pytest
 from app.model_repository.card import Card
 from imaging import encode_png, preprocess_picture
 from tests.conftest import Serve
-from training.config import CONVNET
-from training.data import Examples, Mnist
+from training.recipes import CONVNET
+from training.data.examples import Examples
+from training.data.mnist import Mnist
 
 pytestmark = pytest.mark.slow
 
@@ -35,7 +36,7 @@ def artefact(data: Mnist, tmp_path_factory: pytest.TempPathFactory) -> Path:
     from training import run  # noqa: PLC0415 (imports TensorFlow, which the fast suite must not)
 
     config = replace(
-        CONVNET, iterations=40, batch_size=25, warmup=5, bar=0.0, bar_corrupted=0.01, bar_each_corruption=0.0
+        CONVNET, iterations=40, batch_size=25, warmup=5, bar=0.0, corrupted_accuracy_threshold=0.01, worst_corruption_threshold=0.0
     )
     folder = run.publish(run.train(config, data), tmp_path_factory.mktemp("models"), data.test)
     assert folder
@@ -58,7 +59,7 @@ def test_the_card_is_what_the_schema_says(artefact: Path) -> None:
 
 @pytest.mark.parametrize("batch", [1, 64])
 def test_openvino_reads_the_folder_and_agrees_with_tensorflow(artefact: Path, data: Mnist, batch: int) -> None:
-    from training.export import answer, load  # noqa: PLC0415 (imports TensorFlow, which the fast suite must not)
+    from training.publishing.export import answer, load  # noqa: PLC0415 (imports TensorFlow, which the fast suite must not)
 
     predict, _ = load(artefact)
     images = data.test.images[:batch]
@@ -87,7 +88,7 @@ def test_tensorflow_loads_both_signatures(artefact: Path, data: Mnist) -> None:
 @pytest.mark.anyio
 @pytest.mark.parametrize("engine", ["openvino", "tensorflow"])
 async def test_the_service_answers_as_the_network_does(artefact: Path, data: Mnist, serve: Serve, engine: str) -> None:
-    from training.export import answer, load  # noqa: PLC0415 (imports TensorFlow, which the fast suite must not)
+    from training.publishing.export import answer, load  # noqa: PLC0415 (imports TensorFlow, which the fast suite must not)
 
     pictures = [encode_png(image) for image in data.test.images[:64]]
     predict, card = load(artefact)

@@ -11,7 +11,7 @@ import imaging
 from app.main import create_app
 from app.settings import Settings
 from app.web import problems
-from training.results import results_table
+from training.publishing.results import results_table
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()

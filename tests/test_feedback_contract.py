@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from app.feedback.store import FeedbackStore
-from training.data import NOT_A_DIGIT
-from training.drawings import draw_digits
-from training.feedback import is_store, read_store
-from training.sources import load_source
+from training.data.examples import NOT_A_DIGIT
+from training.data.synthetic_examples import generate_digits
+from training.data.feedback import is_feedback_store, load_feedback
+from training.data.sources import load_source
 
 pytestmark = pytest.mark.anyio
 
-IMAGES = draw_digits(30, np.random.default_rng(0)).images
+IMAGES = generate_digits(30, np.random.default_rng(0)).images
 
 
 @pytest.fixture
@@ -54,8 +54,8 @@ async def test_what_the_service_stores_training_reads(address: str) -> None:
             assert await store.add(image, str(place % 10))
         assert not await store.add(IMAGES[3], "3")
         assert await store.add(IMAGES[4], "not_a_digit")
-    assert is_store(address)
-    images, faults = read_store(address)
+    assert is_feedback_store(address)
+    images, faults = load_feedback(address)
     assert faults == []
     expected = {image.tobytes(): place % 10 for place, image in enumerate(IMAGES)} | {IMAGES[4].tobytes(): NOT_A_DIGIT}
     assert {each.image.tobytes(): each.label for each in images} == expected

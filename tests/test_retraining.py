@@ -16,8 +16,8 @@ import pytest
 from imaging import encode_png
 from tests.app.service import service
 from tests.conftest import newest
-from training.drawings import draw, draw_digits
-from training.glyphs import strokes
+from training.data.synthetic_examples import draw_glyph, generate_digits
+from training.data.synthetic_glyphs import parse_glyph
 
 pytestmark = [pytest.mark.slow, pytest.mark.mnist]
 
@@ -28,7 +28,7 @@ SEVEN = "23 (23 31 41) 71 49 / 35 76"
 def draw_sevens(count: int, seed: int) -> list[bytes]:
     """Draw sevens of the one writer, as PNG files."""
     rng = np.random.default_rng(seed)
-    return [encode_png(255 - draw(strokes(SEVEN), rng)) for _ in range(count)]
+    return [encode_png(255 - draw_glyph(parse_glyph(SEVEN), rng)) for _ in range(count)]
 
 
 def ask(client: httpx.Client, pictures: Sequence[bytes]) -> list[dict[str, object]]:
@@ -82,7 +82,7 @@ def test_a_writer_s_corrections_are_learnt_and_served(models: Path, tmp_path: Pa
 
 def test_a_store_with_shuffled_labels_is_refused(models: Path, tmp_path: Path) -> None:
     store = tmp_path / "poisoned"
-    digits = draw_digits(60, np.random.default_rng(4))
+    digits = generate_digits(60, np.random.default_rng(4))
     for image, label in zip(digits.images, np.random.default_rng(5).permutation(digits.labels), strict=True):
         (store / str(label)).mkdir(parents=True, exist_ok=True)
         (store / str(label) / f"{hashlib.sha256(image.tobytes()).hexdigest()}.png").write_bytes(encode_png(image))

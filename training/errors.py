@@ -1,33 +1,36 @@
-"""What can go wrong that a person can mend. Each message says what was wrong, what was expected and what to do."""
+"""The errors of the training program that a user can resolve.
+
+Each message says what was wrong, what was expected and what to do.
+"""
 
 
 class TrainingError(Exception):
-    """The root of the tree."""
+    """The base class of these errors."""
 
 
-class ConfigError(TrainingError):
-    """A value of the configuration is one that no run could use."""
+class RecipeError(TrainingError):
+    """A value of a training recipe is out of range."""
 
 
 class DataError(TrainingError):
-    """MNIST, or what else is to be read, cannot be had as it should be."""
+    """A data set or a source is missing, damaged or unreadable."""
 
 
 class AlreadyRunning(TrainingError):
-    """Another run is at work in the same folder of models."""
+    """Another training run uses the same folder of models."""
 
 
-class BarMissed(TrainingError):
-    """A run reads too few test images right to be published."""
+class BelowThreshold(TrainingError):
+    """The accuracy of a trained model is below the threshold for publishing."""
 
 
-class GateClosed(TrainingError):
-    """A run is no better than the version that is served, or worse."""
+class CandidateRejected(TrainingError):
+    """The promotion gate rejects a trained model in favour of the served version."""
 
 
 class FolderError(TrainingError):
-    """A folder cannot be made or written into."""
+    """A folder cannot be created or written to."""
 
 
 class ArtefactError(TrainingError):
-    """An artefact cannot be found, or is not what its card says."""
+    """A published version is missing, or its files do not match its model card."""

@@ -1,116 +1,131 @@
-"""The training and the testing loop. Knows a network only as images in, logits out; judges and publishes nothing."""
+"""The training loop and the testing loop. Knows a network only as a function from images to logits.
+
+What a recipe adds to plain training, such as augmentation or a teacher, is passed in as functions: see
+`training/batch_preparation.py`.
+"""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from training.augmentation import augment
-from training.checkpoints import Checkpoint, Progress
-from training.config import ModelName, TrainingConfig
-from training.data import Examples, Images
-from training.disturbances import disturb
-from training.evaluate import accuracy
+from training.data.examples import Examples, Images
+from training.evaluation.metrics import accuracy
 from training.networks import Network, scale
 from training.optimizers import Optimizer, build_optimizer
-from training.teacher import Teacher
+from training.progress import HistoryPoint, Progress
+from training.recipes import ModelName, TrainingRecipe
 
 VALIDATION_INTERVAL = 250
 STEPS_PER_CALL: dict[ModelName, int] = {"softmax": 250, "convnet": 50}
-"""Enough to hide the cost of a call, which is that of eight steps of softmax; few enough to stop soon after Ctrl-C."""
+"""Steps in one call of the compiled graph.
+
+One call costs as much as eight softmax steps, so there must be many. Ctrl-C takes effect between calls, so there must
+not be too many.
+"""
 TESTING_BATCH_SIZE = 1_000
 
+PrepareBatch = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
+"""From images [B, 28, 28], targets [B, 10] and the iteration to the images and targets that the network is trained on.
 
-@dataclass(frozen=True)
-class HistoryPoint:
-    """One point of the training curves; the loss is the mean since the point before."""
-
-    iteration: int
-    loss: float
-    validation_accuracy: float
-
-    def as_json(self) -> dict[str, Any]:
-        """Give the point as the values that JSON has."""
-        return asdict(self)
+The result may have more images than the batch, such as augmented copies.
+"""
+Loss = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+"""From logits and targets, [B, 10] each, to a scalar."""
 
 
-def run_training_loop(  # noqa: PLR0913 (what the lesson is made of, two who follow it, and one who helps)
+class CheckpointStore(Protocol):
+    """Where the progress of a run is saved."""
+
+    def save(self, progress: Progress) -> None:
+        """Save the progress, in place of earlier progress."""
+
+    def load(self) -> Progress | None:
+        """Return the saved progress, or None if there is none."""
+
+
+def cross_entropy(logits: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+    """Return the mean cross-entropy of a batch, in nats: logits and targets float32 [B, 10] -> a scalar."""
+    return tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(labels=targets, logits=logits))
+
+
+def use_unchanged(images: tf.Tensor, targets: tf.Tensor, _iteration: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Train on the batch as it is."""
+    return images, targets
+
+
+def run_training_loop(  # noqa: PLR0913 (the four parts of the lesson, and the optional additions)
     network: Network,
     train: Examples,
     validation: Examples,
-    config: TrainingConfig,
+    recipe: TrainingRecipe,
     on_progress: Callable[[int, HistoryPoint | None], None] = lambda _iteration, _point: None,
     *,
-    checkpoint: Checkpoint | None = None,
-    teacher: Teacher | None = None,
+    prepare_batch: PrepareBatch = use_unchanged,
+    loss: Loss = cross_entropy,
+    checkpoint: CheckpointStore | None = None,
 ) -> list[HistoryPoint]:
-    """Teach the network, in place, and give the training curves.
+    """Train the network in place.
 
-    `on_progress` hears how many iterations are done, and the point of the curves reached last. With a checkpoint, a
-    run that was killed goes on from the last point of its curves, to the same weights as if it had not been. With a
-    teacher, the network learns from what that says as well as from the labels.
+    Args:
+        network: The network to train.
+        train: The training images.
+        validation: The images on which the accuracy of the training curves is measured.
+        recipe: The optimiser, its learning rate, the number and size of the batches, and the seed.
+        on_progress: Called with the number of completed iterations and the latest point of the training curves.
+        prepare_batch: Called on each batch, in the graph, before the network is.
+        loss: The function to minimise.
+        checkpoint: Saves the progress at each point of the training curves. If it already has progress, the run
+            continues from there, and reaches the same weights as a run without interruption.
+
+    Returns:
+        The training curves.
+
     """
-    optimizer = build_optimizer(config, network.trainable_variables)
-    take_steps = compile_steps(network, optimizer, train, config, teacher)
-    answer = tf.function(network)
+    optimizer = build_optimizer(recipe, network.trainable_variables)
+    take_steps = compile_steps(network, optimizer, train, recipe, prepare_batch, loss)
+    compiled_network = tf.function(network)
     variables = [*network.variables, *optimizer.variables]
     done, history = restore(variables, checkpoint)
-    steps_per_call = STEPS_PER_CALL[config.model]
-    for first in range(done, config.iterations, VALIDATION_INTERVAL):
-        steps = min(VALIDATION_INTERVAL, config.iterations - first)
-        batches = draw_batches(len(train), config.batch_size, first, steps, config.seed)
-        loss = 0.0
+    steps_per_call = STEPS_PER_CALL[recipe.model]
+    for first in range(done, recipe.iterations, VALIDATION_INTERVAL):
+        steps = min(VALIDATION_INTERVAL, recipe.iterations - first)
+        batches = draw_batches(len(train), recipe.batch_size, first, steps, recipe.seed)
+        total = 0.0
         for step in range(0, steps, steps_per_call):
-            loss += float(take_steps(batches[step : step + steps_per_call], first + step))
+            total += float(take_steps(batches[step : step + steps_per_call], first + step))
             on_progress(first + min(step + steps_per_call, steps), history[-1] if history else None)
-        logits = run_testing_loop(answer, validation.images)
-        history.append(HistoryPoint(first + steps, loss / steps, accuracy(logits, validation.labels)))
+        logits = run_testing_loop(compiled_network, validation.images)
+        history.append(HistoryPoint(first + steps, total / steps, accuracy(logits, validation.labels)))
         if checkpoint:
-            arrays = [variable.numpy() for variable in variables]
-            checkpoint.save(Progress(first + steps, arrays, [point.as_json() for point in history]))
+            checkpoint.save(Progress(first + steps, [variable.numpy() for variable in variables], list(history)))
     return history
 
 
-def restore(variables: Sequence[tf.Variable], checkpoint: Checkpoint | None) -> tuple[int, list[HistoryPoint]]:
-    """Set the variables to what a checkpoint keeps, if it keeps anything; gives the iterations done, and the curves."""
+def restore(variables: Sequence[tf.Variable], checkpoint: CheckpointStore | None) -> tuple[int, list[HistoryPoint]]:
+    """Assign saved progress to the variables. Return the number of completed iterations and the training curves."""
     progress = checkpoint.load() if checkpoint else None
     if progress is None:
         return 0, []
     for variable, array in zip(variables, progress.arrays, strict=True):
         variable.assign(array)
-    return progress.iteration, [HistoryPoint(**point) for point in progress.history]
+    return progress.iteration, list(progress.history)
 
 
-def run_testing_loop(answer: Callable[[tf.Tensor], tf.Tensor], images: Images) -> npt.NDArray[np.float32]:
-    """Give a network's logits, float32 (n, 10), for images, uint8 (n, 28, 28): all of them, the last few too."""
+def run_testing_loop(network: Callable[[tf.Tensor], tf.Tensor], images: Images) -> npt.NDArray[np.float32]:
+    """Return the logits, float32 (n, 10), for all images, uint8 (n, 28, 28). The last batch may be smaller."""
     batches = (images[start : start + TESTING_BATCH_SIZE] for start in range(0, len(images), TESTING_BATCH_SIZE))
-    return np.concatenate([answer(scale(tf.constant(batch))).numpy() for batch in batches])
-
-
-def cross_entropy(logits: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
-    """Give the mean cross-entropy of a batch, in nats: logits and targets float32 [B, 10] -> a scalar."""
-    return tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(labels=targets, logits=logits))
-
-
-def cross_entropy_of_both(logits: tf.Tensor, targets: tf.Tensor, weight: float) -> tf.Tensor:
-    """Give the mean cross-entropy of a batch and, with a weight, of its disturbed copy behind it: [2 B, 10] each."""
-    plain_loss, disturbed_loss = map(cross_entropy, tf.split(logits, 2), tf.split(targets, 2))
-    return (plain_loss + weight * disturbed_loss) / (1 + weight)
-
-
-def smooth(targets: tf.Tensor, share: float) -> tf.Tensor:
-    """Spread a share of each target evenly over the ten digits: one-hot [B, 10] -> [B, 10]."""
-    return targets * (1 - share) + share / 10
+    return np.concatenate([network(scale(tf.constant(batch))).numpy() for batch in batches])
 
 
 def draw_batches(examples: int, batch_size: int, first: int, steps: int, seed: int) -> tf.Tensor:
-    """Give which examples the batches `first` to `first + steps` hold: int32 [steps, batch_size].
+    """Return the indices of the examples in the batches `first` to `first + steps`: int32 [steps, batch_size].
 
-    Batches are cut from an endless row of epochs, each with every example once in an order of its own. One that
-    reaches past the end of an epoch goes on into the next, so none is short and no example is left out.
+    The batches are cut from a sequence of epochs. Each epoch has every example once, in a new random order. A batch
+    that reaches the end of an epoch continues in the next one, so all batches have the same size and no example is
+    left out.
     """
     start, stop = first * batch_size, (first + steps) * batch_size
     epochs = range(start // examples, (stop - 1) // examples + 1)
@@ -121,55 +136,44 @@ def draw_batches(examples: int, batch_size: int, first: int, steps: int, seed: i
     return tf.reshape(order[start - skipped : stop - skipped], [steps, batch_size])
 
 
-def compile_steps(
+def compile_steps(  # noqa: PLR0913, PLR0917 (what a step is made of)
     network: Network,
     optimizer: Optimizer,
     train: Examples,
-    config: TrainingConfig,
-    teacher: Teacher | None = None,
+    recipe: TrainingRecipe,
+    prepare_batch: PrepareBatch = use_unchanged,
+    loss: Loss = cross_entropy,
 ) -> Callable[[tf.Tensor, int], tf.Tensor]:
-    """Compile many steps of training into one graph, with the data on the device beside it.
+    """Compile several training steps into one graph, with the training images on the device.
 
-    The function takes which examples each batch holds, int32 [steps, B], and the number of the first step; it gives
-    the sum of the steps' losses.
+    The returned function takes the indices of the examples in each batch, int32 [steps, B], and the number of the first
+    step. It returns the sum of the losses.
     """
     all_images = tf.constant(train.images)  # [n, 28, 28]
     all_targets = tf.constant(train.targets)  # [n, 10]
 
-    def take_step(batch: tf.Tensor, targets: tf.Tensor, iteration: tf.Tensor) -> tf.Tensor:
-        inputs = scale(batch)  # [B, 28, 28]
-        if config.augmentation:
-            inputs = augment(inputs, config.augmentation, seed=[config.seed, iteration])
-        if config.disturbance:
-            disturbed = disturb(inputs, config.disturbance, seed=[config.seed, -1 - iteration])
-            inputs = tf.concat([inputs, disturbed], axis=0)  # [2 B, 28, 28]
-            targets = tf.concat([targets, targets], axis=0)  # [2 B, 10]
-        learnt = smooth(targets, config.label_smoothing) if config.label_smoothing else targets
-        if teacher:
-            learnt = teacher.teach(inputs, targets, learnt)
+    def take_step(images: tf.Tensor, targets: tf.Tensor, iteration: tf.Tensor) -> tf.Tensor:
+        images, targets = prepare_batch(scale(images), targets, iteration)
         with tf.GradientTape() as tape:
-            logits = network(inputs, training=True)
-            if config.disturbance:
-                loss = cross_entropy_of_both(logits, learnt, config.disturbance.weight)
-            else:
-                loss = cross_entropy(logits, learnt)
-        gradients = tape.gradient(loss, network.trainable_variables)
+            logits = network(images, training=True)
+            step_loss = loss(logits, targets)
+        gradients = tape.gradient(step_loss, network.trainable_variables)
         optimizer.apply(gradients, network.trainable_variables)
-        return loss
+        return step_loss
 
     def take_steps(batches: tf.Tensor, first: tf.Tensor) -> tf.Tensor:
         total = 0.0
         for step in tf.range(len(batches)):
-            examples = batches[step]  # [B]
-            total += take_step(tf.gather(all_images, examples), tf.gather(all_targets, examples), first + step)
+            indices = batches[step]  # [B]
+            total += take_step(tf.gather(all_images, indices), tf.gather(all_targets, indices), first + step)
         return total
 
-    # Any number of steps, so that the fewer ones of the last call need no graph of their own; XLA does compile anew for
-    # them, which takes half a second.
-    signature = [tf.TensorSpec([None, config.batch_size], tf.int32), tf.TensorSpec([], tf.int32)]
-    # XLA makes few kernels of the many small ones that a step of softmax is, and halves its time. It has none for what
-    # moves the convnet's images, and its convolutions take nine times as long.
+    # The number of steps is left open, so that the last call, with fewer steps, uses the same graph. XLA still compiles
+    # it again, which takes half a second.
+    signature = [tf.TensorSpec([None, recipe.batch_size], tf.int32), tf.TensorSpec([], tf.int32)]
+    # XLA fuses the many small kernels of a softmax step, which halves its time. It does not support the augmentation of
+    # the convnet, and its convolutions are nine times as slow.
     compiled: Callable[[tf.Tensor, int], tf.Tensor] = tf.function(
-        take_steps, input_signature=signature, jit_compile=config.model == "softmax"
+        take_steps, input_signature=signature, jit_compile=recipe.model == "softmax"
     )
     return compiled

@@ -1,4 +1,4 @@
-"""The two networks, from images to logits. Knows nothing of how they are taught, judged or published."""
+"""The two networks, from images to logits. Knows nothing of training, evaluation or publishing."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,33 +11,38 @@ BATCH_NORM_MOMENTUM = 0.9
 
 
 class Network(Protocol):
-    """What learns: images float32 [B, 28, 28], ink 0 to 1 -> logits float32 [B, 10]."""
+    """A classifier: images float32 [B, 28, 28], ink 0 to 1 -> logits float32 [B, 10]."""
 
     @property
     def architecture(self) -> str:
-        """The network in one line."""
+        """A description of the layers in one line."""
 
     @property
     def variables(self) -> Sequence[tf.Variable]:
-        """All that learning changes: the trainable ones, and the batch statistics."""
+        """The trainable variables and the statistics of batch normalisation."""
 
     @property
     def trainable_variables(self) -> Sequence[tf.Variable]:
-        """What the optimiser may change."""
+        """The variables that the optimiser updates."""
 
     def __call__(self, images: tf.Tensor, *, training: bool = False) -> tf.Tensor:
-        """Give the logits; with `training`, as batch normalisation has them while it learns."""
+        """Return the logits. With `training`, batch normalisation uses and updates the batch statistics."""
 
-    def folded(self) -> "Network":
-        """Give the network to publish: the same probabilities from fewer operations, and logits that sum to nothing."""
+    def for_inference(self) -> "Network":
+        """Return an equivalent network for inference: batch normalisation folded into weights, and centred logits.
+
+        The probabilities are the same. The ten logits of each image sum to 0.
+        """
 
 
 @dataclass(frozen=True)
 class ConvolutionShape:
-    """A square convolution: its output channels, the width of its kernel, its stride, and whether it pads its input."""
+    """The hyperparameters of a convolution with a square kernel."""
 
     channels: int
+    """The output channels."""
     width: int = 3
+    """The width of the kernel."""
     stride: int = 1
     padding: str = "VALID"
 
@@ -47,7 +52,7 @@ class ConvolutionShape:
 
 
 CONVNET_SHAPES = (
-    # Wide at once: maps of nearly the image's size cost more to write and read again than the arithmetic in them.
+    # The first layers have a stride of 2: memory traffic of larger feature maps costs more time than their arithmetic.
     ConvolutionShape(32, width=5, stride=2),  # [B, 28, 28, 1] -> [B, 12, 12, 32]
     ConvolutionShape(64, stride=2),  # -> [B, 5, 5, 64]
     ConvolutionShape(64),  # -> [B, 3, 3, 64]
@@ -56,29 +61,29 @@ CONVNET_SHAPES = (
 
 
 def build_affine() -> "Affine":
-    """Build the softmax regression M(x) = xW + b, which starts from zeros."""
+    """Build the softmax regression, logits = xW + b, with all weights 0."""
     return Affine(tf.zeros([28 * 28, 10]), tf.zeros([10]))
 
 
 def build_convnet(seed: int, shapes: Sequence[ConvolutionShape] = CONVNET_SHAPES) -> "Convnet":
-    """Build convolutions with batch normalisation and ReLU under a dense layer, their weights drawn by the seed."""
+    """Build convolutions with batch normalisation and ReLU, and a dense layer. The seed determines the weights."""
     features = tf.zeros([1, 28, 28, 1])
     convolutions = []
     for index, shape in enumerate(shapes):
         convolution = NormalisedConvolution(shape, channels_in=features.shape[-1], seed=seed + index)
         features = convolution(features, training=False)
         convolutions.append(convolution)
-    draw = tf.keras.initializers.GlorotUniform(seed=seed + len(shapes))
-    return Convnet(convolutions, Affine(draw([flatten(features).shape[-1], 10]), tf.zeros([10])))
+    initializer = tf.keras.initializers.GlorotUniform(seed=seed + len(shapes))
+    return Convnet(convolutions, Affine(initializer([flatten(features).shape[-1], 10]), tf.zeros([10])))
 
 
 def scale(images: tf.Tensor) -> tf.Tensor:
-    """Turn ink of 0 to 255 into ink of 0 to 1: uint8 [...] -> float32 [...]."""
+    """Scale ink from 0..255 to 0..1: uint8 [...] -> float32 [...]."""
     return tf.cast(images, tf.float32) / 255.0
 
 
 def flatten(features: tf.Tensor) -> tf.Tensor:
-    """Lay each image, or each stack of feature maps, out as one vector: [B, ...] -> [B, n]."""
+    """Flatten each image, or its feature maps, to a vector: [B, ...] -> [B, n]."""
     return tf.reshape(features, [-1, features.shape[1:].num_elements()])
 
 
@@ -92,17 +97,18 @@ class Affine(tf.Module):  # type: ignore[misc]  # TensorFlow has no types
 
     @property
     def architecture(self) -> str:
-        """The network in one line."""
+        """A description of the layers in one line."""
         return f"dense {self.biases.shape[0]}"
 
-    def __call__(self, images: tf.Tensor, *, training: bool = False) -> tf.Tensor:  # noqa: ARG002 (as Network has it)
-        """Give the logits [B, 10]."""
+    def __call__(self, images: tf.Tensor, *, training: bool = False) -> tf.Tensor:  # noqa: ARG002 (as in Network)
+        """Return the logits [B, 10]."""
         return tf.matmul(flatten(images), self.weights) + self.biases
 
-    def folded(self) -> "Affine":
-        """Give the layer whose ten logits sum to nothing: the same probabilities, and an energy that means something.
+    def for_inference(self) -> "Affine":
+        """Return the layer with centred logits: the ten logits of each image sum to 0.
 
-        Probabilities do not see what all logits share, so training leaves it to chance, but the energy is made of it.
+        A constant added to all logits changes no probability, so training leaves it arbitrary. It does change the
+        energy, by which a model abstains.
         """
         return Affine(
             self.weights - tf.reduce_mean(self.weights, axis=1, keepdims=True),
@@ -111,7 +117,7 @@ class Affine(tf.Module):  # type: ignore[misc]  # TensorFlow has no types
 
 
 class Convnet(tf.Module):  # type: ignore[misc]  # TensorFlow has no types
-    """Convolutions one after the other, then a dense layer: [B, 28, 28] -> [B, 10]."""
+    """A sequence of convolutions and a dense layer: [B, 28, 28] -> [B, 10]."""
 
     def __init__(self, convolutions: Sequence["NormalisedConvolution | Convolution"], dense: Affine) -> None:
         super().__init__()
@@ -120,19 +126,20 @@ class Convnet(tf.Module):  # type: ignore[misc]  # TensorFlow has no types
 
     @property
     def architecture(self) -> str:
-        """The network in one line."""
+        """A description of the layers in one line."""
         return " - ".join([*(str(convolution.shape) for convolution in self.convolutions), self.dense.architecture])
 
     def __call__(self, images: tf.Tensor, *, training: bool = False) -> tf.Tensor:
-        """Give the logits [B, 10]."""
+        """Return the logits [B, 10]."""
         features = images[..., tf.newaxis]  # [B, 28, 28, 1]
         for convolution in self.convolutions:
             features = convolution(features, training=training)
         return self.dense(features)
 
-    def folded(self) -> "Convnet":
-        """Give the network with batch normalisation folded into its convolutions, and logits that sum to nothing."""
-        return Convnet([convolution.folded() for convolution in self.convolutions], self.dense.folded())
+    def for_inference(self) -> "Convnet":
+        """Return the network with batch normalisation folded into its convolutions, and with centred logits."""
+        convolutions = [convolution.fold_batch_norm() for convolution in self.convolutions]
+        return Convnet(convolutions, self.dense.for_inference())
 
 
 class NormalisedConvolution(tf.Module):  # type: ignore[misc]  # TensorFlow has no types
@@ -140,18 +147,22 @@ class NormalisedConvolution(tf.Module):  # type: ignore[misc]  # TensorFlow has 
 
     def __init__(self, shape: ConvolutionShape, channels_in: int, seed: int) -> None:
         super().__init__()
-        draw = tf.keras.initializers.HeNormal(seed=seed)
+        initializer = tf.keras.initializers.HeNormal(seed=seed)
         self.shape = shape
-        self.kernel = tf.Variable(draw([shape.width, shape.width, channels_in, shape.channels]), name="kernel")
+        self.kernel = tf.Variable(initializer([shape.width, shape.width, channels_in, shape.channels]), name="kernel")
         self.scale = tf.Variable(tf.ones(shape.channels), name="scale")
         self.offset = tf.Variable(tf.zeros(shape.channels), name="offset")
         self.mean = tf.Variable(tf.zeros(shape.channels), trainable=False, name="mean")
         self.variance = tf.Variable(tf.ones(shape.channels), trainable=False, name="variance")
 
     def __call__(self, features: tf.Tensor, *, training: bool) -> tf.Tensor:
-        """Normalise by the batch and note its statistics in `training`, by those noted otherwise."""
+        """Convolve, normalise and rectify.
+
+        In `training`, the statistics are those of the batch, and the running averages are updated. Otherwise the
+        running averages are used.
+        """
         features = tf.nn.conv2d(features, self.kernel, self.shape.stride, self.shape.padding)
-        # One kernel where TensorFlow 2's own spelling, moments and arithmetic, is ten: a step takes 15 % less time.
+        # One fused kernel. tf.nn.moments and tf.nn.batch_normalization run about ten; a step takes 15 % less time.
         normalise = tf.compat.v1.nn.fused_batch_norm
         if training:
             features, mean, variance = normalise(features, self.scale, self.offset, epsilon=BATCH_NORM_EPSILON)
@@ -163,8 +174,8 @@ class NormalisedConvolution(tf.Module):  # type: ignore[misc]  # TensorFlow has 
             )
         return tf.nn.relu(features)
 
-    def folded(self) -> "Convolution":
-        """Give the convolution that answers as this one does outside training, with its kernel scaled instead."""
+    def fold_batch_norm(self) -> "Convolution":
+        """Return the equivalent convolution for inference, with the normalisation folded into kernel and biases."""
         factor = self.scale * tf.math.rsqrt(self.variance + BATCH_NORM_EPSILON)
         return Convolution(self.shape, kernel=self.kernel * factor, biases=self.offset - self.mean * factor)
 
@@ -178,22 +189,22 @@ class Convolution(tf.Module):  # type: ignore[misc]  # TensorFlow has no types
         self.kernel = tf.Variable(kernel, name="kernel")
         self.biases = tf.Variable(biases, name="biases")
 
-    def __call__(self, features: tf.Tensor, *, training: bool = False) -> tf.Tensor:  # noqa: ARG002 (as the other has it)
-        """Convolve, shift and rectify."""
+    def __call__(self, features: tf.Tensor, *, training: bool = False) -> tf.Tensor:  # noqa: ARG002 (one interface)
+        """Convolve, add the biases and rectify."""
         return tf.nn.relu(tf.nn.conv2d(features, self.kernel, self.shape.stride, self.shape.padding) + self.biases)
 
-    def folded(self) -> "Convolution":
-        """Give the convolution to publish, which is this one."""
+    def fold_batch_norm(self) -> "Convolution":
+        """Return this convolution, which has no batch normalisation."""
         return self
 
 
 def count_parameters(network: Network) -> int:
-    """Count the numbers that the network learnt."""
+    """Count the trainable parameters."""
     return sum(variable.shape.num_elements() for variable in network.trainable_variables)
 
 
 def count_multiply_adds(network: Network) -> int:
-    """Count the multiplications with an addition for one image, biases left out, in the network's own graph."""
+    """Count the multiply-add operations for one image, without biases, in the graph of the network."""
     image = tf.TensorSpec([1, 28, 28], tf.float32)
     graph = tf.function(network).get_concrete_function(image).graph
     return sum(

@@ -1,55 +1,55 @@
-"""What changes the weights, given their gradients. Knows no network and no data."""
+"""The optimisers: how gradients change the weights. Knows no network and no data."""
 
 from collections.abc import Sequence
 from typing import Protocol
 
 import tensorflow as tf
 
-from training.config import TrainingConfig
+from training.recipes import TrainingRecipe
 
 
 class Optimizer(Protocol):
-    """An optimiser, as Keras has them."""
+    """The part of the interface of Keras optimisers that training uses."""
 
     variables: Sequence[tf.Variable]
-    """What it keeps between steps."""
+    """The state between steps."""
 
     def apply(self, gradients: Sequence[tf.Tensor], variables: Sequence[tf.Variable]) -> None:
-        """Take one step."""
+        """Update the variables by one step."""
 
 
 class GradientDescent:
-    """Plain gradient descent: takes the rate times its gradient off each variable, and keeps nothing between steps.
+    """Gradient descent without momentum: subtracts the learning rate times the gradient. It has no state.
 
-    Keras has it too, and counts steps and converts rates besides, which is a twentieth of a step of softmax.
+    The optimiser of Keras also counts steps and casts rates, which takes 5 % of a softmax step.
     """
 
-    def __init__(self, rate: float) -> None:
-        self._rate = rate
+    def __init__(self, learning_rate: float) -> None:
+        self._learning_rate = learning_rate
         self.variables: Sequence[tf.Variable] = ()
 
     def apply(self, gradients: Sequence[tf.Tensor], variables: Sequence[tf.Variable]) -> None:
-        """Take one step."""
+        """Update the variables by one step."""
         for gradient, variable in zip(gradients, variables, strict=True):
-            variable.assign_sub(self._rate * gradient)
+            variable.assign_sub(self._learning_rate * gradient)
 
 
-def build_optimizer(config: TrainingConfig, variables: Sequence[tf.Variable]) -> Optimizer:
-    """Build the optimiser of the variables.
+def build_optimizer(recipe: TrainingRecipe, variables: Sequence[tf.Variable]) -> Optimizer:
+    """Build the optimiser of a recipe.
 
-    The rate may have a warm-up and a cosine (Loshchilov and Hutter 2017, arXiv:1608.03983).
+    With a warm-up, the learning rate then follows a cosine (Loshchilov and Hutter 2017, arXiv:1608.03983).
     """
-    if config.optimizer == "sgd" and not config.momentum and not config.warmup:
-        return GradientDescent(config.learning_rate)
-    rate: float | tf.keras.optimizers.schedules.LearningRateSchedule = config.learning_rate
-    if config.warmup:
-        rate = tf.keras.optimizers.schedules.CosineDecay(
+    if recipe.optimizer == "sgd" and not recipe.momentum and not recipe.warmup:
+        return GradientDescent(recipe.learning_rate)
+    learning_rate: float | tf.keras.optimizers.schedules.LearningRateSchedule = recipe.learning_rate
+    if recipe.warmup:
+        learning_rate = tf.keras.optimizers.schedules.CosineDecay(
             initial_learning_rate=0.0,
-            decay_steps=max(1, config.iterations - config.warmup),
-            warmup_target=config.learning_rate,
-            warmup_steps=config.warmup,
+            decay_steps=max(1, recipe.iterations - recipe.warmup),
+            warmup_target=recipe.learning_rate,
+            warmup_steps=recipe.warmup,
         )
-    kind = tf.keras.optimizers.SGD if config.optimizer == "sgd" else tf.keras.optimizers.RMSprop
-    optimizer: Optimizer = kind(rate, momentum=config.momentum)
-    optimizer.build(variables)  # type: ignore[attr-defined]  # which Keras has as well
+    optimizer_class = tf.keras.optimizers.SGD if recipe.optimizer == "sgd" else tf.keras.optimizers.RMSprop
+    optimizer: Optimizer = optimizer_class(learning_rate, momentum=recipe.momentum)
+    optimizer.build(variables)  # type: ignore[attr-defined]  # a method of every Keras optimiser
     return optimizer

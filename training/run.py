@@ -1,4 +1,4 @@
-"""A training run from the data to the published artefact, and the check of one. Knows nothing of the command line."""
+"""A training run from data to a published version, and the verification of one. Knows nothing of the command line."""
 
 import base64
 import platform
@@ -14,109 +14,137 @@ import numpy as np
 import tensorflow as tf
 
 import imaging
-from training import evaluate, export, gate
-from training.checkpoints import Checkpoint, fingerprint
-from training.comparison import Contender
-from training.config import TrainingConfig
-from training.data import SHA256, Examples, Mnist
-from training.drawings import draw_digits, draw_no_digits
-from training.errors import ArtefactError, BarMissed, GateClosed
-from training.loop import HistoryPoint, run_training_loop
+from training.batch_preparation import build_batch_preparation, build_loss
+from training.data.examples import Examples
+from training.data.mnist import SHA256, Mnist
+from training.data.sources import Source, add_sources
+from training.data.synthetic_examples import generate_digits, generate_non_digits
+from training.distillation import load_teacher
+from training.errors import ArtefactError, BelowThreshold, CandidateRejected
+from training.evaluation import abstention, metrics, promotion_gate, reports
+from training.evaluation.comparison import ComparedModel
+from training.evaluation.robustness import measure_robustness
+from training.loop import run_training_loop
 from training.networks import Network, build_affine, build_convnet, count_multiply_adds, count_parameters
-from training.robustness import measure_robustness
-from training.sources import Source, mix
-from training.teacher import load_teacher
-from training.versions import find_teacher, find_version, versions
+from training.progress import HistoryPoint
+from training.publishing import export
+from training.publishing.checkpoints import Checkpoint, fingerprint
+from training.publishing.published_versions import find_teacher, find_version, list_versions
+from training.recipes import TrainingRecipe
 
 
 @dataclass(frozen=True)
 class Run:
-    """What a run made: the network as taught, what to publish, and its card, which lacks what publishing adds."""
+    """The result of a training run: the trained network, the model to publish, and its model card.
+
+    The card lacks the fields that publishing adds.
+    """
 
     network: Network
     servable: export.Servable
     card: dict[str, Any]
 
 
-def train(  # noqa: PLR0913 (what a run is made of, and where it finds and keeps things)
-    config: TrainingConfig,
+def train(  # noqa: PLR0913 (the inputs of a run, and its folders)
+    recipe: TrainingRecipe,
     mnist: Mnist,
     on_progress: Callable[[int, HistoryPoint | None], None] = lambda _iteration, _point: None,
-    also: Sequence[Source] = (),
+    sources: Sequence[Source] = (),
     *,
     models: Path = Path("models"),
-    kept_in: Path | None = None,
+    checkpoint_path: Path | None = None,
 ) -> Run:
-    """Teach a network, calibrate it on the validation part and report on the test part; publishes nothing.
+    """Train a network, calibrate it on the validation part and evaluate it on the test part. Publishes nothing.
 
-    It learns from what the sources in `also` have beside MNIST, but for what they hold back, and from the teacher that
-    the configuration names, if it names one, which `models` must hold. How far it has come is kept in a file, if one
-    is named, and the same run goes on from there.
-    The same configuration on the same machine gives the same weights, bit for bit.
-    Raises ArtefactError if the teacher is not there, or not what its card says.
+    The same recipe and data on the same machine give the same weights, bit for bit.
+
+    Args:
+        recipe: The recipe. Its teacher, if it has one, must be in `models`.
+        mnist: The data set.
+        on_progress: Called with the number of completed iterations and the latest point of the training curves.
+        sources: Training data besides MNIST. Their held-out parts are not used.
+        models: The folder of published models.
+        checkpoint_path: The file for the progress of the run. If it holds the progress of the same run, the run
+            continues from there.
+
+    Raises ArtefactError if the teacher is missing or does not match its model card.
+
     """
-    distillation = config.distillation
+    distillation = recipe.distillation
     teacher = load_teacher(find_teacher(models, distillation.teacher), distillation) if distillation else None
     tf.config.experimental.enable_op_determinism()
-    tf.keras.utils.set_random_seed(config.seed)
-    network = build_affine() if config.model == "softmax" else build_convnet(config.seed)
-    learnt = mix(with_drawings(mnist.train, config), also, config.also_share)
-    made_with = {**software(), **(teacher.card["files"] if teacher else {})}
+    tf.keras.utils.set_random_seed(recipe.seed)
+    network = build_affine() if recipe.model == "softmax" else build_convnet(recipe.seed)
+    examples = add_sources(add_synthetic_examples(mnist.train, recipe), sources, recipe.source_share)
+    dependencies = {**software_versions(), **(teacher.card["files"] if teacher else {})}
     shapes = [variable.shape.as_list() for variable in network.variables]
-    checkpoint = Checkpoint(kept_in, fingerprint(config, learnt, made_with, shapes)) if kept_in else None
+    checkpoint = (
+        Checkpoint(checkpoint_path, fingerprint(recipe, examples, dependencies, shapes)) if checkpoint_path else None
+    )
     history = run_training_loop(
-        network, learnt, mnist.validation, config, on_progress, checkpoint=checkpoint, teacher=teacher
+        network,
+        examples,
+        mnist.validation,
+        recipe,
+        on_progress,
+        prepare_batch=build_batch_preparation(recipe, teacher),
+        loss=build_loss(recipe),
+        checkpoint=checkpoint,
     )
 
-    published = network.folded()
-    logits, _ = export.answer(export.Servable(published, temperature=1.0).predict, mnist.validation.images)
-    temperature = evaluate.fit_temperature(logits, mnist.validation.labels)
+    published = network.for_inference()
+    uncalibrated = export.Servable(published, temperature=1.0)
+    logits, _ = export.predict_in_batches(uncalibrated.predict, mnist.validation.images)
+    temperature = metrics.fit_temperature(logits, mnist.validation.labels)
     servable = export.Servable(published, temperature)
-    logits, probabilities = export.answer(servable.predict, mnist.validation.images)
-    abstention = {
-        "confidence": evaluate.choose_confidence(probabilities, config.abstained),
-        "energy": evaluate.choose_energy(logits, config.abstained) if config.model == "convnet" else None,
+    classify = partial(export.predict_in_batches, servable.predict)
+    logits, probabilities = classify(mnist.validation.images)
+    thresholds = {
+        "confidence": abstention.choose_confidence_threshold(probabilities, recipe.abstention_rate),
+        "energy": abstention.choose_energy_threshold(logits, recipe.abstention_rate)
+        if recipe.model == "convnet"
+        else None,
     }
     card = {
-        "name": config.model,
+        "name": recipe.model,
         "architecture": network.architecture,
         "parameters": count_parameters(network),
         "multiply_adds": count_multiply_adds(published),
-        "training": config.as_json(),
+        "training": recipe.as_json(),
         "data": {
             "name": "MNIST",
             "files": SHA256,
             "split": {"train": len(mnist.train), "validation": len(mnist.validation), "test": len(mnist.test)},
-            **({"also": [source.as_json() for source in also]} if also else {}),
+            **({"also": [source.as_json() for source in sources]} if sources else {}),
         },
         "history": [point.as_json() for point in history],
-        "validation": evaluate.score(probabilities, mnist.validation.labels),
-        "test": evaluate.report(*export.answer(servable.predict, mnist.test.images), mnist.test.labels, abstention),
+        "validation": reports.accuracy_report(probabilities, mnist.validation.labels),
+        "test": reports.classification_report(*classify(mnist.test.images), mnist.test.labels, thresholds),
         "temperature": temperature,
-        "abstention": abstention,
+        "abstention": thresholds,
         "preprocessing": imaging.PREPROCESSING_VERSION,
-        "software": software(),
-        "self_test": record_answers(servable),
+        "software": software_versions(),
+        "self_test": record_self_test(servable),
     }
     if teacher:
         card["teacher"] = teacher.as_json()
-    if config.bar_corrupted:
-        card["corrupted"] = measure_robustness(partial(export.answer, servable.predict), mnist.test)
+    if recipe.corrupted_accuracy_threshold:
+        card["corrupted"] = measure_robustness(classify, mnist.test)
     return Run(network, servable, card)
 
 
-def record_answers(servable: export.Servable) -> dict[str, Any]:
-    """Record what a model makes of ten drawn digits, so that whoever serves it can tell whether it still does."""
-    images = draw_digits(10, np.random.default_rng(0)).images
-    _, probabilities = export.answer(servable.predict, images)
+def record_self_test(servable: export.Servable) -> dict[str, Any]:
+    """Record the predictions for ten synthetic digits, with which a service checks the model that it has loaded."""
+    images = generate_digits(10, np.random.default_rng(0)).images
+    _, probabilities = export.predict_in_batches(servable.predict, images)
     return {
         "images": base64.b64encode(zlib.compress(images.tobytes(), level=9)).decode(),
         "probabilities": probabilities.astype(np.float64).round(6).tolist(),
     }
 
 
-def software() -> dict[str, str]:
-    """Name the versions that a run is made with."""
+def software_versions() -> dict[str, str]:
+    """Return the versions of the software that a run uses."""
     return {
         "python": platform.python_version(),
         "tensorflow": tf.__version__,
@@ -124,96 +152,107 @@ def software() -> dict[str, str]:
     }
 
 
-def with_drawings(examples: Examples, config: TrainingConfig) -> Examples:
-    """Add as many examples drawn in code as the configuration asks for."""
-    rng = np.random.default_rng(config.seed)
-    return examples + draw_digits(config.drawn_digits, rng) + draw_no_digits(config.drawn_no_digits, rng)
+def add_synthetic_examples(examples: Examples, recipe: TrainingRecipe) -> Examples:
+    """Append the synthetic examples of a recipe."""
+    rng = np.random.default_rng(recipe.seed)
+    return (
+        examples + generate_digits(recipe.synthetic_digits, rng) + generate_non_digits(recipe.synthetic_non_digits, rng)
+    )
 
 
 def publish(
     run: Run,
     models: Path,
     test: Examples,
-    held_back: Examples | None = None,
+    held_out: Examples | None = None,
     *,
     force: bool = False,
 ) -> Path | None:
-    """Publish what a run made as the next version, and give its folder.
+    """Publish the result of a run as the next version, and return its folder.
 
-    Where a version is served already, the gate compares the two on the test part and on held-back feedback. None: the
-    run gives the very answers of that version, so there is nothing to publish. With `force` it is published whatever
-    the gate says, and the card keeps that.
+    If a version is served already, the promotion gate compares both on the test part and on held-out feedback. With
+    `force`, the candidate is published whatever the gate decides, and its card records that.
 
-    Raises BarMissed if it reads too few images right, forced or not, and GateClosed if the gate refuses it.
+    Returns:
+        The folder, or None if the run reproduced the served version.
+
+    Raises BelowThreshold, forced or not, if an accuracy is below its threshold, and CandidateRejected if the gate
+    rejects the candidate.
+
     """
-    check_bar(run.card)
-    served = newest(run.card["name"], models)
+    check_thresholds(run.card)
+    served = load_served_version(run.card["name"], models)
     if served is None:
         return export.publish(run.servable, run.card, models)
-    decision = gate.decide(served, contend(run), test, held_back)
+    decision = promotion_gate.decide(served, load_candidate(run), test, held_out)
     if not force and decision.reproduced:
         return None
     if not force and decision.objections:
-        msg = f"The gate refuses the candidate. Nothing was published; --force would.\n{decision}"
-        raise GateClosed(msg)
+        msg = f"The promotion gate rejects the candidate. Nothing was published. --force publishes it.\n{decision}"
+        raise CandidateRejected(msg)
     comparison = decision.as_json(served.card["version"], forced=force)
     return export.publish(run.servable, {**run.card, "comparison": comparison}, models)
 
 
-def check_bar(card: dict[str, Any]) -> None:
-    """Raise BarMissed if fewer test images are read right than the configuration asks for, as they are or corrupted."""
-    bars, corrupted = card["training"], card.get("corrupted", {})
-    reached = {"the test images": (card["test"]["accuracy"], bars["bar"])}
+def check_thresholds(card: dict[str, Any]) -> None:
+    """Raise BelowThreshold if the accuracy on test images, or on corrupted ones, is below the recipe's threshold."""
+    recipe, corrupted = card["training"], card.get("corrupted", {})
+    accuracies = {"test images": (card["test"]["accuracy"], recipe["bar"])}
     if corrupted:
-        reached["the corrupted test images"] = (float(np.mean(list(corrupted.values()))), bars["bar_corrupted"])
+        accuracies["corrupted test images"] = (float(np.mean(list(corrupted.values()))), recipe["bar_corrupted"])
         worst = min(corrupted, key=corrupted.__getitem__)
-        reached[f"those corrupted by {worst}"] = (corrupted[worst], bars["bar_each_corruption"])
-    for images, (share, bar) in reached.items():
-        if share < bar:
+        accuracies[f"test images corrupted by {worst}"] = (corrupted[worst], recipe["bar_each_corruption"])
+    for images, (accuracy, threshold) in accuracies.items():
+        if accuracy < threshold:
             msg = (
-                f"{card['name']} reads {share:.2%} of {images} right, and {bar:.2%} is the least to be published. "
-                "Nothing was published. Try the default configuration, or more iterations."
+                f"The accuracy of {card['name']} on {images} is {accuracy:.2%}; expected at least {threshold:.2%}. "
+                "Nothing was published. Try the default recipe, or more iterations."
             )
-            raise BarMissed(msg)
+            raise BelowThreshold(msg)
 
 
-def contend(run: Run) -> Contender:
-    """Enter what a run made for a comparison: saved and loaded as a published version is, or the times would differ."""
+def load_candidate(run: Run) -> ComparedModel:
+    """Return the result of a run for a comparison.
+
+    It is saved and loaded first, as a published version is, because that changes its speed.
+    """
     with tempfile.TemporaryDirectory() as folder:
         export.save(run.servable, Path(folder))
-        predict = export.load_signature(Path(folder))
-    return Contender("the candidate", run.card, partial(export.answer, predict))
+        signature = export.load_signature(Path(folder))
+    return ComparedModel("the candidate", run.card, partial(export.predict_in_batches, signature))
 
 
-def enter(folder: Path) -> Contender:
-    """Enter a published version for a comparison, or raise ArtefactError."""
-    predict, card = export.load(folder)
-    return Contender(f"{card['name']} {card['version']}", card, partial(export.answer, predict))
+def load_version(folder: Path) -> ComparedModel:
+    """Load a published version for a comparison. Raises ArtefactError if it does not match its model card."""
+    signature, card = export.load(folder)
+    return ComparedModel(f"{card['name']} {card['version']}", card, partial(export.predict_in_batches, signature))
 
 
-def newest(name: str, models: Path) -> Contender | None:
-    """Enter the highest version of a model for a comparison, if there is one: it is what is served."""
-    return enter(find_version(models, name)) if versions(models / name) else None
+def load_served_version(name: str, models: Path) -> ComparedModel | None:
+    """Load the served version of a model, which is the highest, for a comparison. None: there is no version."""
+    return load_version(find_version(models, name)) if list_versions(models / name) else None
 
 
-def check_newest(name: str, models: Path) -> None:
-    """Raise ArtefactError if the highest version of a model, with which a run is to be compared, is broken."""
-    if not versions(models / name):
+def check_served_version(name: str, models: Path) -> None:
+    """Raise ArtefactError if the served version of a model, with which a run will be compared, is damaged."""
+    if not list_versions(models / name):
         return
     try:
         export.read_card(find_version(models, name))
     except ArtefactError as error:
         msg = (
-            f"A new version would be compared with the one that is served, which is broken. {error} "
+            f"The served version, with which a new version is compared, is damaged. {error} "
             f"Or roll it back: python -m training rollback {name} --models {models}"
         )
         raise ArtefactError(msg) from error
 
 
-def check(folder: Path, mnist: Mnist) -> tuple[dict[str, Any], list[str]]:
-    """Recompute the report of an artefact; gives it, and the fields in which `model.json` says something else."""
-    predict, card = export.load(folder)
-    logits, probabilities = export.answer(predict, mnist.test.images)
-    found = evaluate.report(logits, probabilities, mnist.test.labels, card["abstention"])
-    said = {field: card["test"][field] for field in found if field in card["test"]}  # older cards have fewer fields
-    return found, [field for field in said if not np.allclose(found[field], said[field], rtol=0, atol=1e-5)]
+def verify_report(folder: Path, mnist: Mnist) -> tuple[dict[str, Any], list[str]]:
+    """Recompute the test report of an artefact. Return it, and the fields in which `model.json` differs."""
+    signature, card = export.load(folder)
+    logits, probabilities = export.predict_in_batches(signature, mnist.test.images)
+    report = reports.classification_report(logits, probabilities, mnist.test.labels, card["abstention"])
+    recorded = {
+        field: card["test"][field] for field in report if field in card["test"]
+    }  # older cards have fewer fields
+    return report, [field for field in recorded if not np.allclose(report[field], recorded[field], rtol=0, atol=1e-5)]

@@ -6,21 +6,19 @@ import pytest
 import tensorflow as tf
 
 from training import loop
-from training.checkpoints import Checkpoint
-from training.config import CONVNET, SOFTMAX, Distillation
-from training.data import Mnist
-from training.evaluate import accuracy
+from training.batch_preparation import build_batch_preparation, build_loss
+from training.data.mnist import Mnist
+from training.evaluation.metrics import accuracy
 from training.loop import (
-    HistoryPoint,
     cross_entropy,
-    cross_entropy_of_both,
     draw_batches,
     run_testing_loop,
     run_training_loop,
-    smooth,
 )
 from training.networks import ConvolutionShape, Network, build_affine, build_convnet, scale
-from training.teacher import Teacher
+from training.progress import HistoryPoint
+from training.publishing.checkpoints import Checkpoint
+from training.recipes import CONVNET, SOFTMAX
 
 pytestmark = pytest.mark.slow
 
@@ -32,19 +30,6 @@ def test_cross_entropy_is_the_mean_surprise_in_nats() -> None:
     targets = tf.constant([[1.0, 0.0, 0.0], [0.0, 0.5, 0.5]])
     expected = -(np.log(0.5) + 0.5 * np.log(0.2) + 0.5 * np.log(0.7)) / 2
     assert float(cross_entropy(logits, targets)) == pytest.approx(expected)
-
-
-@pytest.mark.parametrize(("weight", "expected"), [(0.0, np.log(2)), (1.0, (np.log(2) + np.log(4)) / 2)])
-def test_the_disturbed_half_counts_by_its_weight(weight: float, expected: float) -> None:
-    logits = tf.math.log([[0.5, 0.5], [0.25, 0.75]])
-    targets = tf.constant([[1.0, 0.0], [1.0, 0.0]])
-    assert float(cross_entropy_of_both(logits, targets, weight)) == pytest.approx(expected, rel=1e-5)
-
-
-def test_smoothing_spreads_a_share_over_all_ten() -> None:
-    smoothed = smooth(tf.one_hot([4], 10), 0.1).numpy()
-    assert smoothed[0, 4] == pytest.approx(0.91)
-    assert smoothed[0, 0] == pytest.approx(0.01)
 
 
 def test_every_epoch_holds_every_example_once() -> None:
@@ -63,10 +48,12 @@ def test_batches_are_the_same_however_they_are_asked_for() -> None:
 
 def test_the_loop_teaches(bars: Mnist) -> None:
     network = build_affine()
-    heard: list[int] = []
-    history = run_training_loop(network, bars.train, bars.validation, QUICK, lambda done, _point: heard.append(done))
+    completed: list[int] = []
+    history = run_training_loop(
+        network, bars.train, bars.validation, QUICK, lambda done, _point: completed.append(done)
+    )
     assert [point.iteration for point in history] == [250, 260]
-    assert heard == [250, 260]
+    assert completed == [250, 260]
     assert history[-1].loss < history[0].loss < np.log(10)
     assert history[-1].validation_accuracy > 0.95
     assert history[-1].validation_accuracy == accuracy(
@@ -75,18 +62,18 @@ def test_the_loop_teaches(bars: Mnist) -> None:
 
 
 def test_progress_comes_with_the_last_point_of_the_curves(bars: Mnist) -> None:
-    heard: list[HistoryPoint | None] = []
-    config = replace(QUICK, iterations=510)
+    completed: list[HistoryPoint | None] = []
+    recipe = replace(QUICK, iterations=510)
     history = run_training_loop(
-        build_affine(), bars.train, bars.validation, config, lambda _done, point: heard.append(point)
+        build_affine(), bars.train, bars.validation, recipe, lambda _done, point: completed.append(point)
     )
-    assert heard == [None, history[0], history[1]]
+    assert completed == [None, history[0], history[1]]
 
 
 def test_one_step_of_descent_is_the_gradient_times_the_rate(bars: Mnist) -> None:
     network = build_affine()
-    config = replace(SOFTMAX, iterations=1, batch_size=500, learning_rate=0.5)  # the batch: all there is
-    run_training_loop(network, bars.train, bars.validation, config)
+    recipe = replace(SOFTMAX, iterations=1, batch_size=500, learning_rate=0.5)  # the batch: all there is
+    run_training_loop(network, bars.train, bars.validation, recipe)
     vectors = bars.train.images.reshape(-1, 784) / 255
     gradient = vectors.T @ (0.1 - bars.train.targets) / 500  # from zeros, each digit has 0.1
     np.testing.assert_allclose(network.weights, -0.5 * gradient, atol=1e-6)
@@ -102,53 +89,19 @@ def test_steps_are_the_same_however_many_a_call_takes(bars: Mnist, monkeypatch: 
     np.testing.assert_allclose(weights(5), weights(1), atol=1e-6)  # 5, 5 and the 3 that are left
 
 
-def test_what_a_teacher_says_is_learnt(bars: Mnist) -> None:
-    """Its digits are the labels; but beside each it sees the next one, which the labels never say."""
-    config = replace(QUICK, learning_rate=0.5)
-    once_over, beside = np.eye(10, dtype=np.float32), np.eye(10, dtype=np.float32)[(np.arange(10) + 1) % 10]
-    rows = tf.constant([4 + 2 * digit for digit in range(10)])  # where the bar of each digit is
-
-    def read(images: tf.Tensor) -> tf.Tensor:
-        digits = tf.argmax(tf.gather(tf.reduce_mean(images, axis=2), rows, axis=1), axis=1)
-        return tf.gather(tf.constant(0.6 * once_over + 0.4 * beside), digits)
-
-    def second_guesses(teacher: Teacher | None) -> float:
-        network = build_affine()
-        run_training_loop(network, bars.train, bars.validation, config, teacher=teacher)
-        second = np.argsort(run_testing_loop(network, bars.validation.images), axis=1)[:, -2]
-        return float(np.mean(second == (bars.validation.labels + 1) % 10))
-
-    teacher = Teacher({}, read, Distillation("bars/1", temperature=1.0, share=1.0))
-    assert second_guesses(None) < 0.5
-    assert second_guesses(teacher) > 0.95
-
-
-def test_a_teacher_sees_the_disturbed_copies_too(bars: Mnist) -> None:
-    seen: list[int] = []
-
-    def read(images: tf.Tensor) -> tf.Tensor:
-        seen.append(images.shape[0])
-        return tf.fill([tf.shape(images)[0], 10], 0.1)
-
-    network = build_convnet(1, (ConvolutionShape(4, stride=2),))
-    teacher = Teacher({}, read, Distillation("bars/1", temperature=1.0, share=0.5))
-    config = replace(CONVNET, iterations=1, batch_size=20)
-    run_training_loop(network, bars.train, bars.validation, config, teacher=teacher)
-    assert seen == [40]
-
-
 @pytest.mark.parametrize("model", ["softmax", "convnet"])
 def test_the_same_seed_gives_the_same_weights_bit_for_bit(bars: Mnist, model: str) -> None:
-    tf.config.experimental.enable_op_determinism()
+    tf.recipe.experimental.enable_op_determinism()
     shapes = (ConvolutionShape(8), ConvolutionShape(16, stride=2), ConvolutionShape(16))
 
-    def teach(seed: int) -> list[np.ndarray]:
+    def train(seed: int) -> list[np.ndarray]:
         network = build_affine() if model == "softmax" else build_convnet(seed, shapes)
-        config = replace(SOFTMAX if model == "softmax" else CONVNET, iterations=60, seed=seed)
-        run_training_loop(network, bars.train, bars.validation, config)
+        recipe = replace(SOFTMAX if model == "softmax" else CONVNET, iterations=60, seed=seed)
+        additions = {"prepare_batch": build_batch_preparation(recipe), "loss": build_loss(recipe)}
+        run_training_loop(network, bars.train, bars.validation, recipe, **additions)
         return [variable.numpy() for variable in network.variables]
 
-    first, again, other = teach(7), teach(7), teach(8)
+    first, again, other = train(7), train(7), train(8)
     for left, right in zip(first, again, strict=True):
         np.testing.assert_array_equal(left, right)
     assert not np.array_equal(first[0], other[0])
@@ -158,10 +111,11 @@ def test_the_same_seed_gives_the_same_weights_bit_for_bit(bars: Mnist, model: st
 def test_a_run_that_was_stopped_goes_on_to_the_same_weights(
     bars: Mnist, tmp_path: Path, model: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tf.config.experimental.enable_op_determinism()
+    tf.recipe.experimental.enable_op_determinism()
     monkeypatch.setattr("training.loop.VALIDATION_INTERVAL", 50)
-    config = replace(SOFTMAX if model == "softmax" else CONVNET, iterations=120, batch_size=20)
-    checkpoint = Checkpoint(tmp_path / "kept.npz", "this run")
+    recipe = replace(SOFTMAX if model == "softmax" else CONVNET, iterations=120, batch_size=20)
+    checkpoint = Checkpoint(tmp_path / "checkpoint.npz", "this run")
+    additions = {"prepare_batch": build_batch_preparation(recipe), "loss": build_loss(recipe)}
 
     def build() -> Network:
         shapes = (ConvolutionShape(8), ConvolutionShape(16, stride=2))
@@ -171,17 +125,23 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_weights(
         if done > 100:
             raise KeyboardInterrupt
 
-    whole, stopped, gone_on = build(), build(), build()
-    history = run_training_loop(whole, bars.train, bars.validation, config)
+    whole, stopped, continued = build(), build(), build()
+    history = run_training_loop(whole, bars.train, bars.validation, recipe, **additions)
     with pytest.raises(KeyboardInterrupt):
-        run_training_loop(stopped, bars.train, bars.validation, config, stop, checkpoint=checkpoint)
-    heard: list[int] = []
+        run_training_loop(stopped, bars.train, bars.validation, recipe, stop, checkpoint=checkpoint, **additions)
+    completed: list[int] = []
     again = run_training_loop(
-        gone_on, bars.train, bars.validation, config, lambda done, _point: heard.append(done), checkpoint=checkpoint
+        continued,
+        bars.train,
+        bars.validation,
+        recipe,
+        lambda done, _point: completed.append(done),
+        checkpoint=checkpoint,
+        **additions,
     )
-    assert heard == [120]
+    assert completed == [120]
     assert again == history
-    for left, right in zip(whole.variables, gone_on.variables, strict=True):
+    for left, right in zip(whole.variables, continued.variables, strict=True):
         np.testing.assert_array_equal(left, right)
 
 

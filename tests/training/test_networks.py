@@ -52,20 +52,20 @@ def test_folding_leaves_the_probabilities_as_they_are(shapes: tuple[ConvolutionS
             variable.assign(rng.uniform(0.5, 1.5, variable.shape))
     logits = network(noise(16))
     centred = logits - tf.reduce_mean(logits, axis=1, keepdims=True)
-    np.testing.assert_allclose(network.folded()(noise(16)), centred, atol=1e-5)
+    np.testing.assert_allclose(network.for_inference()(noise(16)), centred, atol=1e-5)
 
 
 def test_folding_takes_away_what_all_logits_share() -> None:
     network = build_convnet(seed=3, shapes=SMALL)
     network.dense.biases.assign_add(tf.fill([10], 7.0))
-    np.testing.assert_allclose(tf.reduce_sum(network.folded()(noise(16)), axis=1), np.zeros(16), atol=1e-5)
+    np.testing.assert_allclose(tf.reduce_sum(network.for_inference()(noise(16)), axis=1), np.zeros(16), atol=1e-5)
 
 
 def test_folding_leaves_no_normalisation() -> None:
-    folded = build_convnet(seed=3, shapes=SMALL).folded()
-    assert not any(isinstance(convolution, NormalisedConvolution) for convolution in folded.convolutions)
-    assert len(folded.trainable_variables) == 2 * len(SMALL) + 2
-    assert folded.architecture == "conv 3x3x4/2 - conv 5x5x8 - dense 10"
+    inference = build_convnet(seed=3, shapes=SMALL).for_inference()
+    assert not any(isinstance(convolution, NormalisedConvolution) for convolution in inference.convolutions)
+    assert len(inference.trainable_variables) == 2 * len(SMALL) + 2
+    assert inference.architecture == "conv 3x3x4/2 - conv 5x5x8 - dense 10"
 
 
 def test_training_normalises_by_the_batch_and_remembers_it() -> None:
@@ -93,13 +93,13 @@ def test_the_seed_draws_the_weights() -> None:
 def test_arithmetic_is_counted_by_hand_and_by_the_graph_alike() -> None:
     network = build_convnet(seed=1, shapes=SMALL)
     first, second, dense = 13 * 13 * 4 * 9, 13 * 13 * 8 * 25 * 4, 13 * 13 * 8 * 10
-    assert count_multiply_adds(network.folded()) == first + second + dense
+    assert count_multiply_adds(network.for_inference()) == first + second + dense
     assert count_multiply_adds(build_affine()) == 7840
     assert count_parameters(build_affine()) == 7850
-    assert count_parameters(network.folded()) == (9 + 1) * 4 + (25 * 4 + 1) * 8 + 13 * 13 * 8 * 10 + 10
+    assert count_parameters(network.for_inference()) == (9 + 1) * 4 + (25 * 4 + 1) * 8 + 13 * 13 * 8 * 10 + 10
 
 
 def test_the_convnet_keeps_to_its_budget() -> None:
-    network = build_convnet(seed=1).folded()
-    assert count_multiply_adds(network) <= 1_000_000  # what serving is fast with
+    network = build_convnet(seed=1).for_inference()
+    assert count_multiply_adds(network) <= 1_000_000  # so that serving is fast
     assert count_parameters(network) <= 120_000

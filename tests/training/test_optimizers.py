@@ -4,17 +4,17 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from training.config import CONVNET, SOFTMAX
 from training.optimizers import GradientDescent, build_optimizer
+from training.recipes import CONVNET, SOFTMAX
 
 pytestmark = pytest.mark.slow
 
 
 def test_a_warm_up_climbs_and_a_cosine_falls() -> None:
-    rate = build_optimizer(CONVNET, [tf.Variable([1.0])])._learning_rate
-    assert float(rate(CONVNET.warmup)) == pytest.approx(CONVNET.learning_rate, rel=0.02)
-    assert float(rate(CONVNET.warmup // 2)) == pytest.approx(CONVNET.learning_rate / 2, rel=0.02)
-    assert float(rate(CONVNET.iterations)) == pytest.approx(0, abs=1e-8)
+    learning_rate = build_optimizer(CONVNET, [tf.Variable([1.0])])._learning_rate
+    assert float(learning_rate(CONVNET.warmup)) == pytest.approx(CONVNET.learning_rate, rel=0.02)
+    assert float(learning_rate(CONVNET.warmup // 2)) == pytest.approx(CONVNET.learning_rate / 2, rel=0.02)
+    assert float(learning_rate(CONVNET.iterations)) == pytest.approx(0, abs=1e-8)
 
 
 def test_plain_descent_does_what_keras_does() -> None:
@@ -26,8 +26,8 @@ def test_plain_descent_does_what_keras_does() -> None:
     for _ in range(3):
         optimizer.apply(gradients, ours)
         reference.apply_gradients(zip(gradients, keras, strict=True))
-    for mine, its in zip(ours, keras, strict=True):
-        np.testing.assert_array_equal(mine, its)
+    for left, right in zip(ours, keras, strict=True):
+        np.testing.assert_array_equal(left, right)
 
 
 @pytest.mark.parametrize("change", [{"momentum": 0.9}, {"warmup": 10}])

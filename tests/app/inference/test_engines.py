@@ -9,7 +9,7 @@ from app.errors import BrokenArtefact
 from app.inference.engines import BATCH_SIZES, LARGEST_BATCH, TOLERANCES, Engine, Images, OpenVINOEngine, load_engine
 from app.model_repository.artefact import find_versions
 from tests.conftest import MODELS
-from training.data import load_mnist
+from training.data.mnist import load_mnist
 
 
 def newest(models_dir: Path, name: str) -> Path:

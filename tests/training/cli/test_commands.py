@@ -1,0 +1,300 @@
+import hashlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import NoReturn
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner, Result
+
+from imaging import encode_png
+from tests.conftest import MODELS
+from training.cli import commands
+from training.data.mnist import Mnist
+from training.data.synthetic_examples import generate_digits
+from training.errors import BelowThreshold, CandidateRejected
+from training.recipes import DEFAULTS
+
+Run = Callable[..., Result]
+
+
+def stop(*arguments: object) -> NoReturn:
+    """Act like Ctrl-C."""
+    raise KeyboardInterrupt
+
+
+@pytest.fixture
+def run(bars: Mnist, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Return a function that runs a command in an empty folder, on the small data set."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(commands, "load_mnist", lambda folder: bars)
+    return lambda *arguments: CliRunner().invoke(commands.app, list(arguments))
+
+
+@pytest.mark.parametrize("arguments", [[], ["train"], ["evaluate"], ["show"]])
+def test_help_is_there_for_each_command(run: Run, arguments: list[str]) -> None:
+    result = run(*arguments, "--help")
+    assert result.exit_code == 0
+    assert "Usage" in result.stdout
+
+
+def test_help_says_what_is_done_without_an_option(run: Run) -> None:
+    assert "[the highest]" in run("evaluate", "--help").stdout
+
+
+def test_help_waits_for_no_tensorflow() -> None:
+    code = "import sys, training.cli.commands; sys.exit('tensorflow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0  # noqa: S603 (ours)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("named", "said"), [("softmax/one", "'softmax/one' is not a version"), ("lenet", "no version in")]
+)
+def test_only_versions_that_there_are_can_be_compared(run: Run, named: str, said: str) -> None:
+    result = run("compare", named, "softmax")
+    assert result.exit_code == 1
+    assert said in result.stderr
+
+
+def test_samples_are_drawn(run: Run, tmp_path: Path) -> None:
+    result = run("show", "10", "24", "--out", "drawn/samples.png", "--part", "test")
+    assert result.exit_code == 0
+    assert result.stdout == "Wrote drawn/samples.png\n"
+    assert (tmp_path / "drawn" / "samples.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_what_a_person_can_mend_is_one_line_and_exit_code_1(run: Run) -> None:
+    result = run("show", "500")
+    assert result.exit_code == 1
+    assert result.stderr == "Error: There is no image 500: this part of MNIST has 0 to 499.\n"
+
+
+def test_a_bad_option_is_refused_before_anything_is_loaded(run: Run) -> None:
+    result = run("train", "softmax", "--iterations", "0")
+    assert result.exit_code == 1
+    assert result.stderr == "Error: iterations is 0; it must be at least 1.\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["train", "--also-share", "0.2"], "--also-share has no effect without --also"),
+        (["evaluate", "softmax", "--part", "test"], "--part has no effect without --corrupted"),
+        (["evaluate", "softmax", "--by", "writer"], "--by has no effect without --pictures"),
+        (["evaluate", "softmax", "--corrupted", "--sheet", "a.png"], "--sheet has no effect without --pictures"),
+        (["evaluate", "softmax", "--corrupted", "--pictures", "mine"], "exclude each other"),
+        (["evaluate", "softmax/2", "--version", "1"], "'softmax/2' already has a version"),
+    ],
+)
+def test_options_that_would_be_ignored_are_refused(run: Run, arguments: list[str], said: str) -> None:
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert said in result.stderr
+
+
+def test_ctrl_c_is_one_line_and_exit_code_130(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commands, "load_mnist", stop)
+    result = run("show", "1")
+    assert result.exit_code == 130
+    assert result.stderr == "Stopped. Nothing was left half published.\n"
+
+
+@pytest.mark.slow
+def test_a_model_is_taught_published_drawn_and_evaluated(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(DEFAULTS, "softmax", replace(DEFAULTS["softmax"], iterations=300, learning_rate=0.1))
+    trained = run("train", "softmax", "--batch-size", "50", "--models", "made", "--figures", "drawn")
+    assert trained.exit_code == 0, trained.output
+    assert trained.stdout.endswith("Published made/softmax/1\n")
+    assert "300/300" in trained.stderr
+    assert "validation=" in trained.stderr
+    assert {path.name for path in (tmp_path / "drawn").iterdir()} == {
+        "softmax-curves.png",
+        "softmax-confusion.png",
+        "softmax-weights.png",
+    }
+
+    for named in (["softmax"], ["softmax/1"], ["softmax", "--version", "1"]):
+        evaluated = run("evaluate", *named, "--models", "made")
+        assert evaluated.exit_code == 0
+        assert evaluated.stdout.endswith("made/softmax/1/model.json agrees.\n")
+
+    again = run("train", "softmax", "--batch-size", "50", "--models", "made")
+    assert again.exit_code == 0
+    assert again.stdout.endswith("There is nothing to publish.\n")
+
+    refused = run("train", "softmax", "--batch-size", "50", "--models", "made", "--seed", "2")
+    assert refused.exit_code == 1
+    assert "Nothing is significantly better than in softmax 1" in refused.stderr
+    forced = run("train", "softmax", "--batch-size", "50", "--models", "made", "--seed", "2", "--force")
+    assert forced.stdout.endswith("Published made/softmax/2\n")
+    rolled_back = run("rollback", "softmax", "--models", "made")
+    served, back_again = rolled_back.stdout.rstrip("\n").split(". Back again: python -m training ")
+    assert served == "Served: made/softmax/1"
+    assert run(*back_again.split()).stdout == "Served: made/softmax/2\n"
+    compared = run("compare", "softmax/1", "softmax", "--models", "made")
+    assert compared.stdout.startswith("| | softmax 1 | softmax 2 | p | verdict | |\n")
+
+    card = tmp_path / "made" / "softmax" / "2" / "model.json"
+    card.write_text(card.read_text().replace('"accuracy"', '"accuracy": 0.1, "was"'))
+    doubted = run("evaluate", "softmax", "--models", "made")
+    assert doubted.exit_code == 1
+    assert "says otherwise in: accuracy" in doubted.stderr
+
+
+def test_what_is_amiss_with_a_source_is_told_before_training_starts(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine" / "1").mkdir(parents=True)
+    (tmp_path / "mine" / "1" / "a.png").write_bytes(encode_png(generate_digits(2, np.random.default_rng(0)).images[1]))
+    (tmp_path / "mine" / "1" / "b.png").write_bytes(b"rubbish")
+    monkeypatch.setattr(commands, "import_tensorflow", stop)
+    result = run("train", "softmax", "--also", "mine")
+    assert result.exit_code == 130
+    assert "mine/1/b.png is skipped" in result.stderr
+    assert "mine has no picture of: 0, 2, 3" in result.stderr
+    assert "mine: 1 images to learn from, 0 held back." in result.stdout
+
+
+def test_a_source_that_there_is_not_stops_the_start(run: Run) -> None:
+    result = run("train", "softmax", "--also", "nowhere")
+    assert result.exit_code == 1
+    assert result.stderr == "Error: nowhere is not a folder. Expected a folder of pictures.\n"
+
+
+def test_a_store_that_has_nothing_to_learn_from_yet_stops_the_start(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commands, "import_tensorflow", stop)
+    monkeypatch.setattr("training.data.sources.is_held_out", lambda image: True)
+    image = generate_digits(2, np.random.default_rng(0)).images[1]
+    (tmp_path / "feedback" / "1").mkdir(parents=True)
+    (tmp_path / "feedback" / "feedback.json").write_text('{"format": 1}')
+    (tmp_path / "feedback" / "1" / f"{hashlib.sha256(image.tobytes()).hexdigest()}.png").write_bytes(encode_png(image))
+    result = run("train", "softmax", "--also", "feedback")
+    assert result.exit_code == 1
+    assert result.stderr.startswith(
+        "Error: feedback has no training images yet: all its images are in the held-out part"
+    )
+
+
+@pytest.mark.parametrize("option", ["--models", "--figures"])
+def test_a_folder_that_cannot_be_written_into_stops_the_start(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: str
+) -> None:
+    monkeypatch.setattr(commands, "import_tensorflow", stop)
+    (tmp_path / "notes").write_text("a file")
+    result = run("train", "softmax", option, "notes")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: notes")
+    assert "cannot be created" in result.stderr
+
+
+def test_a_broken_card_is_one_line_of_results(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "models" / "softmax" / "1").mkdir(parents=True)
+    result = run("results")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: models/softmax/1/model.json is not a valid model card")
+
+
+def test_a_teacher_that_there_is_not_stops_the_start(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commands, "import_tensorflow", stop)
+    result = run("train")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: The teacher convnet/3 is not in models")
+    assert run("train", "--without-teacher").exit_code == run("train", "softmax").exit_code == 130
+
+
+@pytest.mark.slow
+def test_pictures_that_can_all_not_be_read_are_no_result(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "mine" / "1").mkdir(parents=True)
+    (tmp_path / "mine" / "1" / "b.png").write_bytes(b"rubbish")
+    result = run("evaluate", "softmax", "--pictures", "mine", "--models", str(MODELS))
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert result.stderr.startswith("mine/1/b.png: ")
+    assert "Error: None of the 1 pictures in mine can be decoded." in result.stderr
+
+
+@pytest.mark.slow
+def test_a_broken_version_stops_the_start(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commands, "train_and_publish", stop)
+    (tmp_path / "models" / "softmax" / "3").mkdir(parents=True)
+    result = run("train", "softmax")
+    assert result.exit_code == 1
+    assert "models/softmax/3/model.json cannot be read" in result.stderr
+    assert result.stderr.endswith("Or roll it back: python -m training rollback softmax --models models\n")
+
+
+@pytest.mark.slow
+def test_a_run_below_its_bar_exits_1(run: Run, tmp_path: Path) -> None:
+    result = run("train", "softmax", "--iterations", "1")
+    assert result.exit_code == 1
+    assert "Nothing was published" in result.stderr
+    assert not (tmp_path / "models" / "softmax").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("exception", "kept"),
+    [(KeyboardInterrupt, True), (OSError, True), (BelowThreshold, False), (CandidateRejected, False), (None, False)],
+)
+def test_a_run_that_was_not_judged_can_go_on_from_its_end(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exception: type[BaseException] | None, *, kept: bool
+) -> None:
+    def publish(*_arguments: object, **_options: object) -> None:
+        if exception:
+            raise exception
+
+    monkeypatch.setattr("training.run.publish", publish)
+    run("train", "softmax", "--iterations", "1")
+    assert (tmp_path / "models" / ".training" / "softmax.npz").exists() is kept
+
+
+@pytest.mark.slow
+@pytest.mark.mnist
+def test_ctrl_c_while_it_learns_publishes_nothing(tmp_path: Path) -> None:
+    arguments = [sys.executable, "-m", "training", "train", "convnet", "--without-teacher", "--models", str(tmp_path)]
+    with subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True, env={**os.environ, "COLUMNS": "80"}) as process:  # noqa: S603 (ours)
+        assert process.stderr
+        seen = ""
+        while "50/12500" not in seen and (character := process.stderr.read(1)):
+            seen += character
+        process.send_signal(signal.SIGINT)
+        rest = seen + process.stderr.read()
+    assert process.returncode == 130, rest
+    assert rest.endswith("Stopped. Nothing was left half published.\n")
+    assert [path.name for path in tmp_path.iterdir()] == [".training"]
+
+
+@pytest.mark.slow
+@pytest.mark.mnist
+def test_a_killed_run_goes_on_where_it_was_and_two_at_once_are_refused(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "training", "train", "softmax", "--iterations", "20000", "--models", str(tmp_path)]
+    kept = tmp_path / ".training" / "softmax.npz"
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as killed:  # noqa: S603 (ours)
+        assert killed.stderr
+        while not kept.exists() and killed.stderr.read(1):
+            pass
+        second = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 (ours)
+        assert second.returncode == 1
+        assert f"(process {killed.pid})" in second.stderr
+        killed.send_signal(signal.SIGKILL)
+    assert kept.exists()
+
+    again = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 (ours)
+    assert again.returncode == 0, again.stderr
+    first_shown = int(re.findall(r"\| (\d+)/20000 ", again.stderr.replace("\r", "\n"))[1])  # after the empty bar
+    assert first_shown >= 250
+    history = json.loads((tmp_path / "softmax" / "1" / "model.json").read_text())["history"]
+    assert [point["iteration"] for point in history] == [*range(250, 20_001, 250)]
+    assert not kept.exists()

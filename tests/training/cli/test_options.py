@@ -1,0 +1,40 @@
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from training.cli.options import Models, describe_defaults, require_option
+from training.recipes import DEFAULTS
+
+
+def make_command() -> typer.Typer:
+    app = typer.Typer()
+
+    @app.command()
+    def name(names: Models = None) -> None:
+        typer.echo(" ".join(names or ()))
+
+    return app
+
+
+def test_without_a_name_both_models_are_meant() -> None:
+    assert CliRunner().invoke(make_command()).output.split() == ["softmax", "convnet"]
+    assert CliRunner().invoke(make_command(), ["convnet"]).output.split() == ["convnet"]
+
+
+def test_a_name_that_is_no_models_is_refused() -> None:
+    result = CliRunner().invoke(make_command(), ["forest"])
+    assert result.exit_code == 2
+    assert "'forest' is not a model" in result.output
+
+
+def test_the_defaults_are_those_of_each_model() -> None:
+    expected = [f"{DEFAULTS[name].iterations} for {name}" for name in ("softmax", "convnet")]
+    assert describe_defaults("iterations") == ", ".join(expected)
+
+
+def test_an_option_that_needs_another_is_refused_alone() -> None:
+    require_option({"--by": None, "--sheet": None}, "--pictures")
+    with pytest.raises(
+        typer.BadParameter, match=r"^--sheet has no effect without --pictures\. Add --pictures, or remove"
+    ):
+        require_option({"--by": None, "--sheet": "sheet.png"}, "--pictures")

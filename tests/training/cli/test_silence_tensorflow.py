@@ -1,0 +1,19 @@
+import subprocess
+import sys
+
+import pytest
+
+PROGRAM = """
+import os
+from training.cli.silence_tensorflow import import_tensorflow
+import_tensorflow()
+import tensorflow
+os.write(2, b"visible")
+"""
+
+
+@pytest.mark.slow
+def test_only_the_import_is_silent() -> None:
+    result = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, check=True)  # noqa: S603 (ours)
+    assert result.stderr == b"visible"
+    assert result.stdout == b""

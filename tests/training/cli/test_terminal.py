@@ -1,0 +1,103 @@
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import typer
+from matplotlib.figure import Figure
+
+from training.cli.terminal import defer_interrupt, progress_bar, report_errors, summary, write_figure
+from training.errors import DataError
+
+
+@pytest.fixture(autouse=True)
+def _raise_on_interrupt() -> Iterator[None]:
+    """Make Ctrl-C raise, even if a shell started the tests in the background, where it is ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_what_a_person_can_mend_is_one_line_and_exit_code_1(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(typer.Exit) as caught, report_errors():
+        raise DataError("The file is missing. Put it there.")  # noqa: EM101, TRY003 - the message is tested
+    assert caught.value.exit_code == 1
+    assert capsys.readouterr().err == "Error: The file is missing. Put it there.\n"
+
+
+def test_ctrl_c_is_one_line_and_exit_code_130(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(typer.Exit) as caught, report_errors():
+        raise KeyboardInterrupt
+    assert caught.value.exit_code == 130
+    assert capsys.readouterr().err == "Stopped. Nothing was left half published.\n"
+
+
+def test_what_the_disk_refuses_is_one_line_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(typer.Exit) as caught, report_errors():
+        tmp_path.read_text()
+    assert caught.value.exit_code == 1
+    assert capsys.readouterr().err == (f"Error: {tmp_path}: Is a directory. Resolve this, and repeat the command.\n")
+    with pytest.raises(BrokenPipeError), report_errors():
+        raise BrokenPipeError
+
+
+def test_a_bug_is_loud() -> None:
+    with pytest.raises(ZeroDivisionError), report_errors():
+        _ = 1 / 0
+
+
+def test_the_bar_goes_on_from_where_a_run_does(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress_bar(100, "convnet") as on_progress:
+        on_progress(50, None)
+        on_progress(100, None)
+    shown = capsys.readouterr().err
+    assert "convnet" in shown
+    assert "100/100" in shown
+
+
+def test_ctrl_c_waits_until_the_end_at_most_and_is_as_it_was_after() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    reached = False
+    with pytest.raises(KeyboardInterrupt), defer_interrupt():  # noqa: PT012 - how far it gets is tested
+        signal.raise_signal(signal.SIGINT)
+        reached = True
+    assert reached
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_ctrl_c_waits_until_a_run_tells_of_its_progress() -> None:
+    with pytest.raises(KeyboardInterrupt), progress_bar(100, "convnet") as on_progress:  # noqa: PT012 - as above
+        signal.raise_signal(signal.SIGINT)
+        on_progress(50, None)
+        pytest.fail("It continued.")
+
+
+def test_a_second_ctrl_c_does_not_wait() -> None:
+    with pytest.raises(KeyboardInterrupt), defer_interrupt():  # noqa: PT012 - the first line must not raise
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        pytest.fail("It waited.")
+
+
+def test_a_summary_is_one_line() -> None:
+    report = {
+        "correct": 9961,
+        "total": 10000,
+        "accuracy": 0.9961,
+        "interval_95": (0.9947, 0.9971),
+        "expected_calibration_error": 0.0016,
+        "negative_log_likelihood": 0.0133,
+        "abstained": 41,
+    }
+    assert summary(report) == (
+        "Test: 9961 of 10000 right, 99.61% (95 % interval 99.47% to 99.71%); expected calibration error 0.16%, "
+        "negative log-likelihood 0.0133, abstained on 41."
+    )
+
+
+@pytest.mark.parametrize("name", ["figure.png", "figure", "figure.foo", "figure.pdf"])
+def test_a_figure_is_written_where_it_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
+    path = tmp_path / "new" / name
+    write_figure(Figure(), path)
+    assert path.read_bytes().startswith(b"\x89PNG")
+    assert capsys.readouterr().out == f"Wrote {path}\n"

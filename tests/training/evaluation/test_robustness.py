@@ -1,0 +1,27 @@
+import numpy as np
+
+from tests.training.conftest import draw_examples
+from training.data.corruptions import CORRUPTIONS, corrupt
+from training.data.examples import Images
+from training.evaluation.metrics import Floats
+from training.evaluation.robustness import measure_robustness, robustness_table
+
+
+def test_a_model_is_asked_about_each_corruption() -> None:
+    examples = draw_examples(30)
+    calls: list[Images] = []
+
+    def classify(images: Images) -> tuple[Floats, Floats]:
+        calls.append(images)
+        correct = len(calls) == 1  # only under the first corruption
+        scores = np.eye(10)[examples.labels if correct else (examples.labels + 1) % 10]
+        return scores, scores
+
+    accuracies = measure_robustness(classify, examples)
+    assert accuracies == {name: float(index == 0) for index, name in enumerate(CORRUPTIONS)}
+    np.testing.assert_array_equal(calls[3], corrupt(examples.images, list(CORRUPTIONS)[3]))
+
+
+def test_the_table_ends_with_the_mean() -> None:
+    lines = robustness_table({"shot_noise": 0.98, "fog": 0.91})
+    assert lines[2:] == ["| shot noise | 98.00% |", "| fog | 91.00% |", "| mean | 94.50% |"]

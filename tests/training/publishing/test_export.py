@@ -1,0 +1,142 @@
+import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from training.data.mnist import Mnist
+from training.errors import ArtefactError
+from training.networks import Affine
+from training.publishing import export
+from training.publishing.published_versions import find_version
+
+pytestmark = pytest.mark.slow
+
+CARD: dict[str, Any] = {"name": "tiny", "temperature": 2.0}
+
+
+@pytest.fixture
+def servable() -> export.Servable:
+    weights = np.random.default_rng(0).normal(0, 0.1, (784, 10)).astype(np.float32)
+    return export.Servable(Affine(tf.constant(weights), tf.zeros([10])), temperature=2.0)
+
+
+def entries(models: Path) -> list[str]:
+    return sorted(path.name for path in (models / "tiny").iterdir())
+
+
+def test_scaling_and_temperature_are_inside(servable: export.Servable, bars: Mnist) -> None:
+    logits, probabilities = export.predict_in_batches(servable.predict, bars.test.images)
+    np.testing.assert_allclose(
+        logits, bars.test.images.reshape(-1, 784) / 255 @ servable.network.weights.numpy(), atol=1e-4
+    )
+    np.testing.assert_allclose(probabilities, tf.nn.softmax(logits / 2), atol=1e-6)
+
+
+def test_the_signature_of_old_clients_gives_the_same_probabilities(servable: export.Servable, bars: Mnist) -> None:
+    _, probabilities = export.predict_in_batches(servable.predict, bars.test.images)
+    scores = servable.predict_images(tf.constant(bars.test.images.reshape(-1, 784) / 255, tf.float32))["scores"]
+    np.testing.assert_allclose(scores, probabilities, atol=1e-6)
+
+
+def test_the_last_few_images_are_answered_too(
+    servable: export.Servable, bars: Mnist, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, _ = export.predict_in_batches(servable.predict, bars.test.images)
+    monkeypatch.setattr(export, "BATCH_SIZE", 100)
+    np.testing.assert_allclose(export.predict_in_batches(servable.predict, bars.test.images)[0], whole, atol=1e-5)
+
+
+def test_what_was_published_is_found_again(servable: export.Servable, bars: Mnist, tmp_path: Path) -> None:
+    folder = export.publish(servable, CARD, tmp_path)
+    assert folder == find_version(tmp_path, "tiny") == tmp_path / "tiny" / "1"
+    predict, card = export.load(folder)
+    assert card["version"] == 1
+    assert card.items() >= CARD.items()
+    for left, right in zip(
+        export.predict_in_batches(predict, bars.test.images),
+        export.predict_in_batches(servable.predict, bars.test.images),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(left, right)
+
+
+def test_an_artefact_is_the_files_of_the_format_and_others_may_read_it(
+    servable: export.Servable, tmp_path: Path
+) -> None:
+    folder = export.publish(servable, CARD, tmp_path)
+    files = json.loads((folder / "model.json").read_text())["files"]
+    assert set(files) == {
+        "saved_model.pb",
+        "fingerprint.pb",
+        "variables/variables.index",
+        "variables/variables.data-00000-of-00001",
+    }
+    assert {path.name for path in folder.iterdir()} == {"saved_model.pb", "fingerprint.pb", "variables", "model.json"}
+    assert folder.stat().st_mode & 0o055 == 0o055
+
+
+def test_each_run_publishes_the_next_version(servable: export.Servable, tmp_path: Path) -> None:
+    (tmp_path / "tiny" / "7").mkdir(parents=True)
+    (tmp_path / "tiny" / "notes").mkdir()
+    assert export.publish(servable, CARD, tmp_path).name == "8"
+    assert export.publish(servable, CARD, tmp_path).name == "9"
+    assert entries(tmp_path) == ["7", "8", "9", "notes"]
+
+
+def test_runs_that_publish_at_once_get_a_version_each(servable: export.Servable, tmp_path: Path) -> None:
+    with ThreadPoolExecutor(4) as threads:
+        folders = list(threads.map(lambda _: export.publish(servable, CARD, tmp_path), range(4)))
+    assert sorted(folder.name for folder in folders) == entries(tmp_path) == ["1", "2", "3", "4"]
+    for folder in folders:
+        assert json.loads((folder / "model.json").read_text())["version"] == int(folder.name)
+
+
+def test_a_version_taken_meanwhile_is_left_alone(
+    servable: export.Servable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = export.publish(servable, CARD, tmp_path)
+    before = (first / "model.json").read_bytes()
+    stale = iter([1, 1])  # as seen by a run before another run publishes
+    monkeypatch.setattr(export, "next_version", lambda model: next(stale, 2))
+    assert export.publish(servable, CARD, tmp_path).name == "2"
+    assert (first / "model.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("failure", [KeyboardInterrupt, OSError])
+def test_a_run_stopped_while_it_publishes_leaves_nothing(
+    servable: export.Servable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: type[BaseException]
+) -> None:
+    def stop(folder: Path) -> None:
+        raise failure
+
+    monkeypatch.setattr(export, "flush_to_disk", stop)
+    with pytest.raises(failure):
+        export.publish(servable, CARD, tmp_path)
+    assert entries(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("damage", "named"),
+    [
+        (lambda folder: (folder / "saved_model.pb").write_bytes(b"altered"), "saved_model.pb"),
+        (lambda folder: (folder / "variables" / "variables.index").unlink(), "variables/variables.index"),
+        (lambda folder: (folder / "more.txt").write_text("unlisted"), "more.txt"),
+        (lambda folder: (folder / "model.json").write_text("{"), "model.json"),
+        (lambda folder: (folder / "model.json").unlink(), "model.json"),
+        (lambda folder: (folder / "model.json").write_text("{}"), "not a model card"),
+        (lambda folder: (folder / "model.json").write_text("[]"), "not a model card"),
+    ],
+)
+def test_a_spoilt_artefact_is_refused_and_the_file_named(
+    servable: export.Servable, tmp_path: Path, damage: Callable[[Path], None], named: str
+) -> None:
+    folder = export.publish(servable, CARD, tmp_path)
+    damage(folder)
+    with pytest.raises(ArtefactError) as caught:
+        export.load(folder)
+    assert named in str(caught.value)

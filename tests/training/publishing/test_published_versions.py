@@ -1,0 +1,105 @@
+from pathlib import Path
+
+import pytest
+
+from training.errors import ArtefactError
+from training.publishing.published_versions import (
+    find_teacher,
+    find_version,
+    list_versions,
+    list_withdrawn_versions,
+    next_version,
+    promote,
+    resolve_version,
+    rollback,
+)
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> Path:
+    """Return a folder of models with three versions of one model, and other folders beside them."""
+    for name in ("2", "9", "10", ".11-half", "notes", "0", "007", "٣", ".withdrawn-08"):
+        (tmp_path / "tiny" / name).mkdir(parents=True)
+        (tmp_path / "tiny" / name / "name").write_text(name)
+    return tmp_path
+
+
+def test_versions_are_numbers_in_order(models: Path) -> None:
+    assert list_versions(models / "tiny") == [2, 9, 10]
+    assert list_versions(models / "other") == list_withdrawn_versions(models / "tiny") == []
+    assert next_version(models / "tiny") == 11
+    assert next_version(models / "other") == 1
+
+
+def test_the_highest_is_found_unless_one_is_asked_for(models: Path) -> None:
+    assert find_version(models, "tiny").name == resolve_version(models, "tiny").name == "10"
+    assert find_version(models, "tiny", 2) == resolve_version(models, "tiny/2") == models / "tiny" / "2"
+
+
+def test_what_is_not_there_is_said_with_what_is(models: Path) -> None:
+    with pytest.raises(ArtefactError, match=r"^Model 'tiny' has no version 3\. Available versions: 2, 9, 10\.$"):
+        find_version(models, "tiny", 3)
+    with pytest.raises(ArtefactError, match=r"^Model 'tiny' has no version 0\."):
+        find_version(models, "tiny", 0)
+    with pytest.raises(ArtefactError, match=r"^Model 'other' has no version in .*\. Models: softmax, convnet\.$"):
+        resolve_version(models, "other")
+    with pytest.raises(ArtefactError, match=r"Train one: python -m training train softmax --models "):
+        resolve_version(models, "softmax")
+    with pytest.raises(ArtefactError, match="'tiny/two' is not a version"):
+        resolve_version(models, "tiny/two")
+
+
+def test_a_teacher_that_is_not_there_is_said_with_what_to_do(models: Path) -> None:
+    assert find_teacher(models, "tiny/9") == models / "tiny" / "9"
+    for missing in ("tiny/3", "other/1"):
+        with pytest.raises(
+            ArtefactError,
+            match=rf"^The teacher {missing} is not in .*\. Add that version, or train .*: --without-teacher$",
+        ):
+            find_teacher(models, missing)
+
+
+def test_a_teacher_that_was_withdrawn_is_said_with_how_to_have_it_back(models: Path) -> None:
+    rollback(models, "tiny")
+    with pytest.raises(
+        ArtefactError,
+        match=r"It was withdrawn: rename .*/tiny/\.withdrawn-10 to 10, or train without",
+    ):
+        find_teacher(models, "tiny/10")
+
+
+def test_a_rollback_withdraws_the_highest_whose_number_is_not_used_again(models: Path) -> None:
+    assert rollback(models, "tiny").name == "9"
+    assert (list_versions(models / "tiny"), list_withdrawn_versions(models / "tiny")) == ([2, 9], [10])
+    assert next_version(models / "tiny") == 11
+
+
+def test_a_rollback_needs_somewhere_to_go(models: Path) -> None:
+    rollback(models, "tiny")
+    rollback(models, "tiny")
+    with pytest.raises(ArtefactError, match="is the only version of 'tiny'"):
+        rollback(models, "tiny")
+    assert list_versions(models / "tiny") == [2]
+
+
+def test_a_promotion_brings_back_what_was_withdrawn_as_it_was(models: Path) -> None:
+    rollback(models, "tiny")
+    assert promote(models, "tiny", 10) == models / "tiny" / "10"
+    assert (models / "tiny" / "10" / "name").read_text() == "10"
+    assert (list_versions(models / "tiny"), list_withdrawn_versions(models / "tiny")) == ([2, 9, 10], [])
+
+
+def test_a_promotion_withdraws_what_is_above(models: Path) -> None:
+    assert promote(models, "tiny", 2).name == "2"
+    assert find_version(models, "tiny").name == "2"
+    assert list_withdrawn_versions(models / "tiny") == [9, 10]
+    promote(models, "tiny", 9)
+    assert (list_versions(models / "tiny"), list_withdrawn_versions(models / "tiny")) == ([2, 9], [10])
+
+
+def test_only_what_was_once_published_is_promoted(models: Path) -> None:
+    rollback(models, "tiny")
+    with pytest.raises(ArtefactError, match=r"no version 11 in .*, published or withdrawn\. Versions: 2, 9, 10\.$"):
+        promote(models, "tiny", 11)
+    with pytest.raises(ArtefactError, match=r"Versions: none\.$"):
+        promote(models, "other", 1)

@@ -1,0 +1,50 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from training.errors import ArtefactError
+from training.publishing.results import HEADER, results_table
+
+CARD = {
+    "name": "convnet",
+    "version": 10,
+    "architecture": "conv - dense",
+    "parameters": 105882,
+    "multiply_adds": 2810688,
+    "test": {
+        "correct": 9961,
+        "interval_95": [0.99467, 0.99715],
+        "expected_calibration_error": 0.00105,
+        "abstained": 24,
+    },
+}
+
+
+def test_every_version_has_its_row_in_order(tmp_path: Path) -> None:
+    for version in (10, 9):
+        folder = tmp_path / "convnet" / str(version)
+        folder.mkdir(parents=True)
+        (folder / "model.json").write_text(json.dumps(CARD | {"version": version}))
+    (tmp_path / "convnet" / ".11-half").mkdir()
+    assert results_table(tmp_path) == [
+        *HEADER,
+        "| convnet 9 | conv - dense | 105,882 | 2,810,688 | 9,961 | 99.47% to 99.72% | 0.10% | 24 |",
+        "| convnet 10 | conv - dense | 105,882 | 2,810,688 | 9,961 | 99.47% to 99.72% | 0.10% | 24 |",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "word"), [("{", "JSONDecodeError"), ("[]", "TypeError"), ("{}", "'test'"), (None, "FileNotFoundError")]
+)
+def test_a_broken_card_is_named(tmp_path: Path, content: str | None, word: str) -> None:
+    folder = tmp_path / "convnet" / "1"
+    folder.mkdir(parents=True)
+    if content:
+        (folder / "model.json").write_text(content)
+    with pytest.raises(ArtefactError, match=rf"convnet/1/model\.json is not a valid model card: .*{word}"):
+        results_table(tmp_path)
+
+
+def test_where_there_is_no_model_there_is_no_row(tmp_path: Path) -> None:
+    assert results_table(tmp_path / "nowhere") == [*HEADER]

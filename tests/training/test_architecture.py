@@ -1,0 +1,104 @@
+"""The imports between the parts of `training`: its packages, and each module beside them."""
+
+import ast
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+TRAINING = Path(__file__).parents[2] / "training"
+MODULES = sorted(path for path in TRAINING.rglob("*.py") if path.parent != TRAINING or path.stem != "__init__")
+
+ALLOWED = {
+    # The lesson.
+    ("loop", "data"),
+    ("loop", "evaluation"),
+    ("loop", "networks"),
+    ("loop", "optimizers"),
+    ("loop", "progress"),
+    ("loop", "recipes"),
+    ("optimizers", "recipes"),
+    ("recipes", "errors"),
+    # What is added to it.
+    ("batch_preparation", "data"),
+    ("batch_preparation", "distillation"),
+    ("batch_preparation", "loop"),
+    ("batch_preparation", "recipes"),
+    ("distillation", "networks"),
+    ("distillation", "publishing"),
+    ("distillation", "recipes"),
+    # The packages.
+    ("data", "errors"),
+    ("data", "recipes"),
+    ("evaluation", "data"),
+    ("evaluation", "errors"),
+    ("publishing", "data"),
+    ("publishing", "errors"),
+    ("publishing", "networks"),
+    ("publishing", "progress"),
+    ("publishing", "recipes"),
+    # What puts everything together.
+    ("run", "batch_preparation"),
+    ("run", "data"),
+    ("run", "distillation"),
+    ("run", "errors"),
+    ("run", "evaluation"),
+    ("run", "loop"),
+    ("run", "networks"),
+    ("run", "progress"),
+    ("run", "publishing"),
+    ("run", "recipes"),
+    ("cli", "data"),
+    ("cli", "errors"),
+    ("cli", "evaluation"),
+    ("cli", "networks"),
+    ("cli", "progress"),
+    ("cli", "publishing"),
+    ("cli", "recipes"),
+    ("cli", "run"),
+    ("__main__", "cli"),
+}
+"""Pairs of a part and a part that it may import."""
+
+
+def part_of(path: Path) -> str:
+    """Return the package or the top-level module that a file belongs to."""
+    return path.relative_to(TRAINING).with_suffix("").parts[0]
+
+
+def imported_parts(path: Path) -> Iterator[str]:
+    """Yield the parts of `training` that a file imports, also within functions."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and str(node.module).split(".")[0] == "training":
+            _, *names = str(node.module).split(".")
+            yield from names[:1] or [alias.name for alias in node.names]
+        elif isinstance(node, ast.Import):
+            names = [alias.name.split(".") for alias in node.names]
+            yield from (parts[1] for parts in names if parts[0] == "training" and len(parts) > 1)
+
+
+def imports_between_parts(path: Path) -> set[tuple[str, str]]:
+    return {(part_of(path), imported) for imported in imported_parts(path) if imported != part_of(path)}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(TRAINING)))
+def test_a_module_imports_only_the_parts_that_it_may(path: Path) -> None:
+    assert imports_between_parts(path) <= ALLOWED
+
+
+def test_every_allowed_import_is_used() -> None:
+    assert set().union(*map(imports_between_parts, MODULES)) == ALLOWED
+
+
+def test_the_parts_have_no_import_cycle() -> None:
+    graph: dict[str, set[str]] = {}
+    for importer, imported in ALLOWED:
+        graph.setdefault(importer, set()).add(imported)
+    TopologicalSorter(graph).prepare()  # raises CycleError
+
+
+def test_the_lesson_knows_nothing_of_what_is_added_to_it() -> None:
+    additions = {"batch_preparation", "distillation", "publishing", "run", "cli"}
+    for lesson in ("networks", "loop", "optimizers"):
+        assert not {imported for importer, imported in ALLOWED if importer == lesson} & additions

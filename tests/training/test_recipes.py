@@ -1,0 +1,56 @@
+import json
+from dataclasses import replace
+
+import pytest
+
+from training.errors import RecipeError
+from training.recipes import CONVNET, DEFAULTS, DISTILLED_CONVNET, MODEL_NAMES, SOFTMAX, Distillation
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("iterations", 0),
+        ("batch_size", -3),
+        ("learning_rate", 0.0),
+        ("seed", -1),
+        ("seed", 2**31),
+        ("abstention_rate", 1.0),
+        ("synthetic_digits", -1),
+        ("synthetic_non_digits", -5),
+    ],
+)
+def test_a_bad_value_is_named_with_what_was_expected(name: str, value: float) -> None:
+    with pytest.raises(RecipeError, match=rf"^{name} is {value}; it must be "):
+        replace(SOFTMAX, **{name: value})
+
+
+@pytest.mark.parametrize(("name", "value"), [("temperature", 0.0), ("share", 0.0), ("share", 1.1)])
+def test_a_bad_value_of_distillation_is_named_too(name: str, value: float) -> None:
+    with pytest.raises(RecipeError, match=rf"^{name} is {value}; it must be "):
+        Distillation(**{"teacher": "convnet/3", "temperature": 2.0, "share": 0.5, name: value})
+
+
+def test_a_configuration_survives_json() -> None:
+    parsed = json.loads(json.dumps(DISTILLED_CONVNET.as_json()))
+    assert parsed == DISTILLED_CONVNET.as_json()
+    assert parsed["augmentation"]["rotation"] == DISTILLED_CONVNET.augmentation.rotation
+    assert parsed["distillation"]["teacher"] == DISTILLED_CONVNET.distillation.teacher
+
+
+def test_each_model_has_defaults_of_its_own_name() -> None:
+    assert [DEFAULTS[name].model for name in MODEL_NAMES] == list(MODEL_NAMES)
+
+
+def test_the_lesson_s_own_numbers_stand() -> None:
+    assert (SOFTMAX.optimizer, SOFTMAX.batch_size, SOFTMAX.iterations) == ("sgd", 100, 10_000)
+    assert (CONVNET.optimizer, CONVNET.batch_size, CONVNET.iterations) == ("rmsprop", 100, 5_001)
+    assert CONVNET.learning_rate == 1e-3
+    assert CONVNET.distillation is None
+
+
+def test_what_is_published_has_a_teacher_and_the_bars_of_the_lesson() -> None:
+    published = DEFAULTS["convnet"]
+    assert published.distillation
+    for field in ("batch_size", "accuracy_threshold", "corrupted_accuracy_threshold", "worst_corruption_threshold"):
+        assert getattr(published, field) == getattr(CONVNET, field)

@@ -1,0 +1,51 @@
+"""What a recipe adds to plain training: augmentation, label smoothing and distillation, and the loss for them."""
+
+import tensorflow as tf
+
+from training.data.affine_augmentation import augment_affine
+from training.data.strong_augmentation import augment_strongly
+from training.distillation import Teacher
+from training.loop import Loss, PrepareBatch, cross_entropy
+from training.recipes import TrainingRecipe
+
+
+def build_batch_preparation(recipe: TrainingRecipe, teacher: Teacher | None = None) -> PrepareBatch:
+    """Build the function that prepares each batch for training as the recipe says.
+
+    With strong augmentation, the prepared batch is twice as large: the augmented images, then the strongly augmented
+    ones.
+    """
+
+    def prepare_batch(images: tf.Tensor, targets: tf.Tensor, iteration: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        if recipe.augmentation:
+            images = augment_affine(images, recipe.augmentation, seed=[recipe.seed, iteration])
+        if recipe.strong_augmentation:
+            strong = augment_strongly(images, recipe.strong_augmentation, seed=[recipe.seed, -1 - iteration])
+            images = tf.concat([images, strong], axis=0)  # [2 B, 28, 28]
+            targets = tf.concat([targets, targets], axis=0)  # [2 B, 10]
+        smoothed = smooth_labels(targets, recipe.label_smoothing) if recipe.label_smoothing else targets
+        return images, teacher.distill(images, targets, smoothed) if teacher else smoothed
+
+    return prepare_batch
+
+
+def build_loss(recipe: TrainingRecipe) -> Loss:
+    """Build the loss for the batches of `build_batch_preparation`."""
+    augmentation = recipe.strong_augmentation
+    if augmentation is None:
+        return cross_entropy
+    return lambda logits, targets: weighted_cross_entropy(logits, targets, augmentation.loss_weight)
+
+
+def weighted_cross_entropy(logits: tf.Tensor, targets: tf.Tensor, weight: float) -> tf.Tensor:
+    """Return the weighted mean of the cross-entropy of both halves of a batch: logits and targets [2 B, 10].
+
+    The first half has weight 1, the second half, which is strongly augmented, has weight `weight`.
+    """
+    first, second = map(cross_entropy, tf.split(logits, 2), tf.split(targets, 2))
+    return (first + weight * second) / (1 + weight)
+
+
+def smooth_labels(targets: tf.Tensor, share: float) -> tf.Tensor:
+    """Spread a share of each target evenly over the ten digits: [B, 10] -> [B, 10]."""
+    return targets * (1 - share) + share / 10

@@ -1,0 +1,331 @@
+"""The commands of `python -m training`. They parse options and print; the work is done by the other packages.
+
+TensorFlow takes seconds to import. A command imports the modules that need it only after its options are checked.
+"""
+
+# ruff: noqa: PLC0415
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from training.cli.options import Also, MnistFolder, Models, ModelsFolder, describe_defaults, require_option
+from training.cli.silence_tensorflow import import_tensorflow
+from training.cli.terminal import progress_bar, report_errors, summary, write_figure
+from training.data.examples import Examples
+from training.data.mnist import Mnist, Part, load_mnist
+from training.data.picture_folders import find_pictures
+from training.data.sources import Source, concatenate, load_sources
+from training.errors import BelowThreshold, CandidateRejected, DataError
+from training.evaluation import comparison
+from training.evaluation.pictures import count_confusion, predict_pictures, summarise
+from training.evaluation.robustness import measure_robustness, robustness_table
+from training.publishing import published_versions
+from training.publishing.published_versions import find_teacher, find_version, resolve_version
+from training.publishing.results import results_table
+from training.publishing.workspace import checkpoint_path, ensure_writable_folder, training_lock
+from training.recipes import DEFAULTS, MODEL_NAMES, TrainingRecipe
+
+if TYPE_CHECKING:
+    from training.run import Run
+
+SHEET_LENGTH = 160
+"""The most pictures on a contact sheet."""
+
+NOTHING_TO_PUBLISH = "It gives the very answers of the version that is served. There is nothing to publish."
+
+app = typer.Typer(
+    help="Train two classifiers of handwritten digits on MNIST, and publish them as SavedModels.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # or "[the highest]" in a help text would be parsed as markup and removed
+)
+
+
+@app.command()
+def train(  # noqa: PLR0913, PLR0917 (one parameter for each option)
+    names: Models = None,
+    seed: Annotated[int, typer.Option(help="The same seed on the same machine gives the same weights.")] = 1337,
+    iterations: Annotated[
+        int | None, typer.Option(help=f"The number of batches. [{describe_defaults('iterations')}]")
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(help=f"The images in a batch. [{describe_defaults('batch_size')}]")
+    ] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(help=f"The base learning rate. [{describe_defaults('learning_rate')}]")
+    ] = None,
+    also: Also = None,
+    also_share: Annotated[
+        float | None, typer.Option(help=f"The share of --also in an epoch. [{describe_defaults('source_share')}]")
+    ] = None,
+    models: ModelsFolder = Path("models"),
+    mnist: MnistFolder = None,
+    figures: Annotated[
+        Path | None, typer.Option(help="Draw the training curves and the confusion matrix into this folder, as PNGs.")
+    ] = None,
+    *,
+    without_teacher: Annotated[
+        bool,
+        typer.Option(
+            "--without-teacher",
+            help="Train on the labels alone. [the convnet is also trained on the probabilities of convnet/3]",
+        ),
+    ] = False,
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="Publish whatever the promotion gate decides. The model card records this."),
+    ] = False,
+) -> None:
+    """Train a model and publish it as its next version, unless it is no better than the served version.
+
+    To continue an interrupted run, repeat the same command.
+    """
+    if not also:
+        require_option({"--also-share": also_share}, "--also")
+    with report_errors():
+        options = {
+            "iterations": iterations,
+            "batch_size": batch_size,
+            "learning_rate": learning_rate,
+            "source_share": also_share,
+        }
+        changes: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
+        if without_teacher:
+            changes["distillation"] = None
+        recipes = [replace(DEFAULTS[name], seed=seed, **changes) for name in MODEL_NAMES if name in (names or ())]
+        for distillation in filter(None, (recipe.distillation for recipe in recipes)):
+            find_teacher(models, distillation.teacher)  # fails now and not after minutes of loading
+        if figures:
+            ensure_writable_folder(figures)
+        with training_lock(models):
+            examples = load_mnist(mnist)
+            sources = load_and_report_sources(also or [], examples)
+            import_tensorflow()
+            from training import run
+
+            for recipe in recipes:
+                run.check_served_version(recipe.model, models)  # fails now and not after minutes of training
+            published = [
+                train_and_publish(recipe, examples, sources, models, figures, force=force) for recipe in recipes
+            ]
+    if not all(published):
+        raise typer.Exit(1)
+
+
+def train_and_publish(  # noqa: PLR0913 (the options of the command)
+    recipe: TrainingRecipe,
+    mnist: Mnist,
+    sources: list[Source],
+    models: Path,
+    figures: Path | None,
+    *,
+    force: bool,
+) -> bool:
+    """Train one model and publish it. Print the result, and return False if the model was rejected."""
+    from training import run
+
+    checkpoint = checkpoint_path(models, recipe.model)
+    with progress_bar(recipe.iterations, recipe.model) as on_progress:
+        result = run.train(recipe, mnist, on_progress, sources, models=models, checkpoint_path=checkpoint)
+    typer.echo(summary(result.card["test"]))
+    if figures:
+        write_figures(result, figures)
+    try:
+        held_out = concatenate([source.held_out for source in sources])
+        published = run.publish(result, models, mnist.test, held_out, force=force)
+    except (BelowThreshold, CandidateRejected) as error:
+        checkpoint.unlink(missing_ok=True)
+        typer.echo(f"Error: {error}", err=True)
+        return False
+    checkpoint.unlink(missing_ok=True)  # kept after any other exception, so that the run can continue
+    typer.echo(f"Published {published}" if published else NOTHING_TO_PUBLISH)
+    return True
+
+
+@app.command()
+def evaluate(  # noqa: PLR0913 (one parameter for each option)
+    model: Annotated[str, typer.Argument(metavar="NAME", help="A model, or a version, such as convnet/2.")],
+    version: Annotated[int | None, typer.Option(help="The version of the model. [the highest]")] = None,
+    pictures: Annotated[
+        Path | None,
+        typer.Option(help="Evaluate on this folder of pictures instead, with a CSV or a folder for each class."),
+    ] = None,
+    by: Annotated[str | None, typer.Option(help="With --pictures: also group by this column of the CSV.")] = None,
+    sheet: Annotated[
+        Path | None, typer.Option(help="With --pictures: write a contact sheet, a PNG, with the errors first.")
+    ] = None,
+    *,
+    corrupted: Annotated[
+        bool, typer.Option("--corrupted", help="Evaluate on MNIST with fifteen corruptions instead.")
+    ] = False,
+    part: Annotated[Part | None, typer.Option(help="With --corrupted: the part of MNIST to corrupt. [test]")] = None,
+    models: ModelsFolder = Path("models"),
+    mnist: MnistFolder = None,
+) -> None:
+    """Recompute the test report of an artefact and compare it with its model.json (exit code 1 if they differ)."""
+    if not pictures:
+        require_option({"--by": by, "--sheet": sheet}, "--pictures")
+    if not corrupted:
+        require_option({"--part": part}, "--corrupted")
+    if pictures and corrupted:
+        msg = "--pictures and --corrupted exclude each other. Choose one of them."
+        raise typer.BadParameter(msg)
+    if version is not None and "/" in model:
+        msg = f"'{model}' already has a version. Remove --version, or name only the model."
+        raise typer.BadParameter(msg)
+    with report_errors():
+        artefact = resolve_version(models, model) if version is None else find_version(models, model, version)
+        import_tensorflow()
+        from training import run
+        from training.publishing import export
+
+        if pictures:
+            evaluate_pictures(artefact, pictures, by, sheet)
+            return
+        if corrupted:
+            evaluate_corrupted(artefact, load_mnist(mnist).part(part or "test"))
+            return
+        report, differing = run.verify_report(artefact, load_mnist(mnist))
+    typer.echo(summary(report))
+    if differing:
+        typer.echo(f"{artefact / export.CARD} says otherwise in: {', '.join(differing)}.", err=True)
+        raise typer.Exit(1)
+    typer.echo(f"{artefact / export.CARD} agrees.")
+
+
+def evaluate_pictures(artefact: Path, folder: Path, column: str | None, sheet: Path | None) -> None:
+    """Print the accuracy of an artefact on a folder of pictures, and write a contact sheet of them if asked to.
+
+    Raises DataError if no picture can be decoded.
+    """
+    from training.publishing import export
+
+    signature, card = export.load(artefact)
+    classify = partial(export.predict_in_batches, signature)
+    predictions, undecodable = predict_pictures(find_pictures(folder), classify, card["abstention"])
+    for picture, reason in undecodable:
+        typer.echo(f"{picture.path}: {reason}", err=True)
+    if not predictions:
+        msg = f"None of the {len(undecodable)} pictures in {folder} can be decoded. Expected PNG, JPEG or similar."
+        raise DataError(msg)
+    for line in summarise(predictions, column):
+        typer.echo(line)
+    typer.echo(f"Confusion, the true digit in rows:\n{count_confusion(predictions)}")
+    if sheet:
+        from training.evaluation.figures import draw_contact_sheet
+
+        errors_first = sorted(
+            predictions, key=lambda each: (each.correct, each.abstention_reason is None, each.confidence)
+        )
+        write_figure(draw_contact_sheet(errors_first[:SHEET_LENGTH]), sheet)
+
+
+def evaluate_corrupted(artefact: Path, examples: Examples) -> None:
+    """Print the accuracy of an artefact on examples under each corruption."""
+    from training.publishing import export
+
+    signature, _ = export.load(artefact)
+    classify = partial(export.predict_in_batches, signature)
+    for line in robustness_table(measure_robustness(classify, examples)):
+        typer.echo(line)
+
+
+@app.command()
+def compare(
+    before: Annotated[
+        str, typer.Argument(metavar="A", help="A version, such as convnet/2, or a model for its highest version.")
+    ],
+    after: Annotated[str, typer.Argument(metavar="B", help="The version that is compared with A.")],
+    also: Annotated[
+        list[str] | None,
+        typer.Option(metavar="SOURCE", help="Also compare on the held-out part of this source, as for train."),
+    ] = None,
+    models: ModelsFolder = Path("models"),
+    mnist: MnistFolder = None,
+) -> None:
+    """Compare the accuracy, the calibration and the cost of two versions, as the promotion gate does."""
+    with report_errors():
+        folders = [resolve_version(models, reference) for reference in (before, after)]
+        examples = load_mnist(mnist)
+        held_out = concatenate([source.held_out for source in load_and_report_sources(also or [], examples)])
+        import_tensorflow()
+        from training import run
+
+        baseline, candidate = (run.load_version(folder) for folder in folders)
+        measures = comparison.compare(baseline, candidate, examples.test, held_out)
+        for line in comparison.comparison_table(baseline, candidate, measures):
+            typer.echo(line)
+
+
+@app.command()
+def rollback(
+    name: Annotated[str, typer.Argument(help="The model.")],
+    models: ModelsFolder = Path("models"),
+) -> None:
+    """Withdraw the highest version of a model, so that the next lower version is served."""
+    with report_errors():
+        highest = find_version(models, name)
+        served = published_versions.rollback(models, name)
+        undo = f"python -m training promote {name} {highest.name} --models {models}"
+        typer.echo(f"Served: {served}. Back again: {undo}")
+
+
+@app.command()
+def promote(
+    name: Annotated[str, typer.Argument(help="The model.")],
+    version: Annotated[int, typer.Argument(help="The version to serve.")],
+    models: ModelsFolder = Path("models"),
+) -> None:
+    """Make a version the served one: restore it if it was withdrawn, and withdraw all higher versions."""
+    with report_errors():
+        typer.echo(f"Served: {published_versions.promote(models, name, version)}")
+
+
+@app.command()
+def results(models: ModelsFolder = Path("models")) -> None:
+    """Print a Markdown table of the results of all published versions."""
+    with report_errors():
+        for line in results_table(models):
+            typer.echo(line)
+
+
+@app.command()
+def show(
+    indices: Annotated[list[int], typer.Argument(metavar="INDEX...", help="The indices of the images, from 0.")],
+    part: Annotated[Part, typer.Option(help="The part of MNIST that has the images.")] = "train",
+    out: Annotated[Path, typer.Option(help="The PNG to write.")] = Path("samples.png"),
+    mnist: MnistFolder = None,
+) -> None:
+    """Draw images of MNIST with their labels."""
+    with report_errors():
+        examples = load_mnist(mnist).part(part)
+        from training.evaluation.figures import draw_images
+
+        write_figure(draw_images(examples, indices), out)
+
+
+def load_and_report_sources(locations: list[str], mnist: Mnist) -> list[Source]:
+    """Load the sources, and print their warnings and sizes before training starts."""
+    sources = load_sources(locations, mnist.test.images)
+    for source in sources:
+        for warning in source.warnings:
+            typer.echo(warning, err=True)
+        typer.echo(f"{source.name}: {len(source.train)} images to learn from, {len(source.held_out)} held back.")
+    return sources
+
+
+def write_figures(result: "Run", folder: Path) -> None:
+    """Draw the training curves, the confusion matrix and, for softmax, the weights of each digit."""
+    from training.evaluation import figures
+    from training.networks import Affine
+
+    name = result.card["name"]
+    write_figure(figures.draw_curves(result.card["history"]), folder / f"{name}-curves.png")
+    write_figure(figures.draw_confusion(result.card["test"]["confusion"]), folder / f"{name}-confusion.png")
+    if isinstance(result.network, Affine):
+        write_figure(figures.draw_weight_images(result.network.weights.numpy()), folder / f"{name}-weights.png")

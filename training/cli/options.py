@@ -1,0 +1,60 @@
+"""The options and arguments that several commands of `python -m training` share."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from training.recipes import DEFAULTS, MODEL_NAMES
+
+
+def describe_defaults(field: str) -> str:
+    """Describe the default value of a recipe's field for each model."""
+    return ", ".join(f"{getattr(DEFAULTS[name], field)} for {name}" for name in MODEL_NAMES)
+
+
+def _check_names(names: list[str] | None) -> list[str]:
+    for name in names or ():
+        if name not in MODEL_NAMES:
+            msg = f"'{name}' is not a model. Expected {' or '.join(MODEL_NAMES)}."
+            raise typer.BadParameter(msg)
+    return names or list(MODEL_NAMES)
+
+
+def require_option(options: Mapping[str, object], required: str) -> None:
+    """Reject options, those that are not None, that have no effect without the required option."""
+    for option, value in options.items():
+        if value is not None:
+            msg = f"{option} has no effect without {required}. Add {required}, or remove {option}."
+            raise typer.BadParameter(msg)
+
+
+Models = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[NAME]...",
+        help="softmax, the regression xW + b, or convnet, the convolutional network. [both]",
+        show_default=False,
+        callback=_check_names,
+    ),
+]
+ModelsFolder = Annotated[
+    Path, typer.Option("--models", help="The folder of artefacts, in the layout that models/README.md describes.")
+]
+MnistFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--mnist",
+        envvar="MNIST_DIR",
+        help="A folder with the four MNIST files. Without it, they are downloaded once.",
+    ),
+]
+Also = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="SOURCE",
+        help="Also train on this: a feedback store, or a folder of pictures with a CSV or a folder for each class. "
+        "Can be repeated.",
+    ),
+]

@@ -1,0 +1,90 @@
+"""Decides whether a candidate may replace the served version. Knows model cards and predictions, no files."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from training.data.examples import Examples
+from training.evaluation.comparison import ComparedModel, Measure, compare, comparison_table, correct_predictions
+
+MIN_FEEDBACK_ACCURACY = 0.5
+"""The smallest accuracy on held-out feedback of a candidate that was trained on the rest of the feedback."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The decision of the gate: the comparison, and the objections to the candidate."""
+
+    measures: Sequence[Measure]
+    table: Sequence[str]
+    objections: Sequence[str]
+    reproduced: bool
+    """Whether the candidate has the same logits and the same preprocessing as the served version.
+
+    Such a candidate is not published, whatever it was trained on.
+    """
+
+    def __str__(self) -> str:
+        """Return the table and the objections, each on a line."""
+        return "\n".join([*self.table, *self.objections])
+
+    def as_json(self, served_version: int, *, forced: bool) -> dict[str, Any]:
+        """Return the field `comparison` of the candidate's `model.json`. `models/README.md` describes it."""
+        return {
+            "with_version": served_version,
+            "measures": [measure.as_json() for measure in self.measures],
+            "objections": list(self.objections),
+            "forced": forced,
+        }
+
+
+def decide(
+    served: ComparedModel, candidate: ComparedModel, test: Examples, held_out: Examples | None = None
+) -> Decision:
+    """Compare a candidate with the served version and collect the objections to the candidate.
+
+    There are three objections: a measure is significantly worse; no measure is better and the candidate has no new
+    training data; or the held-out feedback contradicts the feedback that the candidate was trained on, as it does if
+    the labels are shuffled.
+    """
+    measures = compare(served, candidate, test, held_out)
+    objections = [f"{measure.name}: significantly worse." for measure in measures if measure.verdict == "worse"]
+    if held_out is not None and len(held_out):
+        objections += _check_feedback(candidate, held_out)
+    if not has_new_data(candidate.card, served.card) and all(measure.verdict != "better" for measure in measures):
+        objections.append(f"Nothing is significantly better than in {served.title}, and there is no new training data.")
+    same_logits = np.array_equal(served.classify(test.images)[0], candidate.classify(test.images)[0])
+    reproduced = same_logits and candidate.card["preprocessing"] == served.card["preprocessing"]
+    return Decision(measures, comparison_table(served, candidate, measures), objections, reproduced)
+
+
+def has_new_data(candidate: dict[str, Any], served: dict[str, Any]) -> bool:
+    """Return whether a candidate was trained on data or preprocessing that the served version was not, by their cards.
+
+    A different MNIST and an additional source are new data. A missing source is not: otherwise the next run without
+    sources would undo the corrections of the users.
+    """
+    if candidate["preprocessing"] != served["preprocessing"]:
+        return True
+    if any(candidate["data"][field] != served["data"][field] for field in ("files", "split")):
+        return True
+    known = {source["sha256"] for source in _sources(served)}
+    return any(source["learnt"] > 0 and source["sha256"] not in known for source in _sources(candidate))
+
+
+def _sources(card: dict[str, Any]) -> list[dict[str, Any]]:
+    sources: list[dict[str, Any]] = card["data"].get("also", [])
+    return sources
+
+
+def _check_feedback(candidate: ComparedModel, held_out: Examples) -> list[str]:
+    accuracy = float(correct_predictions(candidate, held_out).mean())
+    if accuracy >= MIN_FEEDBACK_ACCURACY:
+        return []
+    msg = (
+        f"held-back feedback: the accuracy is {accuracy:.0%}; expected at least {MIN_FEEDBACK_ACCURACY:.0%} after "
+        "training on the rest of the feedback. Check its labels."
+    )
+    return [msg]

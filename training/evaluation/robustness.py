@@ -1,0 +1,20 @@
+"""The accuracy of a model under each corruption. Knows a model only as a function of images."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from training.data.corruptions import CORRUPTIONS, corrupt
+from training.data.examples import Examples
+from training.evaluation.metrics import Classifier, accuracy
+
+
+def measure_robustness(classify: Classifier, examples: Examples) -> dict[str, float]:
+    """Return the accuracy on the examples under each corruption, by the name of the corruption."""
+    return {name: accuracy(classify(corrupt(examples.images, name))[1], examples.labels) for name in CORRUPTIONS}
+
+
+def robustness_table(accuracies: Mapping[str, float]) -> list[str]:
+    """Return the lines of a Markdown table: a row for each corruption, and their mean."""
+    rows = [f"| {name.replace('_', ' ')} | {share:.2%} |" for name, share in accuracies.items()]
+    return ["| corruption | right |", "|---|---:|", *rows, f"| mean | {np.mean(list(accuracies.values())):.2%} |"]

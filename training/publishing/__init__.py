@@ -1,0 +1,1 @@
+"""How a model is stored: checkpoints during training, published versions afterwards."""

@@ -1,0 +1,176 @@
+"""The recipes that networks are trained by: every setting of a training run. Knows no data and no network."""
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal, get_args
+
+from training.errors import RecipeError
+
+ModelName = Literal["softmax", "convnet"]
+MODEL_NAMES: tuple[ModelName, ...] = get_args(ModelName)
+
+JSON_NAMES = {
+    "accuracy_threshold": "bar",
+    "corrupted_accuracy_threshold": "bar_corrupted",
+    "worst_corruption_threshold": "bar_each_corruption",
+    "strong_augmentation": "disturbance",
+    "affine": "movement",
+    "probability": "chance",
+    "loss_weight": "weight",
+    "abstention_rate": "abstained",
+    "synthetic_digits": "drawn_digits",
+    "synthetic_non_digits": "drawn_no_digits",
+    "source_share": "also_share",
+}
+"""The fields whose names in `model.json` are older than their names here."""
+
+
+@dataclass(frozen=True)
+class AffineAugmentation:
+    """The largest random affine transformation of a training image, drawn uniformly from minus to plus each amount."""
+
+    rotation: float
+    """In degrees."""
+    scale: float
+    """The natural logarithm of the factor, drawn separately for width and height."""
+    shear: float
+    """In pixels of width for each pixel of height."""
+    shift: float
+    """In pixels."""
+
+
+@dataclass(frozen=True)
+class StrongAugmentation:
+    """How a second, strongly augmented copy of each training image is made, and its weight in the loss."""
+
+    affine: AffineAugmentation
+    """Wider than that of the first copy."""
+    probability: float
+    """The probability of each other transformation. An image can get several of them, or none."""
+    loss_weight: float
+    """The weight of the second copy in the loss, relative to a weight of 1 for the first copy."""
+
+
+@dataclass(frozen=True)
+class Distillation:
+    """How a network learns from the probabilities of a published version, its teacher (Hinton et al. 2015).
+
+    Source: arXiv:1503.02531.
+    """
+
+    teacher: str
+    """The model and version of the teacher, such as convnet/3, in the folder in which the new version is published."""
+    temperature: float
+    """The divisor of the teacher's log-probabilities. Above 1, it raises the less likely digits."""
+    share: float
+    """The share of the teacher in a target, for images that the teacher classifies correctly. The rest is the label."""
+
+    def __post_init__(self) -> None:
+        """Reject values that are out of range."""
+        _require(self.temperature > 0, "temperature", self.temperature, "a number above 0")
+        _require(0 < self.share <= 1, "share", self.share, "more than 0 and at most 1")
+
+
+@dataclass(frozen=True)
+class TrainingRecipe:
+    """The settings of a training run. The same recipe, data and code give the same weights.
+
+    The layers of the networks are in `training/networks.py`.
+    """
+
+    model: ModelName
+    optimizer: Literal["sgd", "rmsprop"]
+    learning_rate: float
+    """The initial learning rate, or its peak if there is a warm-up."""
+    iterations: int
+    """The number of batches."""
+    accuracy_threshold: float
+    """The smallest accuracy on the test images with which the model is published."""
+    corrupted_accuracy_threshold: float = 0.0
+    """The smallest mean accuracy on corrupted test images. 0: corrupted images are not evaluated."""
+    worst_corruption_threshold: float = 0.0
+    """The smallest accuracy for each corruption."""
+    batch_size: int = 100
+    seed: int = 1337
+    warmup: int = 0
+    """The iterations in which the learning rate rises linearly from 0. It then falls to 0 along a cosine.
+
+    0: the learning rate is constant.
+    """
+    momentum: float = 0.0
+    label_smoothing: float = 0.0
+    """The share of each target that is spread evenly over the ten digits (Szegedy et al. 2016, arXiv:1512.00567)."""
+    augmentation: AffineAugmentation | None = None
+    strong_augmentation: StrongAugmentation | None = None
+    """If set, each batch also contains a strongly augmented copy of each image."""
+    distillation: Distillation | None = None
+    """If set, the network is trained on the probabilities of a teacher. None: it is trained on the labels alone."""
+    abstention_rate: float = 0.0015
+    """The share of the validation digits that each abstention threshold rejects."""
+    synthetic_digits: int = 0
+    """The number of synthetic digits among the training images."""
+    synthetic_non_digits: int = 0
+    """The number of synthetic images without a digit. Their target is the uniform distribution."""
+    source_share: float = 0.1
+    """The share of `--also` in an epoch. Its images are repeated to reach it, at most 20 times."""
+
+    def __post_init__(self) -> None:
+        """Reject values that are out of range."""
+        _require(self.learning_rate > 0, "learning_rate", self.learning_rate, "a number above 0")
+        _require(self.iterations >= 1, "iterations", self.iterations, "at least 1")
+        _require(self.batch_size >= 1, "batch_size", self.batch_size, "at least 1")
+        _require(0 <= self.abstention_rate < 1, "abstention_rate", self.abstention_rate, "at least 0 and less than 1")
+        _require(self.synthetic_digits >= 0, "synthetic_digits", self.synthetic_digits, "at least 0")
+        _require(self.synthetic_non_digits >= 0, "synthetic_non_digits", self.synthetic_non_digits, "at least 0")
+        _require(0 < self.source_share < 1, "also_share", self.source_share, "more than 0 and less than 1")
+        _require(0 <= self.seed < 2**31, "seed", self.seed, "from 0 to 2147483647")
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the recipe as JSON values, with the field names of `model.json`."""
+        return asdict(self, dict_factory=_with_json_names)
+
+
+def _with_json_names(fields: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {JSON_NAMES.get(name, name): value for name, value in fields}
+
+
+def _require(condition: bool, name: str, value: float, expected: str) -> None:  # noqa: FBT001 (reads as a sentence)
+    if not condition:
+        msg = f"{name} is {value}; it must be {expected}."
+        raise RecipeError(msg)
+
+
+SOFTMAX = TrainingRecipe(
+    model="softmax", optimizer="sgd", learning_rate=0.2, iterations=10_000, accuracy_threshold=0.91
+)
+CONVNET = TrainingRecipe(
+    model="convnet",
+    optimizer="rmsprop",
+    learning_rate=1e-3,
+    iterations=5_001,
+    accuracy_threshold=0.99,
+    corrupted_accuracy_threshold=0.97,
+    worst_corruption_threshold=0.9,
+    warmup=200,
+    momentum=0.9,
+    label_smoothing=0.05,
+    augmentation=AffineAugmentation(rotation=10, scale=0.1, shear=0.2, shift=1.5),
+    strong_augmentation=StrongAugmentation(
+        AffineAugmentation(rotation=20, scale=0.3, shear=0.3, shift=3), probability=0.15, loss_weight=0.15
+    ),
+    abstention_rate=0.001,
+    synthetic_digits=2_000,
+    synthetic_non_digits=3_000,
+)
+"""The recipe of the tutorial, which needs no teacher."""
+DISTILLED_CONVNET = replace(
+    CONVNET,
+    iterations=12_500,
+    learning_rate=2e-3,
+    strong_augmentation=StrongAugmentation(
+        AffineAugmentation(rotation=20, scale=0.3, shear=0.3, shift=3), probability=0.15, loss_weight=0.2
+    ),
+    distillation=Distillation(teacher="convnet/3", temperature=2.0, share=1.0),
+    abstention_rate=0.0015,
+)
+"""The recipe of the published convnet, with a teacher. It needs more iterations and a larger learning rate."""
+DEFAULTS: dict[ModelName, TrainingRecipe] = {"softmax": SOFTMAX, "convnet": DISTILLED_CONVNET}
