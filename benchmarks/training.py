@@ -17,9 +17,9 @@ from benchmarks.environments import PEERS, ROOT, PeerUnavailableError, pinned_ve
 from benchmarks.machine import Machine, installed_version
 from benchmarks.processes import unwind_when_terminated
 from benchmarks.results import FOLDER, TrainingMeasurement, TrainingResults
-from training.recipes import DEFAULTS, MODEL_NAMES, ModelName
 from training.data.mnist import Mnist, load_mnist
 from training.networks import CONVNET_SHAPES
+from training.recipes import DEFAULTS, MODEL_NAMES, ModelName
 
 STEPS = {"softmax": 500, "convnet": 100}
 """In one stretch, which gives one figure."""

@@ -10,9 +10,9 @@ import pytest
 from app.model_repository.card import Card
 from imaging import encode_png, preprocess_picture
 from tests.conftest import Serve
-from training.recipes import CONVNET
 from training.data.examples import Examples
 from training.data.mnist import Mnist
+from training.recipes import CONVNET
 
 pytestmark = pytest.mark.slow
 
@@ -35,10 +35,16 @@ def data() -> Mnist:
 def artefact(data: Mnist, tmp_path_factory: pytest.TempPathFactory) -> Path:
     from training import run  # noqa: PLC0415 (imports TensorFlow, which the fast suite must not)
 
-    config = replace(
-        CONVNET, iterations=40, batch_size=25, warmup=5, bar=0.0, corrupted_accuracy_threshold=0.01, worst_corruption_threshold=0.0
+    recipe = replace(
+        CONVNET,
+        iterations=40,
+        batch_size=25,
+        warmup=5,
+        accuracy_threshold=0.0,
+        corrupted_accuracy_threshold=0.01,
+        worst_corruption_threshold=0.0,
     )
-    folder = run.publish(run.train(config, data), tmp_path_factory.mktemp("models"), data.test)
+    folder = run.publish(run.train(recipe, data), tmp_path_factory.mktemp("models"), data.test)
     assert folder
     return folder
 
@@ -59,11 +65,11 @@ def test_the_card_is_what_the_schema_says(artefact: Path) -> None:
 
 @pytest.mark.parametrize("batch", [1, 64])
 def test_openvino_reads_the_folder_and_agrees_with_tensorflow(artefact: Path, data: Mnist, batch: int) -> None:
-    from training.publishing.export import answer, load  # noqa: PLC0415 (imports TensorFlow, which the fast suite must not)
+    from training.publishing.export import load, predict_in_batches  # noqa: PLC0415 (imports TensorFlow)
 
-    predict, _ = load(artefact)
+    signature, _ = load(artefact)
     images = data.test.images[:batch]
-    logits, probabilities = answer(predict, images)
+    logits, probabilities = predict_in_batches(signature, images)
 
     model = openvino.Core().read_model(artefact)
     model.reshape([batch, 28, 28])
@@ -88,11 +94,13 @@ def test_tensorflow_loads_both_signatures(artefact: Path, data: Mnist) -> None:
 @pytest.mark.anyio
 @pytest.mark.parametrize("engine", ["openvino", "tensorflow"])
 async def test_the_service_answers_as_the_network_does(artefact: Path, data: Mnist, serve: Serve, engine: str) -> None:
-    from training.publishing.export import answer, load  # noqa: PLC0415 (imports TensorFlow, which the fast suite must not)
+    from training.publishing.export import load, predict_in_batches  # noqa: PLC0415 (imports TensorFlow)
 
     pictures = [encode_png(image) for image in data.test.images[:64]]
-    predict, card = load(artefact)
-    _, probabilities = answer(predict, np.stack([preprocess_picture(picture).image for picture in pictures]))
+    signature, card = load(artefact)
+    _, probabilities = predict_in_batches(
+        signature, np.stack([preprocess_picture(picture).image for picture in pictures])
+    )
     async with serve(models_dir=artefact.parent.parent, required_models="convnet", engine=engine) as client:
         files = [("file", ("x.png", picture, "image/png")) for picture in pictures]
         answers = (await client.post("/predict/batch", files=files)).json()["predictions"]

@@ -9,9 +9,9 @@ import pytest
 
 from app.feedback.store import FeedbackStore
 from training.data.examples import NOT_A_DIGIT
-from training.data.synthetic_examples import generate_digits
 from training.data.feedback import is_feedback_store, load_feedback
 from training.data.sources import load_source
+from training.data.synthetic_examples import generate_digits
 
 pytestmark = pytest.mark.anyio
 
@@ -55,8 +55,8 @@ async def test_what_the_service_stores_training_reads(address: str) -> None:
         assert not await store.add(IMAGES[3], "3")
         assert await store.add(IMAGES[4], "not_a_digit")
     assert is_feedback_store(address)
-    images, faults = load_feedback(address)
-    assert faults == []
+    images, warnings = load_feedback(address)
+    assert warnings == []
     expected = {image.tobytes(): place % 10 for place, image in enumerate(IMAGES)} | {IMAGES[4].tobytes(): NOT_A_DIGIT}
     assert {each.image.tobytes(): each.label for each in images} == expected
     source = load_source(address, np.zeros((1, 28, 28), np.uint8))
