@@ -61,4 +61,4 @@ async def test_what_the_service_stores_training_reads(address: str) -> None:
     assert {each.image.tobytes(): each.label for each in images} == expected
     source = load_source(address, np.zeros((1, 28, 28), np.uint8))
     assert (source.name, source.kind) == ("mine", "feedback")
-    assert len(source.learn) + len(source.held_back) == len(images) == 30
+    assert len(source.train) + len(source.held_out) == len(images) == 30

@@ -31,13 +31,13 @@ def probabilities_of(digit: int, probability: float) -> list[float]:
     return [probability if each == digit else (1 - probability) / 9 for each in range(10)]
 
 
-def test_softer_probabilities_are_nearer_to_each_other() -> None:
+def test_a_higher_temperature_softens_probabilities() -> None:
     probabilities = tf.constant([[0.64, 0.36, 0.0]])
     np.testing.assert_allclose(soften(probabilities, 1.0), probabilities, atol=1e-6)
     np.testing.assert_allclose(soften(probabilities, 2.0), [[0.8 / 1.4, 0.6 / 1.4, 0]], atol=1e-6)
 
 
-def test_a_target_has_its_share_of_what_a_teacher_says() -> None:
+def test_a_target_contains_the_share_of_the_teacher() -> None:
     teacher = Teacher({}, lambda _images: tf.constant([probabilities_of(3, 0.9)]), DISTILLATION)
     labels = tf.one_hot([3], 10)
     smoothed = 0.5 * labels + 0.05
@@ -48,7 +48,7 @@ def test_a_target_has_its_share_of_what_a_teacher_says() -> None:
     assert float(tf.reduce_sum(distilled)) == pytest.approx(1)
 
 
-def test_a_teacher_who_reads_another_digit_or_a_digit_in_nothing_is_not_listened_to() -> None:
+def test_a_teacher_that_contradicts_the_label_is_ignored() -> None:
     predicted = tf.constant([probabilities_of(3, 0.9), probabilities_of(3, 0.9), probabilities_of(0, 0.9)])
     teacher = Teacher({}, lambda _images: predicted, DISTILLATION)
     labels = tf.concat([tf.one_hot([3, 8], 10), tf.fill([1, 10], 0.1)], axis=0)  # the last image shows no digit
@@ -57,7 +57,7 @@ def test_a_teacher_who_reads_another_digit_or_a_digit_in_nothing_is_not_listened
     assert distilled[0, 3] < 1
 
 
-def test_a_published_version_teaches_what_it_answers(folder: Path, bars: Mnist) -> None:
+def test_a_teacher_predicts_the_probabilities_of_the_published_version(folder: Path, bars: Mnist) -> None:
     teacher = load_teacher(folder, DISTILLATION)
     signature, _ = export.load(folder)
     _, probabilities = export.predict_in_batches(signature, bars.test.images)
@@ -65,13 +65,13 @@ def test_a_published_version_teaches_what_it_answers(folder: Path, bars: Mnist) 
     assert np.ptp(probabilities) > 0.01
 
 
-def test_the_card_can_tell_which_version_it_was(folder: Path) -> None:
+def test_the_card_identifies_the_teacher(folder: Path) -> None:
     teacher = TeacherOnCard.model_validate(load_teacher(folder, DISTILLATION).as_json())
     assert (teacher.name, teacher.version) == ("tiny", 1)
     assert teacher.files == export.digests(folder)
 
 
-def test_a_teacher_that_was_altered_does_not_teach(folder: Path) -> None:
+def test_an_altered_teacher_is_not_loaded(folder: Path) -> None:
     (folder / "saved_model.pb").write_bytes(b"another")
     with pytest.raises(ArtefactError, match=r"does not match the digests in its model\.json: saved_model\.pb"):
         load_teacher(folder, DISTILLATION)

@@ -25,28 +25,28 @@ pytestmark = pytest.mark.slow
 QUICK = replace(SOFTMAX, iterations=260, batch_size=20)
 
 
-def test_cross_entropy_is_the_mean_surprise_in_nats() -> None:
+def test_cross_entropy_is_the_batch_mean_in_nats() -> None:
     logits = tf.math.log([[0.5, 0.25, 0.25], [0.1, 0.2, 0.7]])
     targets = tf.constant([[1.0, 0.0, 0.0], [0.0, 0.5, 0.5]])
     expected = -(np.log(0.5) + 0.5 * np.log(0.2) + 0.5 * np.log(0.7)) / 2
     assert float(cross_entropy(logits, targets)) == pytest.approx(expected)
 
 
-def test_every_epoch_holds_every_example_once() -> None:
+def test_every_epoch_contains_every_example_once() -> None:
     batches = draw_batches(examples=55, batch_size=10, first=0, steps=11, seed=1).numpy()
     stream = batches.reshape(-1)
     assert sorted(stream[:55]) == sorted(stream[55:]) == list(range(55))
     assert stream[:55].tolist() != stream[55:].tolist() != list(range(55))
 
 
-def test_batches_are_the_same_however_they_are_asked_for() -> None:
+def test_batches_do_not_depend_on_how_many_are_drawn_at_once() -> None:
     whole = draw_batches(examples=55, batch_size=10, first=0, steps=40, seed=1).numpy()
     pieces = [draw_batches(examples=55, batch_size=10, first=first, steps=8, seed=1) for first in range(0, 40, 8)]
     np.testing.assert_array_equal(np.concatenate(pieces), whole)
     assert not np.array_equal(draw_batches(examples=55, batch_size=10, first=0, steps=40, seed=2), whole)
 
 
-def test_the_loop_teaches(bars: Mnist) -> None:
+def test_the_loop_trains_a_network(bars: Mnist) -> None:
     network = build_affine()
     completed: list[int] = []
     history = run_training_loop(
@@ -61,7 +61,7 @@ def test_the_loop_teaches(bars: Mnist) -> None:
     )
 
 
-def test_progress_comes_with_the_last_point_of_the_curves(bars: Mnist) -> None:
+def test_progress_is_reported_with_the_latest_point_of_the_curves(bars: Mnist) -> None:
     completed: list[HistoryPoint | None] = []
     recipe = replace(QUICK, iterations=510)
     history = run_training_loop(
@@ -70,7 +70,7 @@ def test_progress_comes_with_the_last_point_of_the_curves(bars: Mnist) -> None:
     assert completed == [None, history[0], history[1]]
 
 
-def test_one_step_of_descent_is_the_gradient_times_the_rate(bars: Mnist) -> None:
+def test_one_step_subtracts_the_learning_rate_times_the_gradient(bars: Mnist) -> None:
     network = build_affine()
     recipe = replace(SOFTMAX, iterations=1, batch_size=500, learning_rate=0.5)  # the batch: all there is
     run_training_loop(network, bars.train, bars.validation, recipe)
@@ -79,7 +79,7 @@ def test_one_step_of_descent_is_the_gradient_times_the_rate(bars: Mnist) -> None
     np.testing.assert_allclose(network.weights, -0.5 * gradient, atol=1e-6)
 
 
-def test_steps_are_the_same_however_many_a_call_takes(bars: Mnist, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_weights_do_not_depend_on_the_steps_in_a_call(bars: Mnist, monkeypatch: pytest.MonkeyPatch) -> None:
     def weights(steps_per_call: int) -> np.ndarray:
         monkeypatch.setitem(loop.STEPS_PER_CALL, "softmax", steps_per_call)
         network = build_affine()
@@ -91,7 +91,7 @@ def test_steps_are_the_same_however_many_a_call_takes(bars: Mnist, monkeypatch: 
 
 @pytest.mark.parametrize("model", ["softmax", "convnet"])
 def test_the_same_seed_gives_the_same_weights_bit_for_bit(bars: Mnist, model: str) -> None:
-    tf.recipe.experimental.enable_op_determinism()
+    tf.config.experimental.enable_op_determinism()
     shapes = (ConvolutionShape(8), ConvolutionShape(16, stride=2), ConvolutionShape(16))
 
     def train(seed: int) -> list[np.ndarray]:
@@ -108,10 +108,10 @@ def test_the_same_seed_gives_the_same_weights_bit_for_bit(bars: Mnist, model: st
 
 
 @pytest.mark.parametrize("model", ["softmax", "convnet"])
-def test_a_run_that_was_stopped_goes_on_to_the_same_weights(
+def test_an_interrupted_run_continues_to_the_same_weights(
     bars: Mnist, tmp_path: Path, model: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tf.recipe.experimental.enable_op_determinism()
+    tf.config.experimental.enable_op_determinism()
     monkeypatch.setattr("training.loop.VALIDATION_INTERVAL", 50)
     recipe = replace(SOFTMAX if model == "softmax" else CONVNET, iterations=120, batch_size=20)
     checkpoint = Checkpoint(tmp_path / "checkpoint.npz", "this run")
@@ -145,7 +145,7 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_weights(
         np.testing.assert_array_equal(left, right)
 
 
-def test_the_last_few_images_are_answered_too(bars: Mnist, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_smaller_last_batch_is_classified_too(bars: Mnist, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("training.loop.TESTING_BATCH_SIZE", 100)
     network = build_convnet(seed=1, shapes=(ConvolutionShape(4, stride=2),))
     whole = network(scale(tf.constant(bars.test.images)))

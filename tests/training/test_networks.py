@@ -44,7 +44,7 @@ def test_flattening_is_in_raster_order() -> None:
 
 
 @pytest.mark.parametrize("shapes", [SMALL, CONVNET_SHAPES])
-def test_folding_leaves_the_probabilities_as_they_are(shapes: tuple[ConvolutionShape, ...]) -> None:
+def test_the_inference_network_has_the_same_probabilities(shapes: tuple[ConvolutionShape, ...]) -> None:
     network = build_convnet(seed=3, shapes=shapes)
     rng = np.random.default_rng(0)
     for convolution in network.convolutions:
@@ -55,20 +55,20 @@ def test_folding_leaves_the_probabilities_as_they_are(shapes: tuple[ConvolutionS
     np.testing.assert_allclose(network.for_inference()(noise(16)), centred, atol=1e-5)
 
 
-def test_folding_takes_away_what_all_logits_share() -> None:
+def test_the_inference_network_has_centred_logits() -> None:
     network = build_convnet(seed=3, shapes=SMALL)
     network.dense.biases.assign_add(tf.fill([10], 7.0))
     np.testing.assert_allclose(tf.reduce_sum(network.for_inference()(noise(16)), axis=1), np.zeros(16), atol=1e-5)
 
 
-def test_folding_leaves_no_normalisation() -> None:
+def test_the_inference_network_has_no_batch_normalisation() -> None:
     inference = build_convnet(seed=3, shapes=SMALL).for_inference()
     assert not any(isinstance(convolution, NormalisedConvolution) for convolution in inference.convolutions)
     assert len(inference.trainable_variables) == 2 * len(SMALL) + 2
     assert inference.architecture == "conv 3x3x4/2 - conv 5x5x8 - dense 10"
 
 
-def test_training_normalises_by_the_batch_and_remembers_it() -> None:
+def test_training_normalises_by_the_batch_and_updates_the_running_averages() -> None:
     network = build_convnet(seed=3, shapes=SMALL)
     images = noise(16)
     first = network.convolutions[0]
@@ -82,7 +82,7 @@ def test_training_normalises_by_the_batch_and_remembers_it() -> None:
     np.testing.assert_array_equal(first.mean, before)
 
 
-def test_the_seed_draws_the_weights() -> None:
+def test_the_seed_determines_the_weights() -> None:
     one, same, other = (build_convnet(seed=seed, shapes=SMALL) for seed in (1, 1, 2))
     for left, right in zip(one.trainable_variables, same.trainable_variables, strict=True):
         np.testing.assert_array_equal(left, right)
@@ -90,7 +90,7 @@ def test_the_seed_draws_the_weights() -> None:
     assert not np.array_equal(one.dense.weights, other.dense.weights)
 
 
-def test_arithmetic_is_counted_by_hand_and_by_the_graph_alike() -> None:
+def test_multiply_adds_and_parameters_are_counted() -> None:
     network = build_convnet(seed=1, shapes=SMALL)
     first, second, dense = 13 * 13 * 4 * 9, 13 * 13 * 8 * 25 * 4, 13 * 13 * 8 * 10
     assert count_multiply_adds(network.for_inference()) == first + second + dense
@@ -99,7 +99,7 @@ def test_arithmetic_is_counted_by_hand_and_by_the_graph_alike() -> None:
     assert count_parameters(network.for_inference()) == (9 + 1) * 4 + (25 * 4 + 1) * 8 + 13 * 13 * 8 * 10 + 10
 
 
-def test_the_convnet_keeps_to_its_budget() -> None:
+def test_the_convnet_is_within_its_budget() -> None:
     network = build_convnet(seed=1).for_inference()
     assert count_multiply_adds(network) <= 1_000_000  # so that serving is fast
     assert count_parameters(network) <= 120_000

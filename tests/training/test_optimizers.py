@@ -10,14 +10,14 @@ from training.recipes import CONVNET, SOFTMAX
 pytestmark = pytest.mark.slow
 
 
-def test_a_warm_up_climbs_and_a_cosine_falls() -> None:
+def test_the_learning_rate_rises_in_the_warm_up_and_then_follows_a_cosine() -> None:
     learning_rate = build_optimizer(CONVNET, [tf.Variable([1.0])])._learning_rate
     assert float(learning_rate(CONVNET.warmup)) == pytest.approx(CONVNET.learning_rate, rel=0.02)
     assert float(learning_rate(CONVNET.warmup // 2)) == pytest.approx(CONVNET.learning_rate / 2, rel=0.02)
     assert float(learning_rate(CONVNET.iterations)) == pytest.approx(0, abs=1e-8)
 
 
-def test_plain_descent_does_what_keras_does() -> None:
+def test_gradient_descent_equals_that_of_keras() -> None:
     gradients = [tf.constant([[0.3, -0.1], [2.0, 0.7]]), tf.constant([0.1, -5.0])]
     ours, keras = ([tf.Variable(tf.ones_like(gradient)) for gradient in gradients] for _ in range(2))
     optimizer = build_optimizer(SOFTMAX, ours)
@@ -31,7 +31,7 @@ def test_plain_descent_does_what_keras_does() -> None:
 
 
 @pytest.mark.parametrize("change", [{"momentum": 0.9}, {"warmup": 10}])
-def test_momentum_and_a_changing_rate_are_keras_matter(change: dict[str, float]) -> None:
+def test_momentum_and_a_warm_up_use_a_keras_optimizer(change: dict[str, float]) -> None:
     optimizer = build_optimizer(replace(SOFTMAX, **change), [tf.Variable([1.0])])
     assert isinstance(optimizer, tf.keras.optimizers.SGD)
     assert optimizer.variables

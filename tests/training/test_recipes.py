@@ -20,36 +20,36 @@ from training.recipes import CONVNET, DEFAULTS, DISTILLED_CONVNET, MODEL_NAMES, 
         ("synthetic_non_digits", -5),
     ],
 )
-def test_a_bad_value_is_named_with_what_was_expected(name: str, value: float) -> None:
+def test_an_out_of_range_value_raises_an_error_with_the_allowed_range(name: str, value: float) -> None:
     with pytest.raises(RecipeError, match=rf"^{name} is {value}; it must be "):
         replace(SOFTMAX, **{name: value})
 
 
 @pytest.mark.parametrize(("name", "value"), [("temperature", 0.0), ("share", 0.0), ("share", 1.1)])
-def test_a_bad_value_of_distillation_is_named_too(name: str, value: float) -> None:
+def test_an_out_of_range_distillation_value_raises_an_error(name: str, value: float) -> None:
     with pytest.raises(RecipeError, match=rf"^{name} is {value}; it must be "):
         Distillation(**{"teacher": "convnet/3", "temperature": 2.0, "share": 0.5, name: value})
 
 
-def test_a_configuration_survives_json() -> None:
+def test_a_recipe_survives_json() -> None:
     parsed = json.loads(json.dumps(DISTILLED_CONVNET.as_json()))
     assert parsed == DISTILLED_CONVNET.as_json()
     assert parsed["augmentation"]["rotation"] == DISTILLED_CONVNET.augmentation.rotation
     assert parsed["distillation"]["teacher"] == DISTILLED_CONVNET.distillation.teacher
 
 
-def test_each_model_has_defaults_of_its_own_name() -> None:
+def test_the_default_recipe_of_a_model_has_its_name() -> None:
     assert [DEFAULTS[name].model for name in MODEL_NAMES] == list(MODEL_NAMES)
 
 
-def test_the_lesson_s_own_numbers_stand() -> None:
+def test_the_recipes_of_the_tutorial_have_their_documented_values() -> None:
     assert (SOFTMAX.optimizer, SOFTMAX.batch_size, SOFTMAX.iterations) == ("sgd", 100, 10_000)
     assert (CONVNET.optimizer, CONVNET.batch_size, CONVNET.iterations) == ("rmsprop", 100, 5_001)
     assert CONVNET.learning_rate == 1e-3
     assert CONVNET.distillation is None
 
 
-def test_what_is_published_has_a_teacher_and_the_bars_of_the_lesson() -> None:
+def test_the_published_recipe_has_a_teacher_and_the_thresholds_of_the_tutorial() -> None:
     published = DEFAULTS["convnet"]
     assert published.distillation
     for field in ("batch_size", "accuracy_threshold", "corrupted_accuracy_threshold", "worst_corruption_threshold"):

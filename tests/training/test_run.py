@@ -33,7 +33,7 @@ def published(result: run.Run, models: Path, mnist: Mnist, *, force: bool = Fals
     return folder
 
 
-def test_the_card_says_what_was_done(result: run.Run, bars: Mnist) -> None:
+def test_the_card_describes_the_run(result: run.Run, bars: Mnist) -> None:
     card = result.card
     assert card["architecture"] == result.network.architecture
     assert card["parameters"] > card["training"]["iterations"] == 60
@@ -44,23 +44,23 @@ def test_the_card_says_what_was_done(result: run.Run, bars: Mnist) -> None:
     assert json.loads(json.dumps(card))["test"]["confusion"] == card["test"]["confusion"]
 
 
-def test_the_card_names_the_project_s_version(result: run.Run) -> None:
+def test_the_card_has_the_version_of_the_project(result: run.Run) -> None:
     assert result.card["software"]["digitserve"] == imaging.__version__
 
 
-def test_the_temperature_is_the_one_inside_the_graph(result: run.Run, bars: Mnist) -> None:
+def test_the_temperature_of_the_card_is_that_of_the_graph(result: run.Run, bars: Mnist) -> None:
     logits, probabilities = predict_in_batches(result.servable.predict, bars.test.images)
     np.testing.assert_allclose(probabilities, softmax(logits / result.card["temperature"]), atol=1e-5)
     assert result.card["temperature"] != 1
 
 
-def test_a_linear_model_has_no_energy_to_tell_by(result: run.Run, bars: Mnist) -> None:
+def test_a_linear_model_has_no_energy_threshold(result: run.Run, bars: Mnist) -> None:
     linear = run.train(replace(SOFTMAX, iterations=10), bars)
     assert linear.card["abstention"]["energy"] is None
     assert result.card["abstention"]["energy"] < 0
 
 
-def test_drawings_come_after_the_examples_as_many_as_asked_for(bars: Mnist) -> None:
+def test_synthetic_examples_are_appended(bars: Mnist) -> None:
     recipe = replace(CONVNET, synthetic_digits=20, synthetic_non_digits=10)
     joined, again, other = (run.add_synthetic_examples(bars.train, replace(recipe, seed=seed)) for seed in (1, 1, 2))
     np.testing.assert_array_equal(joined.images[:500], bars.train.images)
@@ -70,19 +70,19 @@ def test_drawings_come_after_the_examples_as_many_as_asked_for(bars: Mnist) -> N
     assert not np.array_equal(joined.images, other.images)
 
 
-def test_the_lesson_s_softmax_learns_from_nothing_but_mnist(bars: Mnist) -> None:
+def test_the_softmax_recipe_has_no_synthetic_examples(bars: Mnist) -> None:
     joined = run.add_synthetic_examples(bars.train, SOFTMAX)
     np.testing.assert_array_equal(joined.images, bars.train.images)
     np.testing.assert_array_equal(joined.labels, bars.train.labels)
 
 
-def test_the_card_says_what_else_was_learnt_from(bars: Mnist) -> None:
+def test_the_card_lists_the_sources(bars: Mnist) -> None:
     source = Source("corrections", "feedback", "0" * 64, train=bars.test[:30], held_out=bars.test[30:40], warnings=())
     card = run.train(replace(SOFTMAX, iterations=10), bars, sources=[source]).card
     assert card["data"]["also"] == [source.as_json()]
 
 
-def test_what_else_is_learnt_from_is_learnt(bars: Mnist) -> None:
+def test_the_network_is_trained_on_the_sources(bars: Mnist) -> None:
     upside_down = Examples(bars.train.images[:, ::-1], 9 - bars.train.labels)
     source = Source("upside-down", "pictures", "0" * 64, train=upside_down, held_out=bars.test[:0], warnings=())
     recipe = replace(SOFTMAX, iterations=300, learning_rate=0.1, source_share=0.9)
@@ -95,7 +95,7 @@ def test_what_else_is_learnt_from_is_learnt(bars: Mnist) -> None:
     )
 
 
-def test_the_card_says_who_taught(result: run.Run, bars: Mnist, tmp_path: Path) -> None:
+def test_the_published_card_has_the_teacher(result: run.Run, bars: Mnist, tmp_path: Path) -> None:
     teacher = published(replace(result, card={**result.card, "training": {"bar": 0.0}}), tmp_path, bars)
     recipe = replace(
         SOFTMAX,
@@ -110,18 +110,18 @@ def test_the_card_says_who_taught(result: run.Run, bars: Mnist, tmp_path: Path) 
     assert "teacher" not in result.card
 
 
-def test_a_teacher_is_looked_for_where_the_run_is_published(bars: Mnist, tmp_path: Path) -> None:
+def test_the_teacher_must_be_in_the_folder_of_models(bars: Mnist, tmp_path: Path) -> None:
     recipe = replace(SOFTMAX, distillation=Distillation("convnet/1", temperature=1.0, share=0.5))
     with pytest.raises(ArtefactError, match=r"^The teacher convnet/1 is not in "):
         run.train(recipe, bars, models=tmp_path)
 
 
-def test_a_run_does_not_go_on_with_another_teacher(
+def test_a_run_does_not_continue_with_another_teacher(
     result: run.Run, bars: Mnist, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("training.loop.VALIDATION_INTERVAL", 50)
     recipe = replace(SOFTMAX, iterations=100, distillation=Distillation("convnet/1", temperature=1.0, share=0.5))
-    untrained = build_convnet(seed=1).folded()
+    untrained = build_convnet(seed=1).for_inference()
     result = replace(result, card={**result.card, "training": {"bar": 0.0}})
     other = replace(result, network=untrained, servable=Servable(untrained, 1.0))
 
@@ -141,7 +141,7 @@ def test_a_run_does_not_go_on_with_another_teacher(
     assert starts_at(other, tmp_path / "two") == 50
 
 
-def test_a_run_of_other_shapes_begins_at_the_beginning(
+def test_a_run_with_other_layer_shapes_does_not_continue(
     bars: Mnist, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = replace(CONVNET, iterations=1, batch_size=20, corrupted_accuracy_threshold=0.0)
@@ -160,9 +160,7 @@ def test_a_run_of_other_shapes_begins_at_the_beginning(
     assert starts_anew(channels=6)
 
 
-def test_a_broken_version_is_noticed_before_a_run_is_compared_with_it(
-    result: run.Run, bars: Mnist, tmp_path: Path
-) -> None:
+def test_a_damaged_served_version_is_detected_before_training(result: run.Run, bars: Mnist, tmp_path: Path) -> None:
     run.check_served_version("convnet", tmp_path)  # there is none
     folder = published(replace(result, card={**result.card, "training": {"bar": 0.0}}), tmp_path, bars)
     run.check_served_version("convnet", tmp_path)
@@ -171,14 +169,14 @@ def test_a_broken_version_is_noticed_before_a_run_is_compared_with_it(
         run.check_served_version("convnet", tmp_path)
 
 
-def test_a_published_run_checks_out(result: run.Run, bars: Mnist, tmp_path: Path) -> None:
+def test_the_report_of_a_published_run_is_verified(result: run.Run, bars: Mnist, tmp_path: Path) -> None:
     folder = published(replace(result, card={**result.card, "training": {"bar": 0.0}}), tmp_path, bars)
     report, differing = run.verify_report(folder, bars)
     assert differing == []
     assert report["correct"] == result.card["test"]["correct"]
 
 
-def test_a_card_from_before_a_field_was_kept_checks_out(result: run.Run, bars: Mnist, tmp_path: Path) -> None:
+def test_a_card_without_a_newer_field_is_verified(result: run.Run, bars: Mnist, tmp_path: Path) -> None:
     fewer_fields = {name: value for name, value in result.card["test"].items() if name != "reliability"}
     folder = published(
         replace(result, card={**result.card, "training": {"bar": 0.0}, "test": fewer_fields}), tmp_path, bars
@@ -186,13 +184,13 @@ def test_a_card_from_before_a_field_was_kept_checks_out(result: run.Run, bars: M
     assert run.verify_report(folder, bars)[1] == []
 
 
-def test_a_card_that_boasts_is_found_out(result: run.Run, bars: Mnist, tmp_path: Path) -> None:
+def test_a_card_with_altered_metrics_is_detected(result: run.Run, bars: Mnist, tmp_path: Path) -> None:
     altered = {**result.card["test"], "accuracy": 0.9999, "recall": [1.0] * 9 + [0.5]}
     folder = published(replace(result, card={**result.card, "test": altered}), tmp_path, bars)
     assert run.verify_report(folder, bars)[1] == ["accuracy", "recall"]
 
 
-def test_a_run_below_its_bar_publishes_nothing(result: run.Run, bars: Mnist, tmp_path: Path) -> None:
+def test_a_run_below_its_threshold_publishes_nothing(result: run.Run, bars: Mnist, tmp_path: Path) -> None:
     inaccurate = {**result.card, "test": {**result.card["test"], "accuracy": 0.98}}
     with pytest.raises(
         BelowThreshold, match=r"test images is 98\.00%; expected at least 99\.00%\. Nothing was published"
@@ -201,17 +199,15 @@ def test_a_run_below_its_bar_publishes_nothing(result: run.Run, bars: Mnist, tmp
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_very_same_answers_are_published_once(result: run.Run, bars: Mnist, tmp_path: Path) -> None:
+def test_identical_predictions_are_published_once(result: run.Run, bars: Mnist, tmp_path: Path) -> None:
     assert "comparison" not in json.loads((published(result, tmp_path, bars) / "model.json").read_text())
     assert run.publish(result, tmp_path, bars.test) is None
     assert [path.name for path in (tmp_path / "convnet").iterdir()] == ["1"]
 
 
-def test_a_worse_run_is_refused_unless_it_is_forced_which_its_card_keeps(
-    result: run.Run, bars: Mnist, tmp_path: Path
-) -> None:
+def test_a_worse_run_is_rejected_unless_forced(result: run.Run, bars: Mnist, tmp_path: Path) -> None:
     published(result, tmp_path, bars)
-    untrained = build_convnet(seed=1).folded()
+    untrained = build_convnet(seed=1).for_inference()
     worse = replace(result, network=untrained, servable=Servable(untrained, 1.0))
     with pytest.raises(
         CandidateRejected, match=r"rejects the candidate\. Nothing was published(.|\n)*MNIST test, right: sig"
@@ -237,7 +233,7 @@ def test_a_worse_run_is_refused_unless_it_is_forced_which_its_card_keeps(
         ),
     ],
 )
-def test_a_run_that_withstands_too_little_publishes_nothing(
+def test_a_run_below_its_corruption_threshold_publishes_nothing(
     result: run.Run, bars: Mnist, tmp_path: Path, corrupted: dict[str, float], message: str
 ) -> None:
     thresholds = {
@@ -253,5 +249,5 @@ def test_a_run_that_withstands_too_little_publishes_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_lesson_s_convnet_has_a_bar_for_corruptions() -> None:
+def test_the_convnet_recipe_has_thresholds_for_corruptions() -> None:
     assert (CONVNET.corrupted_accuracy_threshold, CONVNET.worst_corruption_threshold) == (0.97, 0.9)

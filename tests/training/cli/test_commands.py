@@ -39,17 +39,17 @@ def run(bars: Mnist, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 
 @pytest.mark.parametrize("arguments", [[], ["train"], ["evaluate"], ["show"]])
-def test_help_is_there_for_each_command(run: Run, arguments: list[str]) -> None:
+def test_each_command_has_help(run: Run, arguments: list[str]) -> None:
     result = run(*arguments, "--help")
     assert result.exit_code == 0
     assert "Usage" in result.stdout
 
 
-def test_help_says_what_is_done_without_an_option(run: Run) -> None:
+def test_help_describes_the_default(run: Run) -> None:
     assert "[the highest]" in run("evaluate", "--help").stdout
 
 
-def test_help_waits_for_no_tensorflow() -> None:
+def test_the_command_line_does_not_import_tensorflow() -> None:
     code = "import sys, training.cli.commands; sys.exit('tensorflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0  # noqa: S603 (ours)
 
@@ -58,26 +58,26 @@ def test_help_waits_for_no_tensorflow() -> None:
 @pytest.mark.parametrize(
     ("named", "said"), [("softmax/one", "'softmax/one' is not a version"), ("lenet", "no version in")]
 )
-def test_only_versions_that_there_are_can_be_compared(run: Run, named: str, said: str) -> None:
+def test_compare_rejects_missing_versions(run: Run, named: str, said: str) -> None:
     result = run("compare", named, "softmax")
     assert result.exit_code == 1
     assert said in result.stderr
 
 
-def test_samples_are_drawn(run: Run, tmp_path: Path) -> None:
+def test_show_draws_images(run: Run, tmp_path: Path) -> None:
     result = run("show", "10", "24", "--out", "drawn/samples.png", "--part", "test")
     assert result.exit_code == 0
     assert result.stdout == "Wrote drawn/samples.png\n"
     assert (tmp_path / "drawn" / "samples.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_what_a_person_can_mend_is_one_line_and_exit_code_1(run: Run) -> None:
+def test_a_training_error_prints_one_line_and_exits_with_1(run: Run) -> None:
     result = run("show", "500")
     assert result.exit_code == 1
     assert result.stderr == "Error: There is no image 500: this part of MNIST has 0 to 499.\n"
 
 
-def test_a_bad_option_is_refused_before_anything_is_loaded(run: Run) -> None:
+def test_an_invalid_option_is_rejected_before_anything_is_loaded(run: Run) -> None:
     result = run("train", "softmax", "--iterations", "0")
     assert result.exit_code == 1
     assert result.stderr == "Error: iterations is 0; it must be at least 1.\n"
@@ -94,13 +94,13 @@ def test_a_bad_option_is_refused_before_anything_is_loaded(run: Run) -> None:
         (["evaluate", "softmax/2", "--version", "1"], "'softmax/2' already has a version"),
     ],
 )
-def test_options_that_would_be_ignored_are_refused(run: Run, arguments: list[str], said: str) -> None:
+def test_options_without_effect_are_rejected(run: Run, arguments: list[str], said: str) -> None:
     result = run(*arguments)
     assert result.exit_code == 2
     assert said in result.stderr
 
 
-def test_ctrl_c_is_one_line_and_exit_code_130(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_prints_one_line_and_exits_with_130(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(commands, "load_mnist", stop)
     result = run("show", "1")
     assert result.exit_code == 130
@@ -108,7 +108,7 @@ def test_ctrl_c_is_one_line_and_exit_code_130(run: Run, monkeypatch: pytest.Monk
 
 
 @pytest.mark.slow
-def test_a_model_is_taught_published_drawn_and_evaluated(
+def test_a_model_is_trained_published_drawn_and_evaluated(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(DEFAULTS, "softmax", replace(DEFAULTS["softmax"], iterations=300, learning_rate=0.1))
@@ -151,7 +151,7 @@ def test_a_model_is_taught_published_drawn_and_evaluated(
     assert "says otherwise in: accuracy" in doubted.stderr
 
 
-def test_what_is_amiss_with_a_source_is_told_before_training_starts(
+def test_warnings_of_a_source_are_printed_before_training_starts(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "mine" / "1").mkdir(parents=True)
@@ -165,13 +165,13 @@ def test_what_is_amiss_with_a_source_is_told_before_training_starts(
     assert "mine: 1 images to learn from, 0 held back." in result.stdout
 
 
-def test_a_source_that_there_is_not_stops_the_start(run: Run) -> None:
+def test_train_rejects_a_missing_source_at_the_start(run: Run) -> None:
     result = run("train", "softmax", "--also", "nowhere")
     assert result.exit_code == 1
     assert result.stderr == "Error: nowhere is not a folder. Expected a folder of pictures.\n"
 
 
-def test_a_store_that_has_nothing_to_learn_from_yet_stops_the_start(
+def test_train_rejects_a_source_without_a_training_part_at_the_start(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(commands, "import_tensorflow", stop)
@@ -188,7 +188,7 @@ def test_a_store_that_has_nothing_to_learn_from_yet_stops_the_start(
 
 
 @pytest.mark.parametrize("option", ["--models", "--figures"])
-def test_a_folder_that_cannot_be_written_into_stops_the_start(
+def test_train_rejects_a_folder_that_cannot_be_created_at_the_start(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: str
 ) -> None:
     monkeypatch.setattr(commands, "import_tensorflow", stop)
@@ -199,14 +199,14 @@ def test_a_folder_that_cannot_be_written_into_stops_the_start(
     assert "cannot be created" in result.stderr
 
 
-def test_a_broken_card_is_one_line_of_results(run: Run, tmp_path: Path) -> None:
+def test_results_reports_an_invalid_card_in_one_line(run: Run, tmp_path: Path) -> None:
     (tmp_path / "models" / "softmax" / "1").mkdir(parents=True)
     result = run("results")
     assert result.exit_code == 1
     assert result.stderr.startswith("Error: models/softmax/1/model.json is not a valid model card")
 
 
-def test_a_teacher_that_there_is_not_stops_the_start(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_train_rejects_a_missing_teacher_at_the_start(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(commands, "import_tensorflow", stop)
     result = run("train")
     assert result.exit_code == 1
@@ -215,7 +215,7 @@ def test_a_teacher_that_there_is_not_stops_the_start(run: Run, monkeypatch: pyte
 
 
 @pytest.mark.slow
-def test_pictures_that_can_all_not_be_read_are_no_result(run: Run, tmp_path: Path) -> None:
+def test_evaluate_fails_if_no_picture_can_be_decoded(run: Run, tmp_path: Path) -> None:
     (tmp_path / "mine" / "1").mkdir(parents=True)
     (tmp_path / "mine" / "1" / "b.png").write_bytes(b"rubbish")
     result = run("evaluate", "softmax", "--pictures", "mine", "--models", str(MODELS))
@@ -226,7 +226,9 @@ def test_pictures_that_can_all_not_be_read_are_no_result(run: Run, tmp_path: Pat
 
 
 @pytest.mark.slow
-def test_a_broken_version_stops_the_start(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_train_rejects_a_damaged_served_version_at_the_start(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(commands, "train_and_publish", stop)
     (tmp_path / "models" / "softmax" / "3").mkdir(parents=True)
     result = run("train", "softmax")
@@ -236,7 +238,7 @@ def test_a_broken_version_stops_the_start(run: Run, tmp_path: Path, monkeypatch:
 
 
 @pytest.mark.slow
-def test_a_run_below_its_bar_exits_1(run: Run, tmp_path: Path) -> None:
+def test_a_run_below_its_threshold_exits_with_1(run: Run, tmp_path: Path) -> None:
     result = run("train", "softmax", "--iterations", "1")
     assert result.exit_code == 1
     assert "Nothing was published" in result.stderr
@@ -248,7 +250,7 @@ def test_a_run_below_its_bar_exits_1(run: Run, tmp_path: Path) -> None:
     ("exception", "kept"),
     [(KeyboardInterrupt, True), (OSError, True), (BelowThreshold, False), (CandidateRejected, False), (None, False)],
 )
-def test_a_run_that_was_not_judged_can_go_on_from_its_end(
+def test_the_checkpoint_is_deleted_once_the_candidate_is_judged(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exception: type[BaseException] | None, *, kept: bool
 ) -> None:
     def publish(*_arguments: object, **_options: object) -> None:
@@ -262,7 +264,7 @@ def test_a_run_that_was_not_judged_can_go_on_from_its_end(
 
 @pytest.mark.slow
 @pytest.mark.mnist
-def test_ctrl_c_while_it_learns_publishes_nothing(tmp_path: Path) -> None:
+def test_ctrl_c_during_training_publishes_nothing(tmp_path: Path) -> None:
     arguments = [sys.executable, "-m", "training", "train", "convnet", "--without-teacher", "--models", str(tmp_path)]
     with subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True, env={**os.environ, "COLUMNS": "80"}) as process:  # noqa: S603 (ours)
         assert process.stderr
@@ -278,7 +280,7 @@ def test_ctrl_c_while_it_learns_publishes_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.mnist
-def test_a_killed_run_goes_on_where_it_was_and_two_at_once_are_refused(tmp_path: Path) -> None:
+def test_a_killed_run_continues_and_a_second_run_at_the_same_time_is_rejected(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "training", "train", "softmax", "--iterations", "20000", "--models", str(tmp_path)]
     kept = tmp_path / ".training" / "softmax.npz"
     with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as killed:  # noqa: S603 (ours)

@@ -16,23 +16,23 @@ def make_command() -> typer.Typer:
     return app
 
 
-def test_without_a_name_both_models_are_meant() -> None:
+def test_both_models_are_the_default() -> None:
     assert CliRunner().invoke(make_command()).output.split() == ["softmax", "convnet"]
     assert CliRunner().invoke(make_command(), ["convnet"]).output.split() == ["convnet"]
 
 
-def test_a_name_that_is_no_models_is_refused() -> None:
+def test_an_unknown_model_is_rejected() -> None:
     result = CliRunner().invoke(make_command(), ["forest"])
     assert result.exit_code == 2
     assert "'forest' is not a model" in result.output
 
 
-def test_the_defaults_are_those_of_each_model() -> None:
+def test_the_defaults_of_each_model_are_described() -> None:
     expected = [f"{DEFAULTS[name].iterations} for {name}" for name in ("softmax", "convnet")]
     assert describe_defaults("iterations") == ", ".join(expected)
 
 
-def test_an_option_that_needs_another_is_refused_alone() -> None:
+def test_an_option_without_its_required_option_is_rejected() -> None:
     require_option({"--by": None, "--sheet": None}, "--pictures")
     with pytest.raises(
         typer.BadParameter, match=r"^--sheet has no effect without --pictures\. Add --pictures, or remove"

@@ -13,7 +13,7 @@ os.write(2, b"visible")
 
 
 @pytest.mark.slow
-def test_only_the_import_is_silent() -> None:
+def test_standard_error_is_silenced_only_during_the_import() -> None:
     result = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, check=True)  # noqa: S603 (ours)
     assert result.stderr == b"visible"
     assert result.stdout == b""

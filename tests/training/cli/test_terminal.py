@@ -18,21 +18,23 @@ def _raise_on_interrupt() -> Iterator[None]:
     signal.signal(signal.SIGINT, before)
 
 
-def test_what_a_person_can_mend_is_one_line_and_exit_code_1(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_training_error_prints_one_line_and_exits_with_1(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(typer.Exit) as caught, report_errors():
         raise DataError("The file is missing. Put it there.")  # noqa: EM101, TRY003 - the message is tested
     assert caught.value.exit_code == 1
     assert capsys.readouterr().err == "Error: The file is missing. Put it there.\n"
 
 
-def test_ctrl_c_is_one_line_and_exit_code_130(capsys: pytest.CaptureFixture[str]) -> None:
+def test_ctrl_c_prints_one_line_and_exits_with_130(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(typer.Exit) as caught, report_errors():
         raise KeyboardInterrupt
     assert caught.value.exit_code == 130
     assert capsys.readouterr().err == "Stopped. Nothing was left half published.\n"
 
 
-def test_what_the_disk_refuses_is_one_line_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_operating_system_error_prints_one_line_and_exits_with_1(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(typer.Exit) as caught, report_errors():
         tmp_path.read_text()
     assert caught.value.exit_code == 1
@@ -41,12 +43,12 @@ def test_what_the_disk_refuses_is_one_line_too(tmp_path: Path, capsys: pytest.Ca
         raise BrokenPipeError
 
 
-def test_a_bug_is_loud() -> None:
+def test_other_exceptions_are_not_caught() -> None:
     with pytest.raises(ZeroDivisionError), report_errors():
         _ = 1 / 0
 
 
-def test_the_bar_goes_on_from_where_a_run_does(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_progress_bar_starts_where_a_continued_run_does(capsys: pytest.CaptureFixture[str]) -> None:
     with progress_bar(100, "convnet") as on_progress:
         on_progress(50, None)
         on_progress(100, None)
@@ -55,7 +57,7 @@ def test_the_bar_goes_on_from_where_a_run_does(capsys: pytest.CaptureFixture[str
     assert "100/100" in shown
 
 
-def test_ctrl_c_waits_until_the_end_at_most_and_is_as_it_was_after() -> None:
+def test_ctrl_c_is_deferred_until_the_end_of_the_block() -> None:
     before = signal.getsignal(signal.SIGINT)
     reached = False
     with pytest.raises(KeyboardInterrupt), defer_interrupt():  # noqa: PT012 - how far it gets is tested
@@ -65,14 +67,14 @@ def test_ctrl_c_waits_until_the_end_at_most_and_is_as_it_was_after() -> None:
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_ctrl_c_waits_until_a_run_tells_of_its_progress() -> None:
+def test_ctrl_c_is_deferred_until_the_next_progress_report() -> None:
     with pytest.raises(KeyboardInterrupt), progress_bar(100, "convnet") as on_progress:  # noqa: PT012 - as above
         signal.raise_signal(signal.SIGINT)
         on_progress(50, None)
         pytest.fail("It continued.")
 
 
-def test_a_second_ctrl_c_does_not_wait() -> None:
+def test_a_second_ctrl_c_is_not_deferred() -> None:
     with pytest.raises(KeyboardInterrupt), defer_interrupt():  # noqa: PT012 - the first line must not raise
         signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGINT)
@@ -96,7 +98,7 @@ def test_a_summary_is_one_line() -> None:
 
 
 @pytest.mark.parametrize("name", ["figure.png", "figure", "figure.foo", "figure.pdf"])
-def test_a_figure_is_written_where_it_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
+def test_a_figure_is_written_as_png_to_its_path(tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
     path = tmp_path / "new" / name
     write_figure(Figure(), path)
     assert path.read_bytes().startswith(b"\x89PNG")

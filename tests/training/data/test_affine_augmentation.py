@@ -29,11 +29,11 @@ def spreads(images: tf.Tensor, axis: int) -> np.ndarray:
     return np.sqrt((mass * (np.arange(28) - 13.5) ** 2).sum(axis=1) / mass.sum(axis=1))
 
 
-def test_no_change_is_none() -> None:
+def test_the_identity_augmentation_changes_nothing() -> None:
     np.testing.assert_allclose(augment_affine(BAR, IDENTITY, seed=[1, 2]), BAR, atol=1e-5)
 
 
-def test_shifts_are_as_large_as_allowed_and_each_image_has_its_own() -> None:
+def test_shifts_are_within_the_limit_and_differ_between_images() -> None:
     moved = centres(augment_affine(SPOT, replace(IDENTITY, shift=2.0), seed=[1, 2]))
     assert np.abs(moved).max() <= 2.01
     assert (moved.min(axis=0) < -1.7).all()
@@ -41,12 +41,12 @@ def test_shifts_are_as_large_as_allowed_and_each_image_has_its_own() -> None:
     assert len(np.unique(moved.round(4), axis=0)) > 190
 
 
-def test_the_middle_stays_where_it_is_without_a_shift() -> None:
+def test_the_centre_is_fixed_without_a_shift() -> None:
     turned = centres(augment_affine(SPOT, AffineAugmentation(rotation=30, scale=0.2, shear=0.3, shift=0), seed=[1, 2]))
     np.testing.assert_allclose(turned, np.zeros_like(turned), atol=0.02)
 
 
-def test_a_rotation_leans_a_bar_no_further_than_allowed() -> None:
+def test_a_rotation_is_within_its_limit() -> None:
     turned = np.asarray(augment_affine(BAR, replace(IDENTITY, rotation=20.0), seed=[1, 2]))
     columns, rows = np.meshgrid(np.arange(28) - 13.5, np.arange(28) - 13.5)
     slopes = (turned * rows * columns).sum(axis=(1, 2)) / (turned * rows**2).sum(axis=(1, 2))
@@ -54,13 +54,13 @@ def test_a_rotation_leans_a_bar_no_further_than_allowed() -> None:
     assert 17 < np.abs(degrees).max() < 21
 
 
-def test_a_stretch_is_within_its_factor() -> None:
+def test_a_scale_is_within_its_limit() -> None:
     lengths = spreads(augment_affine(BAR, replace(IDENTITY, scale=0.2), seed=[1, 2]), axis=1) / spreads(BAR, axis=1)
     assert 1.15 < lengths.max() < np.exp(0.2) * 1.02
     assert np.exp(-0.2) * 0.98 < lengths.min() < 0.87
 
 
-def test_the_seed_draws_the_changes() -> None:
+def test_the_seed_determines_the_augmentation() -> None:
     everything = AffineAugmentation(rotation=10, scale=0.1, shear=0.1, shift=1.5)
     first, again, other = (augment_affine(BAR, everything, seed=[1, seed]).numpy() for seed in (2, 2, 3))
     np.testing.assert_array_equal(first, again)

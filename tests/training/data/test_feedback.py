@@ -36,7 +36,7 @@ def location(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     files.rm(root, recursive=True)
 
 
-def test_images_come_as_they_were_seen(location: str) -> None:
+def test_images_are_loaded_with_their_labels(location: str) -> None:
     assert is_feedback_store(location)
     images, warnings = load_feedback(location)
     assert {each.label: each.image.tolist() for each in images} == {7: draw(1).tolist(), NOT_A_DIGIT: draw(2).tolist()}
@@ -53,7 +53,7 @@ def test_images_come_as_they_were_seen(location: str) -> None:
         (encode_png(np.zeros((5, 5), np.uint8)), "name is not the digest of the image"),
     ],
 )
-def test_a_corrupt_file_is_passed_over_and_named(location: str, content: bytes, word: str) -> None:
+def test_an_invalid_file_is_skipped_with_a_warning(location: str, content: bytes, word: str) -> None:
     files, root = fsspec.core.url_to_fs(location)
     files.pipe_file(f"{root}/7/{name(draw(4))}", content)
     images, (warning,) = load_feedback(location)
@@ -62,7 +62,7 @@ def test_a_corrupt_file_is_passed_over_and_named(location: str, content: bytes, 
     assert word in warning
 
 
-def test_a_folder_without_the_marker_is_no_store(tmp_path: Path) -> None:
+def test_a_folder_without_the_marker_is_not_a_store(tmp_path: Path) -> None:
     (tmp_path / "7").mkdir()
     assert not is_feedback_store(str(tmp_path))
     assert not is_feedback_store(str(tmp_path / "nowhere"))
@@ -77,7 +77,7 @@ def test_an_empty_store_has_no_images(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("location", "word"), [("tape://corrections", "tape"), ("memory://corrections/later", "format 2")]
 )
-def test_what_cannot_be_read_is_explained(location: str, word: str) -> None:
+def test_an_unsupported_location_or_format_raises_an_error(location: str, word: str) -> None:
     memory = fsspec.filesystem("memory")
     memory.pipe_file("/corrections/later/feedback.json", b'{"format": 2}')
     with pytest.raises(DataError, match=word):
@@ -85,7 +85,7 @@ def test_what_cannot_be_read_is_explained(location: str, word: str) -> None:
     memory.rm("/corrections/later", recursive=True)
 
 
-def test_a_broken_marker_is_explained(tmp_path: Path) -> None:
+def test_an_invalid_marker_raises_an_error(tmp_path: Path) -> None:
     (tmp_path / "feedback.json").write_text("{")
     with pytest.raises(DataError, match="cannot be read"):
         is_feedback_store(str(tmp_path))

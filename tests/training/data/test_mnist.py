@@ -60,7 +60,7 @@ def files_under(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file()]
 
 
-def test_a_missing_file_is_named_with_its_digest_and_a_remedy(tmp_path: Path) -> None:
+def test_a_missing_file_raises_an_error_with_its_digest(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         find_file(tmp_path, TRAIN_IMAGES)
     message = str(caught.value)
@@ -70,7 +70,7 @@ def test_a_missing_file_is_named_with_its_digest_and_a_remedy(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("content", [b"", b"altered"])
-def test_an_altered_file_is_named_with_both_digests(tmp_path: Path, content: bytes) -> None:
+def test_an_altered_file_raises_an_error_with_both_digests(tmp_path: Path, content: bytes) -> None:
     (tmp_path / TRAIN_IMAGES).write_bytes(content)
     with pytest.raises(DataError) as caught:
         find_file(tmp_path, TRAIN_IMAGES)
@@ -80,7 +80,7 @@ def test_an_altered_file_is_named_with_both_digests(tmp_path: Path, content: byt
     assert "Replace it" in message
 
 
-def test_an_idx_file_is_read_in_its_own_shape(tmp_path: Path) -> None:
+def test_an_idx_file_has_the_shape_of_its_header(tmp_path: Path) -> None:
     values = np.arange(2 * 3 * 4, dtype=np.uint8).reshape(2, 3, 4)
     header = bytes([0, 0, 8, 3]) + struct.pack(">III", *values.shape)
     path = tmp_path / "three-dimensions.gz"
@@ -88,7 +88,7 @@ def test_an_idx_file_is_read_in_its_own_shape(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_idx(path), values)
 
 
-def test_parts_go_by_their_names(bars: Mnist) -> None:
+def test_parts_have_names(bars: Mnist) -> None:
     assert [len(bars.part(name)) for name in ("train", "validation", "test")] == [500, 130, 170]
 
 
@@ -104,15 +104,13 @@ def test_a_cached_file_is_not_downloaded_again(tmp_path: Path, mirror: Mirror) -
 
 
 @pytest.mark.parametrize("content", [None, b"altered"])
-def test_where_the_first_mirror_fails_the_second_is_asked(
-    tmp_path: Path, mirror: Mirror, content: bytes | None
-) -> None:
+def test_if_the_first_mirror_fails_the_second_is_used(tmp_path: Path, mirror: Mirror, content: bytes | None) -> None:
     path = fetch(tmp_path / "cache", mirror(content), mirror(CONTENT))
     assert path.read_bytes() == CONTENT
     assert files_under(tmp_path / "cache") == [path]
 
 
-def test_where_every_mirror_fails_each_is_named_and_nothing_stays(tmp_path: Path, mirror: Mirror) -> None:
+def test_if_every_mirror_fails_the_error_lists_each_and_no_file_remains(tmp_path: Path, mirror: Mirror) -> None:
     altered = mirror(CONTENT[:-1])
     with pytest.raises(DataError) as caught:
         fetch(tmp_path / "cache", NOBODY, altered)
@@ -124,7 +122,7 @@ def test_where_every_mirror_fails_each_is_named_and_nothing_stays(tmp_path: Path
 
 @pytest.mark.slow
 @pytest.mark.mnist
-def test_mnist_is_split_in_three(mnist: Mnist) -> None:
+def test_mnist_is_split_into_three_parts(mnist: Mnist) -> None:
     assert [len(mnist.part(name)) for name in ("train", "validation", "test")] == [55_000, 5_000, 10_000]
     assert mnist.train.images.shape[1:] == (28, 28)
     assert mnist.validation.labels[:5].tolist() == [5, 0, 4, 1, 9]

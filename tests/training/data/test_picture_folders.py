@@ -58,13 +58,13 @@ def test_labels_come_from_folders(tmp_path: Path) -> None:
         (["file,label", "", "a.png,1,ann"], "line 3: 3 cells; expected 2.*must be quoted"),
     ],
 )
-def test_a_bad_table_is_explained(folder: Path, lines: list[str], word: str) -> None:
+def test_an_invalid_table_raises_an_error_with_its_line(folder: Path, lines: list[str], word: str) -> None:
     write_table(folder, *lines)
     with pytest.raises(DataError, match=word):
         find_pictures(folder)
 
 
-def test_a_table_as_spreadsheets_save_it_is_read(folder: Path) -> None:
+def test_a_table_with_a_byte_order_mark_is_parsed(folder: Path) -> None:
     (folder / "labels.csv").write_bytes(b"\xef\xbb\xbffile,label\r\na.png,1\r\n\r\n")
     assert find_pictures(folder) == [LabelledPicture(folder / "a.png", 1)]
 
@@ -72,19 +72,19 @@ def test_a_table_as_spreadsheets_save_it_is_read(folder: Path) -> None:
 @pytest.mark.parametrize(
     "content", ["file,label,writer\na.png,1,Zoë\n".encode("latin-1"), b"file,label\n" + b"a" * 200_000]
 )
-def test_a_table_that_cannot_be_read_is_explained(folder: Path, content: bytes) -> None:
+def test_a_table_that_cannot_be_parsed_raises_an_error(folder: Path, content: bytes) -> None:
     (folder / "labels.csv").write_bytes(content)
     with pytest.raises(DataError, match=r"labels\.csv cannot be parsed: .*\. Save it as a CSV in UTF-8\.$"):
         find_pictures(folder)
 
 
-def test_a_folder_in_a_class_is_explained(tmp_path: Path) -> None:
+def test_a_folder_inside_a_class_folder_raises_an_error(tmp_path: Path) -> None:
     (tmp_path / "1" / "more").mkdir(parents=True)
     with pytest.raises(DataError, match=r"1/more is a folder\. Expected only pictures in the folder"):
         find_pictures(tmp_path)
 
 
-def test_a_folder_without_labels_is_explained(tmp_path: Path) -> None:
+def test_a_folder_without_labels_raises_an_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="holds no labelled pictures"):
         find_pictures(tmp_path)
     with pytest.raises(DataError, match="is not a folder"):

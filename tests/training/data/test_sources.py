@@ -47,7 +47,7 @@ def as_set(examples: Examples) -> set[tuple[bytes, int]]:
     return {(image.tobytes(), int(label)) for image, label in zip(examples.images, examples.labels, strict=True)}
 
 
-def test_a_store_is_split_in_what_is_learnt_and_what_is_held_back(tmp_path: Path) -> None:
+def test_a_store_is_split_into_a_training_and_a_held_out_part(tmp_path: Path) -> None:
     source = load_source(write_store(tmp_path / "store", DIGITS + OTHERS), NO_TEST)
     assert (source.name, source.kind, source.warnings) == ("store", "feedback", ())
     assert as_set(source.train) | as_set(source.held_out) == as_set(DIGITS + OTHERS)
@@ -55,14 +55,14 @@ def test_a_store_is_split_in_what_is_learnt_and_what_is_held_back(tmp_path: Path
     assert 0 < len(source.held_out) < 2 * 72 / HELD_OUT_INTERVAL
 
 
-def test_an_image_stays_on_its_side_of_the_split_when_others_join(tmp_path: Path) -> None:
+def test_adding_images_does_not_move_others_between_the_parts(tmp_path: Path) -> None:
     few = load_source(write_store(tmp_path / "few", DIGITS[:40]), NO_TEST)
     more = load_source(write_store(tmp_path / "more", DIGITS), NO_TEST)
     assert as_set(few.train) < as_set(more.train)
     assert as_set(few.held_out) <= as_set(more.held_out)
 
 
-def test_the_digest_is_of_images_and_labels_and_not_of_where_they_lie(tmp_path: Path) -> None:
+def test_the_digest_depends_on_images_and_labels_but_not_on_paths(tmp_path: Path) -> None:
     one = load_source(write_store(tmp_path / "one", DIGITS), NO_TEST)
     same = load_source(write_store(tmp_path / "same", DIGITS), NO_TEST)
     relabelled = Examples(DIGITS.images, (DIGITS.labels + 1) % 10)
@@ -78,7 +78,7 @@ def test_the_digest_is_of_images_and_labels_and_not_of_where_they_lie(tmp_path: 
     }
 
 
-def test_pictures_are_read_as_the_service_reads_them(tmp_path: Path) -> None:
+def test_pictures_are_preprocessed_as_by_the_service(tmp_path: Path) -> None:
     for label, columns in (("1", (20, 40)), ("not_a_digit", (60,))):
         (tmp_path / label).mkdir()
         for column in columns:
@@ -97,7 +97,7 @@ def test_pictures_are_read_as_the_service_reads_them(tmp_path: Path) -> None:
     assert missing == f"{tmp_path}/ has no picture of: 0, 2, 3, 4, 5, 6, 7, 8, 9."
 
 
-def test_an_image_that_is_there_twice_is_taken_once(tmp_path: Path) -> None:
+def test_duplicate_images_are_loaded_once(tmp_path: Path) -> None:
     (tmp_path / "1").mkdir()
     for name in ("a.png", "b.png"):
         (tmp_path / "1" / name).write_bytes(bar(30))
@@ -105,7 +105,7 @@ def test_an_image_that_is_there_twice_is_taken_once(tmp_path: Path) -> None:
     assert len(source.train) + len(source.held_out) == 1
 
 
-def test_an_image_with_two_labels_is_taken_with_neither(tmp_path: Path) -> None:
+def test_an_image_with_two_labels_is_skipped(tmp_path: Path) -> None:
     location = write_store(tmp_path, DIGITS)
     write_store(tmp_path, Examples(DIGITS.images[:1], np.array([NOT_A_DIGIT], np.int32)))
     source = load_source(location, NO_TEST)
@@ -113,7 +113,7 @@ def test_an_image_with_two_labels_is_taken_with_neither(tmp_path: Path) -> None:
     assert "the same image with different labels" in source.warnings[0]
 
 
-def test_what_is_in_the_test_set_is_refused(tmp_path: Path) -> None:
+def test_copies_of_test_images_are_skipped(tmp_path: Path) -> None:
     location = write_store(tmp_path, DIGITS)
     source = load_source(location, DIGITS.images[:5])
     assert not (as_set(source.train) | as_set(source.held_out)) & as_set(DIGITS[:5])
@@ -122,7 +122,7 @@ def test_what_is_in_the_test_set_is_refused(tmp_path: Path) -> None:
         load_source(location, DIGITS.images)
 
 
-def test_a_source_whose_images_are_all_held_back_has_nothing_to_learn_from_yet(tmp_path: Path) -> None:
+def test_a_source_without_a_training_part_raises_an_error(tmp_path: Path) -> None:
     whole = load_source(write_store(tmp_path / "all", DIGITS), NO_TEST)
     only_held_out = write_store(tmp_path / "begun", whole.held_out[:1])
     with pytest.raises(DataError, match=r"begun has no training images yet: all its images are in the held-out part"):
@@ -130,7 +130,7 @@ def test_a_source_whose_images_are_all_held_back_has_nothing_to_learn_from_yet(t
     assert len(load_source(write_store(tmp_path / "begun", whole.train[:1]), NO_TEST).train) == 1
 
 
-def test_an_empty_store_has_nothing_to_learn_from(tmp_path: Path) -> None:
+def test_an_empty_store_raises_an_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"has no training images\. Add images to it, or leave it out\.$"):
         load_source(write_store(tmp_path, DIGITS[:0]), NO_TEST)
 
@@ -140,7 +140,7 @@ def noisy(images: Images) -> Images:
     return np.clip(images + noise, 0, 255).astype(np.uint8)
 
 
-def test_near_is_the_same_image_a_little_changed_and_not_another_of_its_class() -> None:
+def test_a_slightly_changed_image_is_a_duplicate_and_another_of_its_class_is_not() -> None:
     assert find_duplicates(noisy(DIGITS.images), DIGITS.images).all()
     assert find_duplicates(DIGITS.images // 2, DIGITS.images).all()
     assert not find_duplicates(DIGITS.images[:30], DIGITS.images[30:]).any()
@@ -150,7 +150,7 @@ def test_near_is_the_same_image_a_little_changed_and_not_another_of_its_class() 
 
 @pytest.mark.slow
 @pytest.mark.mnist
-def test_near_tells_mnist_s_own_parts_apart() -> None:
+def test_few_training_images_of_mnist_are_duplicates_of_test_images() -> None:
     folder = os.environ.get("MNIST_DIR")
     mnist = load_mnist(Path(folder) if folder else None)
     by_chance = find_duplicates(mnist.train.images[:3_000], mnist.test.images).mean()
@@ -159,7 +159,7 @@ def test_near_tells_mnist_s_own_parts_apart() -> None:
     assert found > 0.99
 
 
-def test_sources_are_mixed_in_up_to_their_share(tmp_path: Path) -> None:
+def test_sources_are_repeated_to_reach_their_share(tmp_path: Path) -> None:
     source = load_source(write_store(tmp_path, DIGITS), NO_TEST)
     train = len(source.train)
     examples = Examples(np.zeros((9 * 3 * train, 28, 28), np.uint8), np.zeros(9 * 3 * train, np.int32))
@@ -171,12 +171,12 @@ def test_sources_are_mixed_in_up_to_their_share(tmp_path: Path) -> None:
     assert add_sources(examples, [], share=0.1) is examples
 
 
-def test_several_sources_come_in_their_order(tmp_path: Path) -> None:
+def test_several_sources_keep_their_order(tmp_path: Path) -> None:
     locations = [write_store(tmp_path / "b", DIGITS), write_store(tmp_path / "a", OTHERS)]
     assert [source.name for source in load_sources(locations, NO_TEST)] == ["b", "a"]
 
 
 @pytest.mark.parametrize("location", ["/no/such/folder", "memory://no/such/store"])
-def test_what_is_no_source_is_explained(location: str) -> None:
+def test_a_location_without_a_source_raises_an_error(location: str) -> None:
     with pytest.raises(DataError, match=location):
         load_source(location, NO_TEST)

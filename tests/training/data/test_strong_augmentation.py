@@ -26,14 +26,14 @@ def apply(transform: object, images: np.ndarray[tuple[int, ...], np.dtype[np.flo
     return np.asarray(transform(tf.constant(images), tf.constant(SEED)))
 
 
-def test_with_no_chance_and_no_movement_nothing_changes() -> None:
+def test_the_identity_augmentation_changes_nothing() -> None:
     found = augment_strongly(
         tf.constant(SQUARE), StrongAugmentation(IDENTITY, probability=0, loss_weight=0), tf.constant(SEED)
     )
     np.testing.assert_allclose(found, SQUARE, atol=1e-5)
 
 
-def test_the_chance_is_that_of_each_way() -> None:
+def test_each_transformation_is_applied_with_the_probability() -> None:
     found = np.asarray(
         augment_strongly(
             tf.constant(SQUARE), StrongAugmentation(IDENTITY, probability=0.15, loss_weight=0.15), tf.constant(SEED)
@@ -44,7 +44,7 @@ def test_the_chance_is_that_of_each_way() -> None:
     assert 0 <= found.min() < found.max() <= 1
 
 
-def test_the_seed_draws_the_changes() -> None:
+def test_the_seed_determines_the_augmentation() -> None:
     everything = StrongAugmentation(
         AffineAugmentation(rotation=10, scale=0.1, shear=0.1, shift=1), probability=0.5, loss_weight=0.5
     )
@@ -55,26 +55,26 @@ def test_the_seed_draws_the_changes() -> None:
     assert not np.array_equal(first, other)
 
 
-def test_edges_are_within_the_ink_or_around_it() -> None:
+def test_the_outline_is_inside_or_outside_the_edge() -> None:
     counts = apply(keep_outline).sum(axis=(1, 2))
     assert set(counts.tolist()) == {44.0, 52.0}  # the inner and the outer outline of a 12x12 square
 
 
-def test_scratches_only_add_thin_strokes() -> None:
+def test_add_strokes_only_adds_thin_strokes() -> None:
     found = apply(add_strokes)
     assert (found >= SQUARE).all()
     added = (found - SQUARE).sum(axis=(1, 2))
     assert 20 < added.mean() < 120
 
 
-def test_a_blur_keeps_the_ink() -> None:
+def test_gaussian_blur_keeps_the_amount_of_ink() -> None:
     found = apply(gaussian_blur)
     np.testing.assert_allclose(found.sum(axis=(1, 2)), 144, rtol=0.03)
     assert (found.max(axis=(1, 2)) <= 1 + 1e-5).all()
     assert found[:, 14, 7].max() > 0.2
 
 
-def test_an_inversion_leaves_each_pixel_or_its_negative_and_both_occur() -> None:
+def test_invert_band_inverts_some_of_the_pixels() -> None:
     found = apply(invert_band)
     assert ((found == SQUARE) | (found == 1 - SQUARE)).all()
     shares = (found != SQUARE).mean(axis=(1, 2))
@@ -82,7 +82,7 @@ def test_an_inversion_leaves_each_pixel_or_its_negative_and_both_occur() -> None
     assert shares.max() > 0.8
 
 
-def test_light_leaves_a_fifth_of_the_contrast_at_least() -> None:
+def test_change_lighting_keeps_at_least_a_fifth_of_the_contrast() -> None:
     light = apply(change_lighting, np.zeros_like(SQUARE))
     contrast = (apply(change_lighting) - light)[:, 8:20, 8:20]
     assert contrast.min() >= 0.2 - 1e-5
@@ -91,7 +91,7 @@ def test_light_leaves_a_fifth_of_the_contrast_at_least() -> None:
     assert np.ptp(light, axis=(1, 2)).max() > 0.3
 
 
-def test_noise_is_everywhere_or_in_the_ink() -> None:
+def test_gaussian_noise_is_in_all_pixels_or_in_the_ink() -> None:
     changed = apply(add_gaussian_noise) != SQUARE
     in_the_ink = (~changed[:, :8]).all(axis=(1, 2))
     assert 0.4 < in_the_ink.mean() < 0.6

@@ -19,7 +19,7 @@ def rng(seed: int = 5) -> np.random.Generator:
     return np.random.default_rng(seed)
 
 
-def test_a_round_pen_has_its_width_and_round_ends() -> None:
+def test_a_stroke_has_its_pen_width_and_round_ends() -> None:
     page = render([np.array([[20.0, 10.0], [20.0, 40.0]])], pen_width=6.0)
     assert page.shape == (PAGE_SIDE, PAGE_SIDE)
     assert page[25].sum() / 255 == 6
@@ -28,12 +28,12 @@ def test_a_round_pen_has_its_width_and_round_ends() -> None:
     assert page[5].sum() == 0
 
 
-def test_a_dot_is_a_disc() -> None:
+def test_a_single_point_is_rendered_as_a_disc() -> None:
     page = render([np.array([[28.0, 28.0], [28.0, 28.0]])], pen_width=10.0)
     assert abs(page.sum() / 255 - np.pi * 5**2) < 4
 
 
-def test_no_two_drawings_are_alike_and_none_leaves_its_page() -> None:
+def test_drawings_of_a_glyph_differ_and_stay_within_the_page() -> None:
     hand = rng()
     pages = [draw_glyph(parse_glyph("51 59"), hand) for _ in range(50)]
     assert len({page.tobytes() for page in pages}) == 50
@@ -43,7 +43,7 @@ def test_no_two_drawings_are_alike_and_none_leaves_its_page() -> None:
     assert min(heights) > GLYPH_SIDE / 2
 
 
-def test_digits_are_drawn_evenly_in_the_form_of_mnist() -> None:
+def test_generated_digits_are_balanced_and_in_the_format_of_mnist() -> None:
     examples = generate_digits(50, rng())
     assert examples.images.shape == (50, 28, 28)
     assert examples.images.dtype == np.uint8
@@ -55,14 +55,14 @@ def test_digits_are_drawn_evenly_in_the_form_of_mnist() -> None:
     assert set(np.maximum(rows, columns)) <= {19, 20}
 
 
-def test_both_of_two_digits_are_read_into_one_image() -> None:
+def test_a_digit_pair_is_preprocessed_as_one_image() -> None:
     hand = rng()
     preprocessed = [normalise(draw_digit_pair(hand)) for _ in range(40)]
     wide = [np.ptp(np.flatnonzero(reading.image.any(axis=0))) for reading in preprocessed]
     assert np.mean(np.array(wide) >= 12) > 0.8
 
 
-def test_no_digits_are_told_as_such() -> None:
+def test_generated_non_digits_have_their_label() -> None:
     examples = generate_non_digits(40, rng())
     assert examples.images.shape == (40, 28, 28)
     assert set(examples.labels) == {NOT_A_DIGIT}
@@ -70,7 +70,7 @@ def test_no_digits_are_told_as_such() -> None:
     np.testing.assert_allclose(examples.targets, 0.1)
 
 
-def test_a_gradient_has_no_edge() -> None:
+def test_a_gradient_has_no_edges() -> None:
     hand = rng()
     for page in (draw_gradient(hand) for _ in range(20)):
         ink = page.astype(int)
@@ -78,12 +78,12 @@ def test_a_gradient_has_no_edge() -> None:
         assert max(np.abs(np.diff(ink, axis=axis)).max() for axis in (0, 1)) < 12
 
 
-def test_the_same_seed_draws_the_same() -> None:
+def test_the_same_seed_generates_the_same_examples() -> None:
     for generate in (generate_digits, generate_non_digits):
         first, again, other = (generate(20, rng(seed)).images for seed in (1, 1, 2))
         np.testing.assert_array_equal(first, again)
         assert not np.array_equal(first, other)
 
 
-def test_none_can_be_asked_for() -> None:
+def test_no_examples_can_be_generated() -> None:
     assert generate_digits(0, rng()).images.shape == generate_non_digits(0, rng()).images.shape == (0, 28, 28)

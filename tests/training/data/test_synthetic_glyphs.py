@@ -6,16 +6,16 @@ from training.data.synthetic_glyphs import DIGITS, SYMBOLS, catmull_rom, parse_g
 EVERY_GLYPH = [*SYMBOLS, *(glyph for hands in DIGITS.values() for glyph in hands)]
 
 
-def test_straight_lines_go_from_point_to_point() -> None:
+def test_straight_lines_join_points() -> None:
     (stroke,) = parse_glyph("09 00 90")
     np.testing.assert_allclose(stroke, [[0, 1], [0, 0], [1, 0]])
 
 
-def test_a_slash_lifts_the_pen() -> None:
+def test_a_slash_separates_strokes() -> None:
     assert [stroke.tolist() for stroke in parse_glyph("00 90 / 09 99")] == [[[0, 0], [1, 0]], [[0, 1], [1, 1]]]
 
 
-def test_a_curve_bulges_where_lines_would_cut_the_corner_and_joins_the_line_after_it() -> None:
+def test_a_curve_is_smooth_and_joins_the_following_line() -> None:
     (stroke,) = parse_glyph("(09 00 90) 99")
     assert len(stroke) > 6
     np.testing.assert_allclose(stroke[[0, -2, -1]], [[0, 1], [1, 0], [1, 1]])
@@ -37,7 +37,7 @@ def test_every_glyph_lies_on_its_page(glyph: str) -> None:
     assert points.max() < 1.15
 
 
-def test_every_digit_has_several_hands_and_no_sign_is_a_digit() -> None:
+def test_every_digit_has_several_forms_and_all_glyphs_differ() -> None:
     assert sorted(DIGITS) == list(range(10))
     assert min(len(hands) for hands in DIGITS.values()) >= 5
     assert len(set(EVERY_GLYPH)) == len(EVERY_GLYPH)

@@ -36,7 +36,7 @@ def verdicts(baseline: ComparedModel, candidate: ComparedModel, held_out: Exampl
     return {row.name: row.verdict for row in compare(baseline, candidate, draw(200), held_out)}
 
 
-def test_equals_are_the_same_in_everything() -> None:
+def test_equal_models_are_the_same_in_every_measure() -> None:
     rows = verdicts(model("old"), model("new"))
     assert set(rows.values()) == {"same"}
     assert list(rows) == [
@@ -48,18 +48,18 @@ def test_equals_are_the_same_in_everything() -> None:
     ]
 
 
-def test_one_that_reads_more_is_better_and_the_other_way_round_worse() -> None:
+def test_a_higher_accuracy_is_better_and_a_lower_one_is_worse() -> None:
     poor, good = model("poor", wrong={1, 2}), model("good")
     assert verdicts(poor, good)["MNIST test, right"] == "better"
     assert verdicts(good, poor)["MNIST test, right"] == "worse"
 
 
-def test_as_many_won_as_lost_is_the_same() -> None:
+def test_equally_many_wins_and_losses_are_the_same() -> None:
     measure = compare(model("old", wrong={1, 2}), model("new", wrong={3, 4}), draw(200))[0]
     assert (measure.verdict, measure.p, measure.note) == ("same", 1.0, "20 won, 20 lost")
 
 
-def test_one_more_right_is_no_proof() -> None:
+def test_one_more_correct_image_is_not_significant() -> None:
     assert verdicts(model("old", wrong={1}), model("new"), draw(4))["held-back feedback, right"] == "same"
 
 
@@ -89,7 +89,7 @@ def test_a_slower_model_is_worse() -> None:
     assert verdicts(slow, quick)["time for an image"] == "better"
 
 
-def test_what_is_no_digit_is_read_right_by_abstaining() -> None:
+def test_abstaining_is_correct_for_an_image_without_a_digit() -> None:
     examples = Examples(draw(3).images, np.array([0, NOT_A_DIGIT, 5], np.int32))
     assert correct_predictions(model("sure"), examples).tolist() == [True, False, False]
     assert correct_predictions(model("unsure", sure=0.4), examples).tolist() == [True, True, False]

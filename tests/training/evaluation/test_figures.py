@@ -21,13 +21,13 @@ def titles(figure: Figure) -> list[str]:
     return [axes.get_title() for axes in figure.axes]
 
 
-def test_samples_stand_under_their_labels(bars: Mnist) -> None:
+def test_images_are_drawn_with_their_labels(bars: Mnist) -> None:
     figure = draw_images(bars.train, [10, 3])
     assert titles(figure) == [f"{bars.train.labels[10]}   (#10)", f"{bars.train.labels[3]}   (#3)"]
     np.testing.assert_array_equal(figure.axes[1].images[0].get_array(), bars.train.images[3])
 
 
-def test_an_index_past_the_end_is_refused(bars: Mnist) -> None:
+def test_an_index_out_of_range_raises_an_error(bars: Mnist) -> None:
     with pytest.raises(DataError, match=r"no image 500.*0 to 499"):
         draw_images(bars.train, [10, 500])
 
@@ -42,11 +42,11 @@ def test_curves_show_the_error_in_per_cent() -> None:
     np.testing.assert_allclose(error.lines[0].get_xydata(), [[250, 10], [500, 2]])
 
 
-def test_curves_bear_a_network_without_error(tmp_path: Path) -> None:
+def test_curves_of_a_perfect_network_are_drawn(tmp_path: Path) -> None:
     draw_curves([{"iteration": 250, "loss": 0.0, "validation_accuracy": 1.0}]).savefig(tmp_path / "curves.png")
 
 
-def test_the_confusion_writes_every_count_but_nought() -> None:
+def test_the_confusion_figure_shows_every_count_except_zero() -> None:
     counts = np.diag(range(100, 110))
     counts[4, 9] = 7
     (axes,) = draw_confusion(counts.tolist()).axes
@@ -55,7 +55,7 @@ def test_the_confusion_writes_every_count_but_nought() -> None:
     assert written[9, 4] == "7"
 
 
-def test_weights_are_drawn_a_digit_each(tmp_path: Path) -> None:
+def test_weights_are_drawn_for_each_digit(tmp_path: Path) -> None:
     weights = np.zeros((784, 10), np.float32)
     weights[2 * 28 + 5, 6] = 1
     figure = draw_weight_images(weights)
@@ -65,14 +65,14 @@ def test_weights_are_drawn_a_digit_each(tmp_path: Path) -> None:
     assert (tmp_path / "weights.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_scores_stand_beside_the_probabilities_they_come_to() -> None:
+def test_logits_are_drawn_beside_their_probabilities() -> None:
     logits = np.log(np.arange(1, 11, dtype=np.float32))
     scores, shares = draw_scores(logits).axes
     np.testing.assert_allclose([bar.get_height() for bar in scores.patches], logits)
     np.testing.assert_allclose([bar.get_height() for bar in shares.patches], np.arange(1, 11) / 55, rtol=1e-6)
 
 
-def test_answers_stand_under_the_label_and_red_where_they_are_wrong(bars: Mnist) -> None:
+def test_wrong_predictions_have_a_red_title(bars: Mnist) -> None:
     probabilities = np.full((len(bars.test), 10), 0.05, np.float32)
     probabilities[np.arange(len(bars.test)), bars.test.labels] = 0.55
     probabilities[3] = np.roll(probabilities[3], 1)
@@ -84,7 +84,7 @@ def test_answers_stand_under_the_label_and_red_where_they_are_wrong(bars: Mnist)
     np.testing.assert_array_equal(figure.axes[1].images[0].get_array(), bars.test.images[4])
 
 
-def test_maps_are_white_at_nought(tmp_path: Path) -> None:
+def test_feature_maps_are_white_at_zero(tmp_path: Path) -> None:
     figure = draw_feature_maps({"edges": np.array([[-1, 2]], np.float32), "nothing": np.zeros((1, 2), np.float32)})
     assert titles(figure) == ["edges", "nothing"]
     assert figure.axes[0].images[0].get_clim() == (-2, 2)

@@ -17,18 +17,18 @@ from training.evaluation.metrics import (
 )
 
 
-def test_correct_answers_are_counted() -> None:
+def test_correct_predictions_are_counted() -> None:
     scores = np.eye(10)[[3, 3, 5, 9]]
     labels = np.array([3, 2, 5, 9], np.int32)
     assert count_correct(scores, labels) == 3
     assert accuracy(scores, labels) == 0.75
 
 
-def test_softmax_bears_large_logits() -> None:
+def test_softmax_supports_large_logits() -> None:
     np.testing.assert_allclose(softmax(np.array([[1000.0, 1000.0], [0.0, np.log(3)]])), [[0.5, 0.5], [0.25, 0.75]])
 
 
-def test_negative_log_likelihood_is_finite_where_a_label_was_held_impossible() -> None:
+def test_the_negative_log_likelihood_is_finite_for_a_probability_of_zero() -> None:
     assert negative_log_likelihood(np.array([[0.5, 0.5], [0.25, 0.75]]), np.array([0, 1])) == pytest.approx(
         -(np.log(0.5) + np.log(0.75)) / 2
     )
@@ -50,13 +50,13 @@ def test_the_calibration_error_is_the_gap_of_each_bin_weighted_by_its_size() -> 
     assert not np.delete(bins, [9, 13, 14], axis=0).any()
 
 
-def test_full_confidence_falls_into_the_last_bin() -> None:
+def test_full_confidence_is_in_the_last_bin() -> None:
     confidence, bins = bin_by_confidence(np.array([[1.0, 0.0], [0.5, 0.5], [0.3, 0.2]]))
     np.testing.assert_array_equal(confidence, [1, 0.5, 0.3])
     np.testing.assert_array_equal(bins, [14, 7, 4])
 
 
-def test_the_wilson_interval_is_the_one_in_the_tables() -> None:
+def test_the_wilson_interval_equals_published_values() -> None:
     # Newcombe 1998, Statistics in Medicine 17:857, table I, method 3: 81 of 263, and 0 of 20.
     assert wilson_interval(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
     assert wilson_interval(0, 20) == pytest.approx((0.0, 0.1611), abs=5e-5)
@@ -70,6 +70,6 @@ def test_the_confusion_has_true_digits_as_rows() -> None:
 
 
 @pytest.mark.parametrize("temperature", [0.3, 1.0, 4.0])
-def test_the_temperature_that_was_put_in_is_found_again(calibrated: tuple[Scores, Labels], temperature: float) -> None:
+def test_fit_temperature_recovers_the_temperature(calibrated: tuple[Scores, Labels], temperature: float) -> None:
     logits, labels = calibrated
     assert fit_temperature(logits * temperature, labels) == pytest.approx(temperature, rel=0.05)

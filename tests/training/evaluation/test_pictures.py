@@ -37,7 +37,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_each_picture_gets_a_verdict_or_the_reason_why_not(folder: Path) -> None:
+def test_each_picture_has_a_prediction_or_an_error(folder: Path) -> None:
     labels = {"a.png": 1, "broken.png": 1, "b.png": 7, "blank.png": None}
     pictures = [LabelledPicture(folder / name, label) for name, label in labels.items()]
     predictions, undecodable = predict_pictures(pictures, classify_ink_as_one, THRESHOLDS)
@@ -51,7 +51,7 @@ def test_each_picture_gets_a_verdict_or_the_reason_why_not(folder: Path) -> None
     assert "broken" in reason
 
 
-def test_a_file_that_may_not_be_read_is_told_with_the_others(tmp_path: Path) -> None:
+def test_an_unreadable_file_is_reported(tmp_path: Path) -> None:
     predictions, ((picture, reason),) = predict_pictures(
         [LabelledPicture(tmp_path, 1)], classify_ink_as_one, THRESHOLDS
     )
@@ -64,7 +64,7 @@ def prediction(label: int | None, digit: int, reason: str | None, writer: str = 
     return PicturePrediction(picture, np.zeros((28, 28), np.uint8), digit, 0.9, reason)
 
 
-def test_a_summary_counts_what_was_right_and_what_was_abstained_on() -> None:
+def test_a_summary_counts_correct_predictions_and_abstentions() -> None:
     predictions = [
         prediction(1, 1, None),
         prediction(1, 7, "unsure"),
@@ -81,11 +81,11 @@ def test_a_summary_counts_what_was_right_and_what_was_abstained_on() -> None:
     assert summarise(predictions) == [everything]
 
 
-def test_a_column_that_there_is_not_is_answered_with_those_there_are() -> None:
+def test_a_missing_column_raises_an_error_with_the_existing_columns() -> None:
     with pytest.raises(DataError, match="Columns: writer"):
         summarise([prediction(1, 1, None)], "kind")
 
 
-def test_confusion_has_the_truth_in_rows() -> None:
+def test_the_confusion_counts_have_true_digits_as_rows() -> None:
     counts = count_confusion([prediction(2, 3, None), prediction(2, 3, "unsure"), prediction(None, 4, None)])
     assert counts[2, 3] == counts.sum() == 2

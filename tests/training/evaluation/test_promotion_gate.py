@@ -41,13 +41,13 @@ def trained_on(*sources: tuple[str, int]) -> dict[str, Any]:
 NEW = trained_on(("corrections", 40))
 
 
-def test_a_better_candidate_passes() -> None:
+def test_a_better_candidate_is_accepted() -> None:
     decision = decide(model("convnet 1", 0.5), model("the candidate", 0.9), TEST)
     assert decision.objections == []
     assert not decision.reproduced
 
 
-def test_a_worse_candidate_does_not_pass_and_is_told_why() -> None:
+def test_a_worse_candidate_is_rejected_with_the_reason() -> None:
     decision = decide(model("convnet 1", 0.9), model("the candidate", 0.5, **NEW), TEST)
     assert "MNIST test, right: significantly worse." in decision.objections
     table, *objections = str(decision).split("MNIST test, right: significantly worse.")
@@ -56,7 +56,7 @@ def test_a_worse_candidate_does_not_pass_and_is_told_why() -> None:
 
 
 @pytest.mark.parametrize(("card", "passes"), [({}, False), (NEW, True), ({"preprocessing": 2}, True)])
-def test_an_equal_passes_only_if_it_learnt_from_something_new(card: dict[str, Any], passes: bool) -> None:  # noqa: FBT001
+def test_an_equal_candidate_is_accepted_only_with_new_training_data(card: dict[str, Any], passes: bool) -> None:  # noqa: FBT001
     decision = decide(model("convnet 1", 0.9), model("the candidate", 0.905, **card), TEST)
     assert has_new_data(CARD | card, CARD) is passes
     assert (decision.objections == []) is passes
@@ -79,7 +79,7 @@ def test_an_equal_passes_only_if_it_learnt_from_something_new(card: dict[str, An
         ({}, trained_on(("corrections", 1)), False),
     ],
 )
-def test_new_is_what_the_served_version_did_not_learn_and_not_what_the_candidate_lost(
+def test_only_data_that_the_served_version_lacks_is_new(
     candidate: dict[str, Any],
     served: dict[str, Any],
     new: bool,  # noqa: FBT001
@@ -87,28 +87,28 @@ def test_new_is_what_the_served_version_did_not_learn_and_not_what_the_candidate
     assert has_new_data(CARD | candidate, CARD | served) is new
 
 
-def test_a_plain_run_does_not_take_corrections_back() -> None:
+def test_a_candidate_without_the_feedback_of_the_served_version_is_rejected() -> None:
     decision = decide(model("convnet 2", 0.9, **NEW), model("the candidate", 0.895), TEST)
     assert not decision.reproduced
     assert len(decision.objections) == 1
     assert "no new training data" in decision.objections[0]
 
 
-def test_feedback_that_contradicts_itself_does_not_pass() -> None:
+def test_contradictory_feedback_is_an_objection() -> None:
     shuffled = Examples(TEST.images[:40], (TEST.labels[:40] + 3) % 10)
     decision = decide(model("convnet 1", 0.9), model("the candidate", 0.9, **NEW), TEST, shuffled)
     assert len(decision.objections) == 1
     assert decision.objections[0].startswith("held-back feedback: the accuracy is 0%; expected at least 50%")
 
 
-def test_the_very_same_answers_are_noticed() -> None:
+def test_identical_predictions_are_detected() -> None:
     assert decide(model("convnet 1", 0.9), model("the candidate", 0.9), TEST).reproduced
     assert decide(model("convnet 1", 0.9), model("the candidate", 0.9, **NEW), TEST).reproduced
     other_preprocessing = model("the candidate", 0.9, preprocessing=2)
     assert not decide(model("convnet 1", 0.9), other_preprocessing, TEST).reproduced
 
 
-def test_a_card_keeps_what_the_gate_said() -> None:
+def test_the_card_records_the_decision() -> None:
     decision = Decision([], [], ["It is worse."], reproduced=False)
     assert decision.as_json(2, forced=True) == {
         "with_version": 2,

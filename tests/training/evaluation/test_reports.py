@@ -12,7 +12,7 @@ def test_an_accuracy_report_counts_correct_predictions() -> None:
     assert accuracy_report(scores, labels) == {"total": 4, "correct": 3, "accuracy": 0.75}
 
 
-def test_a_report_adds_up(calibrated: tuple[Scores, Labels]) -> None:
+def test_the_counts_of_a_report_are_consistent(calibrated: tuple[Scores, Labels]) -> None:
     logits, labels = calibrated
     found = classification_report(logits, softmax(logits), labels, {"confidence": 0.2, "energy": None})
     confusion = np.array(found["confusion"])
@@ -22,7 +22,7 @@ def test_a_report_adds_up(calibrated: tuple[Scores, Labels]) -> None:
     assert found["interval_95"][0] < found["accuracy"] < found["interval_95"][1]
 
 
-def test_a_digit_that_was_never_shown_has_no_recall_to_divide_by() -> None:
+def test_the_recall_of_a_digit_without_images_is_zero() -> None:
     scores = np.eye(10)[[1, 2]]
     assert (
         classification_report(scores, scores, np.array([1, 2]), {"confidence": 0.0, "energy": None})["recall"][3] == 0

@@ -7,7 +7,7 @@ from training.evaluation.metrics import Floats
 from training.evaluation.robustness import measure_robustness, robustness_table
 
 
-def test_a_model_is_asked_about_each_corruption() -> None:
+def test_a_model_is_evaluated_under_each_corruption() -> None:
     examples = draw_examples(30)
     calls: list[Images] = []
 

@@ -8,15 +8,15 @@ from training.evaluation.significance import calibration_test, mcnemar_test
     ("only_first", "only_second", "expected"),
     [(0, 0, 1.0), (3, 3, 1.0), (0, 1, 1.0), (0, 6, 2 / 64), (6, 0, 2 / 64), (1, 7, 2 * 9 / 256), (515, 517, 0.9752)],
 )
-def test_mcnemar_is_the_test_of_a_fair_coin(only_first: int, only_second: int, expected: float) -> None:
+def test_the_mcnemar_test_is_a_binomial_test(only_first: int, only_second: int, expected: float) -> None:
     assert mcnemar_test(only_first, only_second) == pytest.approx(expected, rel=1e-3)
 
 
-def test_mcnemar_of_thousands_is_a_number() -> None:
+def test_the_mcnemar_test_supports_large_counts() -> None:
     assert 0 <= mcnemar_test(9_000, 500) < 1e-300
 
 
-def test_a_boaster_is_told_from_an_honest_model_and_equals_are_not_told_apart() -> None:
+def test_overconfidence_is_significant_and_equal_calibration_is_not() -> None:
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 10, 2_000).astype(np.int32)
     predicted = np.where(rng.random(2_000) < 0.9, labels, (labels + 1) % 10)

@@ -21,7 +21,7 @@ def checkpoint(tmp_path: Path) -> Checkpoint:
     return Checkpoint(tmp_path / "hidden" / "tiny.npz", "this run")
 
 
-def test_what_is_kept_is_found_again(checkpoint: Checkpoint) -> None:
+def test_saved_progress_is_loaded(checkpoint: Checkpoint) -> None:
     checkpoint.save(PROGRESS)
     found = checkpoint.load()
     assert found
@@ -31,23 +31,23 @@ def test_what_is_kept_is_found_again(checkpoint: Checkpoint) -> None:
         assert array.dtype == expected.dtype
 
 
-def test_nothing_is_kept_at_first(checkpoint: Checkpoint) -> None:
+def test_a_missing_checkpoint_is_none(checkpoint: Checkpoint) -> None:
     assert checkpoint.load() is None
 
 
-def test_another_run_does_not_go_on_from_it(checkpoint: Checkpoint) -> None:
+def test_another_run_does_not_load_the_checkpoint(checkpoint: Checkpoint) -> None:
     checkpoint.save(PROGRESS)
     assert replace(checkpoint, fingerprint="another").load() is None
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 truncated", b"not an archive"])
-def test_one_that_is_not_whole_is_as_none(checkpoint: Checkpoint, content: bytes) -> None:
+def test_a_damaged_checkpoint_is_none(checkpoint: Checkpoint, content: bytes) -> None:
     checkpoint.save(PROGRESS)
     checkpoint.path.write_bytes(content)
     assert checkpoint.load() is None
 
 
-def test_who_is_killed_while_writing_leaves_the_last_one(
+def test_an_interrupted_save_keeps_the_previous_checkpoint(
     checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     checkpoint.save(PROGRESS)
@@ -63,7 +63,7 @@ def test_who_is_killed_while_writing_leaves_the_last_one(
     assert found.iteration == 500
 
 
-def test_the_fingerprint_tells_one_run_from_another() -> None:
+def test_the_fingerprint_differs_between_runs() -> None:
     examples, software, shapes = draw_examples(20), {"tensorflow": "2"}, [[784, 10], [10]]
     prints = [
         fingerprint(SOFTMAX, examples, software, shapes),

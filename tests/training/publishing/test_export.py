@@ -29,7 +29,7 @@ def entries(models: Path) -> list[str]:
     return sorted(path.name for path in (models / "tiny").iterdir())
 
 
-def test_scaling_and_temperature_are_inside(servable: export.Servable, bars: Mnist) -> None:
+def test_the_servable_includes_scaling_and_temperature(servable: export.Servable, bars: Mnist) -> None:
     logits, probabilities = export.predict_in_batches(servable.predict, bars.test.images)
     np.testing.assert_allclose(
         logits, bars.test.images.reshape(-1, 784) / 255 @ servable.network.weights.numpy(), atol=1e-4
@@ -37,13 +37,13 @@ def test_scaling_and_temperature_are_inside(servable: export.Servable, bars: Mni
     np.testing.assert_allclose(probabilities, tf.nn.softmax(logits / 2), atol=1e-6)
 
 
-def test_the_signature_of_old_clients_gives_the_same_probabilities(servable: export.Servable, bars: Mnist) -> None:
+def test_the_legacy_signature_has_the_same_probabilities(servable: export.Servable, bars: Mnist) -> None:
     _, probabilities = export.predict_in_batches(servable.predict, bars.test.images)
     scores = servable.predict_images(tf.constant(bars.test.images.reshape(-1, 784) / 255, tf.float32))["scores"]
     np.testing.assert_allclose(scores, probabilities, atol=1e-6)
 
 
-def test_the_last_few_images_are_answered_too(
+def test_a_smaller_last_batch_is_classified_too(
     servable: export.Servable, bars: Mnist, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole, _ = export.predict_in_batches(servable.predict, bars.test.images)
@@ -51,7 +51,7 @@ def test_the_last_few_images_are_answered_too(
     np.testing.assert_allclose(export.predict_in_batches(servable.predict, bars.test.images)[0], whole, atol=1e-5)
 
 
-def test_what_was_published_is_found_again(servable: export.Servable, bars: Mnist, tmp_path: Path) -> None:
+def test_a_published_model_is_loaded(servable: export.Servable, bars: Mnist, tmp_path: Path) -> None:
     folder = export.publish(servable, CARD, tmp_path)
     assert folder == find_version(tmp_path, "tiny") == tmp_path / "tiny" / "1"
     predict, card = export.load(folder)
@@ -65,7 +65,7 @@ def test_what_was_published_is_found_again(servable: export.Servable, bars: Mnis
         np.testing.assert_array_equal(left, right)
 
 
-def test_an_artefact_is_the_files_of_the_format_and_others_may_read_it(
+def test_an_artefact_has_the_files_of_its_format_and_is_readable_by_other_users(
     servable: export.Servable, tmp_path: Path
 ) -> None:
     folder = export.publish(servable, CARD, tmp_path)
@@ -88,7 +88,7 @@ def test_each_run_publishes_the_next_version(servable: export.Servable, tmp_path
     assert entries(tmp_path) == ["7", "8", "9", "notes"]
 
 
-def test_runs_that_publish_at_once_get_a_version_each(servable: export.Servable, tmp_path: Path) -> None:
+def test_concurrent_runs_publish_different_versions(servable: export.Servable, tmp_path: Path) -> None:
     with ThreadPoolExecutor(4) as threads:
         folders = list(threads.map(lambda _: export.publish(servable, CARD, tmp_path), range(4)))
     assert sorted(folder.name for folder in folders) == entries(tmp_path) == ["1", "2", "3", "4"]
@@ -96,7 +96,7 @@ def test_runs_that_publish_at_once_get_a_version_each(servable: export.Servable,
         assert json.loads((folder / "model.json").read_text())["version"] == int(folder.name)
 
 
-def test_a_version_taken_meanwhile_is_left_alone(
+def test_a_version_published_by_another_run_meanwhile_is_not_overwritten(
     servable: export.Servable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = export.publish(servable, CARD, tmp_path)
@@ -108,7 +108,7 @@ def test_a_version_taken_meanwhile_is_left_alone(
 
 
 @pytest.mark.parametrize("failure", [KeyboardInterrupt, OSError])
-def test_a_run_stopped_while_it_publishes_leaves_nothing(
+def test_an_interrupted_publication_leaves_no_files(
     servable: export.Servable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: type[BaseException]
 ) -> None:
     def stop(folder: Path) -> None:
@@ -132,7 +132,7 @@ def test_a_run_stopped_while_it_publishes_leaves_nothing(
         (lambda folder: (folder / "model.json").write_text("[]"), "not a model card"),
     ],
 )
-def test_a_spoilt_artefact_is_refused_and_the_file_named(
+def test_a_damaged_artefact_raises_an_error_with_the_file(
     servable: export.Servable, tmp_path: Path, damage: Callable[[Path], None], named: str
 ) -> None:
     folder = export.publish(servable, CARD, tmp_path)

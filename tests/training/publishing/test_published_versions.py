@@ -31,12 +31,12 @@ def test_versions_are_numbers_in_order(models: Path) -> None:
     assert next_version(models / "other") == 1
 
 
-def test_the_highest_is_found_unless_one_is_asked_for(models: Path) -> None:
+def test_the_highest_version_is_the_default(models: Path) -> None:
     assert find_version(models, "tiny").name == resolve_version(models, "tiny").name == "10"
     assert find_version(models, "tiny", 2) == resolve_version(models, "tiny/2") == models / "tiny" / "2"
 
 
-def test_what_is_not_there_is_said_with_what_is(models: Path) -> None:
+def test_a_missing_version_raises_an_error_with_the_available_ones(models: Path) -> None:
     with pytest.raises(ArtefactError, match=r"^Model 'tiny' has no version 3\. Available versions: 2, 9, 10\.$"):
         find_version(models, "tiny", 3)
     with pytest.raises(ArtefactError, match=r"^Model 'tiny' has no version 0\."):
@@ -49,7 +49,7 @@ def test_what_is_not_there_is_said_with_what_is(models: Path) -> None:
         resolve_version(models, "tiny/two")
 
 
-def test_a_teacher_that_is_not_there_is_said_with_what_to_do(models: Path) -> None:
+def test_a_missing_teacher_raises_an_error_with_the_options(models: Path) -> None:
     assert find_teacher(models, "tiny/9") == models / "tiny" / "9"
     for missing in ("tiny/3", "other/1"):
         with pytest.raises(
@@ -59,7 +59,7 @@ def test_a_teacher_that_is_not_there_is_said_with_what_to_do(models: Path) -> No
             find_teacher(models, missing)
 
 
-def test_a_teacher_that_was_withdrawn_is_said_with_how_to_have_it_back(models: Path) -> None:
+def test_a_withdrawn_teacher_raises_an_error_that_says_how_to_restore_it(models: Path) -> None:
     rollback(models, "tiny")
     with pytest.raises(
         ArtefactError,
@@ -68,13 +68,13 @@ def test_a_teacher_that_was_withdrawn_is_said_with_how_to_have_it_back(models: P
         find_teacher(models, "tiny/10")
 
 
-def test_a_rollback_withdraws_the_highest_whose_number_is_not_used_again(models: Path) -> None:
+def test_rollback_withdraws_the_highest_version_and_reserves_its_number(models: Path) -> None:
     assert rollback(models, "tiny").name == "9"
     assert (list_versions(models / "tiny"), list_withdrawn_versions(models / "tiny")) == ([2, 9], [10])
     assert next_version(models / "tiny") == 11
 
 
-def test_a_rollback_needs_somewhere_to_go(models: Path) -> None:
+def test_the_only_version_cannot_be_rolled_back(models: Path) -> None:
     rollback(models, "tiny")
     rollback(models, "tiny")
     with pytest.raises(ArtefactError, match="is the only version of 'tiny'"):
@@ -82,14 +82,14 @@ def test_a_rollback_needs_somewhere_to_go(models: Path) -> None:
     assert list_versions(models / "tiny") == [2]
 
 
-def test_a_promotion_brings_back_what_was_withdrawn_as_it_was(models: Path) -> None:
+def test_promote_restores_a_withdrawn_version(models: Path) -> None:
     rollback(models, "tiny")
     assert promote(models, "tiny", 10) == models / "tiny" / "10"
     assert (models / "tiny" / "10" / "name").read_text() == "10"
     assert (list_versions(models / "tiny"), list_withdrawn_versions(models / "tiny")) == ([2, 9, 10], [])
 
 
-def test_a_promotion_withdraws_what_is_above(models: Path) -> None:
+def test_promote_withdraws_higher_versions(models: Path) -> None:
     assert promote(models, "tiny", 2).name == "2"
     assert find_version(models, "tiny").name == "2"
     assert list_withdrawn_versions(models / "tiny") == [9, 10]
@@ -97,7 +97,7 @@ def test_a_promotion_withdraws_what_is_above(models: Path) -> None:
     assert (list_versions(models / "tiny"), list_withdrawn_versions(models / "tiny")) == ([2, 9], [10])
 
 
-def test_only_what_was_once_published_is_promoted(models: Path) -> None:
+def test_promote_rejects_a_version_that_was_never_published(models: Path) -> None:
     rollback(models, "tiny")
     with pytest.raises(ArtefactError, match=r"no version 11 in .*, published or withdrawn\. Versions: 2, 9, 10\.$"):
         promote(models, "tiny", 11)

@@ -21,7 +21,7 @@ CARD = {
 }
 
 
-def test_every_version_has_its_row_in_order(tmp_path: Path) -> None:
+def test_every_version_has_a_row_in_order(tmp_path: Path) -> None:
     for version in (10, 9):
         folder = tmp_path / "convnet" / str(version)
         folder.mkdir(parents=True)
@@ -37,7 +37,7 @@ def test_every_version_has_its_row_in_order(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "word"), [("{", "JSONDecodeError"), ("[]", "TypeError"), ("{}", "'test'"), (None, "FileNotFoundError")]
 )
-def test_a_broken_card_is_named(tmp_path: Path, content: str | None, word: str) -> None:
+def test_an_invalid_card_raises_an_error_with_its_path(tmp_path: Path, content: str | None, word: str) -> None:
     folder = tmp_path / "convnet" / "1"
     folder.mkdir(parents=True)
     if content:
@@ -46,5 +46,5 @@ def test_a_broken_card_is_named(tmp_path: Path, content: str | None, word: str) 
         results_table(tmp_path)
 
 
-def test_where_there_is_no_model_there_is_no_row(tmp_path: Path) -> None:
+def test_a_folder_without_models_gives_no_rows(tmp_path: Path) -> None:
     assert results_table(tmp_path / "nowhere") == [*HEADER]

@@ -18,7 +18,7 @@ with training_lock(Path(sys.argv[1])):
 """
 
 
-def test_a_second_run_is_told_of_the_first(tmp_path: Path) -> None:
+def test_a_second_run_raises_an_error_with_the_process_of_the_first(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", HOLD, tmp_path], stdout=subprocess.PIPE, text=True) as first:  # noqa: S603 (ours)
         assert first.stdout
         assert first.stdout.readline() == "held\n"
@@ -29,26 +29,26 @@ def test_a_second_run_is_told_of_the_first(tmp_path: Path) -> None:
         pass  # the lock was released with the process
 
 
-def test_one_run_follows_another(tmp_path: Path) -> None:
+def test_the_lock_can_be_taken_again(tmp_path: Path) -> None:
     for _ in range(2):
         with training_lock(tmp_path):
             pass
 
 
-def test_an_error_within_is_not_taken_for_another_run(tmp_path: Path) -> None:
+def test_an_exception_inside_the_lock_is_propagated(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError), training_lock(tmp_path):
         _ = 1 / 0
     with training_lock(tmp_path):
         pass
 
 
-def test_a_folder_is_made_with_those_above_it(tmp_path: Path) -> None:
+def test_a_folder_is_created_with_its_parents(tmp_path: Path) -> None:
     for _ in range(2):
         ensure_writable_folder(tmp_path / "plots" / "today")
     assert (tmp_path / "plots" / "today").is_dir()
 
 
-def test_what_can_be_no_folder_is_said(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_raises_an_error(tmp_path: Path) -> None:
     (tmp_path / "notes").write_text("a file")
     with pytest.raises(
         FolderError, match=r"notes cannot be created: File exists\. Choose a folder that can be written"
@@ -61,7 +61,7 @@ def test_what_can_be_no_folder_is_said(tmp_path: Path) -> None:
         pytest.fail("A file is not a folder.")
 
 
-def test_a_folder_that_is_not_to_be_written_into_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_without_write_permission_raises_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         "training.publishing.workspace.os.access", lambda folder, mode: False
     )  # root may write anywhere
@@ -69,6 +69,6 @@ def test_a_folder_that_is_not_to_be_written_into_is_said(tmp_path: Path, monkeyp
         ensure_writable_folder(tmp_path)
 
 
-def test_what_is_kept_is_hidden_from_those_who_look_for_models(tmp_path: Path) -> None:
+def test_checkpoints_are_in_a_hidden_folder(tmp_path: Path) -> None:
     assert checkpoint_path(tmp_path, "convnet").relative_to(tmp_path).parts[0].startswith(".")
     assert checkpoint_path(tmp_path, "convnet") != checkpoint_path(tmp_path, "softmax")
