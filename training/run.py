@@ -134,7 +134,7 @@ def train(  # noqa: PLR0913 (the inputs of a run, and its folders)
 
 
 def record_self_test(servable: export.Servable) -> dict[str, Any]:
-    """Record the predictions for ten synthetic digits, with which a service checks the model that it has loaded."""
+    """Record the predictions for ten synthetic digits. A service compares them with those of the loaded model."""
     images = generate_digits(10, np.random.default_rng(0)).images
     _, probabilities = export.predict_in_batches(servable.predict, images)
     return {
@@ -229,7 +229,7 @@ def load_version(folder: Path) -> ComparedModel:
 
 
 def load_served_version(name: str, models: Path) -> ComparedModel | None:
-    """Load the served version of a model, which is the highest, for a comparison. None: there is no version."""
+    """Load the served version of a model, the highest one, for a comparison. Return None if there is no version."""
     return load_version(find_version(models, name)) if list_versions(models / name) else None
 
 

@@ -23,7 +23,7 @@ def _check_names(names: list[str] | None) -> list[str]:
 
 
 def require_option(options: Mapping[str, object], required: str) -> None:
-    """Reject options, those that are not None, that have no effect without the required option."""
+    """Reject the options that are set, because they have no effect without the required option."""
     for option, value in options.items():
         if value is not None:
             msg = f"{option} has no effect without {required}. Add {required}, or remove {option}."

@@ -1,7 +1,7 @@
-"""Strong augmentation of training images: noise, blur, lighting, strokes and more, for a model that is robust.
+"""Strong augmentation of training images, such as noise, blur and lighting, for robust models.
 
-Knows nothing of labels or networks. The transformations differ from those of `corruptions.py`, with which robustness
-is measured, and cover a wider range.
+Knows nothing of labels or networks. The transformations are not those of `corruptions.py`, so that robustness is
+measured on unseen ones, and they cover a wider range.
 """
 
 import math

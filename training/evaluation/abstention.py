@@ -16,12 +16,12 @@ def energy(logits: Floats) -> npt.NDArray[np.float64]:
 
 
 def choose_confidence_threshold(probabilities: Floats, rate: float) -> float:
-    """Choose the confidence below which a prediction is `unsure`: a share of `rate` of these digits, (n, 10), is."""
+    """Return the threshold that the confidence of a share `rate` of these digits falls below: probabilities (n, 10)."""
     return float(np.quantile(probabilities.max(axis=1), rate))
 
 
 def choose_energy_threshold(logits: Floats, rate: float) -> float:
-    """Choose the energy above which an image is `not_a_digit`: a share of `rate` of these digits, (n, 10), is."""
+    """Return the threshold that the energy of a share `rate` of these digits exceeds: logits (n, 10)."""
     return float(np.quantile(energy(logits), 1 - rate))
 
 

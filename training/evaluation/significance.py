@@ -14,8 +14,8 @@ RESAMPLES = 2_000
 def mcnemar_test(only_first: int, only_second: int) -> float:
     """Return the two-sided p-value of McNemar's exact test.
 
-    The null hypothesis is that an image which only one of two models classifies correctly is equally likely to be
-    that of either model. Source: McNemar 1947, doi:10.1007/BF02295996.
+    The null hypothesis: if exactly one of two models classifies an image correctly, either model is equally likely to
+    be that one. Source: McNemar 1947, doi:10.1007/BF02295996.
 
     Args:
         only_first: How many images only the first model classifies correctly.
