@@ -19,6 +19,7 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 SETTINGS = (ROOT / "docs" / "settings.md").read_text()
 HTTP = (ROOT / "docs" / "http.md").read_text()
+OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
 PROTOCOLS = (ROOT / "docs" / "protocols.md").read_text()
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text()
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), ROOT / "models" / "README.md"])
@@ -89,6 +90,14 @@ def test_every_problem_is_named_with_its_status() -> None:
         assert re.search(rf"^\| {kind.status} \|.*`{kind.name}`", HTTP, re.MULTILINE), kind
 
 
+def test_every_metric_is_named() -> None:
+    modules = [ROOT / "app" / "observability" / "metrics.py", ROOT / "app" / "model_repository" / "version_metrics.py"]
+    names = {name for path in modules for name in re.findall(r'"(digitserve_\w+)"', path.read_text())}
+    assert names == {
+        name.removesuffix("_total") for name in re.findall(r"^\| `(digitserve_\w+)` \|", OPERATIONS, re.MULTILINE)
+    }
+
+
 def test_the_results_are_those_of_the_cards() -> None:
     table = "\n".join(results_table(ROOT / "models"))
     assert f"<!-- results -->\n{table}\n<!-- /results -->" in README
@@ -137,6 +146,11 @@ def test_the_page_on_architecture_names_every_module(folder: Path) -> None:
     section = re.search(heading, ARCHITECTURE, re.MULTILINE | re.DOTALL)
     assert section
     assert set(re.findall(r"^\| `(\w+\.py)` \|", section[1], re.MULTILINE)) == modules
+
+
+def test_the_page_on_architecture_names_no_folder_that_is_gone() -> None:
+    folders = {folder.relative_to(ROOT).as_posix() for folder in FOLDERS if len([*folder.glob("*.py")]) > 1}
+    assert set(re.findall(r"^### `([\w/]+)/`$", ARCHITECTURE, re.MULTILINE)) == folders
 
 
 def test_the_graph_has_the_imports_that_are_allowed() -> None:
