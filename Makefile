@@ -1,4 +1,4 @@
-# Every target does its own set-up. Settings of README.md can follow a target: make serve PORT=8123
+# Each target installs what it needs. The settings of docs/settings.md can follow a target: make serve PORT=8123
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -42,7 +42,7 @@ lint: $(VENV)/dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-# Programs that some tests drive: a Debian package for root where apt-get is, and otherwise what is said here.
+# Programs for some tests. As root with apt-get, a Debian package is installed; otherwise as the recipe says.
 .PHONY: browser prometheus
 browser: $(VENV)/dev
 	@command -v chromium >/dev/null || $(call apt_install,chromium) || $(BIN)/playwright install chromium
@@ -53,25 +53,25 @@ prometheus:
 
 apt_install = { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get -q update && apt-get -qy install --no-install-recommends $(1); }
 
-# TensorFlow, which train.txt and dev.txt pin, has no wheels for a later Python. The value also holds for the rule that creates
+# train.txt and dev.txt pin TensorFlow, which has no wheels for a later Python. The value also applies to the rule that creates
 # $(VENV) for one of these two. Serving needs no TensorFlow.
 NEWEST_PYTHON := 3, 99
 $(VENV)/train $(VENV)/dev: NEWEST_PYTHON := 3, 13
 
-# Ends with a message before anything is installed. Old versions of Python can run it, too.
+# Exits with a message before anything is installed. Old versions of Python can run it too.
 CHECK_PYTHON = import sys; version = sys.version_info[:2]; \
   version < (3, 11) and sys.exit("Python 3.11 or later is needed, not %d.%d. Name another one: make PYTHON=python3.13 ..." % version); \
   version > ($(NEWEST_PYTHON)) and sys.exit("TensorFlow has no wheels for Python %d.%d, only up to %d.%d. Name another one: " \
     "make clean, then make PYTHON=python3.13 ..." % (version + ($(NEWEST_PYTHON))))
 
-# A file in the environment remembers which requirements were installed last.
+# The time of a file in the environment tells when its requirements were installed.
 $(VENV)/%: requirements/%.txt | $(BIN)/python
 	@$(BIN)/python -c '$(CHECK_PYTHON)'
 	@echo "Installing requirements/$*.txt into $(VENV) (only when it changes)"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
-# An environment within the environment. Without dependencies: clients.txt names them all, and some contradict each other.
+# A second environment inside the first. --no-deps, because clients.txt pins all packages, and some requirements contradict each other.
 $(CLIENTS)/installed: requirements/clients.txt | $(BIN)/python
 	@echo "Installing requirements/clients.txt into $(CLIENTS) (only when it changes)"
 	$(BIN)/python -m venv --clear $(CLIENTS)
@@ -82,7 +82,7 @@ $(BIN)/python:
 	@$(PYTHON) -c '$(CHECK_PYTHON)'
 	$(PYTHON) -m venv $(VENV)
 
-# Pins everything anew from pyproject.toml. Addresses are left out: each installs from the index it is set up with.
+# Pins all dependencies from pyproject.toml. Without index addresses, so that each machine installs from its own index.
 COMPILE := uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 requirements:    ## Compile requirements/*.txt (needs uv)
 	$(COMPILE) pyproject.toml --all-extras --output-file requirements/dev.txt

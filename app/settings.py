@@ -91,59 +91,63 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True)
 
-    host: Annotated[str, Field(description="Address to listen on; 0.0.0.0 for every interface.")] = "127.0.0.1"
-    port: Annotated[int, Field(ge=0, le=65535, description="TCP port, 0 to 65535; 0 takes a free one.")] = 8000
+    host: Annotated[str, Field(description="Address on which the service listens. `0.0.0.0` means all interfaces.")] = (
+        "127.0.0.1"
+    )
+    port: Annotated[int, Field(ge=0, le=65535, description="TCP port, 0 to 65535. 0 selects a free port.")] = 8000
     workers: Annotated[
         int,
         Field(
-            ge=1, le=256, description="Worker processes, 1 to 256, each with one inference thread. Default: the cores."
+            ge=1, le=256, description="Number of worker processes, 1 to 256. Default: the number of available cores."
         ),
     ] = Field(default_factory=_cores)
-    models_dir: Annotated[DirectoryPath, Field(description="Folder that holds `<name>/<version>/`; it must exist.")] = (
-        Path("models")
-    )
+    models_dir: Annotated[
+        DirectoryPath, Field(description="Folder with the models, as `<name>/<version>/`. It must exist.")
+    ] = Path("models")
     default_model: Annotated[
-        str, Field(pattern=r"^[a-z0-9_-]+$", description="The model that answers when a request names none.")
+        str, Field(pattern=r"^[a-z0-9_-]+$", description="Model for requests that do not name a model.")
     ] = "convnet"
     required_models: Annotated[
         frozenset[str],
         NoDecode,
         BeforeValidator(_split_commas),
-        Field(description="Models without which the service is not ready, separated by commas."),
+        Field(description="Models that must be loaded before the service is ready, separated by commas."),
     ] = frozenset({"convnet", "softmax"})
     keep_versions: Annotated[
-        int, Field(ge=1, le=100, description="How many of the newest versions of each model are loaded, 1 to 100.")
+        int, Field(ge=1, le=100, description="Number of newest versions to load of each model, 1 to 100.")
     ] = 1
     model_versions: Annotated[
         dict[str, Annotated[int, Field(ge=1)]],
         NoDecode,
         BeforeValidator(_split_pairs),
-        Field(description="Versions that answer in place of the newest: `convnet:1,softmax:2`."),
+        Field(description="Pinned versions, served instead of the newest versions: `convnet:1,softmax:2`."),
     ] = Field(default_factory=dict)
     shadow: Annotated[
         str | None,
         Field(
             pattern=r"^[a-z0-9_-]+:[a-z0-9_-]+(@([1-9][0-9]*|stable|latest))?$",
-            description="Two models: what the first has answered the second scores too, and disagreement is counted: "
-            "`softmax:convnet`, `convnet:convnet@latest`, `convnet:convnet@2`.",
+            description="Shadow model, as `<served>:<shadow>`. The shadow also classifies the images of the served "
+            "model, and differences are counted: `softmax:convnet`, `convnet:convnet@latest`, `convnet:convnet@2`.",
         ),
     ] = None
     engine: Annotated[
         Annotated[EngineKind, AfterValidator(_check_engine)],
         Field(
-            description="What runs the models: `openvino`, the same in bfloat16 as `openvino-bf16` where the processor "
-            "has that, or `tensorflow` where that is installed."
+            description="Inference engine: `openvino`, `openvino-bf16` (bfloat16, on processors that support it) or "
+            "`tensorflow` (if it is installed)."
         ),
     ] = "openvino"
     predict_token: Annotated[
         Token | None,
-        Field(description="Bearer token without which no prediction is made; by default none is asked for."),
+        Field(
+            description="Bearer token that POST requests must have, except loading and unloading. Default: no token."
+        ),
     ] = None
     admin_token: Annotated[
         Token | None,
         Field(
-            description="Bearer token without which nothing is loaded or unloaded. "
-            "By default none is asked for on a loopback `HOST`, and on others both are refused."
+            description="Bearer token that requests to load or unload a model must have. "
+            "Default: no token on a loopback `HOST`; on another `HOST` these requests are refused."
         ),
     ] = None
     allowed_origins: Annotated[
@@ -151,96 +155,123 @@ class Settings(BaseSettings):
         NoDecode,
         BeforeValidator(_split_commas),
         Field(
-            description="Origins whose pages may ask for predictions, send corrections and read the answers, separated "
-            "by commas: `https://digits.example,http://localhost:3000`, or `*` for any. By default the service's own."
+            description="Origins of pages that may send requests and read the responses (CORS), separated by commas: "
+            "`https://digits.example,http://localhost:3000`, or `*` for all. Default: only the service's own origin."
         ),
     ] = frozenset()
     max_body_bytes: Annotated[
-        int, Field(ge=1024, le=1024**3, description="Largest request body in bytes, 1024 to 1073741824.")
+        int, Field(ge=1024, le=1024**3, description="Maximum size of a request body in bytes, 1024 to 1073741824.")
     ] = 8 * 1024**2
     max_buffered_bytes: Annotated[
         int,
         Field(
             ge=1024**2,
             le=64 * 1024**3,
-            description="Most bytes of requests that one worker holds until they are answered, 1048576 to 68719476736, "
-            "and at least one body; past it the request that has stopped for longest is dropped with 503.",
+            description="Maximum number of bytes that the unanswered requests of one worker hold in memory, 1048576 to "
+            "68719476736. It is at least twice `MAX_BODY_BYTES`. Above it, the longest stalled upload gets 503.",
         ),
     ] = 64 * 1024**2
     max_pixels: Annotated[
-        int, Field(ge=784, le=10**9, description="Most pixels a picture may have, 784 to 1000000000.")
+        int, Field(ge=784, le=10**9, description="Maximum number of pixels of a picture, 784 to 1000000000.")
     ] = 24_000_000
-    max_files: Annotated[int, Field(ge=1, le=1024, description="Most pictures in one batch request, 1 to 1024.")] = 64
+    max_files: Annotated[
+        int, Field(ge=1, le=1024, description="Maximum number of pictures in a request, 1 to 1024.")
+    ] = 64
     longest_wait_seconds: Annotated[
         float,
         Field(
             ge=0.001,
             le=600,
-            description="Longest wait before a large picture is read if two are before it, 0.001 to 600; past it 503.",
+            description="Maximum expected time in the queue for a large picture, in seconds, 0.001 to 600. Above it, "
+            "the request gets 503. Two large pictures are always accepted.",
         ),
     ] = 0.04
     most_at_once: Annotated[
         int,
-        Field(ge=1, le=100_000, description="Most requests that one worker answers at once, 1 to 100000; past it 503."),
+        Field(
+            ge=1,
+            le=100_000,
+            description="Maximum number of concurrent POST requests in one worker, 1 to 100000. Above it, requests get "
+            "503.",
+        ),
     ] = 1024
     queue_size: Annotated[
-        int, Field(ge=1, le=100_000, description="Most pictures that wait for one model in one worker, 1 to 100000.")
+        int,
+        Field(
+            ge=1,
+            le=100_000,
+            description="Maximum number of images in the queue of one model in one worker, 1 to 100000.",
+        ),
     ] = 1024
     upload_seconds: Annotated[
         float,
         Field(
             gt=0,
             le=3600,
-            description="Longest time for a request to come in whole, above 0 to 3600; past it 408. Its answer has to "
-            "be taken within the same time.",
+            description="Maximum time to receive a request, in seconds, above 0 to 3600. After it, the request gets "
+            "408. The client has to receive the response within the same time.",
         ),
     ] = 60.0
     deadline_seconds: Annotated[
         float,
-        Field(gt=0, le=600, description="Longest time for one answer, above 0 to 600; past it the answer is 504."),
+        Field(
+            gt=0,
+            le=600,
+            description="Maximum time to process a request, in seconds, above 0 to 600. After it, the request gets "
+            "504.",
+        ),
     ] = 10.0
     shutdown_seconds: Annotated[
-        int, Field(ge=0, le=600, description="How long a stopping worker may take to finish what it took, 0 to 600.")
+        int,
+        Field(
+            ge=0, le=600, description="Maximum time for a stopping worker to finish its requests, in seconds, 0 to 600."
+        ),
     ] = 30
     feedback_dir: Annotated[
         Annotated[str, AfterValidator(_known_address)] | None,
         Field(
-            description="Where corrections are stored: a folder, or an address such as `s3://bucket/feedback`. "
-            "By default none are collected."
+            description="Folder or URL for corrections, such as `s3://bucket/feedback`. Default: corrections are not "
+            "collected."
         ),
     ] = None
     feedback_limit: Annotated[
-        int, Field(ge=1, le=10**9, description="Most corrections that are stored, 1 to 1000000000; past it 507.")
+        int,
+        Field(
+            ge=1,
+            le=10**9,
+            description="Maximum number of stored corrections, 1 to 1000000000. Above it, corrections get 507.",
+        ),
     ] = 100_000
     feedback_seconds: Annotated[
-        int, Field(ge=1, le=604_800, description="How long a prediction can be corrected, 1 to 604800.")
+        int,
+        Field(ge=1, le=604_800, description="Time in which a prediction can be corrected, in seconds, 1 to 604800."),
     ] = 3600
     feedback_key: Annotated[
         SecretStr | None,
         Field(
-            description="Any secret text, with which a prediction can be corrected after a restart too, "
-            "or on another machine that has the same. By default a new one at each start."
+            description="Secret text that signs prediction ids. Set the same text on all machines, so that predictions "
+            "can be corrected on each of them and after a restart. Default: a new random key at each start."
         ),
     ] = None
     otel_exporter_otlp_endpoint: Annotated[
         Annotated[AnyHttpUrl, AfterValidator(_check_tracing)] | None,
         Field(
-            description="An OpenTelemetry collector's address for OTLP over HTTP, such as `http://127.0.0.1:4318`. "
-            "By default no traces are sent."
+            description="URL of an OpenTelemetry collector (OTLP over HTTP), such as `http://127.0.0.1:4318`. "
+            "Default: no traces are sent."
         ),
     ] = None
     fast_path: Annotated[
         bool,
         Field(
-            description="Whether small predictions take the fast path. `false` serves on unmodified uvicorn: the same "
-            "answers at half the rate, without the limits on connections."
+            description="Whether small predictions use the fast path. `false` serves on unmodified uvicorn: the same "
+            "answers at half the rate, without the connection limits."
         ),
     ] = True
     access_log: Annotated[
         bool,
         Field(
-            description="Whether each request is logged as one line of JSON. Without it, those that fail (500 and "
-            "above) still are, but for 503: the ids of those are gathered, many to a line."
+            description="Whether each request is logged as one line of JSON. `false` logs only statuses 500 and above. "
+            "The ids of requests with status 503 are then combined, up to 50 in a line."
         ),
     ] = True
 

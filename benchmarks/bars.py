@@ -9,24 +9,24 @@ from benchmarks.results import ServingResults, TrainingResults, median, ratios
 from benchmarks.servers import BATCH
 
 _MANY_CALLS = (
-    "Opening the PNG and the network take much of it, and no faster library for either was found. The rest is many "
-    "calls to OpenCV and NumPy on few pixels, of which Python's share is as large as theirs."
+    "Decoding the PNG and running the network take much of the time, and no faster library for either was found. The "
+    "rest is many calls of OpenCV and NumPy on few pixels, about half of which is overhead of Python."
 )
 _SINGLES_AS_CHEAP = (
-    "Single pictures that come in together are answered together, as a batch is: the cheaper that has made them, the "
-    "smaller this ratio. Most of what a batch could still save is the network's own arithmetic."
+    "Single pictures that are received together are processed as a batch. The cheaper this has made them, the smaller "
+    "is this ratio. Most of the remaining cost is the arithmetic of the network."
 )
 _GENERATOR = (
-    "With one worker the load generator has a core to itself, with two it takes its share of theirs; and the same "
-    "connections make batches of half the size, in which an image takes the network longer."
+    "With one worker the load generator has a core to itself; with two it shares theirs. The same connections also "
+    "make batches of half the size, in which the network takes longer for an image."
 )
 _WAIT = (
-    "Where none is refused, all connections wait at once: each for as many answers as there are connections, at the "
-    "rate of good answers. Refusing some would not help, as whoever is refused asks again at once."
+    "No request is refused, so all connections wait at the same time, each for as many answers as there are "
+    "connections. Refusing some would not help, because refused clients retry immediately."
 )
 _REFUSALS = (
-    "The cores that answer also read, send and refuse all that is too much. What a refusal takes of them, much of it "
-    "in the kernel and the load generator, is lost to the answers."
+    "The same cores receive and refuse the requests above the limit. The time for refusals, much of it in the kernel "
+    "and in the load generator, is not available for answers."
 )
 
 OURS, ONE_WORKER, NOTHING = "digitserve", "digitserve-one-worker", "do-nothing"
@@ -117,7 +117,7 @@ def _by_itself(results: ServingResults) -> Iterator[Bar]:
 def _start(results: ServingResults) -> Iterator[Bar]:
     starts = results.starts_of(ONE_WORKER)
     seconds = [start.seconds for start in starts]
-    yield Bar("one worker: start to first right answer", seconds, 2.0, at_least=False, unit="s")
+    yield Bar("one worker: start to first correct answer", seconds, 2.0, at_least=False, unit="s")
     memory = [start.largest_resident_mb for start in starts]
     yield Bar("one worker: resident memory", memory, 180.0, at_least=False, unit="MB")
 

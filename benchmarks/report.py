@@ -18,12 +18,13 @@ PAGE = ROOT / "docs" / "benchmarks.md"
 _TEMPLATE = Path(__file__).parent / "report.md"
 _SHAPES = (("raw body", "raw"), ("multipart", "multipart"), ("tensor in JSON", "tensor"))
 
-_MEMORY = """Memory is what all processes of a server hold after the load, what several of them share counted once
-(proportional, PSS), and what the largest of them holds, all that it shares included (resident, RSS)."""
+_MEMORY = """*PSS* is the memory of all processes of a server after the load, with shared memory counted once. *RSS* is
+the resident memory of its largest process, including shared memory."""
 
-_OVERLOAD = """Requests are due at ten times the rate that the service answered just before, whatever it does, and each
-is timed from the moment it was due. One that finds every connection waiting for an answer is not sent; *sent* says how
-many were. The generator runs on the same cores as the service, and takes more of them the higher the rate is."""
+_OVERLOAD = """Requests are sent at ten times the rate that the service reached just before, at times that do not depend
+on its responses. The time of a request counts from the moment it was due. A request is not sent if all connections are
+waiting for a response; *sent* gives the rate of those that were. The generator runs on the same cores as the service,
+and takes more of them at a higher rate."""
 
 
 def write(page: Path = PAGE, folder: Path = FOLDER) -> None:
@@ -62,7 +63,7 @@ def _bars(bars: Sequence[Bar]) -> str:
     if not obstacles:
         return table
     reasons = "\n".join(f"- {', '.join(texts)}: {obstacle}" for obstacle, texts in obstacles.items())
-    return f"{table}\n\nWhat holds back those that are not met, as far as was found:\n\n{reasons}"
+    return f"{table}\n\nKnown reasons for the targets that are not met:\n\n{reasons}"
 
 
 def _serving(results: ServingResults, folder: Path) -> str:
@@ -72,7 +73,7 @@ def _serving(results: ServingResults, folder: Path) -> str:
         _method(results),
         *[f"### Answers a second, {text}\n\n{_rates(results, shape)}" for text, shape in _SHAPES],
         f"### Larger requests\n\nPictures a second.\n\n{_larger(results)}",
-        f"### Latency, milliseconds\n\nIn the shape of request that suits each server best.\n\n{_latencies(results)}",
+        f"### Latency, milliseconds\n\nIn the fastest request format of each server.\n\n{_latencies(results)}",
         "![Answers a second against connections](benchmarks/rates.png)",
         "![Latency at each percentile](benchmarks/latencies.png)",
         f"### Start and memory\n\n{_MEMORY}\n\n{_starts(results)}",
@@ -154,7 +155,7 @@ def _starts(results: ServingResults) -> str:
             [start.largest_resident_mb for start in starts],
         )
         rows.append((label, *map(_spread, columns)))
-    return _table(("", "first right answer, s", "memory (PSS), MB", "largest process (RSS), MB"), rows)
+    return _table(("", "first correct answer, s", "memory (PSS), MB", "largest process (RSS), MB"), rows)
 
 
 def _overloads(overloads: Sequence[Overload]) -> str:
@@ -191,7 +192,7 @@ def _faults(results: ServingResults) -> str:
         for server, count in results.faults().items()
     ]
     lines += [f"- {server} could not take part: {reason}" for server, reason in results.unavailable.items()]
-    return "\n".join(lines) or "None: every server took part, and every request in the closed loops was answered 200."
+    return "\n".join(lines) or "None: all servers took part, and all responses in the closed loops had status 200."
 
 
 def _training(results: TrainingResults) -> str:

@@ -12,7 +12,7 @@ from app.settings import Settings, explain
         ("PORT", "99999", "0 to 65535"),
         ("WORKERS", "none", "1 to 256"),
         ("MODELS_DIR", "/no/such/folder", "must exist"),
-        ("DEFAULT_MODEL", "../secret", "model that answers"),
+        ("DEFAULT_MODEL", "../secret", "Model for requests"),
         ("ENGINE", "caffe", "`openvino`"),
         ("MAX_BODY_BYTES", "-1", "1024 to 1073741824"),
         ("MAX_PIXELS", "1e99", "784 to 1000000000"),
@@ -75,7 +75,9 @@ def test_a_pin_that_is_no_pair_of_name_and_number_stops_the_start(monkeypatch: p
     assert explain(caught.value).startswith(
         f"MODEL_VERSIONS={value!r} is not valid: Value error, '{value}' is not the name"
     )
-    assert "Expected: Versions that answer in place of the newest: `convnet:1,softmax:2`." in explain(caught.value)
+    assert "Expected: Pinned versions, served instead of the newest versions: `convnet:1,softmax:2`." in explain(
+        caught.value
+    )
 
 
 def test_an_engine_that_is_not_installed_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:

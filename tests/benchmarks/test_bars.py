@@ -18,7 +18,7 @@ def test_a_bar_is_judged_by_the_median() -> None:
         ("raw, 64 connections: rate / Litserve", [10, 10], True),
         ("raw, one connection: p50 / p50 of do nothing", [2, 2], True),
         ("raw, 16 connections: two workers / one", [2, 2], True),
-        ("one worker: start to first right answer", [1.5], True),
+        ("one worker: start to first correct answer", [1.5], True),
         ("one worker: resident memory", [190], False),
         ("overload by the photo: good answers a second / best", [0.95], True),
         ("overload by the photo: hung, broken, wrong, or 503 without Retry-After", [3], False),

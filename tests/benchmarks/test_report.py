@@ -32,7 +32,7 @@ def test_what_holds_back_a_bar_is_said_once_and_only_where_it_is_not_met(
     serving.save(tmp_path)
     report.write(tmp_path / "page.md", tmp_path)
     text = (tmp_path / "page.md").read_text()
-    assert "- *overload by the photo: good answers a second / best*: The cores that answer also read" in text
+    assert "- *overload by the photo: good answers a second / best*: The same cores receive and refuse" in text
     assert "load generator has a core to itself" not in text  # two workers are twice as fast as one here
 
 
