@@ -20,11 +20,11 @@ from starlette.responses import Response
 from app.inference.batching import Batcher
 from app.inference.engines import Images, OpenVINOEngine
 from app.inference.scores import Scores
-from app.main import create_app
 from app.observability.metrics import ServiceMetrics
 from app.routes.predict import answer
 from app.schemas import Prediction
-from app.server.fast_path_connection import Protocol
+from app.server.fast_path_connection import FastPathConnection
+from app.server.worker import create_worker_app
 from app.settings import Settings
 from app.web.uploads import form_options, picture_in
 from benchmarks import payloads, report
@@ -46,7 +46,7 @@ Stage = Callable[[], Awaitable[Any]]
 class _Instantly:
     """An engine that takes no time, so that what is left is the queue."""
 
-    blocks_briefly = True
+    runs_inline = True
 
     def __call__(self, images: Images) -> Scores:
         return Scores(np.zeros((len(images), 10), np.float32), np.zeros((len(images), 10), np.float32))
@@ -108,7 +108,7 @@ async def _stages(picture: bytes, body: Body, models: Path) -> AsyncIterator[dic
     engine = OpenVINOEngine(newest_version(models / "convnet"))
     scores = engine(images)
     settings = Settings.model_validate({"models_dir": models, "access_log": False})
-    app = create_app(settings)
+    app = create_worker_app(settings)
     async with (
         app.router.lifespan_context(app) as state,
         Batcher(_Instantly(), queue_size=1, observer=ServiceMetrics()) as queue,
@@ -119,10 +119,10 @@ async def _stages(picture: bytes, body: Body, models: Path) -> AsyncIterator[dic
             "body": _sync(lambda: picture_in(body.data, form_options(body.content_type))),
             "decode": _sync(lambda: decode(picture)),
             "normalise": _sync(lambda: normalise(pixels)),
-            "queue": _sync(lambda: queue.score_now(images)),
+            "queue": _sync(lambda: queue.score_inline(images)),
             "inference": _sync(lambda: engine(images)),
             "answer": _sync(lambda: _answer(scores)),
-            WHOLE: exchange_with(app, body, speak=Protocol, state=state),
+            WHOLE: exchange_with(app, body, speak=FastPathConnection, state=state),
         }
 
 
@@ -135,11 +135,11 @@ def _sync(function: Callable[[], object]) -> Stage:
 
 def _answer(scores: Scores) -> Response:
     """Make an answer of scores, as the route does."""
-    (verdict,) = Scores(scores.probabilities, scores.logits).verdicts  # anew: they are kept
+    (classification,) = Scores(scores.probabilities, scores.logits).classifications  # anew: they are kept
     prediction = Prediction(
-        digit=verdict.digit,
-        confidence=verdict.probabilities[verdict.digit],
-        probabilities=verdict.probabilities,
+        digit=classification.digit,
+        confidence=classification.probabilities[classification.digit],
+        probabilities=classification.probabilities,
         abstained=False,
         reason=None,
         model="convnet",
