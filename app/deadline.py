@@ -16,45 +16,45 @@ class Deadline:
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
-        self._under_way: dict[_Stint, None] = {}  # in the order in which they began, and so will expire
+        self._timeouts: dict[_Timeout, None] = {}  # in the order in which they started, and so will expire
         self._timer: asyncio.TimerHandle | None = None
 
-    def enforced(self) -> "_Stint":
+    def enforced(self) -> "_Timeout":
         """Give the context in which the current task has so much time; past it the task is interrupted there.
 
         Raises:
             DeadlineExceeded: from the context, when that has happened.
 
         """
-        return _Stint(self)
+        return _Timeout(self)
 
-    def begin(self, stint: "_Stint") -> None:
-        """Watch over a stint from now on."""
-        self._under_way[stint] = None
+    def add(self, timeout: "_Timeout") -> None:
+        """Watch over a timeout from now on."""
+        self._timeouts[timeout] = None
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(self.seconds, self._expire)
 
-    def end(self, stint: "_Stint") -> None:
+    def discard(self, timeout: "_Timeout") -> None:
         """Watch over it no more."""
-        self._under_way.pop(stint, None)
+        self._timeouts.pop(timeout, None)
 
     def _expire(self) -> None:
         """Interrupt what has had its time, and come again when the next will have had it."""
         loop = asyncio.get_running_loop()
         self._timer = None
-        while self._under_way:
-            oldest = next(iter(self._under_way))
-            if oldest.began + self.seconds > loop.time():
-                self._timer = loop.call_at(oldest.began + self.seconds, self._expire)
+        while self._timeouts:
+            oldest = next(iter(self._timeouts))
+            if oldest.started + self.seconds > loop.time():
+                self._timer = loop.call_at(oldest.started + self.seconds, self._expire)
                 return
-            del self._under_way[oldest]
-            oldest.interrupt()
+            del self._timeouts[oldest]
+            oldest.cancel()
 
 
-class _Stint:
+class _Timeout:
     """One task's time, as a context."""
 
-    __slots__ = ("_cancelling", "_deadline", "_interrupted", "_task", "began")
+    __slots__ = ("_cancelling", "_deadline", "_is_cancelled", "_task", "started")
 
     def __init__(self, deadline: Deadline) -> None:
         self._deadline = deadline
@@ -66,20 +66,20 @@ class _Stint:
             raise RuntimeError(message)
         self._task = task
         self._cancelling = task.cancelling()
-        self._interrupted = False
-        self.began = asyncio.get_running_loop().time()
-        self._deadline.begin(self)
+        self._is_cancelled = False
+        self.started = asyncio.get_running_loop().time()
+        self._deadline.add(self)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._deadline.end(self)
+        self._deadline.discard(self)
         # Somebody else may have cancelled the task as well: that goes before, as with `asyncio.timeout`.
-        if self._interrupted and self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
+        if self._is_cancelled and self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
             raise DeadlineExceeded(self._deadline.seconds) from error
 
-    def interrupt(self) -> None:
+    def cancel(self) -> None:
         """End the task's time."""
-        self._interrupted = True
+        self._is_cancelled = True
         self._task.cancel()

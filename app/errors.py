@@ -5,11 +5,11 @@ ServiceError
 ├── UnsupportedBody       the body says that it is something other than a picture
 ├── TooLarge              more bytes or more files than are taken
 ├── HeadTooLarge          the request's head is longer than any that makes sense
-├── AddressTooLong        or its URL is
+├── UrlTooLong        or its URL is
 ├── TooSlow               the request took too long to come in
 ├── Unauthenticated       the request does not bear the token it needs
 ├── Forbidden             nobody may do this with these settings
-├── ForeignPage           nobody may have a browser send this from a page of another site
+├── CrossOriginRequest           nobody may have a browser send this from a page of another site
 ├── UnknownModel          no model of that name
 ├── UnknownVersion        the model has no such version
 │   └── UnknownLabel      or no such label
@@ -55,7 +55,7 @@ class HeadTooLarge(ServiceError):
         )
 
 
-class AddressTooLong(ServiceError):
+class UrlTooLong(ServiceError):
     """The request's URL is longer than any that makes sense."""
 
     def __init__(self, length: int, longest: int) -> None:
@@ -89,13 +89,13 @@ class Forbidden(ServiceError):
         )
 
 
-class ForeignPage(ServiceError):
+class CrossOriginRequest(ServiceError):
     """A page of another site has a browser ask for what its user did not."""
 
-    def __init__(self, origin: str, *, administration: bool) -> None:
-        what = "Loading and unloading are" if administration else "The request is"
-        setting = "ADMIN_TOKEN" if administration else "PREDICT_TOKEN"
-        allow = "" if administration else "put that origin into ALLOWED_ORIGINS, "
+    def __init__(self, origin: str, *, is_admin: bool) -> None:
+        what = "Loading and unloading are" if is_admin else "The request is"
+        setting = "ADMIN_TOKEN" if is_admin else "PREDICT_TOKEN"
+        allow = "" if is_admin else "put that origin into ALLOWED_ORIGINS, "
         super().__init__(
             f"{what} refused: a page of {origin:.100} asks for it, which is not this service's own. Ask from a "
             f"program, {allow}or set {setting} and send it as 'Authorization: Bearer <token>'."

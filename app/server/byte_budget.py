@@ -20,8 +20,8 @@ class ByteBudget:
     is so preferred to one that has stopped.
     """
 
-    def __init__(self, most_bytes: int) -> None:
-        self.most_bytes = most_bytes
+    def __init__(self, max_bytes: int) -> None:
+        self.max_bytes = max_bytes
         self._receiving: dict[Receiver, int] = {}  # the one whose last bytes are the oldest comes first
         self._received: dict[Receiver, int] = {}
         self._total = 0
@@ -31,7 +31,7 @@ class ByteBudget:
         held = self._receiving.pop(receiver, 0) + self._received.pop(receiver, 0)
         self._receiving[receiver] = held + count
         self._total += count
-        while self._total > self.most_bytes and self._receiving:
+        while self._total > self.max_bytes and self._receiving:
             stalled = next(iter(self._receiving))
             stalled.drop()
             self.release(stalled)

@@ -17,26 +17,26 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from starlette.responses import Response
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from app.errors import AddressTooLong, HeadTooLarge, MalformedRequest, Overloaded, TooSlow
+from app.errors import HeadTooLarge, MalformedRequest, Overloaded, TooSlow, UrlTooLong
 from app.server.byte_budget import ByteBudget
 from app.server.flow_control import PausableFlowControl
-from app.server.refusals import Answer
+from app.server.refusals import RawResponse
 from app.web import problems
-from app.web.request_ids import common_headers, request_id_of
+from app.web.request_ids import request_id_of, response_headers
 
-LONGEST_HEAD = 64 * 1024
+MAX_HEAD_BYTES = 64 * 1024
 """In bytes, give or take a piece."""
-MOST_HEADERS = 256
-LONGEST_URL = 8192
+MAX_HEADERS = 256
+MAX_URL_BYTES = 8192
 """In bytes. The framework takes 9 ms for as long a query of parameters that have a letter each."""
-_FRAMING_SHARE = 8
+_MAX_FRAMING_RATIO = 8
 """A chunked body may have this many bytes of chunk sizes for each byte of content: chunks of one byte have five."""
 _LINGER_SECONDS = 2.0
-_MOST_PASSED_OVER = 1024 * 1024
+_MAX_LINGER_BYTES = 1024 * 1024
 """How long, and for how many bytes, a client may go on sending after the last answer."""
-_PIECE = 4096
+_MAX_FEED_BYTES = 4096
 """In bytes. The parser cannot be stopped within a piece: this bounds the requests that it finds at once."""
-_PARSE_SECONDS = 0.002
+_MAX_PARSE_SECONDS = 0.002
 """How long one connection is parsed in one turn of the event loop. Where each chunk of a body has a few bytes, a piece
 takes half a millisecond."""
 
@@ -56,19 +56,19 @@ class Connection(HttpToolsProtocol):
         self._budget: ByteBudget | None = self.app_state.get("byte_budget")
         self._upload_timer: asyncio.TimerHandle | None = None
         self._write_timer: asyncio.TimerHandle | None = None
-        self._unread = bytearray()  # what has come in and is not parsed
-        self._is_counted = False  # whether the budget has bytes of this connection
+        self._unparsed = bytearray()  # what has come in and is not parsed
+        self._is_in_budget = False  # whether the budget has bytes of this connection
         self._is_resumption_scheduled = False  # whether more of it will be parsed in the next turn of the loop
         self._in_request = False  # whether the parser is amid a request...
         self._in_head = False  # ...and in its head
-        self._requests_begun = 0  # how many requests the parser has met
+        self._requests_started = 0  # how many requests the parser has met
         self._body_bytes = 0  # of the request that it is amid...
-        self._other_bytes = 0  # ...and all else of it, after its first piece
-        self._running: RequestResponseCycle | None = None  # the request that a task serves or has served last
+        self._overhead_bytes = 0  # ...and all else of it, after its first piece
+        self._running_cycle: RequestResponseCycle | None = None  # the request that a task serves or has served last
         self._is_closing = False  # whether nothing more is parsed...
-        self._final_answer: Answer | None = None  # ...what is sent before the connection is closed...
-        self._is_finished = False  # ...whether that has been...
-        self._bytes_after_end = 0  # ...and the bytes that have come since
+        self._final_response: RawResponse | None = None  # ...what is sent before the connection is closed...
+        self._is_lingering = False  # ...whether that has been...
+        self._discarded_bytes = 0  # ...and the bytes that have come since
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Begin a connection."""
@@ -83,8 +83,8 @@ class Connection(HttpToolsProtocol):
         self._unset_keepalive_if_required()  # which uvicorn leaves out after a reset
         if self._budget is not None:
             self._budget.release(self)
-        if self._running is not None:  # which uvicorn leaves out where another request waits behind it
-            self._running.disconnected = True
+        if self._running_cycle is not None:  # which uvicorn leaves out where another request waits behind it
+            self._running_cycle.disconnected = True
         super().connection_lost(exc)
 
     def timeout_keep_alive_handler(self) -> None:
@@ -119,32 +119,32 @@ class Connection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Parse what has come in, or keep it until what came before it has been answered."""
         if self._is_closing:
-            self._bytes_after_end += len(data)
-            if self._bytes_after_end > _MOST_PASSED_OVER:
+            self._discarded_bytes += len(data)
+            if self._discarded_bytes > _MAX_LINGER_BYTES:
                 self._close()
             return
         self._unset_keepalive_if_required()
-        if not self._unread and len(data) <= _PIECE and self._may_parse():
+        if not self._unparsed and len(data) <= _MAX_FEED_BYTES and self._may_parse():
             self._feed(data)
         else:
-            self._unread += data
+            self._unparsed += data
         self._parse(received=len(data))
 
     def on_response_complete(self) -> None:
         """Go on with the next request."""
         super().on_response_complete()
         if self.transport.is_closing():
-            self._await_drain()
+            self._start_drain_timer()
         elif self._is_closing:
-            self._finish()
-        elif self._unread:
+            self._send_final_response()
+        elif self._unparsed:
             self._unset_keepalive_if_required()
-        if self._unread or self._is_counted:
+        if self._unparsed or self._is_in_budget:
             self._parse()
 
     def drop(self) -> None:
         """Drop the request that is coming in, as the worker holds too many bytes."""
-        most = 0 if self._budget is None else self._budget.most_bytes
+        most = 0 if self._budget is None else self._budget.max_bytes
         self._reject(
             Overloaded(
                 f"The service is busy: it holds {most:,} bytes of requests that have not come in whole, the most that "
@@ -154,20 +154,20 @@ class Connection(HttpToolsProtocol):
 
     def _parse(self, *, received: int = 0) -> None:
         """Parse what is there, until a request has come in whole; `received` bytes of it have just come in."""
-        end = time.perf_counter() + _PARSE_SECONDS if self._unread else 0.0
-        while self._unread and self._may_parse():
+        end = time.perf_counter() + _MAX_PARSE_SECONDS if self._unparsed else 0.0
+        while self._unparsed and self._may_parse():
             if time.perf_counter() > end:
                 self._schedule_resumption()
                 break
-            piece = bytes(self._unread[:_PIECE])
-            del self._unread[:_PIECE]
+            piece = bytes(self._unparsed[:_MAX_FEED_BYTES])
+            del self._unparsed[:_MAX_FEED_BYTES]
             self._feed(piece)
-        if self._unread or (self._is_closing and not self._is_finished):
+        if self._unparsed or (self._is_closing and not self._is_lingering):
             self.flow.hold()
         else:
             self.flow.release()
         if self._budget is not None:
-            self._count(self._budget, received)
+            self._update_budget(self._budget, received)
         if self._in_request and self._upload_timer is None and not self._is_closing:
             self._start_upload_timer()
 
@@ -190,27 +190,27 @@ class Connection(HttpToolsProtocol):
             and not self.transport.is_closing()
         )
 
-    def _count(self, budget: ByteBudget, received: int) -> None:
+    def _update_budget(self, budget: ByteBudget, received: int) -> None:
         is_answered = self._is_idle()
-        self._is_counted = True
-        if self._unread or self._in_head or (self._in_request and not is_answered):
+        self._is_in_budget = True
+        if self._unparsed or self._in_head or (self._in_request and not is_answered):
             budget.receive(self, received)
         elif is_answered:
             budget.release(self)
-            self._is_counted = False
+            self._is_in_budget = False
         else:
             budget.keep(self)
 
     def _feed(self, piece: bytes) -> None:
         """Parse one piece."""
-        begun, body_bytes = self._requests_begun, self._body_bytes
+        begun, body_bytes = self._requests_started, self._body_bytes
         rest = piece
         while rest:
             rest = self._feed_parser(rest)
-        if self._in_request and self._requests_begun == begun:  # all of the piece is of one request
-            self._other_bytes += len(piece) - (self._body_bytes - body_bytes)
-            if self._other_bytes > LONGEST_HEAD + _FRAMING_SHARE * self._body_bytes:
-                self._reject(HeadTooLarge(LONGEST_HEAD, MOST_HEADERS))
+        if self._in_request and self._requests_started == begun:  # all of the piece is of one request
+            self._overhead_bytes += len(piece) - (self._body_bytes - body_bytes)
+            if self._overhead_bytes > MAX_HEAD_BYTES + _MAX_FRAMING_RATIO * self._body_bytes:
+                self._reject(HeadTooLarge(MAX_HEAD_BYTES, MAX_HEADERS))
 
     def _feed_parser(self, data: bytes) -> bytes:
         """Have the parser take `data`, and return what it has to be given next."""
@@ -242,8 +242,8 @@ class Connection(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Begin to parse a request."""
         self._in_request = self._in_head = True
-        self._requests_begun += 1
-        self._body_bytes = self._other_bytes = 0
+        self._requests_started += 1
+        self._body_bytes = self._overhead_bytes = 0
         self._make_scope()
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -252,15 +252,15 @@ class Connection(HttpToolsProtocol):
         The framework would parse cookies all the same, and older versions of Python take seconds for 60 kB of quotes in
         them (CVE-2024-7592).
         """
-        if self._in_head and len(self.headers) <= MOST_HEADERS and name.lower() != b"cookie":
+        if self._in_head and len(self.headers) <= MAX_HEADERS and name.lower() != b"cookie":
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """Begin one request, whose body is still to come."""
-        if len(self.headers) > MOST_HEADERS:
-            self._reject(HeadTooLarge(LONGEST_HEAD, MOST_HEADERS))
-        elif len(self.url) > LONGEST_URL:
-            self._reject(AddressTooLong(len(self.url), LONGEST_URL))
+        if len(self.headers) > MAX_HEADERS:
+            self._reject(HeadTooLarge(MAX_HEAD_BYTES, MAX_HEADERS))
+        elif len(self.url) > MAX_URL_BYTES:
+            self._reject(UrlTooLong(len(self.url), MAX_URL_BYTES))
         if self._is_closing or self.parser.should_upgrade():
             return
         self._in_head = False
@@ -295,19 +295,19 @@ class Connection(HttpToolsProtocol):
         super().on_message_complete()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:  # noqa: ANN401 - as uvicorn has it
-        self._running = cycle
+        self._running_cycle = cycle
         super()._start_asgi_task(cycle, app)
 
     def _start_upload_timer(self) -> None:
         if self._upload_seconds is not None:
-            self._upload_timer = self.loop.call_later(self._upload_seconds, self._time_out)
+            self._upload_timer = self.loop.call_later(self._upload_seconds, self._on_upload_timeout)
 
     def _cancel_upload_timer(self) -> None:
         if self._upload_timer is not None:
             self._upload_timer.cancel()
             self._upload_timer = None
 
-    def _time_out(self) -> None:
+    def _on_upload_timeout(self) -> None:
         """Close a connection on which no request has come in whole in time."""
         self._upload_timer = None
         if not self._is_idle():
@@ -317,7 +317,7 @@ class Connection(HttpToolsProtocol):
         else:
             self.transport.close()
 
-    def _await_drain(self) -> None:
+    def _start_drain_timer(self) -> None:
         """Give the client of a connection that is being closed a time to take what has been written."""
         if self.transport.get_write_buffer_size():
             self._start_write_timer()
@@ -336,15 +336,15 @@ class Connection(HttpToolsProtocol):
         if self._is_closing:
             return
         self._is_closing = True
-        self._unread.clear()
+        self._unparsed.clear()
         self._cancel_upload_timer()
-        self._final_answer = (
-            self._drop_request(error) if self._in_request and not self._in_head else self._problem(error)
+        self._final_response = (
+            self._drop_request(error) if self._in_request and not self._in_head else self._problem_response(error)
         )
         # Not at once: what was refused in the same turn of the loop is answered in the next one.
-        self.loop.call_soon(self._finish)
+        self.loop.call_soon(self._send_final_response)
 
-    def _drop_request(self, error: Exception) -> Answer | None:
+    def _drop_request(self, error: Exception) -> RawResponse | None:
         """Take a request that is coming in away from whoever serves it, and give the answer that is still due."""
         cycle = self.cycle
         if cycle.response_complete:
@@ -354,27 +354,27 @@ class Connection(HttpToolsProtocol):
         else:
             cycle.disconnected = True
             cycle.message_event.set()
-        return None if cycle.response_started else self._problem(error)
+        return None if cycle.response_started else self._problem_response(error)
 
-    def _problem(self, error: Exception) -> Answer:
+    def _problem_response(self, error: Exception) -> RawResponse:
         request_id = request_id_of({"headers": []})
         kind = problems.kind_of(error)
         self.logger.warning("%s: %s (request id %s)", kind.name, error, request_id)
-        response = problems.answer(problems.problem(kind, str(error), instance="", request_id=request_id))
-        headers = [*response.raw_headers, *common_headers(request_id, 0)]
-        return Answer(response.status_code, headers, bytes(response.body))
+        response = problems.problem_response(problems.problem(kind, str(error), instance="", request_id=request_id))
+        headers = [*response.raw_headers, *response_headers(request_id, 0)]
+        return RawResponse(response.status_code, headers, bytes(response.body))
 
-    def _finish(self) -> None:
+    def _send_final_response(self) -> None:
         """Send the last answer and close the connection, if all requests before have been answered.
 
         Were it closed while the client still sends, the client would get a reset in the place of the answer. So what
         comes is passed over for a while (RFC 9112, section 9.6).
         """
-        if self._is_finished or self._is_answering() or self.transport.is_closing():
+        if self._is_lingering or self._is_answering() or self.transport.is_closing():
             return
-        self._is_finished = True
-        if self._final_answer is not None:
-            self._write(self._final_answer, keep_alive=False)
+        self._is_lingering = True
+        if self._final_response is not None:
+            self._write_response(self._final_response, keep_alive=False)
         self.transport.write_eof()
         self._unset_keepalive_if_required()
         self._upload_timer = self.loop.call_later(_LINGER_SECONDS, self._close)
@@ -382,13 +382,13 @@ class Connection(HttpToolsProtocol):
 
     def _close(self) -> None:
         self.transport.close()
-        self._await_drain()
+        self._start_drain_timer()
 
     def _is_answering(self) -> bool:
-        running = self._running
+        running = self._running_cycle
         return bool(self.pipeline) or not (running is None or running.response_complete or running.disconnected)
 
-    def _write(self, response: Response | Answer, *, keep_alive: bool) -> None:
+    def _write_response(self, response: Response | RawResponse, *, keep_alive: bool) -> None:
         headers = (*self.server_state.default_headers, *response.raw_headers)
         lines = b"".join([b"%s: %s\r\n" % header for header in headers])
         if not keep_alive:

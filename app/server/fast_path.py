@@ -25,9 +25,9 @@ from app.schemas import Prediction
 from app.settings import Settings
 from app.web import problems
 from app.web.auth import AccessPolicy
-from app.web.request_ids import common_headers, request_id_of
+from app.web.request_ids import request_id_of, response_headers
 from app.web.request_observer import CLIENT_CLOSED_REQUEST
-from app.web.uploads import form_options, picture_in
+from app.web.uploads import extract_picture, form_options
 from imaging import ExpensiveToDecode
 
 MAX_BATCHES = 4
@@ -114,7 +114,7 @@ class FastPath:
             raise refusal
         content_type = next((value for name, value in scope["headers"] if name == b"content-type"), b"")
         options = predict.read_options(scope["query_string"])
-        picture = picture_in(body, form_options(content_type.decode("latin-1")))
+        picture = extract_picture(body, form_options(content_type.decode("latin-1")))
         served = self._predictor.find_inline(picture, options.model or self._default_model, options.version)
         return served, picture, options
 
@@ -192,8 +192,10 @@ class FastPath:
         if isinstance(outcome, Prediction):
             response = predict.answer(outcome, request.scope)
         else:
-            response = problems.answer_to(outcome, request.scope, request.request_id, self._request_log.refuse)
-        response.raw_headers += common_headers(request.request_id, time.perf_counter() - request.prediction.since)
+            response = problems.error_response(
+                outcome, request.scope, request.request_id, self._request_log.count_refusal
+            )
+        response.raw_headers += response_headers(request.request_id, time.perf_counter() - request.prediction.since)
         return response
 
     def _cancel(self, request: PendingRequest) -> None:
@@ -212,4 +214,4 @@ class FastPath:
 
 def _bug(outcome: Prediction | Exception) -> Exception | None:
     """Return the error if it is a bug of the service, to be logged with its traceback."""
-    return outcome if isinstance(outcome, Exception) and not isinstance(outcome, problems.EXPECTED) else None
+    return outcome if isinstance(outcome, Exception) and not isinstance(outcome, problems.HANDLED_ERRORS) else None

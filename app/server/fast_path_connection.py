@@ -14,7 +14,7 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from app.errors import ServiceError, TooSlow
 from app.server.connection import Connection
 from app.server.header_cache import HeaderCache, ParsedHead
-from app.server.refusals import Answer, Refusals
+from app.server.refusals import RawResponse, Refusals
 from app.web.admission_control import Admission, AdmissionControl
 
 
@@ -57,16 +57,16 @@ class FastPathConnection(Connection):
 
     def data_received(self, data: bytes) -> None:
         """Take a whole request whose head is cached, or else parse what was received."""
-        if self._header_cache is not None and not self._in_request and not self._unread and self._may_parse():
+        if self._header_cache is not None and not self._in_request and not self._unparsed and self._may_parse():
             found = self._header_cache.find(data)
-            if found is not None and self._take(*found):
+            if found is not None and self._submit_unparsed(*found):
                 self._unset_keepalive_if_required()
                 self._cancel_upload_timer()
                 return
             self._received = data
         super().data_received(data)
 
-    def _take(self, head: ParsedHead, body: bytes) -> bool:
+    def _submit_unparsed(self, head: ParsedHead, body: bytes) -> bool:
         """Answer a request without parsing it; False if it has to be parsed, and nothing has happened."""
         self._make_scope()
         scope: dict[str, Any] = self.scope  # type: ignore[assignment]  # as below
@@ -87,7 +87,7 @@ class FastPathConnection(Connection):
         """Admit a request, or return None and have its refusal written."""
         admission = self._admission_control.admit(scope)
         if isinstance(admission, ServiceError):
-            self._schedule_refusal(self._refusals.answer(scope, admission))
+            self._schedule_refusal(self._refusals.respond(scope, admission))
             return None
         scope["state"]["admission"] = admission
         return admission
@@ -113,7 +113,7 @@ class FastPathConnection(Connection):
         else:
             super()._begin_request()
 
-    def _schedule_refusal(self, answer: Answer) -> None:
+    def _schedule_refusal(self, answer: RawResponse) -> None:
         """Refuse a request in the next turn of the loop.
 
         Refused at once, a client that immediately sends again would be read from again in the same turn, and keep the
@@ -122,7 +122,7 @@ class FastPathConnection(Connection):
         self.cycle = cycle = _TasklessCycle()
         cycle.response_complete = True  # makes uvicorn skip the body
         self._is_refusal_due = True
-        self.loop.call_soon(self._refuse, cycle, answer)
+        self.loop.call_soon(self._write_refusal, cycle, answer)
 
     def _complete_request(self) -> None:
         """Predict, now that the whole request has been received."""
@@ -146,21 +146,21 @@ class FastPathConnection(Connection):
         self.cycle.keep_alive &= cycle.keep_alive
         super().on_body(bytes(cycle.body))
 
-    def _time_out(self) -> None:
+    def _on_upload_timeout(self) -> None:
         cycle = self._fast_cycle
         if cycle is None or cycle.cancel is not None or self._upload_seconds is None:
-            super()._time_out()
+            super()._on_upload_timeout()
         else:
             self._reject(TooSlow(self._upload_seconds))
 
-    def _drop_request(self, error: Exception) -> Answer | None:
+    def _drop_request(self, error: Exception) -> RawResponse | None:
         cycle = self._fast_cycle
         if cycle is None or cycle is not self.cycle:
             return super()._drop_request(error)
         self._fast_cycle = None
         cycle.response_complete = True
         self.scope["state"]["admission"].release()
-        answer: Answer = self._refusals.answer(dict(self.scope), error)
+        answer: RawResponse = self._refusals.respond(dict(self.scope), error)
         return answer
 
     def _may_parse(self) -> bool:
@@ -184,15 +184,15 @@ class FastPathConnection(Connection):
             return
         self._fast_cycle = cycle.cancel = None  # breaks the reference cycle
         cycle.response_complete = True
-        self._write(response, keep_alive=cycle.keep_alive)
+        self._write_response(response, keep_alive=cycle.keep_alive)
         if not cycle.keep_alive:
             self.transport.close()
         self.on_response_complete()
 
-    def _refuse(self, cycle: _TasklessCycle, answer: Answer) -> None:
+    def _write_refusal(self, cycle: _TasklessCycle, answer: RawResponse) -> None:
         """Write the answer to a refused request."""
         self._is_refusal_due = False
-        self._write(answer, keep_alive=True)
+        self._write_response(answer, keep_alive=True)
         if self.cycle is cycle:
             self.on_response_complete()
         elif self.parser is not None:  # another request was sent behind it, and the connection is still open

@@ -17,7 +17,7 @@ from uvicorn.supervisors import Multiprocess
 from app.observability.log_setup import configure_logging
 from app.settings import Settings, explain
 
-_MOST_FAILED_STARTS = 3
+_MAX_FAILED_STARTS = 3
 """How many workers may die in a row before they are ready, while no other worker is."""
 
 
@@ -43,7 +43,7 @@ class Supervisor(Multiprocess):
         self._failed_starts += len(before - running - self._ready)
         if any(process.exitcode == STARTUP_FAILURE for process in self.processes):
             self.has_failed = True  # the worker has logged why, and the base class stops the others
-        elif self._failed_starts >= _MOST_FAILED_STARTS:
+        elif self._failed_starts >= _MAX_FAILED_STARTS:
             self.has_failed = True
             self.should_exit.set()
             structlog.get_logger().error(

@@ -13,12 +13,12 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.errors import Forbidden, ForeignPage, ServiceError, Unauthenticated
+from app.errors import CrossOriginRequest, Forbidden, ServiceError, Unauthenticated
 from app.settings import ANY_ORIGIN, Settings
 from app.web import problems
 
 _OPEN_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-_ADMINISTRATION = "/v2/repository/models/"
+_ADMIN_PREFIX = "/v2/repository/models/"
 
 
 class AccessPolicy:
@@ -35,13 +35,13 @@ class AccessPolicy:
         """Say why a request is not let through, if so."""
         if scope["method"] in _OPEN_METHODS:
             return None
-        if not scope["path"].lower().startswith(_ADMINISTRATION):
+        if not scope["path"].lower().startswith(_ADMIN_PREFIX):
             if self._predict_token is not None:
-                return _compare(scope, self._predict_token, "PREDICT_TOKEN")
-            return _check_page(scope, self._allowed_origins) if self._local else None
+                return _check_token(scope, self._predict_token, "PREDICT_TOKEN")
+            return _check_origin(scope, self._allowed_origins) if self._local else None
         if self._admin_token is not None:
-            return _compare(scope, self._admin_token, "ADMIN_TOKEN")
-        return _check_page(scope, administration=True) if self._local else Forbidden(self._host)
+            return _check_token(scope, self._admin_token, "ADMIN_TOKEN")
+        return _check_origin(scope, is_admin=True) if self._local else Forbidden(self._host)
 
     def needs_cors_headers(self, scope: Scope) -> bool:
         """Tell whether the answer needs headers without which a browser keeps it from the page that asked."""
@@ -63,9 +63,9 @@ class AuthMiddleware:
         await self._app(scope, receive, send)
 
 
-def _check_page(
-    scope: Scope, allowed: Collection[str] = frozenset(), *, administration: bool = False
-) -> ForeignPage | None:
+def _check_origin(
+    scope: Scope, allowed: Collection[str] = frozenset(), *, is_admin: bool = False
+) -> CrossOriginRequest | None:
     """Refuse what a browser on this machine sends for a page that is neither this service's own nor allowed.
 
     A browser sends any page's POST to a loopback address, and says in `Origin` whose it is (RFC 6454); no page can
@@ -75,12 +75,12 @@ def _check_page(
     if not header:
         return None
     origin = header.decode("latin-1")
-    if origin in allowed or ANY_ORIGIN in allowed or _is_own(origin, scope):
+    if origin in allowed or ANY_ORIGIN in allowed or _is_same_origin(origin, scope):
         return None
-    return ForeignPage(origin, administration=administration)
+    return CrossOriginRequest(origin, is_admin=is_admin)
 
 
-def _is_own(origin: str, scope: Scope) -> bool:
+def _is_same_origin(origin: str, scope: Scope) -> bool:
     try:
         page = urlsplit(origin)
     except ValueError:
@@ -95,7 +95,7 @@ def _header(scope: Scope, name: bytes) -> bytes:
     return b""
 
 
-def _compare(scope: Scope, expected: bytes, setting: str) -> Unauthenticated | None:
+def _check_token(scope: Scope, expected: bytes, setting: str) -> Unauthenticated | None:
     sent = _header(scope, b"authorization")
     scheme, _, token = sent.partition(b" ")
     # In the same time whatever is sent, so that a token cannot be guessed letter by letter.

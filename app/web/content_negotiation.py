@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-_MOST_RANGES = 50
+_MAX_RANGES = 50
 """Browsers send five. Of 30,000, which a head can hold, choosing would take 0.2 seconds."""
 _QUALITY = re.compile(r"0(\.[0-9]{0,3})?|1(\.0{0,3})?")
 
@@ -14,7 +14,7 @@ class Choice(NamedTuple):
     """What was chosen."""
 
     media_type: str
-    asked: str
+    ranges: str
     """The ranges that name it, with their parameters, as in an Accept header: the best first. If none does, itself."""
 
 
@@ -39,21 +39,21 @@ def negotiate(accept: str, offered: Sequence[str]) -> Choice:
         offered: the media types; first the one that is taken where the header has no wish.
 
     """
-    ranges = _read(accept)
+    ranges = _parse(accept)
     qualities = {type_: _quality(type_, ranges) for type_ in offered}
     named = [range_.media_type for range_ in ranges if range_.quality > 0]
     best = max(qualities.values())
     liked = [type_ for type_ in offered if best > 0 and qualities[type_] == best] or offered[:1]
     chosen = min(liked, key=lambda type_: named.index(type_) if type_ in named else len(named))
-    asked = [range_ for range_ in ranges if range_.media_type == chosen and range_.quality > 0]
-    asked.sort(key=lambda range_: -range_.quality)
-    return Choice(chosen, ",".join(range_.media_type + range_.parameters for range_ in asked) or chosen)
+    matching = [range_ for range_ in ranges if range_.media_type == chosen and range_.quality > 0]
+    matching.sort(key=lambda range_: -range_.quality)
+    return Choice(chosen, ",".join(range_.media_type + range_.parameters for range_ in matching) or chosen)
 
 
-def _read(accept: str) -> list[_Range]:
+def _parse(accept: str) -> list[_Range]:
     """Read the first ranges of a header; one whose quality is no number from 0 to 1 is passed over."""
     ranges = []
-    for text in accept.split(",", _MOST_RANGES)[:_MOST_RANGES]:
+    for text in accept.split(",", _MAX_RANGES)[:_MAX_RANGES]:
         media_type, *parameters = (part.strip() for part in text.split(";"))
         places = [place for place, parameter in enumerate(parameters) if parameter.lower().startswith("q=")]
         end = places[0] if places else len(parameters)

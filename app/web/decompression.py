@@ -16,9 +16,9 @@ _WINDOW_BITS = {"gzip": zlib.MAX_WBITS | 16, "x-gzip": zlib.MAX_WBITS | 16, "def
 """How zlib is told of each content coding of RFC 9110; its `deflate` is the zlib format of RFC 1950."""
 
 
-_LARGE = 64 * 1024
+_LARGE_BYTES = 64 * 1024
 """In bytes: a body that is longer, or may be when it is decompressed, is large."""
-_MOST_LARGE = 2
+_MAX_CONCURRENT_LARGE = 2
 """Large bodies that are worked on at once. What is made of one takes some times as much memory as the body."""
 
 
@@ -29,7 +29,7 @@ class BodyReader:
         """Bound the bytes of a body, before and after it is decompressed, and the time that it waits for its turn."""
         self._max_bytes = max_bytes
         self._deadline = Deadline(deadline_seconds)
-        self._turns = anyio.CapacityLimiter(_MOST_LARGE)
+        self._large_limiter = anyio.CapacityLimiter(_MAX_CONCURRENT_LARGE)
 
     @asynccontextmanager
     async def read(self, request: Request) -> AsyncIterator[bytes]:
@@ -50,15 +50,15 @@ class BodyReader:
             raise UnsupportedBody(message)
         body = await read_body(request, self._max_bytes)
         is_compressed = encoding in _WINDOW_BITS
-        async with self._turn() if is_compressed or len(body) > _LARGE else nullcontext():
+        async with self._large_body() if is_compressed or len(body) > _LARGE_BYTES else nullcontext():
             if is_compressed:  # zlib lets other threads run meanwhile
                 body = await asyncio.to_thread(decompress, body, encoding, self._max_bytes)
             yield body
 
     @asynccontextmanager
-    async def _turn(self) -> AsyncIterator[None]:
+    async def _large_body(self) -> AsyncIterator[None]:
         with self._deadline.enforced():
-            async with self._turns:
+            async with self._large_limiter:
                 yield
 
 

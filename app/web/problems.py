@@ -38,7 +38,7 @@ KINDS: Mapping[type[Exception], Kind] = {
     RequestValidationError: Kind(400, "malformed-request", "The request is malformed"),
     errors.Unauthenticated: Kind(401, "unauthenticated", "A token is needed"),
     errors.Forbidden: Kind(403, "forbidden", "Refused with these settings"),
-    errors.ForeignPage: Kind(403, "forbidden", "Refused with these settings"),
+    errors.CrossOriginRequest: Kind(403, "forbidden", "Refused with these settings"),
     errors.UnknownModel: Kind(404, "unknown-model", "No such model"),
     errors.UnknownVersion: Kind(404, "unknown-version", "No such version"),
     errors.BrokenArtefact: Kind(409, "broken-artefact", "The model's files cannot be served"),
@@ -49,7 +49,7 @@ KINDS: Mapping[type[Exception], Kind] = {
     errors.TooSlow: Kind(408, "request-too-slow", "The request took too long to come in"),
     errors.TooLarge: Kind(413, "request-too-large", "The request is too large"),
     PictureTooLarge: Kind(413, "picture-too-large", "The picture has too many pixels"),
-    errors.AddressTooLong: Kind(414, "address-too-long", "The URL is too long"),
+    errors.UrlTooLong: Kind(414, "address-too-long", "The URL is too long"),
     errors.UnsupportedBody: Kind(415, "unsupported-body", "The body is not a picture"),
     UnsupportedPicture: Kind(415, "unsupported-picture", "Not a picture type that is read"),
     UnreadablePicture: Kind(422, "unreadable-picture", "The picture cannot be read"),
@@ -61,9 +61,9 @@ KINDS: Mapping[type[Exception], Kind] = {
     errors.DeadlineExceeded: Kind(504, "deadline-exceeded", "The answer took too long"),
     errors.StoreFull: Kind(507, "feedback-full", "No more corrections are kept"),
 }
-EXPECTED: tuple[type[Exception], ...] = (*KINDS, HTTPException)
+HANDLED_ERRORS: tuple[type[Exception], ...] = (*KINDS, HTTPException)
 """What is raised to be answered with a problem; the second is the framework's own."""
-_PROTOCOLS: Mapping[str, Mapping[int, int]] = {"/v2": {}, "/v1": {415: 400, 422: 400}}
+_PROTOCOL_STATUSES: Mapping[str, Mapping[int, int]] = {"/v2": {}, "/v1": {415: 400, 422: 400}}
 """The protocols whose errors are `{"error": detail}`, and which statuses they have other ones for."""
 INTERNAL = Kind(500, "internal-error", "The service failed")
 
@@ -94,7 +94,7 @@ def problem(kind: Kind, detail: str, *, instance: str, request_id: str) -> Probl
 def describe(error: Exception, request: Request) -> Problem:
     """Turn an error that a request met into the problem its sender reads, and count it."""
     kind = kind_of(error)
-    request.app.state.metrics.refused(kind.name)
+    request.app.state.metrics.count_refusal(kind.name)
     return problem(kind, _detail(error, request), instance=request.url.path, request_id=request.state.request_id)
 
 
@@ -106,41 +106,41 @@ def _detail(error: Exception, request: Request) -> str:
         )
     if isinstance(error, HTTPException):
         return f"{error.detail}: {request.method} {request.url.path}"
-    return _what_happened(error)
+    return _public_detail(error)
 
 
-def _what_happened(error: Exception) -> str:
+def _public_detail(error: Exception) -> str:
     if isinstance(error, errors.ServiceError | PictureError):
         return str(error)
     return "An unexpected error. It has been logged with this request's id; please report it with that id."
 
 
-def answer(problem: Problem) -> Response:
+def problem_response(problem: Problem) -> Response:
     """Send a problem, in the shape that belongs to the path it was met on."""
     headers = HEADERS.get(problem.status)
     family = problem.instance[:4].rstrip("/").lower()
-    if family not in _PROTOCOLS:
+    if family not in _PROTOCOL_STATUSES:
         return Response(problem.model_dump_json(), problem.status, headers, MEDIA_TYPE)
-    status = _PROTOCOLS[family].get(problem.status, problem.status)
+    status = _PROTOCOL_STATUSES[family].get(problem.status, problem.status)
     # Without a charset: KServe's client compares the type as a whole.
     return Response(orjson.dumps({"error": problem.detail}), status, headers, "application/json")
 
 
-def answer_to(error: Exception, scope: Scope, request_id: str, count: Callable[[str], None]) -> Response:
+def error_response(error: Exception, scope: Scope, request_id: str, count: Callable[[str], None]) -> Response:
     """Answer a request with what went wrong outside of the framework, and have its kind counted."""
     kind = kind_of(error)
     count(kind.name)
-    return answer(problem(kind, _what_happened(error), instance=scope["path"], request_id=request_id))
+    return problem_response(problem(kind, _public_detail(error), instance=scope["path"], request_id=request_id))
 
 
 async def refuse(error: Exception, scope: Scope, receive: Receive, send: Send) -> None:
     """Answer a request with what is wrong, before it has reached a route."""
-    await answer(describe(error, Request(scope)))(scope, receive, send)
+    await problem_response(describe(error, Request(scope)))(scope, receive, send)
 
 
 async def handle(request: Request, error: Exception) -> Response:
     """Answer a request with what went wrong."""
-    response = answer(describe(error, request))
+    response = problem_response(describe(error, request))
     if isinstance(error, HTTPException) and error.headers:
         response.headers.update(error.headers)  # Allow, with 405
     return response
@@ -148,7 +148,7 @@ async def handle(request: Request, error: Exception) -> Response:
 
 def install(app: FastAPI) -> None:
     """Answer every error that the table knows, and the framework's own."""
-    for class_ in EXPECTED:
+    for class_ in HANDLED_ERRORS:
         app.add_exception_handler(class_, handle)
 
 

@@ -19,6 +19,6 @@ def request_id_of(scope: Scope) -> str:
     return f"{_random.getrandbits(64):016x}"
 
 
-def common_headers(request_id: str, seconds: float) -> tuple[tuple[bytes, bytes], ...]:
+def response_headers(request_id: str, seconds: float) -> tuple[tuple[bytes, bytes], ...]:
     """Return the headers that every response has: the id of its request, and how long the answer took."""
     return (b"x-request-id", request_id.encode()), (b"server-timing", b"total;dur=%.3f" % (seconds * 1000))

@@ -9,8 +9,8 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import NotReady
-from app.web.problems import INTERNAL, answer_to
-from app.web.request_ids import common_headers, request_id_of
+from app.web.problems import INTERNAL, error_response
+from app.web.request_ids import request_id_of, response_headers
 
 CLIENT_CLOSED_REQUEST = 499
 """The status in logs and metrics of a request whose client left before the answer. It is never sent."""
@@ -22,7 +22,7 @@ class RequestLog(Protocol):
     def begin(self) -> None:
         """Note that a request has begun."""
 
-    def refuse(self, reason: str) -> None:
+    def count_refusal(self, reason: str) -> None:
         """Note the kind of problem that a request is answered with."""
 
     def end(self, scope: Scope, *, request_id: str, status: int, seconds: float, failure: Exception | None) -> None:
@@ -54,7 +54,7 @@ class RequestObserver:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = common_headers(request_id, time.perf_counter() - started)
+                headers = response_headers(request_id, time.perf_counter() - started)
                 message["headers"] = [*message.get("headers", ()), *headers]
                 if self._trace is not None:  # the span ends with the response
                     self._trace(scope, request_id)
@@ -69,13 +69,15 @@ class RequestObserver:
             if status:
                 raise
             stopping = NotReady("The service is stopping, and this took too long. Try again in a second.")
-            await answer_to(stopping, scope, request_id, self._request_log.refuse)(scope, receive, send_with_id)
+            await error_response(stopping, scope, request_id, self._request_log.count_refusal)(
+                scope, receive, send_with_id
+            )
         except Exception as error:
             failure = error
             if status:  # the response has begun: all that is left is to break the connection
-                self._request_log.refuse(INTERNAL.name)
+                self._request_log.count_refusal(INTERNAL.name)
                 raise
-            response = answer_to(error, scope, request_id, self._request_log.refuse)
+            response = error_response(error, scope, request_id, self._request_log.count_refusal)
             await response(scope, receive, send_with_id)
         finally:
             seconds = time.perf_counter() - started

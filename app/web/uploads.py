@@ -10,14 +10,14 @@ from starlette.requests import ClientDisconnect
 from app.errors import MalformedRequest, ServiceError, TooLarge, TooSlow, UnsupportedBody
 
 _MULTIPART = "multipart/form-data"
-_RAW = ("image/", "application/octet-stream")
-_OTHER_PARTS = 64
+_RAW_TYPES = ("image/", "application/octet-stream")
+_MAX_OTHER_PARTS = 64
 """How many parts of a form may be something else than a wanted file: to parse many tiny ones takes long."""
-_LONGEST_TYPE = 1024
+_MAX_CONTENT_TYPE_LENGTH = 1024
 """In characters: 15,000 parameters of a type take 15 ms to parse."""
-_LONGEST_BOUNDARY = 70
+_MAX_BOUNDARY_LENGTH = 70
 """In characters: RFC 2046 allows no more."""
-_PIECE = 1 << 18
+_MAX_FEED_BYTES = 1 << 18
 """Bytes of a form that are parsed in one step, which takes some 1 ms."""
 _EMPTY = "The body is empty. Send a picture's bytes as the body, or a form with one part named 'file'."
 
@@ -68,7 +68,7 @@ def _too_large(limit: int) -> TooLarge:
     )
 
 
-async def one_picture(request: Request, *, max_bytes: int) -> bytes:
+async def read_picture(request: Request, *, max_bytes: int) -> bytes:
     """Take the one picture out of a body that is the picture itself, or a multipart form with one part `file`.
 
     Raises:
@@ -82,7 +82,7 @@ async def one_picture(request: Request, *, max_bytes: int) -> bytes:
         raise MalformedRequest(_EMPTY)
     form = form_options(content_type)
     body = await read_body(request, max_bytes)
-    return picture_in(body, form) if form is None else _only_file(await _parse_in_pieces(body, form, most=1))
+    return extract_picture(body, form) if form is None else _only_file(await _parse_in_pieces(body, form, max_files=1))
 
 
 def form_options(header: str) -> dict[str, str] | None:
@@ -95,7 +95,7 @@ def form_options(header: str) -> dict[str, str] | None:
     content_type, options = _parse_content_type(header)
     if content_type == _MULTIPART:
         return options
-    if not content_type.startswith(_RAW):
+    if not content_type.startswith(_RAW_TYPES):
         message = (
             f"The content type is '{content_type}'. Expected the picture itself with an image type, such as image/png, "
             f"or {_MULTIPART} with one part named 'file'."
@@ -105,7 +105,7 @@ def form_options(header: str) -> dict[str, str] | None:
 
 
 def _parse_content_type(header: str) -> tuple[str, dict[str, str]]:
-    if len(header) > _LONGEST_TYPE:
+    if len(header) > _MAX_CONTENT_TYPE_LENGTH:
         message = f"The content type has {len(header):,} characters. Expected an image type, or {_MULTIPART}."
         raise UnsupportedBody(message)
     content_type: str
@@ -114,7 +114,7 @@ def _parse_content_type(header: str) -> tuple[str, dict[str, str]]:
     return content_type, options
 
 
-def picture_in(body: bytes, form: dict[str, str] | None) -> bytes:
+def extract_picture(body: bytes, form: dict[str, str] | None) -> bytes:
     """Take the picture out of a whole body at once, which takes 40 ms for a form of 8 MB.
 
     Args:
@@ -129,7 +129,7 @@ def picture_in(body: bytes, form: dict[str, str] | None) -> bytes:
         if not body:
             raise MalformedRequest(_EMPTY)
         return body
-    parser = _FormParser(form, most=1)
+    parser = _FormParser(form, max_files=1)
     parser.feed(body)
     return _only_file(parser.close())
 
@@ -141,7 +141,7 @@ def _only_file(files: Sequence[bytes]) -> bytes:
     return files[0]
 
 
-async def several_pictures(request: Request, *, max_bytes: int, max_files: int) -> list[bytes]:
+async def read_pictures(request: Request, *, max_bytes: int, max_files: int) -> list[bytes]:
     """Take the pictures out of a multipart form, all its parts named `file`, in their order; there is at least one.
 
     Raises:
@@ -154,7 +154,7 @@ async def several_pictures(request: Request, *, max_bytes: int, max_files: int) 
     if content_type != _MULTIPART:
         message = f"The content type is '{content_type}'. Expected {_MULTIPART} with parts named 'file'."
         raise UnsupportedBody(message)
-    files = await _parse_in_pieces(await read_body(request, max_bytes), options, most=max_files)
+    files = await _parse_in_pieces(await read_body(request, max_bytes), options, max_files=max_files)
     if not files:
         message = "The form has no part named 'file'. Send each picture as a file part of that name."
         raise MalformedRequest(message)
@@ -164,16 +164,16 @@ async def several_pictures(request: Request, *, max_bytes: int, max_files: int) 
 class _FormParser:
     """Parses a form piece by piece; parts that are not named `file` are passed over."""
 
-    def __init__(self, options: dict[str, str], *, most: int) -> None:
+    def __init__(self, options: dict[str, str], *, max_files: int) -> None:
         boundary = options.get("boundary", "")
-        if len(boundary) > _LONGEST_BOUNDARY:
-            message = f"The form's boundary has {len(boundary):,} characters. RFC 2046 allows {_LONGEST_BOUNDARY}."
+        if len(boundary) > _MAX_BOUNDARY_LENGTH:
+            message = f"The form's boundary has {len(boundary):,} characters. RFC 2046 allows {_MAX_BOUNDARY_LENGTH}."
             raise MalformedRequest(message)
-        self._most = most
+        self._max_files = max_files
         self._files: list[bytearray] = []
         self._wanted = False
         try:
-            self._parser = PushMultipartParser(boundary, max_segment_count=most + 1 + _OTHER_PARTS)
+            self._parser = PushMultipartParser(boundary, max_segment_count=max_files + 1 + _MAX_OTHER_PARTS)
         except MultipartError as error:
             raise _broken(error) from error
 
@@ -196,8 +196,8 @@ class _FormParser:
 
     def _begin(self, part: MultipartSegment) -> None:
         self._wanted = part.name == "file"
-        if self._wanted and len(self._files) == self._most:
-            raise _too_many(self._most)
+        if self._wanted and len(self._files) == self._max_files:
+            raise _too_many(self._max_files)
         if self._wanted:
             self._files.append(bytearray())
 
@@ -215,12 +215,12 @@ class _FormParser:
         return [bytes(file) for file in self._files]
 
 
-async def _parse_in_pieces(body: bytes, options: dict[str, str], *, most: int) -> list[bytes]:
-    parser = _FormParser(options, most=most)
-    for start in range(0, len(body), _PIECE):
+async def _parse_in_pieces(body: bytes, options: dict[str, str], *, max_files: int) -> list[bytes]:
+    parser = _FormParser(options, max_files=max_files)
+    for start in range(0, len(body), _MAX_FEED_BYTES):
         if start:
             await asyncio.sleep(0)
-        parser.feed(body[start : start + _PIECE])
+        parser.feed(body[start : start + _MAX_FEED_BYTES])
     return parser.close()
 
 
@@ -230,9 +230,9 @@ def _broken(error: MultipartError) -> MalformedRequest:
     )
 
 
-def _too_many(most: int) -> ServiceError:
-    if most == 1:
+def _too_many(max_files: int) -> ServiceError:
+    if max_files == 1:
         return MalformedRequest("The form has several files. Send one to /predict, or all of them to /predict/batch.")
     return TooLarge(
-        f"The form has more than {most:,} files, the most that are taken. Send the rest in another request."
+        f"The form has more than {max_files:,} files, the most that are taken. Send the rest in another request."
     )

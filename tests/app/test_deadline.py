@@ -15,7 +15,7 @@ async def wait(deadline: Deadline, seconds: float) -> str:
     return "done"
 
 
-async def test_what_takes_too_long_is_interrupted() -> None:
+async def test_what_takes_too_long_is_is_cancelled() -> None:
     started = time.monotonic()
     with pytest.raises(DeadlineExceeded, match=r"0\.05"):
         await wait(Deadline(0.05), 10)
@@ -36,7 +36,7 @@ async def test_each_has_its_own_time() -> None:
     assert await second == "done"
     with pytest.raises(DeadlineExceeded):
         await first
-    assert not deadline._under_way
+    assert not deadline._timeouts
 
 
 async def test_many_at_once_share_one_timer() -> None:
@@ -68,7 +68,7 @@ async def test_an_error_within_comes_out_as_it_is() -> None:
         raise KeyError
 
 
-async def test_a_task_goes_on_after_it_was_interrupted() -> None:
+async def test_a_task_goes_on_after_it_was_is_cancelled() -> None:
     deadline = Deadline(0.01)
     for _ in range(2):
         with pytest.raises(DeadlineExceeded):

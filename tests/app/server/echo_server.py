@@ -19,7 +19,7 @@ from app.errors import Overloaded, ServiceError
 from app.server.byte_budget import ByteBudget
 from app.server.fast_path_connection import FastPathConnection
 from app.server.header_cache import HeaderCache
-from app.server.refusals import Answer
+from app.server.refusals import RawResponse
 from app.web import problems
 
 POST = b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody"
@@ -65,9 +65,9 @@ class FakeAdmissionControl:
 class FakeRefusals:
     """Answers with the error's message alone."""
 
-    def answer(self, scope: Scope, error: Exception) -> Answer:
+    def respond(self, scope: Scope, error: Exception) -> RawResponse:
         length = b"content-length", b"%d" % len(str(error))
-        return Answer(problems.kind_of(error).status, [length], str(error).encode())
+        return RawResponse(problems.kind_of(error).status, [length], str(error).encode())
 
 
 class FakeFastPath:

@@ -8,7 +8,7 @@ import pytest
 from starlette.responses import Response
 
 from app.server.byte_budget import ByteBudget
-from app.server.connection import LONGEST_HEAD, LONGEST_URL, MOST_HEADERS
+from app.server.connection import MAX_HEAD_BYTES, MAX_HEADERS, MAX_URL_BYTES
 from tests.app.server.echo_server import (
     POST,
     PREDICT,
@@ -140,7 +140,7 @@ async def test_rubbish_is_answered_after_the_requests_before_it(
 async def test_a_head_without_end_is_cut_off(connect: Connect) -> None:
     reader, writer = await connect()
     writer.write(b"GET /echo HTTP/1.1\r\nHost: x\r\nX-Long: ")
-    for _ in range(LONGEST_HEAD // 1000 + 2):
+    for _ in range(MAX_HEAD_BYTES // 1000 + 2):
         await asyncio.sleep(0.001)
         writer.write(1000 * b"a")
     status, body = await answer(reader)
@@ -152,7 +152,7 @@ async def test_a_head_without_end_is_cut_off(connect: Connect) -> None:
 
 async def test_bodies_are_no_heads(connect: Connect) -> None:
     reader, writer = await connect()
-    size = 4 * LONGEST_HEAD
+    size = 4 * MAX_HEAD_BYTES
     for _ in range(2):
         writer.write(POST.removesuffix(b"body").replace(b"Length: 4", b"Length: %d" % size) + size * b"b")
         assert await answer(reader) == (200, size * b"b")
@@ -267,7 +267,7 @@ async def test_a_client_that_does_not_read_is_not_read_from(connect: Connect) ->
     for _ in range(50):
         writer.write(5000 * GET)
         await asyncio.sleep(0.001)
-        assert len(protocol._unread) < 2**20
+        assert len(protocol._unparsed) < 2**20
         assert len(protocol.pipeline) < 200
     writer.close()
 
@@ -276,7 +276,7 @@ async def test_a_client_that_does_not_read_is_not_read_from(connect: Connect) ->
 async def test_trailers_and_extensions_without_end_are_cut_off(connect: Connect, beginning: bytes, more: bytes) -> None:
     reader, writer = await connect()
     writer.write(CHUNKED + beginning)
-    for _ in range(LONGEST_HEAD // len(more) + 10):
+    for _ in range(MAX_HEAD_BYTES // len(more) + 10):
         writer.write(more)
         await asyncio.sleep(0.001)
     assert (await answer(reader))[0] == 431
@@ -293,7 +293,7 @@ async def test_trailers_are_no_headers(connect: Connect) -> None:
 
 async def test_chunks_of_one_byte_are_a_body(connect: Connect) -> None:
     reader, writer = await connect()
-    size = LONGEST_HEAD
+    size = MAX_HEAD_BYTES
     writer.write(CHUNKED + size * b"1\r\nb\r\n" + b"0\r\n\r\n")
     assert await answer(reader) == (200, size * b"b")
     writer.close()
@@ -301,9 +301,9 @@ async def test_chunks_of_one_byte_are_a_body(connect: Connect) -> None:
 
 async def test_too_many_headers_are_refused(connect: Connect) -> None:
     reader, writer = await connect()
-    writer.write(GET.replace(b"Host: x", b"Host: x" + (MOST_HEADERS - 1) * b"\r\na: b"))
+    writer.write(GET.replace(b"Host: x", b"Host: x" + (MAX_HEADERS - 1) * b"\r\na: b"))
     assert (await answer(reader))[0] == 200
-    writer.write(GET.replace(b"Host: x", b"Host: x" + MOST_HEADERS * b"\r\na: b"))
+    writer.write(GET.replace(b"Host: x", b"Host: x" + MAX_HEADERS * b"\r\na: b"))
     assert (await answer(reader))[0] == 431
     assert await ended(reader)
     writer.close()
@@ -402,9 +402,9 @@ async def test_uploads_that_stop_give_way_to_others(
 
 async def test_a_long_url_is_refused(connect: Connect) -> None:
     reader, writer = await connect()
-    writer.write(GET.replace(b"/echo", b"/echo?" + (LONGEST_URL - 6) * b"a"))
+    writer.write(GET.replace(b"/echo", b"/echo?" + (MAX_URL_BYTES - 6) * b"a"))
     assert (await answer(reader))[0] == 200
-    writer.write(GET.replace(b"/echo", b"/echo?" + (LONGEST_URL - 5) * b"a"))
+    writer.write(GET.replace(b"/echo", b"/echo?" + (MAX_URL_BYTES - 5) * b"a"))
     status, body = await answer(reader)
     assert status == 414
     assert "The URL has 8,193 bytes" in json.loads(body)["detail"]

@@ -119,7 +119,7 @@ async def test_no_answer_is_written_while_there_is_more_to_read(
     connect: Connect, admission_control: FakeAdmissionControl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written = []
-    monkeypatch.setattr(FastPathConnection, "_refuse", lambda self, *_: written.append(self.url))
+    monkeypatch.setattr(FastPathConnection, "_write_refusal", lambda self, *_: written.append(self.url))
     before: list[int] = []
     refuse = admission_control.admit
     monkeypatch.setattr(admission_control, "admit", lambda scope: (before.append(len(written)), refuse(scope))[1])

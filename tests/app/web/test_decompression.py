@@ -70,7 +70,7 @@ async def test_the_header_says_how_the_body_is_read() -> None:
 
 
 class Ignored:
-    def refused(self, reason: str) -> None:
+    def count_refusal(self, reason: str) -> None:
         pass
 
 

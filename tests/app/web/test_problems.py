@@ -40,7 +40,7 @@ def test_kinds(error: Exception, status: int) -> None:
 def test_only_who_may_try_again_is_told_when() -> None:
     def headers(status: int) -> set[str]:
         problem = Problem(type="t", title="t", status=status, detail="d", instance="/", request_id="r")
-        return set(problems.answer(problem).headers)
+        return set(problems.problem_response(problem).headers)
 
     assert "retry-after" in headers(503)
     assert "retry-after" not in headers(400)
@@ -58,12 +58,16 @@ def test_documented_responses_are_of_the_type_that_is_sent() -> None:
     [("/v2/models/m", 415, 415), ("/v2", 404, 404), ("/v1/models/m", 415, 400), ("/V1/x", 422, 400), ("/v1", 504, 504)],
 )
 def test_other_peoples_protocols_have_their_own_shape(path: str, status: int, sent: int) -> None:
-    response = problems.answer(Problem(type="t", title="t", status=status, detail="d", instance=path, request_id="r"))
+    response = problems.problem_response(
+        Problem(type="t", title="t", status=status, detail="d", instance=path, request_id="r")
+    )
     assert (response.status_code, response.body) == (sent, b'{"error":"d"}')
     assert response.headers["content-type"] == "application/json"
 
 
 @pytest.mark.parametrize("path", ["/", "/v2x", "/v10/models", "/predict", "/V3/models"])
 def test_no_other_path_has_it(path: str) -> None:
-    response = problems.answer(Problem(type="t", title="t", status=404, detail="d", instance=path, request_id="r"))
+    response = problems.problem_response(
+        Problem(type="t", title="t", status=404, detail="d", instance=path, request_id="r")
+    )
     assert response.headers["content-type"] == "application/problem+json"

@@ -1,4 +1,4 @@
-from app.web.request_ids import common_headers, request_id_of
+from app.web.request_ids import request_id_of, response_headers
 
 
 def test_a_request_has_a_new_id_unless_the_client_sent_a_safe_one() -> None:
@@ -9,4 +9,4 @@ def test_a_request_has_a_new_id_unless_the_client_sent_a_safe_one() -> None:
 
 
 def test_every_response_has_an_id_and_a_time() -> None:
-    assert common_headers("abc", 0.0015) == ((b"x-request-id", b"abc"), (b"server-timing", b"total;dur=1.500"))
+    assert response_headers("abc", 0.0015) == ((b"x-request-id", b"abc"), (b"server-timing", b"total;dur=1.500"))

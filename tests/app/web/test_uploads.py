@@ -7,7 +7,7 @@ from fastapi import Request
 from starlette.types import Message
 
 from app.errors import MalformedRequest, TooLarge, TooSlow, UnsupportedBody
-from app.web.uploads import one_picture, several_pictures
+from app.web.uploads import read_picture, read_pictures
 from tests.app.turns import Steps
 
 pytestmark = pytest.mark.anyio
@@ -39,31 +39,31 @@ def form(parts: Sequence[tuple[str, bytes]]) -> bytes:
 
 @pytest.mark.parametrize("content_type", ["image/png", "IMAGE/PNG", "image/png; q=1", "application/octet-stream"])
 async def test_a_raw_body_is_the_picture(content_type: str) -> None:
-    assert await one_picture(request(content_type, b"pic", b"ture"), max_bytes=7) == b"picture"
+    assert await read_picture(request(content_type, b"pic", b"ture"), max_bytes=7) == b"picture"
 
 
 async def test_a_form_is_parsed_wherever_it_was_cut() -> None:
     body = form([("note", b"ignored"), ("file", b"pic\r\n--ture")])
     for cut in range(len(body)):
-        assert await one_picture(request(FORM, body[:cut], body[cut:]), max_bytes=1000) == b"pic\r\n--ture"
+        assert await read_picture(request(FORM, body[:cut], body[cut:]), max_bytes=1000) == b"pic\r\n--ture"
 
 
 async def test_files_keep_their_order() -> None:
     body = form([("file", b"1"), ("other", b"x"), ("file", b"2"), ("file", b"")])
-    assert await several_pictures(request(FORM, body), max_bytes=1000, max_files=3) == [b"1", b"2", b""]
+    assert await read_pictures(request(FORM, body), max_bytes=1000, max_files=3) == [b"1", b"2", b""]
 
 
 async def test_an_announced_length_past_the_limit_is_refused_before_anything_is_read() -> None:
     unread = request("image/png", length=8)
     with pytest.raises(TooLarge, match="more than 7 bytes"):
-        await one_picture(unread, max_bytes=7)
+        await read_picture(unread, max_bytes=7)
     assert await unread.body() == b""
 
 
 async def test_a_received_length_past_the_limit_is_refused_whatever_was_announced() -> None:
     for length in (None, 3):
         with pytest.raises(TooLarge):
-            await one_picture(request("image/png", b"1234", b"5678", length=length), max_bytes=7)
+            await read_picture(request("image/png", b"1234", b"5678", length=length), max_bytes=7)
 
 
 @pytest.mark.parametrize(
@@ -71,14 +71,14 @@ async def test_a_received_length_past_the_limit_is_refused_whatever_was_announce
 )
 async def test_a_broken_form_is_malformed(body: bytes) -> None:
     with pytest.raises(MalformedRequest):
-        await one_picture(request(FORM, body), max_bytes=1000)
+        await read_picture(request(FORM, body), max_bytes=1000)
 
 
 async def test_other_types_are_refused_by_name() -> None:
     with pytest.raises(UnsupportedBody, match="'application/json'"):
-        await one_picture(request("application/json", b"{}"), max_bytes=1000)
+        await read_picture(request("application/json", b"{}"), max_bytes=1000)
     with pytest.raises(UnsupportedBody, match="'image/png'"):
-        await several_pictures(request("image/png", b"1"), max_bytes=1000, max_files=3)
+        await read_pictures(request("image/png", b"1"), max_bytes=1000, max_files=3)
 
 
 async def test_a_body_that_does_not_come_is_not_waited_for() -> None:
@@ -89,14 +89,14 @@ async def test_a_body_that_does_not_come_is_not_waited_for() -> None:
     state = {"upload_seconds": 0.01}
     scope = {"type": "http", "method": "POST", "headers": [(b"content-type", b"image/png")], "state": state}
     with pytest.raises(TooSlow, match=r"not come in whole after 0\.01 seconds"):
-        await one_picture(Request(scope, receive), max_bytes=1000)
+        await read_picture(Request(scope, receive), max_bytes=1000)
 
 
 async def test_a_form_of_very_many_parts_is_not_parsed_to_its_end() -> None:
     body = form([("note", b"")] * 60 + [("file", b"1")])
-    assert await one_picture(request(FORM, body), max_bytes=100_000) == b"1"
+    assert await read_picture(request(FORM, body), max_bytes=100_000) == b"1"
     with pytest.raises(MalformedRequest, match="segment"):
-        await one_picture(request(FORM, form([("note", b"")] * 200)), max_bytes=100_000)
+        await read_picture(request(FORM, form([("note", b"")] * 200)), max_bytes=100_000)
 
 
 ALMOST = (b"\r\n--", b"\r\n--" + b"b" * 59, b"-", b"\r", b"b", b"b" * 59)
@@ -114,7 +114,7 @@ async def test_a_large_form_does_not_hold_the_loop(filling: bytes) -> None:
         bytearray(body)
     reference = time.thread_time() - started
     steps = Steps(
-        several_pictures(request(f"multipart/form-data; boundary={'b' * 60}", body), max_bytes=10**7, max_files=3)
+        read_pictures(request(f"multipart/form-data; boundary={'b' * 60}", body), max_bytes=10**7, max_files=3)
     )
     assert await steps == [data]
     assert steps.longest < max(reference, 0.01)
@@ -122,4 +122,4 @@ async def test_a_large_form_does_not_hold_the_loop(filling: bytes) -> None:
 
 async def test_a_boundary_that_is_too_long_is_refused() -> None:
     with pytest.raises(MalformedRequest, match="71 characters"):
-        await one_picture(request(f"multipart/form-data; boundary={'b' * 71}", b""), max_bytes=1000)
+        await read_picture(request(f"multipart/form-data; boundary={'b' * 71}", b""), max_bytes=1000)
