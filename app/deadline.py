@@ -1,7 +1,7 @@
-"""The longest time that an answer may take. Knows nothing of what takes it.
+"""Limits how long an answer may take. Does not know what takes the time.
 
-One timer serves all that is under way. `asyncio.timeout` arms one for each, which takes 3 to 5 microseconds where this
-takes one, of the hundred of a small request, and half a kilobyte more while it waits.
+All timeouts of a deadline share one timer. `asyncio.timeout` starts a timer for each, which takes 3 to 5 microseconds
+where this takes one, of the hundred of a small request, and half a kilobyte more until it ends.
 """
 
 import asyncio
@@ -12,34 +12,34 @@ from app.errors import DeadlineExceeded
 
 
 class Deadline:
-    """The same longest time for many tasks of one event loop."""
+    """The same time limit for many tasks of one event loop."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
-        self._timeouts: dict[_Timeout, None] = {}  # in the order in which they started, and so will expire
+        self._timeouts: dict[_Timeout, None] = {}  # in the order of their starts, so the first expires first
         self._timer: asyncio.TimerHandle | None = None
 
     def enforced(self) -> "_Timeout":
-        """Give the context in which the current task has so much time; past it the task is interrupted there.
+        """Return a context manager that limits the time of the current task inside the context.
 
         Raises:
-            DeadlineExceeded: from the context, when that has happened.
+            DeadlineExceeded: from the context, if the time limit was exceeded. The task is cancelled there.
 
         """
         return _Timeout(self)
 
     def add(self, timeout: "_Timeout") -> None:
-        """Watch over a timeout from now on."""
+        """Cancel a timeout's task when its time is over, unless it is discarded before."""
         self._timeouts[timeout] = None
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(self.seconds, self._expire)
 
     def discard(self, timeout: "_Timeout") -> None:
-        """Watch over it no more."""
+        """Remove a timeout, if it has not expired."""
         self._timeouts.pop(timeout, None)
 
     def _expire(self) -> None:
-        """Interrupt what has had its time, and come again when the next will have had it."""
+        """Cancel the tasks of all expired timeouts, and start the timer for the next timeout."""
         loop = asyncio.get_running_loop()
         self._timer = None
         while self._timeouts:
@@ -52,9 +52,9 @@ class Deadline:
 
 
 class _Timeout:
-    """One task's time, as a context."""
+    """The context manager of one task."""
 
-    __slots__ = ("_cancelling", "_deadline", "_is_cancelled", "_task", "started")
+    __slots__ = ("_cancelling", "_deadline", "_has_expired", "_task", "started")
 
     def __init__(self, deadline: Deadline) -> None:
         self._deadline = deadline
@@ -62,11 +62,11 @@ class _Timeout:
     def __enter__(self) -> Self:
         task = asyncio.current_task()
         if task is None:
-            message = "A deadline is kept by a task, and there is none here."
+            message = "A deadline needs a running task. Enter its context in a coroutine that runs in a task."
             raise RuntimeError(message)
         self._task = task
         self._cancelling = task.cancelling()
-        self._is_cancelled = False
+        self._has_expired = False
         self.started = asyncio.get_running_loop().time()
         self._deadline.add(self)
         return self
@@ -75,11 +75,11 @@ class _Timeout:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._deadline.discard(self)
-        # Somebody else may have cancelled the task as well: that goes before, as with `asyncio.timeout`.
-        if self._is_cancelled and self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
+        # A cancellation by someone else takes precedence, as in `asyncio.timeout`.
+        if self._has_expired and self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
             raise DeadlineExceeded(self._deadline.seconds) from error
 
     def cancel(self) -> None:
-        """End the task's time."""
-        self._is_cancelled = True
+        """Cancel the task, because its time is over."""
+        self._has_expired = True
         self._task.cancel()

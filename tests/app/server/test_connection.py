@@ -166,7 +166,7 @@ async def test_who_sends_no_request_is_not_waited_for(connect_in_haste: Connect,
     if sent:
         status, body = await answer(reader)
         assert status == 408
-        assert "had not come in whole after 0.2 seconds" in json.loads(body)["detail"]
+        assert "not received completely within 0.2 seconds" in json.loads(body)["detail"]
     assert await ended(reader)
     writer.close()
 
@@ -178,7 +178,7 @@ async def test_a_small_prediction_that_does_not_come_in_whole_is_let_out(
     writer.write(PREDICT[:-2])
     status, body = await answer(reader)
     assert (status, admission_control.released) == (408, 1)
-    assert b"had not come in whole" in body
+    assert b"was not received completely" in body
     assert await ended(reader)
     writer.close()
 

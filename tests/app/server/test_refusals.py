@@ -55,5 +55,5 @@ def test_a_refusal_is_counted_and_logged_once(refusals: Refusals, metrics: Servi
 def test_a_request_that_is_too_slow_is_answered_with_408(refusals: Refusals, log: LogCapture) -> None:
     answer = refusals.respond(request(), TooSlow(60))
     assert answer.status_code == 408
-    assert "had not come in whole after 60 seconds" in json.loads(answer.body)["detail"]
+    assert "not received completely within 60 seconds" in json.loads(answer.body)["detail"]
     assert [(entry["status"], entry["request_id"]) for entry in log.entries] == [(408, "mine")]

@@ -101,8 +101,8 @@ async def test_no_page_of_another_site_has_a_browser_ask(host: str, origin: str,
         assert response.status_code == work.status_code == status
         assert (await service.get("/models", headers=headers)).status_code == 200
     if status == 403:
-        assert f"a page of {origin} asks" in response.json()["error"]
-        assert f"a page of {origin} asks" in work.json()["detail"]
+        assert f"sent by a page of {origin}, which" in response.json()["error"]
+        assert f"sent by a page of {origin}, which" in work.json()["detail"]
         assert "ALLOWED_ORIGINS" in work.json()["detail"]
     async with client(admin_token="other", predict_token="secret") as service:
         assert (await service.post(LOAD, headers=headers | bearer("other"))).status_code == 200

@@ -88,7 +88,7 @@ async def test_a_body_that_does_not_come_is_not_waited_for() -> None:
 
     state = {"upload_seconds": 0.01}
     scope = {"type": "http", "method": "POST", "headers": [(b"content-type", b"image/png")], "state": state}
-    with pytest.raises(TooSlow, match=r"not come in whole after 0\.01 seconds"):
+    with pytest.raises(TooSlow, match=r"not received completely within 0\.01 seconds"):
         await read_picture(Request(scope, receive), max_bytes=1000)
 
 
