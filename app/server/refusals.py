@@ -1,4 +1,4 @@
-"""Writes the answers to requests that are refused before the application sees them; counts and logs them."""
+"""Creates, counts and logs the responses to requests that are refused before they reach the application."""
 
 import time
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ from app.web.request_ids import request_id_of, response_headers
 
 
 class RawResponse(NamedTuple):
-    """A whole response, with the fields of a Starlette response."""
+    """A complete response, with the attributes of a Starlette response."""
 
     status_code: int
     raw_headers: list[tuple[bytes, bytes]]
@@ -22,15 +22,15 @@ class RawResponse(NamedTuple):
 
 
 class Refusals:
-    """Answers refused requests."""
+    """Creates the responses to refused requests."""
 
     def __init__(self, request_log: RequestLog, routes: Iterable[BaseRoute]) -> None:
-        """Take the log, and the application's routes, whose paths label the metrics."""
+        """Take the request log, and the application's routes, whose paths are label values of the metrics."""
         self._request_log = request_log
         self._routes = {route.path: route for route in routes if isinstance(route, APIRoute)}
 
     def respond(self, scope: Scope, error: Exception) -> RawResponse:
-        """Count and log a request that is refused with `error`, and return its answer."""
+        """Count and log a request that is refused with `error`, and return the response."""
         started = time.perf_counter()
         scope["route"] = self._routes.get(scope["path"])
         request_id = request_id_of(scope)

@@ -25,7 +25,7 @@ def request(path: str = "/predict") -> Scope:
     return {"method": "POST", "path": path, "headers": [(b"x-request-id", b"mine")], "state": {}}
 
 
-def test_an_answer_is_the_problem_written_for_its_request(refusals: Refusals) -> None:
+def test_the_response_is_the_problem_with_the_common_headers(refusals: Refusals) -> None:
     answer = refusals.respond(request(), ERROR)
     problem = problems.problem(problems.kind_of(ERROR), str(ERROR), instance="/predict", request_id="mine")
     written = problems.problem_response(problem)
@@ -35,7 +35,7 @@ def test_an_answer_is_the_problem_written_for_its_request(refusals: Refusals) ->
     assert headers == {**dict(written.raw_headers), b"x-request-id": b"mine"}
 
 
-def test_an_answer_in_the_shape_of_a_protocol_bears_no_id(refusals: Refusals) -> None:
+def test_the_response_has_the_format_of_the_tensor_protocols_under_their_paths(refusals: Refusals) -> None:
     answer = refusals.respond(request("/v2/models/convnet/infer"), ERROR)
     assert json.loads(answer.body) == {"error": str(ERROR)}
 
@@ -52,7 +52,7 @@ def test_a_refusal_is_counted_and_logged_once(refusals: Refusals, metrics: Servi
     ]
 
 
-def test_a_request_that_is_too_slow_is_answered_with_408(refusals: Refusals, log: LogCapture) -> None:
+def test_a_slow_request_is_answered_with_408(refusals: Refusals, log: LogCapture) -> None:
     answer = refusals.respond(request(), TooSlow(60))
     assert answer.status_code == 408
     assert "not received completely within 60 seconds" in json.loads(answer.body)["detail"]
