@@ -24,7 +24,7 @@ from app.main import create_app
 from app.observability.metrics import ServiceMetrics
 from app.routes.predict import answer
 from app.schemas import Prediction
-from app.server.fast_path_connection import Protocol
+from app.server.fast_path_connection import FastPathConnection
 from app.settings import Settings
 from app.web.uploads import extract_picture, form_options
 from benchmarks import payloads, report
@@ -122,7 +122,7 @@ async def _stages(picture: bytes, body: Body, models: Path) -> AsyncIterator[dic
             "queue": _sync(lambda: queue.score_now(images)),
             "inference": _sync(lambda: engine(images)),
             "answer": _sync(lambda: _answer(scores)),
-            WHOLE: exchange_with(app, body, speak=Protocol, state=state),
+            WHOLE: exchange_with(app, body, speak=FastPathConnection, state=state),
         }
 
 

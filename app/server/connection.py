@@ -51,8 +51,8 @@ class Connection(HttpToolsProtocol):
 
     flow: PausableFlowControl
 
-    def __init__(self, *arguments: Any, **named: Any) -> None:  # noqa: ANN401 - uvicorn's
-        super().__init__(*arguments, **named)
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - uvicorn's signature
+        super().__init__(*args, **kwargs)
         self._upload_seconds: float | None = self.app_state.get("upload_seconds")
         self._budget: ByteBudget | None = self.app_state.get("byte_budget")
         self._upload_timer: asyncio.TimerHandle | None = None
@@ -60,18 +60,18 @@ class Connection(HttpToolsProtocol):
         self._unparsed = bytearray()  # received bytes that are not parsed
         self._is_in_budget = False  # whether the budget counts bytes of this connection
         self._is_resumption_scheduled = False  # whether `_resume` will be called
-        self._in_request = False  # whether the parser is inside a request...
-        self._in_head = False  # ...and inside its head
+        self._in_request = False  # whether the parser is inside a request
+        self._in_head = False  # whether the parser is inside the head of a request
         self._requests_started = 0  # by the parser
-        self._body_bytes = 0  # of the request that is being parsed...
-        self._overhead_bytes = 0  # ...and all its other bytes, without its first call of the parser
+        self._body_bytes = 0  # of the request that is being parsed
+        self._overhead_bytes = 0  # its other bytes, without those of the first call of the parser
         self._running_cycle: RequestResponseCycle | None = None  # the last request that was given to a task
         self._is_closing = False  # whether nothing more is parsed, because the connection will be closed
         self._final_response: RawResponse | None = None  # sent before the connection is closed
         self._is_lingering = False  # whether the final response was sent, and received bytes are discarded
         self._discarded_bytes = 0  # while closing
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn's signature
         """Start the connection."""
         super().connection_made(transport)
         self.flow = PausableFlowControl(transport)
@@ -297,7 +297,7 @@ class Connection(HttpToolsProtocol):
     def _complete_request(self) -> None:
         super().on_message_complete()
 
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:  # noqa: ANN401 - as uvicorn has it
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:  # noqa: ANN401 - uvicorn's signature
         self._running_cycle = cycle
         super()._start_asgi_task(cycle, app)
 

@@ -39,8 +39,8 @@ class FastPathConnection(Connection):
     plain POST requests are handled here; for all other requests, the application's middleware controls the admission.
     """
 
-    def __init__(self, *arguments: Any, **named: Any) -> None:  # noqa: ANN401 - uvicorn's
-        super().__init__(*arguments, **named)
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - uvicorn's signature
+        super().__init__(*args, **kwargs)
         self._admission_control: AdmissionControl | Any = self.app_state.get("admission_control")
         self._refusals: Refusals | Any = self.app_state.get("refusals")
         self._fast_path = self.app_state.get("fast_path")

@@ -44,7 +44,7 @@ class AccessPolicy:
         return _check_origin(scope, is_admin=True) if self._is_local else Forbidden(self._host)
 
     def needs_cors_headers(self, scope: Scope) -> bool:
-        """Return whether the response needs CORS headers, without which a browser hides it from the page."""
+        """Return whether the response needs CORS headers. Without them, a browser hides it from the page."""
         return bool(self._allowed_origins) and bool(_header(scope, b"origin"))
 
 

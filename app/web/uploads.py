@@ -18,7 +18,7 @@ _MAX_CONTENT_TYPE_LENGTH = 1024
 _MAX_BOUNDARY_LENGTH = 70
 """In characters, from RFC 2046, section 5.1.1."""
 _MAX_FEED_BYTES = 1 << 18
-"""The bytes of a form that are parsed before the event loop runs again, which takes about 1 ms."""
+"""The bytes of a form that are parsed in one step, between iterations of the event loop. A step takes about 1 ms."""
 _EMPTY = "The body is empty. Send the picture as the body, or a form with one part named 'file'."
 
 
@@ -184,11 +184,11 @@ class _FormParser:
             raise _malformed(error) from error
 
     def feed(self, data: bytes) -> None:
-        """Parse the next bytes. They may be empty only if the whole form is.
+        """Parse the next bytes. They may be empty only if the form is empty.
 
         Raises:
             MalformedRequest: if the form is malformed, or has several files where one is allowed.
-            TooLarge: if it has more than the maximum number of files, which is above one.
+            TooLarge: if it has too many files, and several are allowed.
 
         """
         try:

@@ -28,8 +28,8 @@ def test_an_invalid_setting_stops_the_start() -> None:
 
 
 def test_a_port_in_use_stops_the_start() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
         process = subprocess.run(
             [sys.executable, "-m", "app"],
             cwd=ROOT,

@@ -56,17 +56,17 @@ async def test_the_content_encoding_selects_the_decompression() -> None:
         app.add_exception_handler(class_, problems.handle)
     async with AsyncClient(transport=ASGITransport(app=app), base_url="http://service") as client:
 
-        async def ask(body: bytes, encoding: str) -> int:
+        async def post(body: bytes, encoding: str) -> int:
             response = await client.post("/v2/size", content=body, headers={"content-encoding": encoding})
             return response.json() if response.status_code == 200 else -response.status_code
 
-        assert await ask(b"abc", "") == 3
-        assert await ask(b"abc", "identity") == 3
-        assert await ask(gzip.compress(bytes(900)), "GZip") == 900
-        assert await ask(gzip.compress(bytes(1001)), "gzip") == -413
-        assert await ask(zlib.compress(b"abc"), "gzip") == -400
-        assert await ask(b"abc", "br") == -415
-        assert await ask(gzip.compress(b"abc"), "gzip, gzip") == -415
+        assert await post(b"abc", "") == 3
+        assert await post(b"abc", "identity") == 3
+        assert await post(gzip.compress(bytes(900)), "GZip") == 900
+        assert await post(gzip.compress(bytes(1001)), "gzip") == -413
+        assert await post(zlib.compress(b"abc"), "gzip") == -400
+        assert await post(b"abc", "br") == -415
+        assert await post(gzip.compress(b"abc"), "gzip, gzip") == -415
 
 
 class FakeMetrics:
