@@ -130,7 +130,7 @@ class UnknownPrediction(ServiceError):
 
     def __init__(self, *, expired_after: int | None = None) -> None:
         super().__init__(
-            "No prediction has this prediction_id, or the service has been restarted since. Request a new prediction."
+            "No prediction has that prediction_id, or the service has been restarted since. Request a new prediction."
             if expired_after is None
             else f"The prediction has expired: it could be corrected for {expired_after:,} seconds. "
             "Request a new prediction."
