@@ -1,7 +1,7 @@
-"""The longest time that an answer may take. Knows nothing of what takes it.
+"""Limits how long an answer may take. Does not know what takes the time.
 
-One timer serves all that is under way. `asyncio.timeout` arms one for each, which takes 3 to 5 microseconds where this
-takes one, of the hundred of a small request, and half a kilobyte more while it waits.
+All timeouts of a deadline share one timer. `asyncio.timeout` starts a timer for each. That takes 3 to 5 microseconds
+instead of one, of the hundred microseconds of a small request, and half a kilobyte more memory until the timeout ends.
 """
 
 import asyncio
@@ -12,49 +12,49 @@ from app.errors import DeadlineExceeded
 
 
 class Deadline:
-    """The same longest time for many tasks of one event loop."""
+    """The same time limit for many tasks of one event loop."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
-        self._under_way: dict[_Stint, None] = {}  # in the order in which they began, and so will expire
+        self._timeouts: dict[_Timeout, None] = {}  # in the order of their starts, so the first expires first
         self._timer: asyncio.TimerHandle | None = None
 
-    def enforced(self) -> "_Stint":
-        """Give the context in which the current task has so much time; past it the task is interrupted there.
+    def enforced(self) -> "_Timeout":
+        """Return a context manager that limits the time of the current task inside the context.
 
         Raises:
-            DeadlineExceeded: from the context, when that has happened.
+            DeadlineExceeded: from the context, if the time limit was exceeded. The task is cancelled there.
 
         """
-        return _Stint(self)
+        return _Timeout(self)
 
-    def begin(self, stint: "_Stint") -> None:
-        """Watch over a stint from now on."""
-        self._under_way[stint] = None
+    def add(self, timeout: "_Timeout") -> None:
+        """Cancel a timeout's task when its time is over, unless it is discarded before."""
+        self._timeouts[timeout] = None
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(self.seconds, self._expire)
 
-    def end(self, stint: "_Stint") -> None:
-        """Watch over it no more."""
-        self._under_way.pop(stint, None)
+    def discard(self, timeout: "_Timeout") -> None:
+        """Remove a timeout, if it has not expired."""
+        self._timeouts.pop(timeout, None)
 
     def _expire(self) -> None:
-        """Interrupt what has had its time, and come again when the next will have had it."""
+        """Cancel the tasks of all expired timeouts, and start the timer for the next timeout."""
         loop = asyncio.get_running_loop()
         self._timer = None
-        while self._under_way:
-            oldest = next(iter(self._under_way))
-            if oldest.began + self.seconds > loop.time():
-                self._timer = loop.call_at(oldest.began + self.seconds, self._expire)
+        while self._timeouts:
+            oldest = next(iter(self._timeouts))
+            if oldest.started + self.seconds > loop.time():
+                self._timer = loop.call_at(oldest.started + self.seconds, self._expire)
                 return
-            del self._under_way[oldest]
-            oldest.interrupt()
+            del self._timeouts[oldest]
+            oldest.cancel()
 
 
-class _Stint:
-    """One task's time, as a context."""
+class _Timeout:
+    """The context manager of one task."""
 
-    __slots__ = ("_cancelling", "_deadline", "_interrupted", "_task", "began")
+    __slots__ = ("_cancelling", "_deadline", "_has_expired", "_task", "started")
 
     def __init__(self, deadline: Deadline) -> None:
         self._deadline = deadline
@@ -62,24 +62,24 @@ class _Stint:
     def __enter__(self) -> Self:
         task = asyncio.current_task()
         if task is None:
-            message = "A deadline is kept by a task, and there is none here."
+            message = "A deadline needs a running task. Enter its context in a coroutine that runs in a task."
             raise RuntimeError(message)
         self._task = task
         self._cancelling = task.cancelling()
-        self._interrupted = False
-        self.began = asyncio.get_running_loop().time()
-        self._deadline.begin(self)
+        self._has_expired = False
+        self.started = asyncio.get_running_loop().time()
+        self._deadline.add(self)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._deadline.end(self)
-        # Somebody else may have cancelled the task as well: that goes before, as with `asyncio.timeout`.
-        if self._interrupted and self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
+        self._deadline.discard(self)
+        # A cancellation by someone else takes precedence, as in `asyncio.timeout`.
+        if self._has_expired and self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
             raise DeadlineExceeded(self._deadline.seconds) from error
 
-    def interrupt(self) -> None:
-        """End the task's time."""
-        self._interrupted = True
+    def cancel(self) -> None:
+        """Cancel the task, because its time is over."""
+        self._has_expired = True
         self._task.cancel()

@@ -1,109 +1,110 @@
-"""What can go wrong between a request and its answer. Knows no HTTP: `problems.py` gives each kind its status.
+"""The errors of the service. Knows no HTTP: `app/web/problems.py` maps each class to a status.
 
 ServiceError
-├── MalformedRequest      the request does not have the form that was asked for
-├── UnsupportedBody       the body says that it is something other than a picture
-├── TooLarge              more bytes or more files than are taken
-├── HeadTooLarge          the request's head is longer than any that makes sense
-├── AddressTooLong        or its URL is
-├── TooSlow               the request took too long to come in
-├── Unauthenticated       the request does not bear the token it needs
-├── Forbidden             nobody may do this with these settings
-├── ForeignPage           nobody may have a browser send this from a page of another site
-├── UnknownModel          no model of that name
+├── MalformedRequest      the request is not in the expected format
+├── UnsupportedBody       the body's type is not supported
+├── TooLarge              the request has too many bytes or files
+├── HeadTooLarge          the request's head, or its framing, is too long
+├── UrlTooLong            the request's URL is too long
+├── TooSlow               the request was not received in time
+├── Unauthenticated       the request lacks the required token
+├── Forbidden             the settings allow this operation to nobody
+├── CrossOriginRequest    a page of another origin sent the request, which the settings do not allow
+├── UnknownModel          the repository has no such model
 ├── UnknownVersion        the model has no such version
-│   └── UnknownLabel      or no such label
-├── UnknownPrediction     no prediction has that id, or it was too long ago
-├── WrongLabel            a correction to what is neither a digit nor none
-├── FeedbackOff           corrections are not collected
-├── StoreFull             no more corrections are kept
-├── StoreUnavailable      corrections cannot be stored at the moment
-├── UnknownServable       no such model, version or label, in the words of TensorFlow Serving
-├── NotAffine             the model has no weight images to show
-├── NotReady              the model exists but cannot answer: it is still loading, failed to, or was unloaded
-├── Overloaded            more has come than can be answered at the moment
-├── DeadlineExceeded      the answer took longer than was allowed
-└── BrokenArtefact        a folder of models/ that cannot be served
+│   └── UnknownLabel      the model has no such label
+├── UnknownPrediction     no prediction has this id, or the prediction has expired
+├── WrongLabel            a correction's label is neither a digit nor `not_a_digit`
+├── FeedbackOff           the collection of corrections is turned off
+├── StoreFull             the store of corrections is full
+├── StoreUnavailable      the store of corrections cannot be written at the moment
+├── UnknownServable       no such model, version or label, in TensorFlow Serving's wording
+├── NotAffine             the model has no weight images
+├── NotReady              the model exists but cannot answer: it is loading, failed to load, or was unloaded
+├── Overloaded            the service has reached a limit on concurrent work
+├── DeadlineExceeded      the answer took too long
+└── BrokenArtefact        a model's files cannot be served
 
-Pictures that cannot be read raise `imaging.PictureError`.
+Pictures that cannot be decoded raise `imaging.PictureError`.
 """
 
 
 class ServiceError(Exception):
-    """The root; its message is written for the person who sent the request."""
+    """The base class. The message is written for the client that sent the request."""
 
 
 class MalformedRequest(ServiceError):
-    """The request does not have the form that was asked for."""
+    """The request is not in the expected format."""
 
 
 class UnsupportedBody(ServiceError):
-    """The body says that it is something other than a picture."""
+    """The body's type is not supported."""
 
 
 class TooLarge(ServiceError):
-    """More bytes or more files than are taken."""
+    """The request has too many bytes or files."""
 
 
 class HeadTooLarge(ServiceError):
-    """The request's head is longer than any that makes sense, or what is round its body is."""
+    """The request's head is too long, or the chunk sizes and trailers around its body are."""
 
-    def __init__(self, most_bytes: int, most_headers: int) -> None:
+    def __init__(self, max_bytes: int, max_headers: int) -> None:
         super().__init__(
-            f"The request's line, headers and trailers have more than {most_bytes:,} bytes or {most_headers} headers, "
-            "the most that are taken. The connection is closed. Send fewer or shorter headers."
+            f"The request line, headers and trailers have more than {max_bytes:,} bytes or {max_headers} headers, "
+            "which is the limit. The connection is closed. Send fewer or shorter headers."
         )
 
 
-class AddressTooLong(ServiceError):
-    """The request's URL is longer than any that makes sense."""
+class UrlTooLong(ServiceError):
+    """The request's URL is too long."""
 
-    def __init__(self, length: int, longest: int) -> None:
-        super().__init__(f"The URL has {length:,} bytes. At most {longest:,} are taken. The connection is closed.")
+    def __init__(self, length: int, max_length: int) -> None:
+        super().__init__(f"The URL has {length:,} bytes. The limit is {max_length:,} bytes. The connection is closed.")
 
 
 class TooSlow(ServiceError):
-    """The request took too long to come in."""
+    """The request was not received in time."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__(
-            f"The request had not come in whole after {seconds:g} seconds. Send less, or over a faster connection."
+            f"The request was not received completely within {seconds:g} seconds. "
+            "Send a smaller request, or use a faster connection."
         )
 
 
 class Unauthenticated(ServiceError):
-    """The request does not bear the token it needs."""
+    """The request lacks the required token."""
 
     def __init__(self, setting: str, *, given: bool) -> None:
-        found = "The Authorization header does not carry the right token." if given else "No token was sent."
+        found = "The Authorization header does not contain the correct token." if given else "No token was sent."
         super().__init__(f"{found} Send 'Authorization: Bearer <token>' with the token that {setting} is set to.")
 
 
 class Forbidden(ServiceError):
-    """Nobody may load or unload with these settings."""
+    """The settings allow nobody to load or unload models."""
 
     def __init__(self, host: str) -> None:
         super().__init__(
-            f"Loading and unloading are refused: the service listens on {host}, where anyone could ask for it, and "
+            f"Loading and unloading are refused: the service listens on {host}, which other machines can reach, and "
             "has no ADMIN_TOKEN. Set one and send it as 'Authorization: Bearer <token>', or listen on 127.0.0.1."
         )
 
 
-class ForeignPage(ServiceError):
-    """A page of another site has a browser ask for what its user did not."""
+class CrossOriginRequest(ServiceError):
+    """A page of another origin had a browser send the request, and the settings do not allow that origin."""
 
-    def __init__(self, origin: str, *, administration: bool) -> None:
-        what = "Loading and unloading are" if administration else "The request is"
-        setting = "ADMIN_TOKEN" if administration else "PREDICT_TOKEN"
-        allow = "" if administration else "put that origin into ALLOWED_ORIGINS, "
+    def __init__(self, origin: str, *, is_admin: bool) -> None:
+        what = "Loading and unloading are" if is_admin else "The request is"
+        setting = "ADMIN_TOKEN" if is_admin else "PREDICT_TOKEN"
+        allow = "" if is_admin else "add that origin to ALLOWED_ORIGINS, "
         super().__init__(
-            f"{what} refused: a page of {origin:.100} asks for it, which is not this service's own. Ask from a "
-            f"program, {allow}or set {setting} and send it as 'Authorization: Bearer <token>'."
+            f"{what} refused: it was sent by a page of {origin:.100}, which is not this service's own origin. Send it "
+            f"from a program, {allow}or set {setting} and send it as 'Authorization: Bearer <token>'."
         )
 
 
 class UnknownModel(ServiceError):
-    """No model of that name."""
+    """The repository has no such model."""
 
     def __init__(self, name: str, available: list[str]) -> None:
         super().__init__(f"There is no model '{name}'. Available models: {', '.join(available) or 'none'}.")
@@ -125,63 +126,65 @@ class UnknownLabel(UnknownVersion):
 
 
 class UnknownPrediction(ServiceError):
-    """No prediction has that id, or it was too long ago."""
+    """No prediction has this id, or the prediction has expired."""
 
     def __init__(self, *, expired_after: int | None = None) -> None:
         super().__init__(
-            "No prediction has that prediction_id, or the service has been started anew since. Ask again."
+            "No prediction has that prediction_id, or the service has been restarted since. Request a new prediction."
             if expired_after is None
-            else f"That prediction is too long ago: it could be corrected for {expired_after:,} seconds. Ask again."
+            else f"The prediction has expired: it could be corrected for {expired_after:,} seconds. "
+            "Request a new prediction."
         )
 
 
 class WrongLabel(ServiceError):
-    """A correction to what is neither a digit nor none."""
+    """A correction's label is neither a digit nor `not_a_digit`."""
 
 
 class FeedbackOff(ServiceError):
-    """Corrections are not collected."""
+    """The collection of corrections is turned off."""
 
 
 class StoreFull(ServiceError):
-    """No more corrections are kept."""
+    """The store of corrections is full."""
 
 
 class StoreUnavailable(ServiceError):
-    """Corrections cannot be stored at the moment."""
+    """The store of corrections cannot be written at the moment."""
 
 
 class UnknownServable(ServiceError):
-    """No such model, version or label, in the words of TensorFlow Serving."""
+    """No such model, version or label, in TensorFlow Serving's wording."""
 
     def __init__(self, name: str, version: int | None, label: str | None) -> None:
-        asked = f"Specific({name}, {version})" if version else f"Label({name}, {label})" if label else f"Latest({name})"
-        super().__init__(f"Servable not found for request: {asked}")
+        spec = f"Specific({name}, {version})" if version else f"Label({name}, {label})" if label else f"Latest({name})"
+        super().__init__(f"Servable not found for request: {spec}")
 
 
 class NotAffine(ServiceError):
-    """The model has no weight images to show."""
+    """The model has no weight images, because its logits are not an affine map of the pixels."""
 
     def __init__(self, name: str) -> None:
         super().__init__(
-            f"Model '{name}' is not one affine map of the pixels, so it has no weight images. Ask /explain instead."
+            f"Model '{name}' is not a single affine map of the pixels, so it has no weight images. "
+            "Use /explain instead."
         )
 
 
 class NotReady(ServiceError):
-    """The model exists but cannot answer: it is still loading, or it failed to, or it was unloaded."""
+    """The model exists but cannot answer: it is loading, failed to load, or was unloaded."""
 
 
 class Overloaded(ServiceError):
-    """More has come than can be answered at the moment."""
+    """The service has reached a limit on concurrent work."""
 
 
 class DeadlineExceeded(ServiceError):
-    """The answer took longer than was allowed."""
+    """The answer took too long."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__(f"No answer within {seconds:g} seconds. Try again later, or send a smaller picture.")
 
 
 class BrokenArtefact(ServiceError):
-    """A folder of `models/` that cannot be served."""
+    """A model's files cannot be served."""

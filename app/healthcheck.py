@@ -1,4 +1,4 @@
-"""Asks the service of this container whether it is ready: `python -m app.healthcheck`, which exits 1 if not."""
+"""Checks that the service in this container is ready: `python -m app.healthcheck` exits with status 1 if it is not."""
 
 import os
 import sys
@@ -9,7 +9,7 @@ _TIMEOUT_SECONDS = 2
 
 
 def main() -> None:
-    """Ask once."""
+    """Send one request to `/health/ready`, and exit with a message if the answer is not 200."""
     url = f"http://127.0.0.1:{os.environ.get('PORT') or 8000}/health/ready"
     try:
         urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS).close()

@@ -42,9 +42,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             server calls the function as a factory.
 
     """
-    output = configure_logging() if settings is None else None
+    log_writer = configure_logging() if settings is None else None
     settings = settings or Settings()
-    observability = Observability(settings, output)
+    observability = Observability(settings, log_writer)
     tracing = observability.tracing
     app = FastAPIOffline(
         title="Digitserve",
@@ -70,7 +70,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         *create_middleware(
             settings,
             observability.request_log,
-            trace=None if tracing is None else tracing.answered,
+            trace=None if tracing is None else tracing.name_request_span,
             exposed_headers=[HEADER_LENGTH],
         ),
         Middleware(CaseInsensitivePaths),

@@ -1,4 +1,4 @@
-"""The shapes of the answers, as JSON. Knows nothing of how they come about."""
+"""The JSON schemas of requests and responses that several routes share. Does not know how they are computed."""
 
 from typing import Annotated, Literal
 
@@ -28,85 +28,98 @@ _PROBLEM: dict[str, JsonValue] = {
 
 
 class Prediction(BaseModel):
-    """What a model reads in one picture."""
+    """A model's prediction for one picture."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [_PREDICTION]})
 
-    digit: Annotated[int, Field(ge=0, le=9, description="The best guess, also when it should not be trusted.")]
-    confidence: Annotated[Probability, Field(description="The probability of that digit, calibrated.")]
+    digit: Annotated[int, Field(ge=0, le=9, description="The most probable digit, even if the model abstained.")]
+    confidence: Annotated[Probability, Field(description="The calibrated probability of that digit.")]
     probabilities: Annotated[
-        list[Probability], Field(min_length=10, max_length=10, description="Of 0 to 9, to six decimals.")
+        list[Probability],
+        Field(
+            min_length=10, max_length=10, description="The probabilities of the digits 0 to 9, rounded to six decimals."
+        ),
     ]
-    abstained: Annotated[bool, Field(description="Whether the answer should not be trusted.")]
-    reason: Annotated[Reason | None, Field(description="Why not, if so.")]
+    abstained: Annotated[bool, Field(description="Whether the model abstained: the prediction should not be trusted.")]
+    reason: Annotated[
+        Reason | None, Field(description="The reason of the abstention; null if the model did not abstain.")
+    ]
     model: str
     version: int
     seen: Annotated[
-        str | None, Field(description="With `seen=true`: the 28x28 that the model saw, a PNG as a data URL.")
+        str | None,
+        Field(description="With `seen=true`: the 28x28 image that the model received, as a data URL of a PNG."),
     ] = None
     prediction_id: Annotated[
         str | None,
         Field(
-            exclude_if=lambda id_: id_ is None,  # so that where it is off, the answer is as it ever was
-            description="What to name in a correction. Left out where corrections are not collected.",
+            exclude_if=lambda id_: id_ is None,  # the response has no such field where feedback is off
+            description="The id to send in a correction. Left out if corrections are not collected.",
         ),
     ] = None
 
 
 class Correction(BaseModel):
-    """What a prediction should have been."""
+    """The correct label of a prediction."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"prediction_id": "q83v...", "label": 4}]})
 
-    prediction_id: Annotated[str, Field(description="From the prediction.")]
+    prediction_id: Annotated[str, Field(description="The `prediction_id` of the prediction.")]
     label: Annotated[
         JsonValue,
         Field(
-            description="The digit that the picture shows, or that it shows none.",
+            description="The digit that the picture shows, or `not_a_digit`.",
             json_schema_extra={"enum": [*range(10), "not_a_digit"]},
         ),
     ]
 
 
 class Stored(BaseModel):
-    """That a correction has been stored."""
+    """The confirmation that a correction is stored."""
 
     label: Annotated[str, Field(description="0 to 9, or `not_a_digit`.")]
-    new: Annotated[bool, Field(description="Whether the image did not have that label already.")]
+    new: Annotated[bool, Field(description="Whether this label of the image is new; false if it was stored before.")]
 
 
 class Problem(BaseModel):
-    """What went wrong, as RFC 9457 has it."""
+    """An error, as RFC 9457 defines problem details."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [_PROBLEM]})
 
-    type: Annotated[str, Field(description="The kind of problem, for programs.")]
-    title: Annotated[str, Field(description="The kind of problem, for people.")]
+    type: Annotated[str, Field(description="The type of the problem, for programs.")]
+    title: Annotated[str, Field(description="The type of the problem, for people.")]
     status: int
     detail: Annotated[str, Field(description="What was wrong, what was expected and what to do.")]
-    instance: Annotated[str, Field(description="The path that was asked for.")]
-    request_id: Annotated[str, Field(description="Also in the `X-Request-ID` header and in the log.")]
+    instance: Annotated[str, Field(description="The path of the request.")]
+    request_id: Annotated[
+        str, Field(description="The id of the request, also in the `X-Request-ID` header and in the log.")
+    ]
 
 
 class BatchAnswer(BaseModel):
-    """One prediction or one problem for each picture, in the order they were sent."""
+    """One prediction or one problem for each picture, in the order of the pictures."""
 
     predictions: list[Prediction | Problem]
 
 
 class Occlusion(BaseModel):
-    """What a model reads in a picture of which one square after the other is covered with paper."""
+    """A model's predictions for one picture, each with another square covered with blank paper."""
 
     model: str
     version: int
-    digit: Annotated[int, Field(ge=0, le=9, description="The best guess with nothing covered.")]
-    confidence: Annotated[Probability, Field(description="The probability of that digit, nothing covered.")]
-    patch: Annotated[int, Field(description="Side of each square, in pixels of the 28x28.")]
-    step: Annotated[int, Field(description="From one square to the next, in pixels; the first is at the top left.")]
-    confidences: Annotated[
-        list[list[Probability]], Field(description="Of that same digit, with each square covered, row by row.")
+    digit: Annotated[int, Field(ge=0, le=9, description="The most probable digit with nothing covered.")]
+    confidence: Annotated[Probability, Field(description="The probability of that digit with nothing covered.")]
+    patch: Annotated[int, Field(description="The side of each square, in pixels of the 28x28 image.")]
+    step: Annotated[
+        int, Field(description="The distance from one square to the next, in pixels. The first is at the top left.")
     ]
-    digits: Annotated[list[list[int]], Field(description="The best guess with each square covered, row by row.")]
+    confidences: Annotated[
+        list[list[Probability]],
+        Field(description="The probability of that same digit with each square covered, row by row."),
+    ]
+    digits: Annotated[
+        list[list[int]], Field(description="The most probable digit with each square covered, row by row.")
+    ]
 
 
 class WeightImages(BaseModel):
@@ -114,15 +127,26 @@ class WeightImages(BaseModel):
 
     model: str
     version: int
-    biases: Annotated[list[float], Field(description="Ten: the logits of a blank image.")]
-    weights: Annotated[list[list[list[float]]], Field(description="10 x 28 x 28: how a pixel's ink moves each logit.")]
+    biases: Annotated[list[float], Field(description="Ten values: the logits of a blank image.")]
+    weights: Annotated[
+        list[list[list[float]]],
+        Field(description="10 x 28 x 28 values: how much the ink of each pixel changes each logit."),
+    ]
 
 
 State = Literal["waiting", "loading", "ready", "unloading", "not_loaded", "failed"]
-"""Of a version: to be loaded; being loaded; answering; finishing what it began; on disk only; not fit to be served."""
+"""The state of a version.
+
+- waiting: it will be loaded.
+- loading: it is being loaded.
+- ready: it answers requests.
+- unloading: it finishes the requests that it has accepted.
+- not_loaded: it is on disk only.
+- failed: its files cannot be served.
+"""
 
 
 class Health(BaseModel):
-    """Whether the process, or the service, is well."""
+    """The state of the process, or of the service."""
 
     status: Literal["live", "ready"]

@@ -26,7 +26,7 @@ from app.schemas import Prediction
 from app.server.fast_path_connection import FastPathConnection
 from app.server.worker import create_worker_app
 from app.settings import Settings
-from app.web.uploads import form_options, picture_in
+from app.web.uploads import extract_picture, form_options
 from benchmarks import payloads, report
 from benchmarks.environments import ROOT
 from benchmarks.exchange import constant, exchange_with
@@ -116,7 +116,7 @@ async def _stages(picture: bytes, body: Body, models: Path) -> AsyncIterator[dic
         await _ready(app)
         yield {
             "HTTP": exchange_with(constant, body),
-            "body": _sync(lambda: picture_in(body.data, form_options(body.content_type))),
+            "body": _sync(lambda: extract_picture(body.data, form_options(body.content_type))),
             "decode": _sync(lambda: decode(picture)),
             "normalise": _sync(lambda: normalise(pixels)),
             "queue": _sync(lambda: queue.score_inline(images)),

@@ -22,23 +22,23 @@ from app.inference.scores import Scores
 class Observer(Protocol):
     """Who wants to know how batches fare."""
 
-    def waiting(self, images: int) -> None:
+    def observe_queue_size(self, images: int) -> None:
         """Be told how many images wait as a batch begins."""
 
-    def queued(self, seconds: float) -> None:
+    def observe_queue_time(self, seconds: float) -> None:
         """Be told how long one job waited for its batch to begin."""
 
-    def inferred(self, images: int, seconds: float) -> None:
+    def observe_batch(self, images: int, seconds: float) -> None:
         """Be told how many images a batch had, and how long the engine took."""
 
 
 class Tracer(Protocol):
     """Who wants to know of each job how it fared, and on whose behalf it was done."""
 
-    def sender(self) -> object:
+    def current_context(self) -> object:
         """Say on whose behalf the caller runs."""
 
-    def ran(self, waits: Iterable[tuple[object, float]], images: int, seconds: float) -> None:
+    def trace_batch(self, waits: Iterable[tuple[object, float]], images: int, seconds: float) -> None:
         """Be told of a batch: of each job the sender and its wait, the number of images, and how long it took."""
 
 
@@ -93,10 +93,10 @@ class Batcher:
     def score_inline(self, images: Images) -> Scores:
         """Score n <= LARGEST_BATCH images past the queue, where the engine `is_brief`; raises what `score` does."""
         self._check_open()
-        self._observer.waiting(self._waiting + len(images))
+        self._observer.observe_queue_size(self._waiting + len(images))
         started = time.perf_counter()
         scores = self._engine(images)
-        self._observer.inferred(len(images), time.perf_counter() - started)
+        self._observer.observe_batch(len(images), time.perf_counter() - started)
         if self.note is not None:
             self.note(images, scores)
         return scores
@@ -114,7 +114,7 @@ class Batcher:
 
     def _enqueue(self, images: Images) -> asyncio.Future[Scores]:
         loop = asyncio.get_running_loop()
-        sender = None if self._tracer is None else self._tracer.sender()
+        sender = None if self._tracer is None else self._tracer.current_context()
         job = _Job(images, loop.create_future(), time.perf_counter(), sender)
         self._jobs.append(job)
         self._waiting += len(images)
@@ -165,11 +165,11 @@ class Batcher:
 
     def _begin(self) -> list[_Job]:
         """Take the jobs of one batch, and tell of their waiting."""
-        self._observer.waiting(self._waiting)
+        self._observer.observe_queue_size(self._waiting)
         jobs = self._take()
         now = time.perf_counter()
         for job in jobs:
-            self._observer.queued(now - job.since)
+            self._observer.observe_queue_time(now - job.since)
         return jobs
 
     def _take(self) -> list[_Job]:
@@ -200,9 +200,9 @@ class Batcher:
                     self.note(job.images, scores)
             start = end
         seconds = time.perf_counter() - started
-        self._observer.inferred(start, seconds)
+        self._observer.observe_batch(start, seconds)
         if self._tracer is not None:
-            self._tracer.ran(((job.sender, started - job.since) for job in jobs), start, seconds)
+            self._tracer.trace_batch(((job.sender, started - job.since) for job in jobs), start, seconds)
 
     async def close(self) -> None:
         """Take nothing new, answer everyone who waits, then let the engine's thread go."""

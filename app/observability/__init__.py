@@ -1,1 +1,1 @@
-"""Metrics, logs and traces. Knows nothing of what they are about."""
+"""Metrics, logs and traces. Knows no models and no routes."""

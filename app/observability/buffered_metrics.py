@@ -1,7 +1,7 @@
-"""Counts that cost a request next to nothing: kept in memory, and carried into Prometheus' metrics now and then.
+"""Counters and histograms that buffer in memory and update Prometheus metrics when flushed.
 
-A metric of the library takes a microsecond or more for each change, several times that where workers share it through a
-file. Knows nothing of what is counted, nor when it is carried over.
+A change of a Prometheus metric takes a microsecond or more, and several times as long if workers share the metric
+through a file. This module does not know what is counted, nor when to flush.
 """
 
 from bisect import bisect_left
@@ -12,14 +12,14 @@ from prometheus_client import Counter, Histogram
 
 
 class BulkHistogram(Histogram):
-    """A histogram of the library's that takes many observations at once."""
+    """A Prometheus histogram that accepts many observations in one call."""
 
-    def add(self, counts: Sequence[int], total: float) -> None:
+    def observe_many(self, counts: Sequence[int], total: float) -> None:
         """Add observations.
 
         Args:
-            counts: how many fell into each bucket alone, the one without an upper bound last.
-            total: the sum of them all.
+            counts: the number of observations in each bucket, not cumulative; the bucket without an upper bound last.
+            total: the sum of all observations.
 
         """
         self._sum.inc(total)
@@ -29,31 +29,32 @@ class BulkHistogram(Histogram):
 
 
 class BufferedCounter:
-    """Counts events by the values of their labels."""
+    """A buffer before a Prometheus counter. Counts by label values."""
 
     def __init__(self, counter: Counter) -> None:
         self._counter = counter
-        self._new: defaultdict[tuple[object, ...], int] = defaultdict(int)
+        self._counts: defaultdict[tuple[object, ...], int] = defaultdict(int)
 
-    def add(self, *labels: object) -> None:
-        """Count one event."""
-        self._new[labels] += 1
+    def increment(self, *labels: object) -> None:
+        """Add one to the count of these label values."""
+        self._counts[labels] += 1
 
-    def add_several(self, count: int, *labels: object) -> None:
-        """Count several at once."""
-        self._new[labels] += count
+    def increment_by(self, amount: int, *labels: object) -> None:
+        """Add `amount` to the count of these label values."""
+        self._counts[labels] += amount
 
     def flush(self) -> None:
-        """Carry over what has been counted since the last time."""
-        new, self._new = self._new, defaultdict(int)
-        for labels, count in new.items():
+        """Move all counts to the Prometheus counter."""
+        counts, self._counts = self._counts, defaultdict(int)
+        for labels, count in counts.items():
             self._counter.labels(*labels).inc(count)
 
 
 class BufferedHistogram:
-    """Sorts observations into the buckets of one histogram."""
+    """A buffer before a Prometheus histogram."""
 
     def __init__(self, histogram: BulkHistogram, bounds: Sequence[float]) -> None:
+        """Take the histogram and the upper bounds of its buckets, in ascending order, without infinity."""
         self._histogram = histogram
         self._bounds = bounds
         self._clear()
@@ -63,12 +64,12 @@ class BufferedHistogram:
         self._total = 0.0
 
     def observe(self, value: float) -> None:
-        """Count one observation, in the lowest bucket whose upper bound it does not exceed."""
+        """Add one observation to the lowest bucket whose upper bound is at least `value`."""
         self._counts[bisect_left(self._bounds, value)] += 1
         self._total += value
 
     def flush(self) -> None:
-        """Carry over what has been observed since the last time."""
+        """Move all observations to the Prometheus histogram."""
         if any(self._counts):
-            self._histogram.add(self._counts, self._total)
+            self._histogram.observe_many(self._counts, self._total)
             self._clear()

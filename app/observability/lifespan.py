@@ -1,4 +1,4 @@
-"""Builds metrics, request log and tracing from the settings, and runs them for as long as the service runs."""
+"""Creates metrics, request log and tracing from the settings, and runs them during the application's lifespan."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from app.observability.log_setup import Lines
+from app.observability.log_setup import LineWriter
 from app.observability.metrics import ServiceMetrics
 from app.observability.observers import PreprocessingObserver
 from app.observability.request_log import RequestLog
@@ -17,28 +17,28 @@ if TYPE_CHECKING:
 
 
 class Observability:
-    """Metrics, request log and tracing of one application."""
+    """The metrics, request log and tracing of one application."""
 
-    def __init__(self, settings: Settings, output: Lines | None) -> None:
-        """Take the settings, and the stream of the log if this process has set up logging."""
+    def __init__(self, settings: Settings, log_writer: LineWriter | None) -> None:
+        """Take the settings, and the log's writer if this process has configured logging."""
         self._endpoint = settings.otel_exporter_otlp_endpoint
-        self._output = output
+        self._log_writer = log_writer
         self.metrics = ServiceMetrics()
         self.tracing = None if self._endpoint is None else _create_tracing()
-        log = structlog.get_logger().bind()  # bound once: it takes longer than the rest of a line
+        log = structlog.get_logger().bind()  # bound once: binding takes longer than the rest of a log entry
         self.request_log = RequestLog(self.metrics, log, access_log=settings.access_log)
 
     @property
     def preprocessing_observer(self) -> PreprocessingObserver:
-        """The metrics, and the traces too if tracing is on."""
-        return self.metrics if self.tracing is None else self.tracing.beside(self.metrics)
+        """The metrics; with tracing enabled, the metrics and the traces."""
+        return self.metrics if self.tracing is None else self.tracing.combined_with(self.metrics)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Buffer log lines, update metrics and export traces until the context ends."""
+        """Buffer log lines, flush metrics and export traces until the context ends."""
         async with AsyncExitStack() as stack:
-            if self._output is not None:
-                await stack.enter_async_context(self._output.held_back())
+            if self._log_writer is not None:
+                await stack.enter_async_context(self._log_writer.buffered())
             await stack.enter_async_context(self.metrics)
             if self.tracing is not None:
                 await stack.enter_async_context(self.tracing.exporting(str(self._endpoint)))

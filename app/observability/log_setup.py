@@ -1,4 +1,4 @@
-"""How the service logs: one line of JSON for each event, on standard output, the libraries' messages included."""
+"""Configures logging: each event is one line of JSON on standard output. Includes the log messages of libraries."""
 
 import asyncio
 import json
@@ -17,110 +17,110 @@ from typing import BinaryIO
 import orjson
 import structlog
 
-HOLD_SECONDS = 0.1
+MAX_DELAY_SECONDS = 0.1
+"""How long a buffered line may wait to be written."""
+_STDERR_FD = 2
+_MAX_CAPTURED_BYTES = 2_000
+_capture_lock = Lock()  # the process has one descriptor of standard error
+_JSON_OPTIONS = orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z
 
-_STANDARD_ERROR = 2  # the file descriptor
-_MOST_CAUGHT = 2_000  # bytes
-_catching = Lock()  # there is one such descriptor
-_FORMAT = orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z
 
+class LineWriter:
+    """Writes lines to a stream: each at once, or several together while buffering is on.
 
-class Lines:
-    """Writes lines to a stream: each at once, or, while it may hold them back, several together.
-
-    Writing a line for each request alone would take a tenth of the time that a small picture takes. No write is longer
-    than what a pipe takes whole (unless a line is), so that the lines of several processes do not mix.
+    Writing each request's line alone would take a tenth of the time of a small prediction. A write of several lines has
+    at most PIPE_BUF bytes, which a pipe takes atomically, so lines of several processes do not mix. Thread-safe.
     """
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
         self._lock = Lock()
-        self._held: list[bytes] = []
-        self._bytes = 0
-        self._may_hold = False
+        self._buffer: list[bytes] = []
+        self._buffered_bytes = 0
+        self._is_buffering = False
 
     def write(self, line: bytes, *, urgent: bool = True) -> None:
-        """Write a line, or hold it back for a moment if it is not urgent."""
+        """Write a line. While buffering is on, a line that is not urgent is written later."""
         with self._lock:
-            if self._bytes + len(line) > PIPE_BUF:
+            if self._buffered_bytes + len(line) > PIPE_BUF:
                 self._flush()
-            self._held.append(line)
-            self._bytes += len(line)
-            if urgent or not self._may_hold:
+            self._buffer.append(line)
+            self._buffered_bytes += len(line)
+            if urgent or not self._is_buffering:
                 self._flush()
 
     def flush(self) -> None:
-        """Write what has been held back."""
+        """Write all buffered lines."""
         with self._lock:
             self._flush()
 
     def _flush(self) -> None:
-        if not self._held:
+        if not self._buffer:
             return
-        lines, self._held, self._bytes = b"".join(self._held), [], 0
-        with suppress(OSError):  # a full disk or a reader that has gone: the service does without its log
+        lines, self._buffer, self._buffered_bytes = b"".join(self._buffer), [], 0
+        with suppress(OSError):  # a full disk or a closed pipe: the service goes on without its log
             self._stream.write(lines)
             self._stream.flush()
 
     @asynccontextmanager
-    async def held_back(self) -> AsyncIterator[None]:
-        """Hold back lines that are not urgent, for a tenth of a second at most, until the context ends."""
-        self._may_hold = True
-        flushing = asyncio.create_task(self._flush_regularly())
+    async def buffered(self) -> AsyncIterator[None]:
+        """Buffer lines that are not urgent, each for at most `MAX_DELAY_SECONDS`, until the context ends."""
+        self._is_buffering = True
+        flush_task = asyncio.create_task(self._flush_regularly())
         try:
             yield
         finally:
-            self._may_hold = False
-            flushing.cancel()
+            self._is_buffering = False
+            flush_task.cancel()
             with suppress(asyncio.CancelledError):
-                await flushing
+                await flush_task
             self.flush()
 
     async def _flush_regularly(self) -> None:
         while True:
-            await asyncio.sleep(HOLD_SECONDS)
+            await asyncio.sleep(MAX_DELAY_SECONDS)
             self.flush()
 
 
-class _Events:
-    """Where structlog hands its lines: problems are urgent."""
+class _StructlogOutput:
+    """The logger that structlog writes to. Warnings and errors are urgent."""
 
-    def __init__(self, lines: Lines) -> None:
-        self._lines = lines
+    def __init__(self, writer: LineWriter) -> None:
+        self._writer = writer
 
     def info(self, line: bytes) -> None:
-        self._lines.write(line, urgent=False)
+        self._writer.write(line, urgent=False)
 
     def warning(self, line: bytes) -> None:
-        self._lines.write(line)
+        self._writer.write(line)
 
     error = critical = warning
 
 
-class _Text:
-    """Where the standard logging writes; at the end of the process it flushes."""
+class _StandardLoggingStream:
+    """The stream of the standard library's logging, which flushes it when the process ends."""
 
-    def __init__(self, lines: Lines) -> None:
-        self._lines = lines
+    def __init__(self, writer: LineWriter) -> None:
+        self._writer = writer
 
     def write(self, text: str) -> None:
-        self._lines.write(text.encode())
+        self._writer.write(text.encode())
 
     def flush(self) -> None:
-        self._lines.flush()
+        self._writer.flush()
 
 
-def configure_logging() -> Lines:
-    """Set up structlog, and the standard logging that libraries use, to write the same lines; return where to."""
-    lines = Lines(sys.stdout.buffer)
-    events = _Events(lines)
+def configure_logging() -> LineWriter:
+    """Configure structlog and the standard library's logging to write the same format; return the writer."""
+    writer = LineWriter(sys.stdout.buffer)
+    logger = _StructlogOutput(writer)
     structlog.configure(
         processors=[_render],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=lambda *_: events,
+        logger_factory=lambda *_: logger,
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(_Text(lines))
+    handler = logging.StreamHandler(_StandardLoggingStream(writer))
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[
@@ -136,42 +136,42 @@ def configure_logging() -> Lines:
     )
     logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
     logging.captureWarnings(capture=True)
-    # What Pillow finds odd about a picture would let whoever sends it fill the log, and Python remember each message.
+    # Pillow warns about unusual pictures. Clients could fill the log with warnings, and Python keeps every message.
     warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
-    return lines
+    return writer
 
 
 @contextmanager
 def native_messages_logged() -> Iterator[None]:
-    """Log what native libraries write to the file descriptor of standard error until the context ends.
+    """Log what native libraries write to the file descriptor of standard error, until the context ends.
 
-    It belongs to the whole process: what other threads write meanwhile is logged too.
+    The descriptor belongs to the whole process: output of other threads is logged too.
     """
-    if sys.__stderr__ is None:  # the process was started without it, and the descriptor may be anything
+    if sys.__stderr__ is None:  # the process has no standard error: descriptor 2 may be any file
         yield
         return
-    with _catching, tempfile.TemporaryFile() as caught:
-        kept = os.dup(_STANDARD_ERROR)
-        os.dup2(caught.fileno(), _STANDARD_ERROR)
+    with _capture_lock, tempfile.TemporaryFile() as captured:
+        saved = os.dup(_STDERR_FD)
+        os.dup2(captured.fileno(), _STDERR_FD)
         try:
             yield
         finally:
-            os.dup2(kept, _STANDARD_ERROR)
-            os.close(kept)
-            caught.seek(0)
-            if message := caught.read(_MOST_CAUGHT):
+            os.dup2(saved, _STDERR_FD)
+            os.close(saved)
+            captured.seek(0)
+            if message := captured.read(_MAX_CAPTURED_BYTES):
                 structlog.get_logger().warning("library message", text=message.decode(errors="replace"))
 
 
 def _render(logger: object, level: str, event: structlog.typing.EventDict) -> bytes:
-    """Make a line of an event in one go: structlog's own processors take twice as long."""
-    failure = event.pop("exc_info", None)
+    """Render an event as a line of JSON, in one function: structlog's own processors take twice as long."""
+    exception = event.pop("exc_info", None)
     fields: Mapping[str, object] = {"timestamp": datetime.now(UTC), "level": level, **event}
-    if failure:
-        fields = structlog.processors.format_exc_info(logger, level, {**fields, "exc_info": failure})
+    if exception:
+        fields = structlog.processors.format_exc_info(logger, level, {**fields, "exc_info": exception})
     try:
-        return orjson.dumps(fields, default=repr, option=_FORMAT)
-    except TypeError:  # text that is not Unicode, such as the name of a file, or a number of more than 64 bits
+        return orjson.dumps(fields, default=repr, option=_JSON_OPTIONS)
+    except TypeError:  # text that is not valid Unicode, such as a file name, or an integer of more than 64 bits
         return (
             json.dumps({**fields, "timestamp": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"}, default=repr).encode()
             + b"\n"

@@ -1,10 +1,10 @@
-"""What the other rooms report to, as protocols: they need not know whether metrics or traces are behind."""
+"""Interfaces for code that reports measurements. Callers need not know whether metrics or traces receive them."""
 
 from typing import Protocol
 
 
 class PreprocessingObserver(Protocol):
-    """Is told how long the preprocessing of a picture took."""
+    """Receives the duration of each preprocessing."""
 
-    def read(self, seconds: float) -> None:
-        """Note one picture, and the seconds that it took."""
+    def observe_preprocessing(self, seconds: float) -> None:
+        """Record that one picture was preprocessed in `seconds`."""

@@ -1,4 +1,4 @@
-"""Counts and logs every request, once, under its id. Answers none."""
+"""Counts and logs each request once, with its request id. Sends no responses."""
 
 import asyncio
 from collections.abc import Mapping
@@ -6,16 +6,19 @@ from typing import Any
 
 from app.observability.metrics import ServiceMetrics
 
-TELL_SECONDS = 1.0
-MOST_IN_A_LINE = 50  # the longest ids then make a line that a pipe takes whole
-_BUSY = 503  # a member of HTTPStatus takes longer to look up than all else here
+LOG_REFUSED_SECONDS = 1.0
+"""The interval between two log entries about refused requests."""
+MAX_IDS_PER_LINE = 50
+"""With the longest ids, a line of 50 still fits into one atomic write to a pipe."""
+_SERVICE_UNAVAILABLE = 503  # looking up a member of HTTPStatus takes longer than everything else here
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
 class RequestLog:
-    """What is told of the requests of one application.
+    """The metrics and log entries about the requests of one application.
 
-    A route that a model answered leaves the model's name and version in the state of the request, as `answered_by`.
+    If a model answered a request, the route stores the model's name and version in the request's state, as
+    `answered_by`.
     """
 
     def __init__(
@@ -28,15 +31,15 @@ class RequestLog:
         self._metrics = metrics
         self._log = log
         self._access_log = access_log
-        self._turned_away: list[str] = []  # the ids of requests
+        self._refused_ids: list[str] = []  # of requests that are not logged yet
 
     def begin(self) -> None:
-        """Count one request in; `end` counts it out."""
-        self._metrics.began()
+        """Add one request to the requests in progress; `end` removes it."""
+        self._metrics.begin_request()
 
-    def refuse(self, reason: str) -> None:
-        """Count why one was refused."""
-        self._metrics.refused(reason)
+    def count_refusal(self, reason: str) -> None:
+        """Count a refused request by its reason."""
+        self._metrics.count_refusal(reason)
 
     def end(
         self,
@@ -47,17 +50,26 @@ class RequestLog:
         seconds: float,
         failure: Exception | None = None,
     ) -> None:
-        """Count one request, and log it in one line; what the service itself failed at is logged in any case.
+        """Count a finished request and log it in one line.
 
-        Without an access log, those that came at a bad time (503) are named together: under ten times the load, a line
-        for each would take a sixth of the processor.
+        Without the access log, only server errors are logged (status 500 and above), and requests answered with 503
+        share a line: at ten times the load that the service can answer, a line for each would take a sixth of the
+        processor.
+
+        Args:
+            scope: the ASGI scope, with the route if one matched.
+            request_id: of the request.
+            status: of the response.
+            seconds: from the request's start to its end.
+            failure: the unexpected error that caused the response, logged with its traceback.
+
         """
-        method, route = kind_of(scope)
-        self._metrics.answered(method, route, status, seconds, *scope["state"].get("answered_by", ()))
-        if status == _BUSY and not self._access_log:
-            self._turned_away.append(request_id)
-            if len(self._turned_away) == MOST_IN_A_LINE:
-                self.tell()
+        method, route = method_and_route(scope)
+        self._metrics.end_request(method, route, status, seconds, *scope["state"].get("answered_by", ()))
+        if status == _SERVICE_UNAVAILABLE and not self._access_log:
+            self._refused_ids.append(request_id)
+            if len(self._refused_ids) == MAX_IDS_PER_LINE:
+                self.log_refused()
         elif self._access_log or status >= 500:
             client = scope.get("client")
             write = self._log.error if failure else self._log.warning if status >= 500 else self._log.info
@@ -72,23 +84,23 @@ class RequestLog:
                 exc_info=failure,
             )
 
-    def tell(self) -> None:
-        """Log which requests were turned away since the last time, if any were."""
-        if self._turned_away:
-            ids, self._turned_away = self._turned_away, []
-            self._log.warning("turned away", status=_BUSY, requests=len(ids), request_ids=ids)
+    def log_refused(self) -> None:
+        """Log the ids of the requests refused since the last call, if there were any."""
+        if self._refused_ids:
+            ids, self._refused_ids = self._refused_ids, []
+            self._log.warning("requests refused", status=_SERVICE_UNAVAILABLE, requests=len(ids), request_ids=ids)
 
     async def run(self) -> None:
-        """Tell of those that were turned away every second, and once more when this is cancelled."""
+        """Log refused requests every second, and once more when cancelled."""
         try:
             while True:
-                await asyncio.sleep(TELL_SECONDS)
-                self.tell()
+                await asyncio.sleep(LOG_REFUSED_SECONDS)
+                self.log_refused()
         finally:
-            self.tell()
+            self.log_refused()
 
 
-def kind_of(scope: Mapping[str, Any]) -> tuple[str, str]:
-    """Name a request's method and route, of which there are only so many whatever is sent."""
+def method_and_route(scope: Mapping[str, Any]) -> tuple[str, str]:
+    """Return a request's method and route as metric labels. Clients cannot create new values of either."""
     method = scope["method"] if scope["method"] in _METHODS else "other"
     return method, getattr(scope.get("route"), "path", "unmatched")

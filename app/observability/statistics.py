@@ -1,4 +1,4 @@
-"""Counts what each version has done for the tensor protocols, in this worker. Knows no protocol."""
+"""Counts the requests of the tensor protocols by model version, in this worker. Knows no protocol."""
 
 import time
 from dataclasses import dataclass
@@ -6,37 +6,39 @@ from dataclasses import dataclass
 
 @dataclass
 class VersionStatistics:
-    """What one version has done since this worker began."""
+    """The counts of one version since this worker started."""
 
     requests: int = 0
     images: int = 0
     nanoseconds: int = 0
+    """The total duration of successful requests."""
     failures: int = 0
     failure_nanoseconds: int = 0
-    last: int = 0
-    """When it last answered, in milliseconds since 1970; 0 for never."""
+    """The total duration of failed requests."""
+    last_inference: int = 0
+    """The time of the last successful request, in milliseconds since 1970; 0 if there was none."""
 
 
 class Statistics:
-    """The tallies of all versions that were ever asked."""
+    """The statistics of all versions that have received a request."""
 
     def __init__(self) -> None:
-        self._tallies: dict[tuple[str, int], VersionStatistics] = {}
+        self._versions: dict[tuple[str, int], VersionStatistics] = {}
 
-    def of(self, name: str, version: int) -> VersionStatistics:
-        """Give the tally of one version, which begins at nothing."""
-        return self._tallies.setdefault((name, version), VersionStatistics())
+    def get(self, name: str, version: int) -> VersionStatistics:
+        """Return the statistics of one version. They start at zero."""
+        return self._versions.setdefault((name, version), VersionStatistics())
 
-    def succeeded(self, name: str, version: int, *, images: int, seconds: float) -> None:
-        """Count one request that was answered."""
-        tally = self.of(name, version)
-        tally.requests += 1
-        tally.images += images
-        tally.nanoseconds += int(seconds * 1e9)
-        tally.last = time.time_ns() // 1_000_000
+    def record_success(self, name: str, version: int, *, images: int, seconds: float) -> None:
+        """Count a successful request."""
+        statistics = self.get(name, version)
+        statistics.requests += 1
+        statistics.images += images
+        statistics.nanoseconds += int(seconds * 1e9)
+        statistics.last_inference = time.time_ns() // 1_000_000
 
-    def failed(self, name: str, version: int, *, seconds: float) -> None:
-        """Count one request that was not."""
-        tally = self.of(name, version)
-        tally.failures += 1
-        tally.failure_nanoseconds += int(seconds * 1e9)
+    def record_failure(self, name: str, version: int, *, seconds: float) -> None:
+        """Count a failed request."""
+        statistics = self.get(name, version)
+        statistics.failures += 1
+        statistics.failure_nanoseconds += int(seconds * 1e9)

@@ -1,7 +1,7 @@
-"""Sends spans of the stages of a request to an OpenTelemetry collector. Knows nothing of what happens in a stage.
+"""Exports a span for each stage of a request to an OpenTelemetry collector. Does not know what a stage does.
 
-The framework makes the span of the request itself, and takes up the trace that its sender began. A stage has been timed
-already when this is told of it; it becomes a span that ends now, below that of its request.
+FastAPI creates the span of the request itself and continues the trace of the client. A stage is reported after it has
+ended; it becomes a child span of its request that ends now.
 """
 
 import asyncio
@@ -18,25 +18,25 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from app.observability.observers import PreprocessingObserver
-from app.observability.request_log import kind_of
+from app.observability.request_log import method_and_route
 from imaging import __version__
 
 
 class Tracing:
-    """The spans of one application, from the framework's to those of the stages."""
+    """The tracer of one application. FastAPI uses its provider for the spans of requests."""
 
     def __init__(self) -> None:
-        named = Resource.create({SERVICE_NAME: "digitserve", SERVICE_VERSION: __version__})
-        resource = named.merge(OTELResourceDetector().detect())  # what OTEL_SERVICE_NAME says goes before
+        defaults = Resource.create({SERVICE_NAME: "digitserve", SERVICE_VERSION: __version__})
+        resource = defaults.merge(OTELResourceDetector().detect())  # OTEL_SERVICE_NAME takes precedence
         self.provider = TracerProvider(resource=resource, shutdown_on_exit=False)
         self._tracer = self.provider.get_tracer("digitserve", __version__)
 
     @asynccontextmanager
     async def exporting(self, endpoint: str) -> AsyncIterator[None]:
-        """Send the spans to a collector, in a thread, a few seconds late; at the end, send the rest.
+        """Export spans in batches, from a thread, until the context ends; then export the rest.
 
         Args:
-            endpoint: the collector's address for OTLP over HTTP, without a signal's path.
+            endpoint: the collector's base URL for OTLP over HTTP, without the path of a signal.
 
         """
         exporter = OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces")
@@ -46,56 +46,56 @@ class Tracing:
         finally:
             await asyncio.to_thread(self.provider.shutdown)
 
-    def beside(self, observer: PreprocessingObserver) -> PreprocessingObserver:
-        """Give an observer that tells another one, and this."""
-        return _Both(observer, self)
+    def combined_with(self, observer: PreprocessingObserver) -> PreprocessingObserver:
+        """Return an observer that reports to `observer` and to this."""
+        return _CombinedObserver(observer, self)
 
-    def sender(self) -> Context:
-        """Remember on whose behalf the caller runs, for `ran`."""
+    def current_context(self) -> Context:
+        """Return the context of the current request, to be passed to `trace_batch`."""
         return context.get_current()
 
-    def read(self, seconds: float) -> None:
-        """Note that the caller's picture has been read."""
+    def observe_preprocessing(self, seconds: float) -> None:
+        """Add the span of a preprocessing to the current request."""
         end = time.time_ns()
-        self._note("read", context.get_current(), end - _nanoseconds(seconds), end)
+        self._add_span("read", context.get_current(), end - _nanoseconds(seconds), end)
 
-    def answered(self, scope: Mapping[str, Any], request_id: str) -> None:
-        """Name the request's span by its method and route, and add its id."""
-        method, route = kind_of(scope)
+    def name_request_span(self, scope: Mapping[str, Any], request_id: str) -> None:
+        """Name the current request's span by method and route, and add the request id to its attributes."""
+        method, route = method_and_route(scope)
         span = trace.get_current_span()
         span.update_name(f"{method} {route}")
         span.set_attributes({"http.route": route, "digitserve.request_id": request_id})
 
-    def ran(self, waits: Iterable[tuple[object, float]], images: int, seconds: float) -> None:
-        """Note that a batch has run.
+    def trace_batch(self, waits: Iterable[tuple[object, float]], images: int, seconds: float) -> None:
+        """Add the spans of a batch to the requests whose images it contains.
 
         Args:
-            waits: of each job in it, the sender and how many seconds it waited for the batch to begin.
-            images: in the batch.
-            seconds: that the engine took.
+            waits: for each job of the batch, the context of its request and the seconds that it waited in the queue.
+            images: the number of images in the batch.
+            seconds: the time that the engine took.
 
         """
         end = time.time_ns()
-        began = end - _nanoseconds(seconds)
-        for sender, waited in waits:
-            if isinstance(sender, Context):
-                self._note("queue", sender, began - _nanoseconds(waited), began)
-                self._note("inference", sender, began, end, images=images)
+        start = end - _nanoseconds(seconds)
+        for parent, waited in waits:
+            if isinstance(parent, Context):
+                self._add_span("queue", parent, start - _nanoseconds(waited), start)
+                self._add_span("inference", parent, start, end, images=images)
 
-    def _note(self, stage: str, parent: Context, start: int, end: int, **attributes: int) -> None:
-        self._tracer.start_span(stage, parent, attributes=attributes, start_time=start).end(end)
+    def _add_span(self, name: str, parent: Context, start: int, end: int, **attributes: int) -> None:
+        self._tracer.start_span(name, parent, attributes=attributes, start_time=start).end(end)
 
 
-class _Both:
-    """Tells both an observer and the tracing how long the reading of a picture took."""
+class _CombinedObserver:
+    """Reports to an observer and to the tracing."""
 
     def __init__(self, observer: PreprocessingObserver, tracing: Tracing) -> None:
         self._observer = observer
         self._tracing = tracing
 
-    def read(self, seconds: float) -> None:
-        self._observer.read(seconds)
-        self._tracing.read(seconds)
+    def observe_preprocessing(self, seconds: float) -> None:
+        self._observer.observe_preprocessing(seconds)
+        self._tracing.observe_preprocessing(seconds)
 
 
 def _nanoseconds(seconds: float) -> int:

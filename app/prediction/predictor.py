@@ -93,7 +93,7 @@ class Predictor:
         """
         began = time.perf_counter()
         for question in questions:
-            self._metrics.queued(began - question.since)
+            self._metrics.observe_queue_time(began - question.since)
         outcomes = self._preprocessor.preprocess_inline([question.picture for question in questions])
         images = [outcome.image for outcome in outcomes if isinstance(outcome, PreprocessedPicture)]
         classifications = served.batcher.score_inline(np.stack(images)).classifications if images else []
@@ -135,7 +135,7 @@ class Predictor:
         """Say what a reading and a verdict mean together."""
         card = served.card
         reason = reading.finding or abstention_reason(card.abstention, classification)
-        self._metrics.predicted(card.name, card.version, classification.digit, reason)
+        self._metrics.count_prediction(card.name, card.version, classification.digit, reason)
         return Prediction(
             digit=classification.digit,
             confidence=classification.probabilities[classification.digit],

@@ -119,7 +119,7 @@ class Preprocessor:
         mean_seconds = (time.perf_counter() - started) / len(pictures)
         for outcome in outcomes:
             if not isinstance(outcome, ExpensiveToDecode):
-                self._observer.read(mean_seconds)
+                self._observer.observe_preprocessing(mean_seconds)
         return outcomes
 
     async def warm_up(self) -> None:
@@ -147,7 +147,7 @@ class Preprocessor:
         self._mean_seconds += _NEWEST_SHARE * (seconds - self._mean_seconds)
         if isinstance(outcome, PictureError):
             raise outcome
-        self._observer.read(seconds)
+        self._observer.observe_preprocessing(seconds)
         return outcome
 
 

@@ -56,11 +56,11 @@ class TensorPredictor:
                 images = inputs if isinstance(inputs, np.ndarray) else await self._read(inputs)
                 scores = await _score_in_turn(served, images)
         except Exception:
-            self._statistics.failed(*version, seconds=time.perf_counter() - started)
+            self._statistics.record_failure(*version, seconds=time.perf_counter() - started)
             raise
-        self._statistics.succeeded(*version, images=len(images), seconds=time.perf_counter() - started)
+        self._statistics.record_success(*version, images=len(images), seconds=time.perf_counter() - started)
         digits = np.bincount(scores.probabilities.argmax(axis=1), minlength=10)
-        self._metrics.predicted_several(*version, digits.tolist())
+        self._metrics.count_predictions(*version, digits.tolist())
         return scores
 
     async def _read(self, files: Sequence[bytes]) -> Images:

@@ -8,7 +8,7 @@ from app.prediction.explainer import Explainer
 from app.schemas import Occlusion, WeightImages
 from app.settings import Settings
 from app.web import problems
-from app.web.uploads import one_picture
+from app.web.uploads import read_picture
 
 router = APIRouter(tags=["explain"])
 
@@ -41,7 +41,7 @@ async def explain(
     """Cover one square of the picture after the other, and say what the model would read then: an occlusion map."""
     settings: Settings = request.app.state.settings
     explainer: Explainer = request.app.state.explainer
-    data = await one_picture(request, max_bytes=settings.max_body_bytes)
+    data = await read_picture(request, max_bytes=settings.max_body_bytes)
     return await explainer.occlude(data, model or settings.default_model, version)
 
 

@@ -38,7 +38,7 @@ async def correct(request: Request) -> Stored:
     correction = await _read_correction(request)
     label = _read_label(correction.label)
     new = await collected.store.add(collected.prediction_ids.image_of(correction.prediction_id), label)
-    metrics.corrected(label)
+    metrics.count_correction(label)
     return Stored(label=label, new=new)
 
 

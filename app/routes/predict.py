@@ -13,7 +13,7 @@ from app.prediction.predictor import Predictor
 from app.schemas import BatchAnswer, Prediction
 from app.settings import Settings
 from app.web import problems
-from app.web.uploads import one_picture, several_pictures
+from app.web.uploads import read_picture, read_pictures
 
 router = APIRouter(tags=["predict"])
 
@@ -87,7 +87,7 @@ async def predict(request: Request) -> Response:
     settings: Settings = request.app.state.settings
     predictor: Predictor = request.app.state.predictor
     options = read_options(request.scope["query_string"])
-    data = await one_picture(request, max_bytes=settings.max_body_bytes)
+    data = await read_picture(request, max_bytes=settings.max_body_bytes)
     model = options.model or settings.default_model
     prediction = await predictor.predict(data, model, options.version, seen=options.seen)
     return answer(prediction, request.scope)
@@ -112,7 +112,7 @@ async def predict_batch(request: Request) -> Response:
     settings: Settings = request.app.state.settings
     predictor: Predictor = request.app.state.predictor
     options = read_options(request.scope["query_string"])
-    pictures = await several_pictures(request, max_bytes=settings.max_body_bytes, max_files=settings.max_files)
+    pictures = await read_pictures(request, max_bytes=settings.max_body_bytes, max_files=settings.max_files)
     model = options.model or settings.default_model
     outcomes = await predictor.predict_several(pictures, model, options.version, seen=options.seen)
     if answered := next((outcome for outcome in outcomes if isinstance(outcome, Prediction)), None):

@@ -1,8 +1,7 @@
-"""Answers small predictions without a task and without the framework. Knows no connection.
+"""Answers small predictions without a task and without FastAPI. Knows no connection.
 
-Requests that are received in the same turn of the event loop are answered together, each step for all of them. A
-request that is not plainly a small prediction is left to the application, whose `routes/predict.py` calls the same
-functions.
+Requests that are received in the same iteration of the event loop are answered as a batch. All requests that may not be
+small predictions are left to the application, whose `routes/predict.py` calls the same functions.
 """
 
 import asyncio
@@ -25,20 +24,20 @@ from app.schemas import Prediction
 from app.settings import Settings
 from app.web import problems
 from app.web.auth import AccessPolicy
-from app.web.request_ids import common_headers, request_id_of
+from app.web.request_ids import request_id_of, response_headers
 from app.web.request_observer import CLIENT_CLOSED_REQUEST
-from app.web.uploads import form_options, picture_in
+from app.web.uploads import extract_picture, form_options
 from imaging import ExpensiveToDecode
 
 MAX_BATCHES = 4
-"""How many batches are answered in one turn of the event loop. With one batch a turn, overload leaves a third of the
-answers: between any two batches all new requests are accepted or refused. Without a limit, a turn takes 0.2 seconds, in
-which no connection is accepted."""
+"""The number of batches in one iteration of the event loop. With one batch, a third of the answers remain under
+overload: between two batches, all new requests are admitted or refused. Without a limit, an iteration takes 0.2
+seconds, in which no connection is accepted."""
 
-_TURN_SECONDS = 0.02
-"""The target for the time in one turn. A small picture takes between 0.1 and 2 ms."""
+_MAX_RUN_SECONDS = 0.02
+"""The target duration of all batches in one iteration. A small picture takes between 0.1 and 2 ms."""
 _SMOOTHING = 0.2
-"""The weight of the newest batch in the moving average of the time for one picture."""
+"""The weight of the newest batch in the moving average of the duration of one picture."""
 
 _ROUTE = next(route for route in predict.router.routes if route.path == "/predict")  # type: ignore[attr-defined]
 
@@ -66,19 +65,19 @@ class FastPath:
         self._deadline_seconds = settings.deadline_seconds
         self._waiting: deque[PendingRequest] = deque()
         self._is_scheduled = False  # whether `_run` will be called
-        self._mean_seconds = _TURN_SECONDS / LARGEST_BATCH  # for one picture, a moving average
+        self._mean_seconds = _MAX_RUN_SECONDS / LARGEST_BATCH  # for one picture, a moving average
         self._tasks: set[asyncio.Task[None]] = set()
 
     def submit(self, scope: Scope, body: bytes, send: Callable[[Response], None]) -> Callable[[], None] | None:
-        """Answer a POST to `/predict` in one of the next turns of the event loop.
+        """Answer a POST to `/predict` in one of the next iterations of the event loop.
 
         Args:
-            scope: the request, without its body; its state has its `admission`, which is released when it is answered.
+            scope: the ASGI scope. Its state has the `admission`, which is released when the request is answered.
             body: the whole body.
             send: called once with the response, after this method has returned.
 
         Returns:
-            A function that cancels the request; None if the application has to answer it, and nothing has happened.
+            A function that cancels the request; or None if the application has to answer it, and nothing has changed.
 
         """
         request = self._prepare(scope, body, send)
@@ -89,7 +88,7 @@ class FastPath:
         self._waiting.append(request)
         if not self._is_scheduled:
             self._is_scheduled = True
-            # Two turns later, so that requests that were received together, or meanwhile, make one batch. With 16
+            # Two iterations later, so that a batch includes requests that are received in the next iteration. With 16
             # connections to two workers, batches of 5 become batches of 8.
             loop = asyncio.get_running_loop()
             loop.call_soon(loop.call_soon, self._run)
@@ -101,7 +100,7 @@ class FastPath:
             return None
         try:
             served, picture, options = self._parse(scope, body)
-        except Exception:  # noqa: BLE001 - the application meets the same error, and reports it
+        except Exception:  # noqa: BLE001 - the application raises the same error, and reports it
             return None
         if served is None:
             return None
@@ -109,35 +108,37 @@ class FastPath:
         return PendingRequest(scope, request_id_of(scope), prediction, served, send)
 
     def _parse(self, scope: Scope, body: bytes) -> tuple[ServedVersion | None, bytes, predict.Options]:
-        """Return the version that answers, None if not inline, the picture and the options; raises what is wrong."""
+        """Return the model version (None if it does not run inline), the picture and the options, or raise an error."""
         if refusal := self._access_policy.refusal(scope):
             raise refusal
         content_type = next((value for name, value in scope["headers"] if name == b"content-type"), b"")
         options = predict.read_options(scope["query_string"])
-        picture = picture_in(body, form_options(content_type.decode("latin-1")))
+        picture = extract_picture(body, form_options(content_type.decode("latin-1")))
         served = self._predictor.find_inline(picture, options.model or self._default_model, options.version)
         return served, picture, options
 
     def _run(self) -> None:
-        """Answer waiting requests, the oldest first, for one turn of the event loop."""
+        """Answer waiting requests, the oldest first, in one iteration of the event loop."""
         started = time.perf_counter()
         try:
             for _ in range(MAX_BATCHES):
-                if not self._waiting:  # their clients have left
+                if not self._waiting:  # all their clients have disconnected
                     break
-                self._answer([self._waiting.popleft() for _ in range(min(len(self._waiting), self._batch_size()))])
-                if len(self._waiting) < LARGEST_BATCH or time.perf_counter() - started > _TURN_SECONDS:
+                self._answer_batch(
+                    [self._waiting.popleft() for _ in range(min(len(self._waiting), self._batch_size()))]
+                )
+                if len(self._waiting) < LARGEST_BATCH or time.perf_counter() - started > _MAX_RUN_SECONDS:
                     break
-        finally:  # an error in this batch must not stop the next one
+        finally:  # an error must not stop the next run
             self._is_scheduled = bool(self._waiting)
             if self._is_scheduled:
                 asyncio.get_running_loop().call_soon(self._run)
 
     def _batch_size(self) -> int:
-        """Return how many pictures fit into a turn, if they take as long as the last ones."""
-        return max(1, min(LARGEST_BATCH, int(_TURN_SECONDS / self._mean_seconds)))
+        """Return how many pictures fit into one run, by the mean duration of recent pictures."""
+        return max(1, min(LARGEST_BATCH, int(_MAX_RUN_SECONDS / self._mean_seconds)))
 
-    def _answer(self, requests: Sequence[PendingRequest]) -> None:
+    def _answer_batch(self, requests: Sequence[PendingRequest]) -> None:
         """Answer up to LARGEST_BATCH requests."""
         started = time.perf_counter()
         self._answer_by_version(requests)
@@ -158,10 +159,10 @@ class FastPath:
                 outcomes = self._predictor.predict_inline(batch[0].served, [request.prediction for request in batch])
             except Exception as error:  # noqa: BLE001 - it is sent to the clients, and logged if it is a bug
                 outcomes = [error] * len(batch)
-            self._finish_cheap(batch, outcomes)
+            self._finish_decoded(batch, outcomes)
 
-    def _finish_cheap(self, requests: Sequence[PendingRequest], outcomes: Sequence[Prediction | Exception]) -> None:
-        """Respond, except for pictures that turned out to be expensive to decode: a process decodes those."""
+    def _finish_decoded(self, requests: Sequence[PendingRequest], outcomes: Sequence[Prediction | Exception]) -> None:
+        """Respond, except for pictures that turned out to be expensive: another process decodes them."""
         finished = []
         for request, outcome in zip(requests, outcomes, strict=True):
             if isinstance(outcome, ExpensiveToDecode):
@@ -181,28 +182,32 @@ class FastPath:
         self._finish([request], [outcome])
 
     def _finish(self, requests: Sequence[PendingRequest], outcomes: Sequence[Prediction | Exception]) -> None:
-        """Respond to all requests, then report them."""
-        responses = [self._response(request, outcome) for request, outcome in zip(requests, outcomes, strict=True)]
+        """Respond to all requests, then log them."""
+        responses = [
+            self._create_response(request, outcome) for request, outcome in zip(requests, outcomes, strict=True)
+        ]
         for request, response in zip(requests, responses, strict=True):
             request.send(response)
         for request, outcome, response in zip(requests, outcomes, responses, strict=True):
-            self._end(request, response.status_code, _bug(outcome))
+            self._release_and_log(request, response.status_code, _bug(outcome))
 
-    def _response(self, request: PendingRequest, outcome: Prediction | Exception) -> Response:
+    def _create_response(self, request: PendingRequest, outcome: Prediction | Exception) -> Response:
         if isinstance(outcome, Prediction):
             response = predict.answer(outcome, request.scope)
         else:
-            response = problems.answer_to(outcome, request.scope, request.request_id, self._request_log.refuse)
-        response.raw_headers += common_headers(request.request_id, time.perf_counter() - request.prediction.since)
+            response = problems.error_response(
+                outcome, request.scope, request.request_id, self._request_log.count_refusal
+            )
+        response.raw_headers += response_headers(request.request_id, time.perf_counter() - request.prediction.since)
         return response
 
     def _cancel(self, request: PendingRequest) -> None:
-        """Drop a request whose client has left."""
+        """Remove a request whose client has disconnected."""
         if request in self._waiting:
             self._waiting.remove(request)
-            self._end(request, CLIENT_CLOSED_REQUEST)
+            self._release_and_log(request, CLIENT_CLOSED_REQUEST)
 
-    def _end(self, request: PendingRequest, status: int, failure: Exception | None = None) -> None:
+    def _release_and_log(self, request: PendingRequest, status: int, failure: Exception | None = None) -> None:
         request.scope["state"]["admission"].release()
         seconds = time.perf_counter() - request.prediction.since
         self._request_log.end(
@@ -211,5 +216,5 @@ class FastPath:
 
 
 def _bug(outcome: Prediction | Exception) -> Exception | None:
-    """Return the error if it is a bug of the service, to be logged with its traceback."""
-    return outcome if isinstance(outcome, Exception) and not isinstance(outcome, problems.EXPECTED) else None
+    """Return the error if it is a bug, which is logged with its traceback."""
+    return outcome if isinstance(outcome, Exception) and not isinstance(outcome, problems.HANDLED_ERRORS) else None

@@ -1,6 +1,6 @@
-"""A connection whose requests are admitted or refused by their heads, and whose small predictions need no task.
+"""A connection that admits or refuses requests by their heads, and answers small predictions without a task.
 
-Everything else about a request is left to the application: this module knows no error and no response.
+All other requests are left to the application. This module creates no responses.
 """
 
 import asyncio
@@ -14,14 +14,14 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from app.errors import ServiceError, TooSlow
 from app.server.connection import Connection
 from app.server.header_cache import HeaderCache, ParsedHead
-from app.server.refusals import Answer, Refusals
+from app.server.refusals import RawResponse, Refusals
 from app.web.admission_control import Admission, AdmissionControl
 
 
 class _TasklessCycle(RequestResponseCycle):
-    """A request that no task serves, with the attributes that uvicorn reads."""
+    """A request without a task, with the attributes that uvicorn uses."""
 
-    message_event = asyncio.Event()  # nobody waits for it
+    message_event = asyncio.Event()  # shared: nothing waits for it
 
     def __init__(self) -> None:  # instead of the base class's
         self.body = bytearray()
@@ -29,45 +29,45 @@ class _TasklessCycle(RequestResponseCycle):
         self.disconnected = False
         self.response_complete = False
         self.cancel: Callable[[], object] | None = None
-        """Cancels the prediction; None until the request has been received whole."""
+        """Cancels the prediction. None until the request is received completely."""
 
 
 class FastPathConnection(Connection):
     """One connection.
 
-    The lifespan state holds `admission_control`, `refusals`, `fast_path` and `header_cache`, or none of them. A request
-    with anything unusual in its head goes to the application, which admits or refuses it.
+    The lifespan state contains `admission_control`, `refusals`, `fast_path` and `header_cache`, or none of them. Only
+    plain POST requests are handled here; for all other requests, the application's middleware controls the admission.
     """
 
-    def __init__(self, *arguments: Any, **named: Any) -> None:  # noqa: ANN401 - uvicorn's
-        super().__init__(*arguments, **named)
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - uvicorn's signature
+        super().__init__(*args, **kwargs)
         self._admission_control: AdmissionControl | Any = self.app_state.get("admission_control")
         self._refusals: Refusals | Any = self.app_state.get("refusals")
         self._fast_path = self.app_state.get("fast_path")
         self._header_cache: HeaderCache | None = self.app_state.get("header_cache")
-        self._received = b""  # what the parser is given, if a request begins with it
+        self._received = b""  # the data given to the parser, if it starts with a request
         self._fast_cycle: _TasklessCycle | None = None  # a small prediction that is being received or computed
-        self._is_refusal_due = False  # whether a refusal is written in the next turn of the loop
+        self._is_refusal_due = False  # whether a refusal will be written in the next iteration of the event loop
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """End a connection."""
+        """End the connection."""
         if self._fast_cycle is not None:
-            self._abandon(self._fast_cycle)
+            self._cancel(self._fast_cycle)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Take a whole request whose head is cached, or else parse what was received."""
-        if self._header_cache is not None and not self._in_request and not self._unread and self._may_parse():
+        """Handle a whole request with a cached head, or parse the data."""
+        if self._header_cache is not None and not self._in_request and not self._unparsed and self._may_parse():
             found = self._header_cache.find(data)
-            if found is not None and self._take(*found):
+            if found is not None and self._submit_unparsed(*found):
                 self._unset_keepalive_if_required()
                 self._cancel_upload_timer()
                 return
             self._received = data
         super().data_received(data)
 
-    def _take(self, head: ParsedHead, body: bytes) -> bool:
-        """Answer a request without parsing it; False if it has to be parsed, and nothing has happened."""
+    def _submit_unparsed(self, head: ParsedHead, body: bytes) -> bool:
+        """Submit a request without parsing it. Return False if it has to be parsed, and nothing has changed."""
         self._make_scope()
         scope: dict[str, Any] = self.scope  # type: ignore[assignment]  # as below
         scope.update(method="POST", path=head.path, query_string=head.query, headers=head.headers)
@@ -84,22 +84,22 @@ class FastPathConnection(Connection):
         return True
 
     def _admit(self, scope: dict[str, Any]) -> Admission | None:
-        """Admit a request, or return None and have its refusal written."""
+        """Admit a request, or schedule its refusal and return None."""
         admission = self._admission_control.admit(scope)
         if isinstance(admission, ServiceError):
-            self._schedule_refusal(self._refusals.answer(scope, admission))
+            self._schedule_refusal(self._refusals.respond(scope, admission))
             return None
         scope["state"]["admission"] = admission
         return admission
 
     def _begin_request(self) -> None:
-        """Admit, refuse or hand over one request, whose body is still to come."""
-        received, self._received = self._received, b""  # another request may follow in the same data
+        """Admit, refuse or pass on one request, whose body is not received yet."""
+        received, self._received = self._received, b""  # the next request may be in the same data
         if self._admission_control is None or not self._is_plain_post():
             super()._begin_request()
             return
         path, _, query = self.url.partition(b"?")
-        scope: dict[str, Any] = self.scope  # type: ignore[assignment]  # which is not complete yet
+        scope: dict[str, Any] = self.scope  # type: ignore[assignment]  # not complete yet
         scope["method"] = "POST"
         scope["path"] = self.root_path + path.decode("ascii")
         scope["query_string"] = query
@@ -113,19 +113,19 @@ class FastPathConnection(Connection):
         else:
             super()._begin_request()
 
-    def _schedule_refusal(self, answer: Answer) -> None:
-        """Refuse a request in the next turn of the loop.
+    def _schedule_refusal(self, response: RawResponse) -> None:
+        """Refuse a request in the next iteration of the event loop.
 
-        Refused at once, a client that immediately sends again would be read from again in the same turn, and keep the
-        loop from the admitted requests for seconds.
+        If refusals were written immediately, clients that retry at once would be read again in the same iteration, and
+        delay the admitted requests for seconds.
         """
         self.cycle = cycle = _TasklessCycle()
         cycle.response_complete = True  # makes uvicorn skip the body
         self._is_refusal_due = True
-        self.loop.call_soon(self._refuse, cycle, answer)
+        self.loop.call_soon(self._write_refusal, cycle, response)
 
     def _complete_request(self) -> None:
-        """Predict, now that the whole request has been received."""
+        """Submit the complete request to the fast path."""
         admission: Admission | None = self.scope["state"].get("admission")
         if admission is not None:
             admission.receive()
@@ -135,33 +135,33 @@ class FastPathConnection(Connection):
             return
         cycle.cancel = self._fast_path.submit(self.scope, bytes(cycle.body), partial(self._respond, cycle))
         if cycle.cancel is None:
-            self._hand_to_application(cycle)
+            self._pass_to_application(cycle)
             super()._complete_request()
 
-    def _hand_to_application(self, cycle: _TasklessCycle) -> None:
-        """Let a task serve a request that the fast path does not."""
+    def _pass_to_application(self, cycle: _TasklessCycle) -> None:
+        """Start a task for a request that the fast path has not accepted."""
         self._fast_cycle = None
         self.cycle = None  # type: ignore[assignment]  # as before the first request
         super()._begin_request()
         self.cycle.keep_alive &= cycle.keep_alive
         super().on_body(bytes(cycle.body))
 
-    def _time_out(self) -> None:
+    def _on_upload_timeout(self) -> None:
         cycle = self._fast_cycle
         if cycle is None or cycle.cancel is not None or self._upload_seconds is None:
-            super()._time_out()
+            super()._on_upload_timeout()
         else:
             self._reject(TooSlow(self._upload_seconds))
 
-    def _drop_request(self, error: Exception) -> Answer | None:
+    def _drop_request(self, error: Exception) -> RawResponse | None:
         cycle = self._fast_cycle
         if cycle is None or cycle is not self.cycle:
             return super()._drop_request(error)
         self._fast_cycle = None
         cycle.response_complete = True
         self.scope["state"]["admission"].release()
-        answer: Answer = self._refusals.answer(dict(self.scope), error)
-        return answer
+        response: RawResponse = self._refusals.respond(dict(self.scope), error)
+        return response
 
     def _may_parse(self) -> bool:
         return not self._is_refusal_due and super()._may_parse()
@@ -169,37 +169,37 @@ class FastPathConnection(Connection):
     def _is_answering(self) -> bool:
         return self._fast_cycle is not None or super()._is_answering()
 
-    def _abandon(self, cycle: _TasklessCycle) -> None:
-        """Drop a request whose client has left."""
+    def _cancel(self, cycle: _TasklessCycle) -> None:
+        """Cancel a request whose client has disconnected."""
         cycle.disconnected = True
         cancel, cycle.cancel = cycle.cancel, None
-        if cancel is None:  # it was not received whole: the application reports that
-            self._hand_to_application(cycle)
+        if cancel is None:  # it is incomplete: the application reports it
+            self._pass_to_application(cycle)
         else:
             cancel()
 
     def _respond(self, cycle: _TasklessCycle, response: Response) -> None:
-        """Write the response to a small prediction."""
+        """Write the response of a small prediction."""
         if cycle.disconnected:
             return
         self._fast_cycle = cycle.cancel = None  # breaks the reference cycle
         cycle.response_complete = True
-        self._write(response, keep_alive=cycle.keep_alive)
+        self._write_response(response, keep_alive=cycle.keep_alive)
         if not cycle.keep_alive:
             self.transport.close()
         self.on_response_complete()
 
-    def _refuse(self, cycle: _TasklessCycle, answer: Answer) -> None:
-        """Write the answer to a refused request."""
+    def _write_refusal(self, cycle: _TasklessCycle, response: RawResponse) -> None:
+        """Write the response to a refused request."""
         self._is_refusal_due = False
-        self._write(answer, keep_alive=True)
+        self._write_response(response, keep_alive=True)
         if self.cycle is cycle:
             self.on_response_complete()
-        elif self.parser is not None:  # another request was sent behind it, and the connection is still open
+        elif self.parser is not None:  # another request follows, and the connection is still open
             self._parse()
 
     def _is_plain_post(self) -> bool:
-        """Tell whether this is a POST to a plain path, alone on a connection that stays open."""
+        """Return whether this is a POST to a plain path, on a persistent connection with no request in progress."""
         parser = self.parser
         return (
             parser.get_method() == b"POST"

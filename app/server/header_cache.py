@@ -1,6 +1,6 @@
-"""Caches parsed request heads: a client sends the same head again and again. Knows no connection and parses nothing.
+"""Caches parsed request heads, because clients repeat the same head. Knows no connection and parses nothing.
 
-A head means the same whenever it comes, so no entry is ever out of date.
+Equal bytes always parse to the same head, so entries never expire.
 """
 
 from collections.abc import Sequence
@@ -8,13 +8,13 @@ from typing import NamedTuple
 
 _END = b"\r\n\r\n"
 _MAX_HEADS = 64
-"""Past it, the oldest entry is dropped."""
+"""When it is exceeded, the oldest entry is dropped."""
 _MAX_BYTES = 1024
-"""A longer head holds something that will not be sent again."""
+"""A longer head contains something that is unlikely to be repeated."""
 
 
 class ParsedHead(NamedTuple):
-    """The head of a POST, parsed."""
+    """The parsed head of a POST request."""
 
     path: str
     query: bytes
@@ -23,13 +23,13 @@ class ParsedHead(NamedTuple):
 
 
 class HeaderCache:
-    """The heads of POST requests that were parsed last, by their bytes."""
+    """The most recently parsed heads of POST requests, by their bytes."""
 
     def __init__(self) -> None:
         self._heads: dict[bytes, ParsedHead] = {}
 
     def find(self, data: bytes) -> tuple[ParsedHead, bytes] | None:
-        """Split `data` into head and body, if it is exactly one request whose head is cached."""
+        """Return the parsed head and the body, if `data` is exactly one request whose head is cached."""
         end = data.find(_END) + len(_END)
         head = self._heads.get(data[:end])
         if head is None or len(data) != end + head.body_length:
@@ -37,16 +37,16 @@ class HeaderCache:
         return head, data[end:]
 
     def add(self, data: bytes, *, path: str, query: bytes, headers: Sequence[tuple[bytes, bytes]]) -> None:
-        """Cache the head at the beginning of `data` and what the parser made of it.
+        """Cache the head at the start of `data`, with the result of its parsing.
 
-        A head is left out if its body has no plain length, or if the parser may have ended it elsewhere: where lines
-        are folded, or end in a line feed alone.
+        A head is not cached if its body has no Content-Length, or if the parser may have found another end: if lines
+        are folded, or end with a line feed alone.
         """
         raw = data[: data.find(_END) + len(_END)]
         lines = raw.count(b"\n")
         is_plain = raw.startswith(b"POST ") and raw.count(b"\r\n") == lines == 1 + len(headers) + 1
-        bodies = [value for name, value in headers if name in {b"content-length", b"transfer-encoding"}]
-        if is_plain and len(raw) <= _MAX_BYTES and len(bodies) == 1 and bodies[0].isdigit():
+        lengths = [value for name, value in headers if name in {b"content-length", b"transfer-encoding"}]
+        if is_plain and len(raw) <= _MAX_BYTES and len(lengths) == 1 and lengths[0].isdigit():
             if len(self._heads) == _MAX_HEADS and raw not in self._heads:
                 del self._heads[next(iter(self._heads))]
-            self._heads[raw] = ParsedHead(path, query, list(headers), int(bodies[0]))
+            self._heads[raw] = ParsedHead(path, query, list(headers), int(lengths[0]))

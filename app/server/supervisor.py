@@ -1,4 +1,4 @@
-"""Starts the worker processes, and replaces those that die. Imports nothing that only workers need."""
+"""Starts the worker processes, and replaces workers that die. Imports nothing that only workers need."""
 
 import os
 import secrets
@@ -17,22 +17,22 @@ from uvicorn.supervisors import Multiprocess
 from app.observability.log_setup import configure_logging
 from app.settings import Settings, explain
 
-_MOST_FAILED_STARTS = 3
-"""How many workers may die in a row before they are ready, while no other worker is."""
+_MAX_FAILED_STARTS = 3
+"""The number of workers that may die before they are ready, while no other worker is ready."""
 
 
 class Supervisor(Multiprocess):
-    """Keeps as many workers running as the settings say, and gives up where none can start."""
+    """Keeps the configured number of workers running, and stops if none can start."""
 
     def __init__(self, config: uvicorn.Config, sockets: list[socket.socket]) -> None:
         super().__init__(config, sockets)
         self.has_failed = False
-        """Whether it gave up."""
+        """Whether it stopped because no worker can start."""
         self._failed_starts = 0
-        self._ready: set[int | None] = set()  # the process ids of workers that have been ready
+        self._ready: set[int | None] = set()  # process ids of workers that have been ready
 
     def keep_subprocess_alive(self) -> None:
-        """Replace the workers that have died."""
+        """Replace workers that have died."""
         before = {process.pid for process in self.processes}
         super().keep_subprocess_alive()
         starting = [process for process in self.processes if process.pid not in self._ready]
@@ -42,35 +42,35 @@ class Supervisor(Multiprocess):
             self._failed_starts = 0
         self._failed_starts += len(before - running - self._ready)
         if any(process.exitcode == STARTUP_FAILURE for process in self.processes):
-            self.has_failed = True  # the worker has logged why, and the base class stops the others
-        elif self._failed_starts >= _MOST_FAILED_STARTS:
+            self.has_failed = True  # the worker has logged the reason, and the base class stops the others
+        elif self._failed_starts >= _MAX_FAILED_STARTS:
             self.has_failed = True
             self.should_exit.set()
             structlog.get_logger().error(
                 "workers cannot start",
                 failed=self._failed_starts,
-                advice="Look at the messages before this one, mend what they name and start the service again.",
+                advice="Read the messages before this one, fix what they name, and start the service again.",
             )
 
 
 def main() -> None:
-    """Serve until told to stop; then finish what was taken."""
+    """Serve until a signal stops the service; then finish the accepted requests."""
     try:
         settings = Settings()
     except ValidationError as error:
         sys.exit(explain(error))
     configure_logging()
-    os.environ.setdefault("OPENCV_FOR_THREADS_NUM", "1")  # a worker has one core to itself
+    os.environ.setdefault("OPENCV_FOR_THREADS_NUM", "1")  # each worker uses one core
     with (
-        tempfile.TemporaryDirectory(prefix="digitserve-metrics-") as folder,
-        tempfile.TemporaryDirectory(prefix="digitserve-control-") as control,
+        tempfile.TemporaryDirectory(prefix="digitserve-metrics-") as metrics_folder,
+        tempfile.TemporaryDirectory(prefix="digitserve-control-") as control_folder,
     ):
-        os.environ["DIGITSERVE_CONTROL_DIR"] = control  # by which the workers do what one of them is told
+        os.environ["DIGITSERVE_CONTROL_DIR"] = control_folder  # workers share commands through this folder
         if settings.feedback_key is None:
             os.environ["FEEDBACK_KEY"] = secrets.token_hex()  # the same for all workers
-        # Several workers add their metrics up through files; a single one keeps them in memory.
+        # Several workers share their metrics through files. A single worker keeps them in memory.
         if settings.workers > 1:
-            os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics_folder
         _serve(settings)
 
 
@@ -80,14 +80,14 @@ def _serve(settings: Settings) -> None:
         factory=True,
         http="app.server.fast_path_connection:FastPathConnection" if settings.fast_path else "httptools",
         workers=settings.workers,
-        access_log=False,  # the application writes its own
+        access_log=False,  # the application has its own access log
         log_config=None,
         server_header=False,
         timeout_graceful_shutdown=settings.shutdown_seconds,
     )
     with _listen(settings) as listener:
-        host, number = listener.getsockname()[:2]
-        structlog.get_logger().info("serving", url=_url(host, number), workers=settings.workers)
+        host, port = listener.getsockname()[:2]
+        structlog.get_logger().info("serving", url=_url(host, port), workers=settings.workers)
         if settings.workers > 1:
             supervisor = Supervisor(config, sockets=[listener])
             supervisor.run()
@@ -95,30 +95,31 @@ def _serve(settings: Settings) -> None:
                 sys.exit(1)
             return
         server = uvicorn.Server(config)
-        # Once it has stopped it sends itself again what stopped it, and would die before its folders are removed.
+        # After its shutdown, uvicorn raises the received signal again. By default SIGTERM would end the process before
+        # the temporary folders are removed.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
-        with suppress(KeyboardInterrupt):  # it has stopped as it should, and tells its caller what made it
+        with suppress(KeyboardInterrupt):  # raised by the repeated signal, after a regular shutdown
             server.run(sockets=[listener])
         if not server.started:
             sys.exit(1)
 
 
 def _url(host: str, port: int) -> str:
-    """Write an address as browsers take it: one of IPv6 has colons of its own (RFC 3986, section 3.2.2)."""
+    """Return the URL of an address. IPv6 addresses need brackets (RFC 3986, section 3.2.2)."""
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _listen(settings: Settings) -> socket.socket:
-    """Open the port. All workers listen on this one socket: what waits to be accepted outlives a worker that dies."""
+    """Open the port. All workers share this socket, so connections in its backlog survive the death of a worker."""
     listener = socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((settings.host, settings.port))
-        listener.listen()  # from now on no other program can have it
+        listener.listen()  # from now on no other program can open the port
     except OSError as error:
         listener.close()
         sys.exit(
             f"Port {settings.port} of {settings.host} cannot be opened: {error.strerror}. "
-            "If another program has it, stop that one or set PORT to another number."
+            "If another program uses it, stop that program or set PORT to another number."
         )
     return listener

@@ -1,4 +1,4 @@
-"""The application of one worker process, with what its connections need in the lifespan state."""
+"""Creates the application of a worker process. Its lifespan state contains the objects that connections need."""
 
 import gc
 from collections.abc import AsyncIterator
@@ -18,23 +18,23 @@ from app.settings import Settings
 
 
 def create_worker_app(settings: Settings | None = None) -> FastAPI:
-    """Build the application, from the environment if no settings are given."""
+    """Create the application. Without settings, they are read from the environment."""
     app = create_app(settings)
-    open_application = app.router.lifespan_context
+    application_lifespan = app.router.lifespan_context
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
-        async with open_application(app) as state:
+        async with application_lifespan(app) as state:
             yield {**(state or {}), **_connection_state(app.state)}
 
     app.router.lifespan_context = lifespan
-    # Objects that exist now stay: to search them for garbage takes 60 ms, again and again.
+    # Objects that exist now live as long as the process. Without this, each garbage collection of them takes 60 ms.
     gc.freeze()
     return app
 
 
 def _connection_state(state: State) -> dict[str, Any]:
-    """Return what `connection.py` and `fast_path_connection.py` look for in the lifespan state."""
+    """Return the lifespan state that `connection.py` and `fast_path_connection.py` use."""
     settings: Settings = state.settings
     max_bytes = max(settings.max_buffered_bytes, 2 * settings.max_body_bytes)  # at least one request with its head
     shared = {"byte_budget": ByteBudget(max_bytes)}

@@ -1,1 +1,1 @@
-"""What every request passes: authentication, concurrency limit, uploads, problem details, OpenAPI. Knows no model."""
+"""HTTP for all routes: middleware, request bodies, problem details, OpenAPI. Knows no model."""

@@ -1,6 +1,6 @@
-"""Admits requests or refuses them with 503, by their heads alone: the body of a refused request is never read.
+"""Admits requests or refuses them with 503, by their heads alone. The body of a refused request is not read.
 
-The fast path calls `admit` before it makes a task for a request. Everywhere else the middleware calls it.
+The fast path calls `admit` before a task exists for the request. For all other requests the middleware calls it.
 """
 
 from collections.abc import Callable, Iterable
@@ -12,11 +12,11 @@ from app.web import problems
 from app.web.concurrency_limit import ConcurrencyLimit
 from imaging import may_be_cheap_to_decode
 
-_ONE_PICTURE = frozenset({"/predict", "/explain"})
-"""Paths whose body is one picture, so that the length of the body is the size of the picture."""
+_SINGLE_PICTURE_PATHS = frozenset({"/predict", "/explain"})
+"""Paths whose body is one picture: the length of the body is the size of the picture."""
 
 LargePictureRefusal = Callable[[int], ServiceError | None]
-"""Takes how many large pictures have been received and not answered; returns the error for one more, if any."""
+"""Takes the number of large pictures that are received and not answered. Returns an error if one more is refused."""
 
 
 class Admission:
@@ -28,18 +28,18 @@ class Admission:
         self._control = control
         self._counts_as_large = self._is_released = False
         self.is_large = is_large
-        """Whether its body is one picture that may take long to decode."""
+        """Whether the body is one picture that may be expensive to decode."""
         self.is_small_picture = is_small_picture
-        """Whether it asks for a prediction of one picture that is cheap to decode, as far as the head tells."""
+        """Whether it requests a prediction for one picture that, judging by the head, is cheap to decode."""
 
     def receive(self) -> None:
-        """Note that the whole body has been received: from now on a large picture waits for others."""
+        """Report that the whole body has been received. From now on, a large picture counts as waiting."""
         if self.is_large and not self._is_released:
             self._counts_as_large = True
             self._control.large_pictures += 1
 
     def release(self) -> None:
-        """Note that the request has been answered, or will not be. Does nothing the second time."""
+        """Report that the request has ended. The second call does nothing."""
         if not self._is_released:
             self._is_released = True
             self._control.large_pictures -= self._counts_as_large
@@ -47,18 +47,18 @@ class Admission:
 
 
 class AdmissionControl:
-    """Decides which POST requests are admitted: up to the concurrency limit, and large pictures by their wait."""
+    """Decides which POST requests are admitted, by the concurrency limit and the expected wait of large pictures."""
 
     def __init__(self, limit: ConcurrencyLimit, refuse_large: LargePictureRefusal) -> None:
         self.limit = limit
         self._refuse_large = refuse_large
         self.large_pictures = 0
-        """How many have been received whole and are not answered."""
+        """The number of large pictures that are received completely and not answered."""
 
     def admit(self, scope: Scope) -> Admission | ServiceError:
-        """Admit a POST, or return the error that refuses it. Whoever admits a request has to release it."""
-        length, media_type = _announced(scope["headers"])
-        is_large = scope["path"] in _ONE_PICTURE and not may_be_cheap_to_decode(length, media_type)
+        """Admit a POST, or return the error that refuses it. The caller has to release the admission."""
+        length, media_type = _length_and_type(scope["headers"])
+        is_large = scope["path"] in _SINGLE_PICTURE_PATHS and not may_be_cheap_to_decode(length, media_type)
         refusal = self.limit.refusal() or (self._refuse_large(self.large_pictures) if is_large else None)
         if refusal is not None:
             return refusal
@@ -68,9 +68,9 @@ class AdmissionControl:
 
 
 class AdmissionMiddleware:
-    """Serves admitted POST requests and all other requests; answers the others with 503. Pure ASGI.
+    """Answers POST requests that are not admitted with 503. Other methods need no admission. Pure ASGI.
 
-    A request that the fast path has admitted has its `Admission` in its state, as `admission`.
+    If the fast path has admitted a request, the request's state has its `Admission`, as `admission`.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -89,25 +89,25 @@ class AdmissionMiddleware:
                 await problems.refuse(admission, scope, receive, send)
                 return
             if admission.is_large:
-                receive = _noting_end_of_body(receive, admission)
+                receive = _reporting_end_of_body(receive, admission)
         try:
             await self._app(scope, receive, send)
         finally:
             admission.release()
 
 
-def _noting_end_of_body(receive: Receive, admission: Admission) -> Receive:
-    async def receive_and_note() -> Message:
+def _reporting_end_of_body(receive: Receive, admission: Admission) -> Receive:
+    async def receive_and_report() -> Message:
         message = await receive()
         if message["type"] == "http.request" and not message.get("more_body", False):
             admission.receive()
         return message
 
-    return receive_and_note
+    return receive_and_report
 
 
-def _announced(headers: Iterable[tuple[bytes, bytes]]) -> tuple[int, str]:
-    """Return the length of the body, 0 if the head does not say it, and its media type."""
+def _length_and_type(headers: Iterable[tuple[bytes, bytes]]) -> tuple[int, str]:
+    """Return the body's Content-Length, 0 without one, and its Content-Type."""
     length, media_type = 0, ""
     for name, value in headers:
         if name == b"content-length" and value.isdigit():

@@ -1,8 +1,8 @@
-"""Asks for a token where the settings say so, and refuses pages of other sites. Knows no request's purpose. Pure ASGI.
+"""Authenticates requests by bearer token, and refuses requests from pages of other origins. Pure ASGI.
 
-All that changes nothing is open to everyone. Loading and unloading take the administrator's token, and whatever else is
-sent to be worked on takes the one for predictions: a route that is added is guarded without anyone thinking of it.
-Where no token is asked for, a service on a loopback address takes what programs of this machine send, and its own page.
+GET, HEAD and OPTIONS need no token. Loading and unloading need ADMIN_TOKEN, all other requests PREDICT_TOKEN: a new
+route is protected by default. If no token is set, a service on a loopback address accepts requests from programs on
+this machine and from its own page. Knows no route but the prefix of loading and unloading.
 """
 
 import hmac
@@ -13,39 +13,39 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.errors import Forbidden, ForeignPage, ServiceError, Unauthenticated
+from app.errors import CrossOriginRequest, Forbidden, ServiceError, Unauthenticated
 from app.settings import ANY_ORIGIN, Settings
 from app.web import problems
 
-_OPEN_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-_ADMINISTRATION = "/v2/repository/models/"
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+_ADMIN_PREFIX = "/v2/repository/models/"
 
 
 class AccessPolicy:
-    """Knows which requests need which."""
+    """Decides which requests are allowed, by the settings."""
 
     def __init__(self, settings: Settings) -> None:
         self._host = settings.host
         self._predict_token = _encode(settings.predict_token)
         self._admin_token = _encode(settings.admin_token)
-        self._local = _is_loopback(settings.host)
+        self._is_local = _is_loopback(settings.host)
         self._allowed_origins = settings.allowed_origins
 
     def refusal(self, scope: Scope) -> ServiceError | None:
-        """Say why a request is not let through, if so."""
-        if scope["method"] in _OPEN_METHODS:
+        """Return the error if a request is not allowed, or None."""
+        if scope["method"] in _SAFE_METHODS:
             return None
-        if not scope["path"].lower().startswith(_ADMINISTRATION):
+        if not scope["path"].lower().startswith(_ADMIN_PREFIX):
             if self._predict_token is not None:
-                return _compare(scope, self._predict_token, "PREDICT_TOKEN")
-            return _check_page(scope, self._allowed_origins) if self._local else None
+                return _check_token(scope, self._predict_token, "PREDICT_TOKEN")
+            return _check_origin(scope, self._allowed_origins) if self._is_local else None
         if self._admin_token is not None:
-            return _compare(scope, self._admin_token, "ADMIN_TOKEN")
-        return _check_page(scope, administration=True) if self._local else Forbidden(self._host)
+            return _check_token(scope, self._admin_token, "ADMIN_TOKEN")
+        return _check_origin(scope, is_admin=True) if self._is_local else Forbidden(self._host)
 
 
 class AuthMiddleware:
-    """Lets a request through if it bears the token that it needs."""
+    """Answers requests that the policy does not allow with 401 or 403."""
 
     def __init__(self, app: ASGIApp, *, policy: AccessPolicy) -> None:
         self._app = app
@@ -59,24 +59,25 @@ class AuthMiddleware:
         await self._app(scope, receive, send)
 
 
-def _check_page(
-    scope: Scope, allowed: Collection[str] = frozenset(), *, administration: bool = False
-) -> ForeignPage | None:
-    """Refuse what a browser on this machine sends for a page that is neither this service's own nor allowed.
+def _check_origin(
+    scope: Scope, allowed: Collection[str] = frozenset(), *, is_admin: bool = False
+) -> CrossOriginRequest | None:
+    """Refuse a request from a page whose origin is neither this service's own nor allowed.
 
-    A browser sends any page's POST to a loopback address, and says in `Origin` whose it is (RFC 6454); no page can
-    leave that out. A foreign name that was made to lead here has the same origin, but is not a name of this machine.
+    A browser on this machine sends the POST of any page to a loopback address. Its `Origin` header names the page's
+    origin (RFC 6454), and a page cannot leave it out. With DNS rebinding, the page has the origin of the service, but
+    its host is not a loopback address.
     """
     header = _header(scope, b"origin")
     if not header:
         return None
     origin = header.decode("latin-1")
-    if origin in allowed or ANY_ORIGIN in allowed or _is_own(origin, scope):
+    if origin in allowed or ANY_ORIGIN in allowed or _is_same_origin(origin, scope):
         return None
-    return ForeignPage(origin, administration=administration)
+    return CrossOriginRequest(origin, is_admin=is_admin)
 
 
-def _is_own(origin: str, scope: Scope) -> bool:
+def _is_same_origin(origin: str, scope: Scope) -> bool:
     try:
         page = urlsplit(origin)
     except ValueError:
@@ -91,10 +92,10 @@ def _header(scope: Scope, name: bytes) -> bytes:
     return b""
 
 
-def _compare(scope: Scope, expected: bytes, setting: str) -> Unauthenticated | None:
+def _check_token(scope: Scope, expected: bytes, setting: str) -> Unauthenticated | None:
     sent = _header(scope, b"authorization")
     scheme, _, token = sent.partition(b" ")
-    # In the same time whatever is sent, so that a token cannot be guessed letter by letter.
+    # Compared in constant time: the duration must not tell how much of a guessed token is correct.
     if scheme.lower() == b"bearer" and hmac.compare_digest(token.strip(), expected):
         return None
     return Unauthenticated(setting, given=bool(sent))

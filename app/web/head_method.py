@@ -1,12 +1,13 @@
-"""Has HEAD answered as GET is, on whatever route (RFC 9110, section 9.3.2). Knows none of them. Pure ASGI."""
+"""Answers HEAD like GET on all routes (RFC 9110, section 9.3.2). Pure ASGI."""
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 class HeadAsGet:
-    """Hands a HEAD on as a GET. The layers round it still see what was sent, and so does the server: it sends no body.
+    """Passes HEAD requests to the application as GET. Outer middleware and the server still see HEAD.
 
-    Routes with a method HEAD of their own would stand in the interface's description twice.
+    The server sends no body in response to HEAD. If the routes had HEAD as a method of their own, OpenAPI would list
+    each of them twice.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -17,18 +18,18 @@ class HeadAsGet:
         if scope["type"] != "http" or scope["method"] != "HEAD":
             await self._app(scope, receive, send)
             return
-        handed_on = {**scope, "method": "GET"}
+        get_scope = {**scope, "method": "GET"}
 
-        def note_route() -> None:
-            """Leave for the layers what the framework has found."""
-            if "route" in handed_on:
-                scope["route"] = handed_on["route"]
+        def copy_route() -> None:
+            """Copy the matched route to the scope that outer middleware sees."""
+            if "route" in get_scope:
+                scope["route"] = get_scope["route"]
 
-        async def send_noted(message: Message) -> None:
-            note_route()
+        async def send_with_route(message: Message) -> None:
+            copy_route()
             await send(message)
 
         try:
-            await self._app(handed_on, receive, send_noted)
-        finally:  # if it failed before it sent anything
-            note_route()
+            await self._app(get_scope, receive, send_with_route)
+        finally:  # if the application raised before it sent anything
+            copy_route()

@@ -1,4 +1,4 @@
-"""The middleware that every request passes, in order. Pure ASGI."""
+"""The middleware of the application, in order. All of it is pure ASGI."""
 
 from collections.abc import Callable, Sequence
 
@@ -24,9 +24,9 @@ def create_middleware(
 
     Args:
         settings: of the service.
-        request_log: where each request is reported.
+        request_log: receives each request.
         trace: called when a response begins, with the request's scope and id.
-        exposed_headers: response headers that a page of an allowed origin may read, beside the common ones.
+        exposed_headers: response headers that a page of an allowed origin may read, besides the common ones.
 
     """
     return [

@@ -1,4 +1,4 @@
-"""Documents for OpenAPI what the framework cannot see: paths and bodies that a route reads by itself."""
+"""OpenAPI documentation for paths and bodies that routes parse without FastAPI."""
 
 import re
 from typing import Any
@@ -9,7 +9,7 @@ _DEFINITION = "#/$defs/"
 
 
 def path_parameters(path: str) -> list[dict[str, Any]]:
-    """Document the parameters of a path."""
+    """Return the OpenAPI parameters of a path template."""
     return [
         {"in": "path", "name": name, "required": True, "schema": {"type": "string"}}
         for name in re.findall(r"{(\w+)}", path)
@@ -17,7 +17,7 @@ def path_parameters(path: str) -> list[dict[str, Any]]:
 
 
 def json_schema(model: type[BaseModel]) -> dict[str, Any]:
-    """Give the schema of a model that does not contain itself, its parts in their places and not by reference."""
+    """Return the JSON schema of a model, with all references replaced. The model must not contain itself."""
     schema = model.model_json_schema()
     resolved: dict[str, Any] = _resolve(schema, schema.pop("$defs", {}))
     return resolved

@@ -1,4 +1,4 @@
-"""The files of the web page, read once, under names that change with their content. Knows no HTTP."""
+"""Loads the files of the web page, and gives them addresses that change with their content. Knows no HTTP."""
 
 import gzip
 import hashlib
@@ -14,7 +14,7 @@ _MEDIA_TYPES = {
 }
 INDEX = "index.html"
 _PREFIX = b'="page/'
-"""How the index refers to the other files."""
+"""The beginning of each reference to another file in the index."""
 
 
 class PageFile(NamedTuple):
@@ -28,8 +28,9 @@ class PageFile(NamedTuple):
 class PageFiles:
     """All files of the folder `page`.
 
-    The others refer to each other by relative addresses, so one digest over all of them, put into the path that the
-    index asks for, is in the address of each: it may be kept for ever, and a new page never meets an old script.
+    The index refers to the other files by a path that contains a digest of all files, and the other files refer to each
+    other by relative paths. So the digest is in the address of each: browsers may cache the files for ever, and a new
+    page never loads an old script.
     """
 
     def __init__(self, folder: Path) -> None:

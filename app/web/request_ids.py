@@ -1,4 +1,4 @@
-"""The id of a request, and the headers that every response has. Knows no server."""
+"""Request ids, and the headers that all responses have. Knows no server."""
 
 import os
 import re
@@ -7,18 +7,18 @@ from random import Random
 from starlette.types import Scope
 
 _SAFE_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
-# An id is no secret, and to ask the system for each takes 3 % of a request.
+# An id is not a secret. Reading random bytes from the system for each takes 3 % of a request.
 _random = Random(os.urandom(16))  # noqa: S311
 
 
 def request_id_of(scope: Scope) -> str:
-    """Return the client's `X-Request-ID` if it is safe to log, or else a new id."""
+    """Return the client's `X-Request-ID` if it is safe to log, otherwise a new id."""
     for name, value in scope["headers"]:
         if name == b"x-request-id" and _SAFE_ID.fullmatch(value):
             return str(value, "ascii")
     return f"{_random.getrandbits(64):016x}"
 
 
-def common_headers(request_id: str, seconds: float) -> tuple[tuple[bytes, bytes], ...]:
-    """Return the headers that every response has: the id of its request, and how long the answer took."""
+def response_headers(request_id: str, seconds: float) -> tuple[tuple[bytes, bytes], ...]:
+    """Return the headers that all responses have: the request id, and the duration of the answer."""
     return (b"x-request-id", request_id.encode()), (b"server-timing", b"total;dur=%.3f" % (seconds * 1000))

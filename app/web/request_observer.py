@@ -9,28 +9,28 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import NotReady
-from app.web.problems import INTERNAL, answer_to
-from app.web.request_ids import common_headers, request_id_of
+from app.web.problems import INTERNAL, error_response
+from app.web.request_ids import request_id_of, response_headers
 
 CLIENT_CLOSED_REQUEST = 499
-"""The status in logs and metrics of a request whose client left before the answer. It is never sent."""
+"""The status, in logs and metrics, of a request whose client disconnected before the response. It is never sent."""
 
 
 class RequestLog(Protocol):
-    """Where requests are reported, each once."""
+    """Receives each request once."""
 
     def begin(self) -> None:
-        """Note that a request has begun."""
+        """Record that a request has started."""
 
-    def refuse(self, reason: str) -> None:
-        """Note the kind of problem that a request is answered with."""
+    def count_refusal(self, reason: str) -> None:
+        """Count a refused request by the name of its problem."""
 
     def end(self, scope: Scope, *, request_id: str, status: int, seconds: float, failure: Exception | None) -> None:
-        """Note that a request has ended, and the error that it failed with if that is a bug of the service."""
+        """Record that a request has ended, with its unexpected error if there was one."""
 
 
 class RequestObserver:
-    """Reports every request to a log, and the beginning of its response to `trace`."""
+    """Reports each request to the log, and the start of each response to `trace`."""
 
     def __init__(
         self, app: ASGIApp, *, request_log: RequestLog, trace: Callable[[Scope, str], None] | None = None
@@ -54,7 +54,7 @@ class RequestObserver:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = common_headers(request_id, time.perf_counter() - started)
+                headers = response_headers(request_id, time.perf_counter() - started)
                 message["headers"] = [*message.get("headers", ()), *headers]
                 if self._trace is not None:  # the span ends with the response
                     self._trace(scope, request_id)
@@ -65,17 +65,21 @@ class RequestObserver:
             await self._app(scope, receive, send_with_id)
         except ClientDisconnect:
             status = CLIENT_CLOSED_REQUEST
-        except asyncio.CancelledError:  # the worker stops, and its grace period is over
+        except asyncio.CancelledError:  # the worker is stopping, and its grace period is over
             if status:
                 raise
-            stopping = NotReady("The service is stopping, and this took too long. Try again in a second.")
-            await answer_to(stopping, scope, request_id, self._request_log.refuse)(scope, receive, send_with_id)
+            stopping = NotReady(
+                "The service is stopping and could not finish the answer in time. Try again in a second."
+            )
+            await error_response(stopping, scope, request_id, self._request_log.count_refusal)(
+                scope, receive, send_with_id
+            )
         except Exception as error:
             failure = error
-            if status:  # the response has begun: all that is left is to break the connection
-                self._request_log.refuse(INTERNAL.name)
+            if status:  # the response has started: it cannot be replaced, so the server closes the connection
+                self._request_log.count_refusal(INTERNAL.name)
                 raise
-            response = answer_to(error, scope, request_id, self._request_log.refuse)
+            response = error_response(error, scope, request_id, self._request_log.count_refusal)
             await response(scope, receive, send_with_id)
         finally:
             seconds = time.perf_counter() - started

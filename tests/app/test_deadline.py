@@ -15,31 +15,31 @@ async def wait(deadline: Deadline, seconds: float) -> str:
     return "done"
 
 
-async def test_what_takes_too_long_is_interrupted() -> None:
+async def test_a_task_that_takes_too_long_is_cancelled() -> None:
     started = time.monotonic()
     with pytest.raises(DeadlineExceeded, match=r"0\.05"):
         await wait(Deadline(0.05), 10)
     assert 0.05 <= time.monotonic() - started < 5
 
 
-async def test_what_is_done_in_time_is_left_alone() -> None:
+async def test_a_task_that_ends_in_time_is_not_cancelled() -> None:
     deadline = Deadline(0.05)
     assert await wait(deadline, 0) == "done"
-    await asyncio.sleep(0.1)  # past when its time would have been over
+    await asyncio.sleep(0.1)  # past the end of its time
 
 
-async def test_each_has_its_own_time() -> None:
+async def test_each_task_has_its_own_time() -> None:
     deadline = Deadline(0.2)
     first = asyncio.create_task(wait(deadline, 10))
     await asyncio.sleep(0.1)
-    second = asyncio.create_task(wait(deadline, 0.15))  # it ends after the first is interrupted
+    second = asyncio.create_task(wait(deadline, 0.15))  # it ends after the first is cancelled
     assert await second == "done"
     with pytest.raises(DeadlineExceeded):
         await first
-    assert not deadline._under_way
+    assert not deadline._timeouts
 
 
-async def test_many_at_once_share_one_timer() -> None:
+async def test_concurrent_tasks_share_one_timer() -> None:
     deadline = Deadline(0.05)
     tasks = [asyncio.create_task(wait(deadline, 10)) for _ in range(50)]
     outcomes = await asyncio.gather(*tasks, return_exceptions=True)
@@ -47,7 +47,7 @@ async def test_many_at_once_share_one_timer() -> None:
     assert deadline._timer is None
 
 
-async def test_a_deadline_goes_on_when_its_first_is_done() -> None:
+async def test_a_timeout_expires_after_an_earlier_one_ended_in_time() -> None:
     deadline = Deadline(0.1)
     quick, slow = (asyncio.create_task(wait(deadline, seconds)) for seconds in (0.01, 10))
     assert await quick == "done"
@@ -55,7 +55,7 @@ async def test_a_deadline_goes_on_when_its_first_is_done() -> None:
         await slow
 
 
-async def test_who_is_cancelled_is_cancelled() -> None:
+async def test_a_cancellation_from_outside_is_raised_as_it_is() -> None:
     task = asyncio.create_task(wait(Deadline(0.01), 10))
     await asyncio.sleep(0)
     task.cancel()
@@ -63,12 +63,12 @@ async def test_who_is_cancelled_is_cancelled() -> None:
         await task
 
 
-async def test_an_error_within_comes_out_as_it_is() -> None:
+async def test_an_error_in_the_context_is_raised_as_it_is() -> None:
     with pytest.raises(KeyError), Deadline(1).enforced():
         raise KeyError
 
 
-async def test_a_task_goes_on_after_it_was_interrupted() -> None:
+async def test_a_task_can_be_limited_again_after_a_timeout() -> None:
     deadline = Deadline(0.01)
     for _ in range(2):
         with pytest.raises(DeadlineExceeded):
@@ -76,6 +76,6 @@ async def test_a_task_goes_on_after_it_was_interrupted() -> None:
     assert await wait(deadline, 0) == "done"
 
 
-def test_without_a_task_there_is_nobody_to_interrupt() -> None:
+def test_a_deadline_outside_of_a_task_is_an_error() -> None:
     with pytest.raises(RuntimeError, match="no running event loop"):
         Deadline(1).enforced().__enter__()

@@ -10,7 +10,7 @@ from app import healthcheck
 
 @contextmanager
 def service(status: int) -> Iterator[int]:
-    """Serve every GET with this status; yield the port."""
+    """Answer every GET with this status; yield the port."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -30,13 +30,13 @@ def service(status: int) -> Iterator[int]:
         thread.join()
 
 
-def test_a_service_that_is_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_ready_service_is_healthy(monkeypatch: pytest.MonkeyPatch) -> None:
     with service(200) as port:
         monkeypatch.setenv("PORT", str(port))
         healthcheck.main()
 
 
-def test_a_service_that_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_service_that_is_not_ready_or_not_reachable_is_unhealthy(monkeypatch: pytest.MonkeyPatch) -> None:
     with service(503) as port:
         monkeypatch.setenv("PORT", str(port))
         with pytest.raises(SystemExit, match="answered 503: the reason"):

@@ -8,7 +8,7 @@ from tests.conftest import Serve
 pytestmark = pytest.mark.anyio
 
 
-async def test_the_documentation_loads_nothing_from_elsewhere(client: httpx.AsyncClient) -> None:
+async def test_the_documentation_page_loads_nothing_from_other_hosts(client: httpx.AsyncClient) -> None:
     page = (await client.get("/docs")).text
     assert "//" not in page.split("<script>")[0]
     for address in ("/static-offline-docs/swagger-ui-bundle.js", "/static-offline-docs/swagger-ui.css"):
@@ -16,7 +16,7 @@ async def test_the_documentation_loads_nothing_from_elsewhere(client: httpx.Asyn
         assert (await client.get(address)).status_code == 200
 
 
-async def test_the_document_says_what_is_sent_and_what_comes_back(client: httpx.AsyncClient) -> None:
+async def test_openapi_documents_the_request_and_responses_of_predict(client: httpx.AsyncClient) -> None:
     document = (await client.get("/openapi.json")).json()
     predict = document["paths"]["/predict"]["post"]
     assert set(predict["requestBody"]["content"]) == {"multipart/form-data", "image/*"}
@@ -28,9 +28,11 @@ async def test_the_document_says_what_is_sent_and_what_comes_back(client: httpx.
             assert "HTTPValidationError" not in str(operation)
 
 
-async def test_the_document_says_which_version_answers_if_none_is_named(client: httpx.AsyncClient) -> None:
+async def test_openapi_documents_the_default_version(client: httpx.AsyncClient) -> None:
     paths = (await client.get("/openapi.json")).json()["paths"]
-    parameters = [each for path in paths.values() for way in path.values() for each in way.get("parameters", ())]
+    parameters = [
+        each for path in paths.values() for operation in path.values() for each in operation.get("parameters", ())
+    ]
     versions = [each for each in parameters if (each["in"], each["name"]) == ("query", "version")]
     assert len(versions) == 4
     for version in versions:
@@ -46,15 +48,15 @@ async def test_unknown_paths_and_methods_are_problems(client: httpx.AsyncClient)
 
 
 @pytest.mark.parametrize("path", ["/", "/health/live", "/health/ready", "/metrics", "/models", "/docs", "/v2"])
-async def test_what_can_be_got_can_be_asked_about(client: httpx.AsyncClient, path: str) -> None:
-    asked, got = await client.head(path), await client.get(path)
-    assert asked.status_code == got.status_code == 200
-    assert asked.headers["content-length"] == got.headers["content-length"] == str(got.num_bytes_downloaded)
-    assert asked.headers["content-type"] == got.headers["content-type"]
-    assert asked.content == b""
+async def test_head_has_the_headers_of_get_and_no_body(client: httpx.AsyncClient, path: str) -> None:
+    head, get = await client.head(path), await client.get(path)
+    assert head.status_code == get.status_code == 200
+    assert head.headers["content-length"] == get.headers["content-length"] == str(get.num_bytes_downloaded)
+    assert head.headers["content-type"] == get.headers["content-type"]
+    assert head.content == b""
 
 
-async def test_more_than_can_be_answered_soon_is_refused(serve: Serve, seven: bytes) -> None:
+async def test_requests_past_the_concurrency_limit_are_refused(serve: Serve, seven: bytes) -> None:
     async def post(client: httpx.AsyncClient) -> httpx.Response:
         return await client.post("/predict", content=seven, headers={"content-type": "image/png"})
 
@@ -70,14 +72,18 @@ async def test_more_than_can_be_answered_soon_is_refused(serve: Serve, seven: by
 PAGE = {"Origin": "https://digits.example", "Host": "127.0.0.1:8000"}
 
 
-async def test_a_page_of_an_allowed_origin_can_read_every_answer(serve: Serve, seven: bytes) -> None:
-    asks = {**PAGE, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"}
+async def test_a_page_of_an_allowed_origin_can_read_all_responses(serve: Serve, seven: bytes) -> None:
+    preflight_headers = {
+        **PAGE,
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "content-type",
+    }
     async with serve(allowed_origins="https://digits.example", max_files=1) as client:
-        preflight = await client.options("/predict", headers=asks)
+        preflight = await client.options("/predict", headers=preflight_headers)
         read = await client.post("/predict", content=seven, headers={**PAGE, "Content-Type": "image/png"})
         refused = await client.post("/predict", content=b"text", headers={**PAGE, "Content-Type": "image/png"})
         listed = await client.get("/models", headers=PAGE)
-        other = await client.options("/predict", headers={**asks, "Origin": "https://elsewhere.example"})
+        other = await client.options("/predict", headers={**preflight_headers, "Origin": "https://elsewhere.example"})
     assert [preflight.status_code, read.status_code, refused.status_code, other.status_code] == [200, 200, 415, 400]
     for answer in (preflight, read, refused, listed):
         assert answer.headers["access-control-allow-origin"] == "https://digits.example"
@@ -86,7 +92,7 @@ async def test_a_page_of_an_allowed_origin_can_read_every_answer(serve: Serve, s
     assert "access-control-allow-origin" not in other.headers
 
 
-async def test_no_other_page_can_read_an_answer(client: httpx.AsyncClient) -> None:
+async def test_a_page_of_another_origin_can_read_no_response(client: httpx.AsyncClient) -> None:
     answers = [await client.post("/predict", headers=PAGE), await client.get("/models", headers=PAGE)]
     assert [answer.status_code for answer in answers] == [403, 200]
     for answer in answers:

@@ -15,7 +15,7 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.main import create_app
-from app.server.fast_path_connection import Protocol
+from app.server.fast_path_connection import FastPathConnection
 from app.settings import Settings
 from tests.attack.servers import ROOT
 from tests.attack.wire import Address
@@ -32,7 +32,7 @@ async def both_servers() -> AsyncIterator[tuple[Address, Address]]:
             while app.state.repository.missing():  # noqa: ASYNC110 - it tells nobody
                 await asyncio.sleep(0.01)
         shared = _Started(app, state or {})
-        ours = await stack.enter_async_context(_listening(shared, Protocol))
+        ours = await stack.enter_async_context(_listening(shared, FastPathConnection))
         yield ours, await stack.enter_async_context(_listening(shared, "httptools"))
 
 

@@ -92,12 +92,12 @@ def describe_statistics(statistics: Statistics, versions: Iterable[tuple[str, in
 
 
 def _describe_tally(statistics: Statistics, name: str, version: int) -> dict[str, Any]:
-    tally = statistics.of(name, version)
+    tally = statistics.get(name, version)
     nothing = {"count": 0, "ns": 0}
     return {
         "name": name,
         "version": str(version),
-        "last_inference": tally.last,
+        "last_inference": tally.last_inference,
         "inference_count": tally.images,
         "execution_count": tally.requests,
         "inference_stats": {

@@ -54,13 +54,13 @@ class Diary:
         self.waits = 0
         self.batches: list[int] = []
 
-    def waiting(self, images: int) -> None:
+    def observe_queue_size(self, images: int) -> None:
         self.depths.append(images)
 
-    def queued(self, seconds: float) -> None:
+    def observe_queue_time(self, seconds: float) -> None:
         self.waits += 1
 
-    def inferred(self, images: int, seconds: float) -> None:
+    def observe_batch(self, images: int, seconds: float) -> None:
         self.batches.append(images)
 
 

@@ -15,28 +15,28 @@ def samples(registry: CollectorRegistry) -> list[Sample]:
 
 
 @given(st.lists(st.lists(st.sampled_from([0.0, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 1e9]))))
-def test_a_tally_carried_over_now_and_then_equals_a_histogram_told_each_time(parts: list[list[float]]) -> None:
-    told, tallied = CollectorRegistry(), CollectorRegistry()
-    histogram = Histogram("seconds", "Seconds.", buckets=BOUNDS, registry=told)
-    tally = BufferedHistogram(BulkHistogram("seconds", "Seconds.", buckets=BOUNDS, registry=tallied), BOUNDS)
+def test_a_buffered_histogram_equals_one_that_observes_each_value_at_once(parts: list[list[float]]) -> None:
+    direct, bulk = CollectorRegistry(), CollectorRegistry()
+    histogram = Histogram("seconds", "Seconds.", buckets=BOUNDS, registry=direct)
+    buffered = BufferedHistogram(BulkHistogram("seconds", "Seconds.", buckets=BOUNDS, registry=bulk), BOUNDS)
     for part in parts:
         for value in part:
             histogram.observe(value)
-            tally.observe(value)
-        tally.flush()
-    assert samples(tallied) == samples(told)
+            buffered.observe(value)
+        buffered.flush()
+    assert samples(bulk) == samples(direct)
 
 
-def test_events_are_counted_by_their_labels_once_each() -> None:
+def test_events_are_counted_once_by_their_label_values() -> None:
     registry = CollectorRegistry()
-    tally = BufferedCounter(Counter("requests", "Requests.", ("method", "status"), registry=registry))
-    tally.add("GET", 200)
-    tally.add("GET", 200)
+    buffered = BufferedCounter(Counter("requests", "Requests.", ("method", "status"), registry=registry))
+    buffered.increment("GET", 200)
+    buffered.increment("GET", 200)
     assert registry.get_sample_value("requests_total", {"method": "GET", "status": "200"}) is None
-    tally.flush()
-    tally.add("GET", 200)
-    tally.add("POST", 404)
-    tally.flush()
-    tally.flush()
+    buffered.flush()
+    buffered.increment("GET", 200)
+    buffered.increment("POST", 404)
+    buffered.flush()
+    buffered.flush()
     assert registry.get_sample_value("requests_total", {"method": "GET", "status": "200"}) == 3
     assert registry.get_sample_value("requests_total", {"method": "POST", "status": "404"}) == 1

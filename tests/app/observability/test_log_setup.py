@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from app.observability import log_setup
-from app.observability.log_setup import Lines
+from app.observability.log_setup import LineWriter
 
 PROGRAM = """
 import logging, os, structlog, warnings
@@ -32,13 +32,13 @@ except ZeroDivisionError as error:
     log.exception("again", odd={1})
 """
 
-HOLDING = """
+BUFFERED_PROGRAM = """
 import asyncio, structlog
 from app.observability.log_setup import configure_logging
 
-async def work(lines):
-    async with lines.held_back():
-        structlog.get_logger().info("held back")
+async def work(writer):
+    async with writer.buffered():
+        structlog.get_logger().info("buffered")
         BODY
 
 asyncio.run(work(configure_logging()))
@@ -52,7 +52,7 @@ def run(program: str) -> subprocess.CompletedProcess[str]:
 
 
 class Stream(io.BytesIO):
-    """Remembers what was written at once."""
+    """Records each write."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -65,7 +65,7 @@ class Stream(io.BytesIO):
         return len(data)
 
 
-def test_each_event_is_one_line_of_json_whoever_wrote_it() -> None:
+def test_each_event_of_the_service_and_of_libraries_is_one_line_of_json() -> None:
     printed = run(PROGRAM)
     assert printed.stderr == ""
     lines = {(line["event"], line["level"]): line for line in map(json.loads, printed.stdout.splitlines())}
@@ -91,78 +91,78 @@ def test_each_event_is_one_line_of_json_whoever_wrote_it() -> None:
 
 
 @pytest.mark.parametrize("body", ["pass", "raise LookupError", "raise SystemExit", "raise KeyboardInterrupt"])
-def test_nothing_that_was_held_back_is_lost_however_the_process_ends(body: str) -> None:
-    printed = run(HOLDING.replace("BODY", body))
-    assert json.loads(printed.stdout)["event"] == "held back"
+def test_buffered_lines_are_written_however_the_process_ends(body: str) -> None:
+    printed = run(BUFFERED_PROGRAM.replace("BODY", body))
+    assert json.loads(printed.stdout)["event"] == "buffered"
 
 
-def test_a_line_is_written_at_once_where_nothing_may_be_held_back() -> None:
+def test_a_line_is_written_at_once_without_buffering() -> None:
     stream = Stream()
-    Lines(stream).write(b"first\n", urgent=False)
+    LineWriter(stream).write(b"first\n", urgent=False)
     assert stream.writes == [b"first\n"]
 
 
 @pytest.mark.anyio
-async def test_an_urgent_line_takes_those_before_it_along() -> None:
+async def test_an_urgent_line_flushes_the_lines_before_it() -> None:
     stream = Stream()
-    lines = Lines(stream)
-    async with lines.held_back():
-        lines.write(b"first\n", urgent=False)
+    writer = LineWriter(stream)
+    async with writer.buffered():
+        writer.write(b"first\n", urgent=False)
         assert stream.writes == []
-        lines.write(b"second\n")
+        writer.write(b"second\n")
         assert stream.writes == [b"first\nsecond\n"]
-        lines.write(b"third\n", urgent=False)
+        writer.write(b"third\n", urgent=False)
     assert stream.writes[1:] == [b"third\n"]
 
 
 @pytest.mark.anyio
-async def test_lines_are_written_together_whole_and_in_order_but_never_more_than_a_pipe_takes_whole() -> None:
+async def test_buffered_lines_are_written_in_order_in_writes_that_are_atomic_on_a_pipe() -> None:
     stream = Stream()
-    lines = Lines(stream)
+    writer = LineWriter(stream)
     written = [b"%d " % number + b"x" * 97 + b"\n" for number in range(1000)] + [b"y" * 2 * PIPE_BUF + b"\n", b"z\n"]
-    async with lines.held_back():
+    async with writer.buffered():
         for line in written:
-            lines.write(line, urgent=False)
+            writer.write(line, urgent=False)
     assert b"".join(stream.writes) == b"".join(written)
     assert len(stream.writes) < len(written) / 30
     assert all(len(chunk) <= PIPE_BUF for chunk in stream.writes if b"y" not in chunk)
 
 
 @pytest.mark.anyio
-async def test_a_line_is_held_back_for_a_moment_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(log_setup, "HOLD_SECONDS", 0.001)
+async def test_a_buffered_line_is_written_after_the_maximum_delay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log_setup, "MAX_DELAY_SECONDS", 0.001)
     stream = Stream()
-    lines = Lines(stream)
-    async with lines.held_back():
-        lines.write(b"alone\n", urgent=False)
+    writer = LineWriter(stream)
+    async with writer.buffered():
+        writer.write(b"alone\n", urgent=False)
         assert await anyio.to_thread.run_sync(stream.written.wait, 10)
         assert stream.writes == [b"alone\n"]
 
 
-def test_threads_lose_no_line_and_break_none() -> None:
+def test_lines_of_several_threads_stay_whole() -> None:
     stream = Stream()
-    lines = Lines(stream)
-    lines._may_hold = True
+    writer = LineWriter(stream)
+    writer._is_buffering = True
     threads = [
-        threading.Thread(target=lambda: [lines.write(b"whole line\n", urgent=False) for _ in range(5000)])
+        threading.Thread(target=lambda: [writer.write(b"whole line\n", urgent=False) for _ in range(5000)])
         for _ in range(4)
     ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    lines.flush()
+    writer.flush()
     assert b"".join(stream.writes) == b"whole line\n" * 20_000
 
 
-def test_a_full_disk_stops_nobody() -> None:
+def test_a_full_disk_raises_no_error() -> None:
     with Path("/dev/full").open("wb", buffering=0) as disk:
-        lines = Lines(disk)
+        writer = LineWriter(disk)
         for _ in range(3):
-            lines.write(b"line\n")
+            writer.write(b"line\n")
 
 
-def test_a_process_without_standard_error_is_let_be() -> None:
+def test_a_process_without_standard_error_captures_nothing() -> None:
     printed = run("""
 import os, sys
 from app.observability.log_setup import native_messages_logged

@@ -14,20 +14,20 @@ def exposition(metrics: ServiceMetrics) -> list[str]:
     return metrics.exposition("text/plain")[0].decode().splitlines()
 
 
-def test_what_is_told_is_counted() -> None:
+def test_events_are_counted_in_their_metrics() -> None:
     metrics = ServiceMetrics()
-    metrics.began()
-    metrics.began()
-    metrics.answered("POST", "/predict", 200, 0.002, "convnet", 3)
-    metrics.refused("overloaded")
-    metrics.read(0.1)
-    metrics.waiting(5)
-    metrics.waiting(4)
-    metrics.queued(0.01)
-    metrics.inferred(5, 0.001)
-    metrics.predicted("convnet", 3, 7, None)
-    metrics.predicted("convnet", 3, 8, "unsure")
-    metrics.predicted_several("convnet", 3, [2, 0, 5, *[0] * 7])
+    metrics.begin_request()
+    metrics.begin_request()
+    metrics.end_request("POST", "/predict", 200, 0.002, "convnet", 3)
+    metrics.count_refusal("overloaded")
+    metrics.observe_preprocessing(0.1)
+    metrics.observe_queue_size(5)
+    metrics.observe_queue_size(4)
+    metrics.observe_queue_time(0.01)
+    metrics.observe_batch(5, 0.001)
+    metrics.count_prediction("convnet", 3, 7, None)
+    metrics.count_prediction("convnet", 3, 8, "unsure")
+    metrics.count_predictions("convnet", 3, [2, 0, 5, *[0] * 7])
     lines = exposition(metrics)
     for line in (
         'digitserve_http_requests_total{method="POST",model="convnet",route="/predict",status="200",version="3"} 1.0',
@@ -47,25 +47,39 @@ def test_what_is_told_is_counted() -> None:
         assert line in lines
 
 
-def test_the_queues_depth_is_the_deepest_of_the_last_moment_only() -> None:
+def test_abstentions_are_counted_by_their_reason() -> None:
     metrics = ServiceMetrics()
-    metrics.waiting(5)
+    counts = {"blank": 1, "several_digits": 2, "not_a_digit": 3, "unsure": 4}
+    for reason, count in counts.items():
+        for _ in range(count):
+            metrics.count_prediction("convnet", 3, 8, reason)
+    metrics.count_prediction("convnet", 3, 8, None)
+    counted = [line for line in exposition(metrics) if line.startswith("digitserve_abstentions_total")]
+    assert sorted(counted) == sorted(
+        f'digitserve_abstentions_total{{model="convnet",reason="{reason}",version="3"}} {count}.0'
+        for reason, count in counts.items()
+    )
+
+
+def test_the_queue_size_is_the_maximum_since_the_last_flush() -> None:
+    metrics = ServiceMetrics()
+    metrics.observe_queue_size(5)
     assert "digitserve_queue_images 5.0" in exposition(metrics)
     assert "digitserve_queue_images 0.0" in exposition(metrics)
 
 
-def test_nothing_counted_is_lost_or_counted_twice() -> None:
+def test_each_event_is_counted_once_whenever_metrics_are_flushed() -> None:
     metrics = ServiceMetrics()
     for count in (1, 2):
-        metrics.refused("overloaded")
-        metrics.read(0.1)
+        metrics.count_refusal("overloaded")
+        metrics.observe_preprocessing(0.1)
         for _ in range(2):
             lines = exposition(metrics)
             assert f'digitserve_refusals_total{{reason="overloaded"}} {count}.0' in lines
             assert f'digitserve_stage_duration_seconds_count{{stage="read"}} {count}.0' in lines
 
 
-def test_openmetrics_is_given_to_who_asks_for_it() -> None:
+def test_openmetrics_is_sent_if_it_is_accepted() -> None:
     body, content_type = ServiceMetrics().exposition("application/openmetrics-text; version=1.0.0")
     assert content_type.startswith("application/openmetrics-text")
     assert body.endswith(b"# EOF\n")
@@ -73,15 +87,15 @@ def test_openmetrics_is_given_to_who_asks_for_it() -> None:
 
 @pytest.mark.parametrize("version", ["abc", '"1.0.0"', "1.x", "1.0.0.0", "9" * 5000, ""])
 @pytest.mark.parametrize("media_type", ["text/plain", "application/openmetrics-text"])
-def test_a_version_that_is_not_numbers_is_passed_over(media_type: str, version: str) -> None:
+def test_a_format_version_that_is_not_numeric_is_ignored(media_type: str, version: str) -> None:
     assert (
         ServiceMetrics().exposition(f"{media_type}; version={version}")[1] == ServiceMetrics().exposition(media_type)[1]
     )
 
 
-def test_applications_count_apart() -> None:
+def test_each_application_has_its_own_metrics() -> None:
     first, second = ServiceMetrics(), ServiceMetrics()
-    first.refused("overloaded")
+    first.count_refusal("overloaded")
     assert not any(line.startswith("digitserve_refusals_total{") for line in exposition(second))
 
 
@@ -91,13 +105,13 @@ from app.observability.metrics import ServiceMetrics
 
 async def work():
     async with ServiceMetrics() as metrics:
-        metrics.began()
-        metrics.refused("overloaded")
+        metrics.begin_request()
+        metrics.count_refusal("overloaded")
         print(metrics.exposition("text/plain")[0].decode())
-        metrics.refused("at-the-end")
+        metrics.count_refusal("at-the-end")
         if KILLED:
             os.kill(os.getpid(), signal.SIGKILL)
-        metrics.answered("GET", "/", 200, 0.1)
+        metrics.end_request("GET", "/", 200, 0.1)
 
 asyncio.run(work())
 """
@@ -113,27 +127,29 @@ def work(folder: Path, *, killed: bool = False) -> list[str]:
     ).stdout.splitlines()
 
 
-def test_workers_are_added_up(tmp_path: Path) -> None:
+def test_counts_of_several_workers_are_added_up(tmp_path: Path) -> None:
     for count in (1, 2):
         printed = work(tmp_path)
         assert f'digitserve_refusals_total{{reason="overloaded"}} {count}.0' in printed
         assert "digitserve_http_requests_in_progress 1.0" in printed
-    assert 'digitserve_refusals_total{reason="at-the-end"} 1.0' in printed  # the first worker's last
+    assert (
+        'digitserve_refusals_total{reason="at-the-end"} 1.0' in printed
+    )  # counted by the first worker after its exposition
 
 
-def test_a_killed_workers_counts_stay_and_its_requests_are_in_progress_no_longer(tmp_path: Path) -> None:
+def test_a_killed_worker_keeps_its_counts_but_no_requests_in_progress(tmp_path: Path) -> None:
     work(tmp_path, killed=True)
     printed = work(tmp_path)
     assert 'digitserve_refusals_total{reason="overloaded"} 2.0' in printed
     assert "digitserve_http_requests_in_progress 1.0" in printed
 
 
-async def test_what_was_counted_reaches_the_metrics_within_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_metrics_are_flushed_regularly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.observability.metrics.FLUSH_SECONDS", 0.001)
     flushed = asyncio.Event()
     async with ServiceMetrics() as metrics:
         flush = metrics.flush
         monkeypatch.setattr(metrics, "flush", lambda: (flush(), flushed.set()))
-        metrics.refused("overloaded")
+        metrics.count_refusal("overloaded")
         async with asyncio.timeout(10):
             await flushed.wait()

@@ -1,13 +1,17 @@
 from app.observability.statistics import Statistics, VersionStatistics
 
 
-def test_versions_are_counted_apart() -> None:
+def test_each_version_has_its_own_counts() -> None:
     statistics = Statistics()
-    statistics.succeeded("softmax", 1, images=10, seconds=0.5)
-    statistics.succeeded("softmax", 1, images=2, seconds=0.25)
-    statistics.failed("softmax", 1, seconds=1.0)
-    tally = statistics.of("softmax", 1)
-    assert (tally.requests, tally.images, tally.nanoseconds) == (2, 12, 750_000_000)
-    assert (tally.failures, tally.failure_nanoseconds) == (1, 1_000_000_000)
-    assert tally.last > 1_600_000_000_000
-    assert statistics.of("softmax", 2) == VersionStatistics()
+    statistics.record_success("softmax", 1, images=10, seconds=0.5)
+    statistics.record_success("softmax", 1, images=2, seconds=0.25)
+    statistics.record_failure("softmax", 1, seconds=1.0)
+    version_statistics = statistics.get("softmax", 1)
+    assert (version_statistics.requests, version_statistics.images, version_statistics.nanoseconds) == (
+        2,
+        12,
+        750_000_000,
+    )
+    assert (version_statistics.failures, version_statistics.failure_nanoseconds) == (1, 1_000_000_000)
+    assert version_statistics.last_inference > 1_600_000_000_000
+    assert statistics.get("softmax", 2) == VersionStatistics()

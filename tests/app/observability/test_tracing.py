@@ -16,12 +16,12 @@ from tests.conftest import Serve
 
 pytestmark = pytest.mark.anyio
 
-SENDERS_TRACE = "0af7651916cd43dd8448eb211c80319c"
-TRACEPARENT = f"00-{SENDERS_TRACE}-b7ad6b7169203331-01"
+CLIENT_TRACE = "0af7651916cd43dd8448eb211c80319c"
+TRACEPARENT = f"00-{CLIENT_TRACE}-b7ad6b7169203331-01"
 
 
 class Collector(ThreadingHTTPServer):
-    """Takes what a collector takes, and keeps it."""
+    """A collector that keeps all exports."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -74,7 +74,7 @@ def by_name(spans: list[Span]) -> dict[str, list[Span]]:
     return {name: [span for span in spans if span.name == name] for name in {span.name for span in spans}}
 
 
-async def test_a_request_is_a_trace_of_its_stages_that_goes_on_where_the_senders_began(
+async def test_the_spans_of_a_request_and_its_stages_continue_the_trace_of_the_client(
     serve: Serve, seven: bytes
 ) -> None:
     headers = {"content-type": "image/png", "traceparent": TRACEPARENT}
@@ -89,7 +89,7 @@ async def test_a_request_is_a_trace_of_its_stages_that_goes_on_where_the_senders
     assert "digitserve" in resource
     assert spans.keys() == {"POST /predict", "read", "queue", "inference"}
     (request,) = spans["POST /predict"]
-    assert request.trace_id.hex() == SENDERS_TRACE
+    assert request.trace_id.hex() == CLIENT_TRACE
     attributes = {attribute.key: attribute.value.string_value for attribute in request.attributes}
     assert attributes["http.route"] == "/predict"
     assert attributes["digitserve.request_id"] == answer.headers["x-request-id"]
@@ -104,16 +104,16 @@ async def test_a_request_is_a_trace_of_its_stages_that_goes_on_where_the_senders
     assert read.end_time_unix_nano <= inference.start_time_unix_nano
 
 
-async def test_each_job_of_a_batch_belongs_to_its_own_request() -> None:
+async def test_the_spans_of_a_batch_belong_to_the_requests_of_its_jobs() -> None:
     with collector() as server:
         tracing = Tracing()
         tracer = tracing.provider.get_tracer("test")
         async with tracing.exporting(server.endpoint):
-            senders = []
+            contexts = []
             for name in ("first", "second"):
                 with tracer.start_as_current_span(name):
-                    senders.append(tracing.sender())
-            tracing.ran([(senders[0], 0.2), (senders[1], 0.1)], 2, 0.05)
+                    contexts.append(tracing.current_context())
+            tracing.trace_batch([(contexts[0], 0.2), (contexts[1], 0.1)], 2, 0.05)
         spans = by_name(server.spans())
     first, second = spans["first"][0], spans["second"][0]
     assert [span.parent_span_id for span in spans["queue"]] == [first.span_id, second.span_id]
@@ -123,12 +123,12 @@ async def test_each_job_of_a_batch_belongs_to_its_own_request() -> None:
     assert {attribute.key: attribute.value.int_value for attribute in spans["inference"][0].attributes} == {"images": 2}
 
 
-async def test_a_collector_that_is_away_harms_no_request(
+async def test_requests_succeed_without_a_collector(
     serve: Serve, seven: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1")
     with collector() as server:
-        gone = server.endpoint
-    async with serve(otel_exporter_otlp_endpoint=gone) as client:
+        endpoint = server.endpoint
+    async with serve(otel_exporter_otlp_endpoint=endpoint) as client:
         answer: httpx.Response = await client.post("/predict", content=seven, headers={"content-type": "image/png"})
         assert answer.json()["digit"] == 7

@@ -22,7 +22,7 @@ class Diary:
     def __init__(self) -> None:
         self.preprocessed = 0
 
-    def read(self, seconds: float) -> None:
+    def observe_preprocessing(self, seconds: float) -> None:
         self.preprocessed += 1
 
 

@@ -67,7 +67,7 @@ async def test_many_images_are_scored_in_full_batches_and_come_back_in_order(
     assert (scores.probabilities[:, 0] == images.sum(axis=(1, 2))).all()
     assert scores.logits.shape == (1000, 10)
     assert set(engine.batches) == {32, 1000 % 32}
-    assert statistics.of("softmax", 1).images == 1000
+    assert statistics.get("softmax", 1).images == 1000
 
 
 async def test_one_picture_gets_its_turn_between_the_batches_of_many(
@@ -96,7 +96,7 @@ async def test_no_picture_too_many_and_broken_ones_are_refused(
     ):
         with pytest.raises(error):
             await tensor_predictor.score(served, files)
-    assert statistics.of("softmax", 1).failures == 4
+    assert statistics.get("softmax", 1).failures == 4
 
 
 async def test_past_the_deadline(served: ServedVersion) -> None:

@@ -72,7 +72,7 @@ async def test_a_label_that_is_none_is_refused(collector: httpx.AsyncClient, sev
 
 async def test_an_id_that_is_none_is_unknown(collector: httpx.AsyncClient) -> None:
     response = await collector.post("/feedback", json={"prediction_id": "made-up", "label": 4})
-    assert_problem(response, 404, "unknown-prediction", "Ask again")
+    assert_problem(response, 404, "unknown-prediction", "Request a new prediction")
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 import base64
 import io
+import re
 import struct
 import zlib
 from collections.abc import AsyncIterator
@@ -57,6 +58,17 @@ async def test_a_blank_picture_is_not_to_be_trusted(client: httpx.AsyncClient) -
     answer = (await post(client, encode_png(np.full((50, 50), 255, np.uint8)))).json()
     assert (answer["abstained"], answer["reason"]) == (True, "blank")
     assert 0 <= answer["digit"] <= 9
+
+
+async def test_abstentions_are_counted_by_their_reason(serve: Serve, seven: bytes) -> None:
+    digit = np.asarray(Image.open(io.BytesIO(seven)))
+    blank, several_digits = np.full((50, 50), 255, np.uint8), np.concatenate([digit, digit], axis=1)
+    async with serve() as client:
+        for pixels in (blank, several_digits, several_digits):
+            assert (await post(client, encode_png(pixels))).json()["abstained"]
+        metrics = (await client.get("/metrics", headers={"accept": "text/plain"})).text
+    counted = re.findall(r'digitserve_abstentions_total{.*reason="(\w+)".*} (.*)', metrics)
+    assert dict(counted) == {"blank": "1.0", "several_digits": "2.0"}
 
 
 async def test_seen_is_the_image_that_the_model_saw(client: httpx.AsyncClient, seven: bytes) -> None:

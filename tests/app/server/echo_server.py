@@ -19,7 +19,7 @@ from app.errors import Overloaded, ServiceError
 from app.server.byte_budget import ByteBudget
 from app.server.fast_path_connection import FastPathConnection
 from app.server.header_cache import HeaderCache
-from app.server.refusals import Answer
+from app.server.refusals import RawResponse
 from app.web import problems
 
 POST = b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody"
@@ -27,14 +27,14 @@ PREDICT = POST.replace(b"/echo", b"/predict?seen=true")
 
 
 async def until(condition: Callable[[], object]) -> None:
-    """Wait until something is true that tells nobody."""
+    """Wait until the condition is true, by polling."""
     with anyio.fail_after(10):
         while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0.001)
 
 
 class FakeAdmission:
-    """An admission that notes what becomes of it."""
+    """An admission that records its calls."""
 
     def __init__(self, control: "FakeAdmissionControl", path: str) -> None:
         self._control = control
@@ -49,29 +49,29 @@ class FakeAdmission:
 
 
 class FakeAdmissionControl:
-    """Admits nobody unless it is open."""
+    """Admits all requests if it is open, or none."""
 
     def __init__(self) -> None:
         self.is_open = False
-        self.asked: list[str] = []
+        self.paths: list[str] = []
         self.received: list[str] = []
         self.released = 0
 
     def admit(self, scope: Scope) -> FakeAdmission | ServiceError:
-        self.asked.append(scope["path"])
+        self.paths.append(scope["path"])
         return FakeAdmission(self, scope["path"]) if self.is_open else Overloaded("closed")
 
 
 class FakeRefusals:
-    """Answers with the error's message alone."""
+    """Answers with the error's message as the body."""
 
-    def answer(self, scope: Scope, error: Exception) -> Answer:
+    def respond(self, scope: Scope, error: Exception) -> RawResponse:
         length = b"content-length", b"%d" % len(str(error))
-        return Answer(problems.kind_of(error).status, [length], str(error).encode())
+        return RawResponse(problems.kind_of(error).status, [length], str(error).encode())
 
 
 class FakeFastPath:
-    """Accepts bodies that do not begin with `no`, and answers when a test asks for it."""
+    """Accepts bodies that do not start with `no`, and answers when a test calls `answer`."""
 
     def __init__(self) -> None:
         self.submitted: list[tuple[Scope, bytes, Callable[[Response], None]]] = []
@@ -104,22 +104,22 @@ Connect = Callable[[], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWrite
 async def serving(
     admission_control: FakeAdmissionControl,
     fast_path: FakeFastPath,
-    left: list[str] | None = None,
+    disconnected: list[str] | None = None,
     *,
     upload_seconds: float = 60,
     budget: ByteBudget | None = None,
 ) -> AsyncIterator[Connect]:
-    """Give what opens a connection to a server that repeats what it is sent.
+    """Run a server that echoes request bodies, and yield a function that opens a connection.
 
-    It puts into `left` the paths of requests whose sender has left before they had come in whole.
+    The server appends to `disconnected` the paths of incomplete requests whose client has disconnected.
     """
 
     async def echo(request: Request) -> Response:
         try:
             body = await request.body()
         except ClientDisconnect:
-            if left is not None:
-                left.append(request.url.path)
+            if disconnected is not None:
+                disconnected.append(request.url.path)
             raise
         await asyncio.sleep(0.05 if body in {b"slow", b"no.."} else 0)
         return PlainTextResponse(body)
@@ -142,18 +142,18 @@ async def serving(
     routes.append(Route("/long", long))
     app = Starlette(routes=routes, lifespan=lifespan)
     server = uvicorn.Server(uvicorn.Config(app, http=FastPathConnection, port=0, log_config=None))
-    running = asyncio.create_task(server.serve())
+    server_task = asyncio.create_task(server.serve())
     with anyio.fail_after(30):
-        while not server.started:  # noqa: ASYNC110 - it tells nobody
+        while not server.started:  # noqa: ASYNC110 - it has no event to wait for
             await asyncio.sleep(0.01)
         port = server.servers[0].sockets[0].getsockname()[1]
         yield lambda: asyncio.open_connection("127.0.0.1", port)
         server.should_exit = True
-        await running
+        await server_task
 
 
 async def answer(reader: asyncio.StreamReader) -> tuple[int, bytes]:
-    """Read one answer's status and body."""
+    """Read the status and body of one response."""
     head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
     length = re.search(rb"content-length: (\d+)", head)
     assert length is not None
@@ -161,15 +161,15 @@ async def answer(reader: asyncio.StreamReader) -> tuple[int, bytes]:
 
 
 def only_connection() -> FastPathConnection:
-    """Find the server's end of the one connection there is."""
+    """Return the server's side of the only connection."""
     loop = asyncio.get_running_loop()
-    protocols = [each for each in gc.get_objects() if isinstance(each, FastPathConnection) and each.loop is loop]
-    (protocol,) = (each for each in protocols if each in each.connections)
-    return protocol
+    objects = [each for each in gc.get_objects() if isinstance(each, FastPathConnection) and each.loop is loop]
+    (connection,) = (each for each in objects if each in each.connections)
+    return connection
 
 
-class Watched:
-    """A transport whose writes are noted."""
+class RecordingTransport:
+    """A transport that records its writes."""
 
     def __init__(self, transport: asyncio.Transport, writes: list[bytes]) -> None:
         self._transport = transport
@@ -183,13 +183,13 @@ class Watched:
         return getattr(self._transport, name)
 
 
-def watch_writes(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
-    """Give what is written to connections from now on."""
+def record_writes(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """Return the list of all data written to connections from now on."""
     writes: list[bytes] = []
-    on_way_out = FastPathConnection.connection_made
+    connection_made = FastPathConnection.connection_made
 
-    def watch(self: FastPathConnection, transport: asyncio.Transport) -> None:
-        on_way_out(self, Watched(transport, writes))  # type: ignore[arg-type]
+    def record(self: FastPathConnection, transport: asyncio.Transport) -> None:
+        connection_made(self, RecordingTransport(transport, writes))  # type: ignore[arg-type]
 
-    monkeypatch.setattr(FastPathConnection, "connection_made", watch)
+    monkeypatch.setattr(FastPathConnection, "connection_made", record)
     return writes

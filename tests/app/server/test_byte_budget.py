@@ -9,17 +9,17 @@ class Upload:
         self.is_dropped = True
 
 
-def test_the_request_that_has_stopped_for_longest_is_dropped() -> None:
+def test_the_request_that_has_waited_longest_for_bytes_is_dropped() -> None:
     budget = ByteBudget(100)
     stopped, active, new = Upload(), Upload(), Upload()
     budget.receive(stopped, 40)
     for _ in range(5):
         budget.receive(active, 10)
     budget.receive(new, 20)
-    assert [each.is_dropped for each in (stopped, active, new)] == [True, False, False]
+    assert [upload.is_dropped for upload in (stopped, active, new)] == [True, False, False]
 
 
-def test_one_that_is_too_large_alone_is_dropped_itself() -> None:
+def test_a_request_larger_than_the_budget_is_dropped() -> None:
     budget = ByteBudget(100)
     upload = Upload()
     budget.receive(upload, 101)
@@ -29,11 +29,11 @@ def test_one_that_is_too_large_alone_is_dropped_itself() -> None:
     assert not other.is_dropped
 
 
-def test_a_request_that_has_come_in_whole_counts_and_is_not_dropped() -> None:
+def test_a_complete_request_counts_and_is_not_dropped() -> None:
     budget = ByteBudget(100)
     whole, new = Upload(), Upload()
     budget.receive(whole, 90)
-    budget.keep(whole)
+    budget.complete(whole)
     budget.receive(new, 20)
     assert (whole.is_dropped, new.is_dropped) == (False, True)
     budget.release(whole)
@@ -41,5 +41,5 @@ def test_a_request_that_has_come_in_whole_counts_and_is_not_dropped() -> None:
     assert not whole.is_dropped
 
 
-def test_a_connection_that_is_not_known_may_be_released() -> None:
+def test_an_unknown_connection_may_be_released() -> None:
     ByteBudget(100).release(Upload())

@@ -1,4 +1,4 @@
-"""The fast_path way by itself, and beside the usual one: both must say the same."""
+"""The fast path alone, and compared with the application: both give the same answers."""
 
 import asyncio
 import json
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.anyio
 
 
 class Request:
-    """A request, what is answered, and whether it has left the room."""
+    """A request, its response, and how often its admission was released."""
 
     def __init__(
         self, body: bytes, query: str = "", type_: str = "image/png", headers: dict[str, str] | None = None
@@ -60,15 +60,15 @@ class Request:
 
 @pytest.fixture(scope="module")
 async def fast_path(anyio_backend: str) -> AsyncIterator[FastPath]:
-    """Give the fast_path way of an application with the published models."""
+    """Return the fast path of an application with the published models."""
     app = create_worker_app(Settings.model_validate({"models_dir": MODELS, "access_log": False}))
     async with app.router.lifespan_context(app) as state:
-        while app.state.repository.missing():  # noqa: ASYNC110 - it tells nobody
+        while app.state.repository.missing():  # noqa: ASYNC110 - it has no event to wait for
             await asyncio.sleep(0.01)
         yield state["fast_path"]  # type: ignore[index]
 
 
-def a_form(picture: bytes) -> tuple[bytes, str]:
+def encode_form(picture: bytes) -> tuple[bytes, str]:
     encoded = httpx.Request("POST", "http://service", files={"file": ("digit.png", picture)})
     return encoded.read(), encoded.headers["content-type"]
 
@@ -81,48 +81,48 @@ def draw_one() -> bytes:
 
 @pytest.mark.parametrize("query", ["", "model=softmax", "seen=true", f"version={newest('convnet').name}&model=convnet"])
 @pytest.mark.parametrize("as_form", [False, True])
-async def test_both_ways_say_the_same(
+async def test_the_fast_path_and_the_application_give_the_same_answer(
     client: httpx.AsyncClient, fast_path: FastPath, seven: bytes, query: str, *, as_form: bool
 ) -> None:
-    body, type_ = a_form(seven) if as_form else (seven, "image/png")
+    body, type_ = encode_form(seven) if as_form else (seven, "image/png")
     request = Request(body, query, type_, {"x-request-id": "mine"})
-    usual = await client.post(
+    expected = await client.post(
         f"/predict?{query}", content=body, headers={"content-type": type_, "x-request-id": "mine"}
     )
     assert request.submit_to(fast_path) is not None
     response = await request.response()
-    assert (response.status_code, response.body) == (usual.status_code, usual.content) != (404, usual.content)
-    assert set(response.headers) == set(usual.headers)
+    assert (response.status_code, response.body) == (expected.status_code, expected.content) != (404, expected.content)
+    assert set(response.headers) == set(expected.headers)
     assert response.headers["x-request-id"] == "mine"
     assert response.headers["server-timing"].startswith("total;dur=")
     assert request.released == 1
 
 
 @pytest.mark.parametrize("picture", [b"\x89PNG\r\n\x1a\nbroken", b"no picture", b"\xff\xd8\xffbroken"])
-async def test_both_ways_say_the_same_of_what_cannot_be_read(
+async def test_the_fast_path_and_the_application_report_the_same_errors(
     client: httpx.AsyncClient, fast_path: FastPath, picture: bytes
 ) -> None:
     request = Request(picture, headers={"x-request-id": "mine"})
-    usual = await client.post(
+    expected = await client.post(
         "/predict", content=picture, headers={"content-type": "image/png", "x-request-id": "mine"}
     )
     assert request.submit_to(fast_path) is not None
-    assert not request.answer.done()  # the connection is still reading
+    assert not request.answer.done()  # the connection has not finished reading
     response = await request.response()
-    assert (response.status_code, response.body) == (usual.status_code, usual.content)
-    assert set(response.headers) == set(usual.headers)
+    assert (response.status_code, response.body) == (expected.status_code, expected.content)
+    assert set(response.headers) == set(expected.headers)
     assert response.status_code in {415, 422}
     assert request.released == 1
 
 
-async def test_those_that_came_together_are_each_answered_for_themselves(fast_path: FastPath, seven: bytes) -> None:
-    one, (nothing, form) = draw_one(), a_form(b"")
+async def test_each_request_of_a_batch_has_its_own_answer(fast_path: FastPath, seven: bytes) -> None:
+    one, (empty_form, form_type) = draw_one(), encode_form(b"")
     requests = [
         Request(seven),
         Request(b"\x89PNG\r\n\x1a\nbroken"),
         Request(one, "seen=true"),
         Request(seven, "model=softmax"),
-        Request(nothing, type_=form),
+        Request(empty_form, type_=form_type),
     ]
     for request in requests:
         assert request.submit_to(fast_path) is not None
@@ -139,7 +139,7 @@ async def test_those_that_came_together_are_each_answered_for_themselves(fast_pa
     assert [request.released for request in requests] == [1] * len(requests)
 
 
-async def test_what_is_out_of_the_ordinary_goes_the_usual_way(fast_path: FastPath, seven: bytes) -> None:
+async def test_other_requests_are_left_to_the_application(fast_path: FastPath, seven: bytes) -> None:
     large = encode_png(np.random.default_rng(0).integers(0, 256, (400, 400), dtype=np.uint8))
     for request in (
         Request(b""),
@@ -155,7 +155,9 @@ async def test_what_is_out_of_the_ordinary_goes_the_usual_way(fast_path: FastPat
         assert request.released == 0
 
 
-async def test_an_engine_that_is_not_done_at_once_goes_the_usual_way(seven: bytes, models_dir: Path) -> None:
+async def test_requests_to_an_engine_that_runs_in_a_thread_are_left_to_the_application(
+    seven: bytes, models_dir: Path
+) -> None:
     app = create_worker_app(Settings.model_validate({"models_dir": models_dir, "access_log": False}))
     async with app.router.lifespan_context(app) as state:
         while app.state.repository.missing():  # noqa: ASYNC110
@@ -165,12 +167,12 @@ async def test_an_engine_that_is_not_done_at_once_goes_the_usual_way(seven: byte
         app.state.repository.find("convnet", None).batcher._thread = None
 
 
-class Together:
-    """A predictor that notes what it is asked together, and answers every request; what is a bug is in its place."""
+class FakePredictor:
+    """A predictor that records its batches, and returns a prediction or an error for each picture."""
 
     def __init__(self) -> None:
         self.batches: list[list[bytes]] = []
-        self.versions = [ServedVersion(None, None), ServedVersion(None, None)]  # type: ignore[arg-type]  # not looked into
+        self.versions = [ServedVersion(None, None), ServedVersion(None, None)]  # type: ignore[arg-type]  # not used
 
     def find_inline(self, data: bytes, model: str, version: int | None) -> ServedVersion:
         return self.versions[model == "softmax"]
@@ -183,15 +185,15 @@ class Together:
             raise FloatingPointError
         time.sleep(sum(0.002 for request in requests if request.picture.startswith(b"slow")))
         special = {b"bug": ZeroDivisionError(), b"large": ExpensiveToDecode()}
-        return [special.get(request.picture, a_prediction()) for request in requests]
+        return [special.get(request.picture, make_prediction()) for request in requests]
 
     async def predict_large(self, served: ServedVersion, request: PredictionRequest) -> Prediction:
         assert request.picture == b"large"
         await asyncio.sleep(0.01)
-        return a_prediction()
+        return make_prediction()
 
 
-def a_prediction() -> Prediction:
+def make_prediction() -> Prediction:
     return Prediction(
         digit=7,
         confidence=1,
@@ -204,29 +206,29 @@ def a_prediction() -> Prediction:
 
 
 @pytest.fixture
-def together() -> Together:
-    return Together()
+def predictor() -> FakePredictor:
+    return FakePredictor()
 
 
 Build = Callable[..., FastPath]
 
 
 @pytest.fixture
-def build(together: Together, metrics: ServiceMetrics, log: LogCapture) -> Build:
-    """Give what builds an fast_path way before the predictor that takes notes."""
+def build(predictor: FakePredictor, metrics: ServiceMetrics, log: LogCapture) -> Build:
+    """Return a function that creates a fast path with the fake predictor."""
     logger = structlog.wrap_logger(structlog.PrintLogger(), processors=[log])
 
     def build(**settings: object) -> FastPath:
         request_log = RequestLog(metrics, logger, access_log=True)
-        return FastPath(together, request_log, Settings.model_validate(settings))  # type: ignore[arg-type]
+        return FastPath(predictor, request_log, Settings.model_validate(settings))  # type: ignore[arg-type]
 
     return build
 
 
-async def test_so_many_are_answered_together_and_the_rest_follow_in_their_order(
-    build: Build, together: Together, monkeypatch: pytest.MonkeyPatch
+async def test_requests_are_answered_in_order_in_batches_of_limited_size(
+    build: Build, predictor: FakePredictor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.server.fast_path._TURN_SECONDS", 1.0)
+    monkeypatch.setattr("app.server.fast_path._MAX_RUN_SECONDS", 1.0)
     fast_path = build()
     requests = [Request(b"%d" % number) for number in range((MAX_BATCHES + 1) * LARGEST_BATCH + 3)]
     for request in requests:
@@ -236,22 +238,22 @@ async def test_so_many_are_answered_together_and_the_rest_follow_in_their_order(
         number < MAX_BATCHES * LARGEST_BATCH for number in range(len(requests))
     ]
     await requests[-1].response()
-    assert list(map(len, together.batches)) == [LARGEST_BATCH] * (MAX_BATCHES + 1) + [3]
-    assert [picture for batch in together.batches for picture in batch] == [request.body for request in requests]
+    assert list(map(len, predictor.batches)) == [LARGEST_BATCH] * (MAX_BATCHES + 1) + [3]
+    assert [picture for batch in predictor.batches for picture in batch] == [request.body for request in requests]
     assert [request.released for request in requests] == [1] * len(requests)
 
 
-async def test_pictures_that_take_longer_are_fewer_in_a_turn(build: Build, together: Together) -> None:
+async def test_batches_are_smaller_if_pictures_take_longer(build: Build, predictor: FakePredictor) -> None:
     fast_path = build()
     requests = [Request(b"slow %d" % number) for number in range(5 * LARGEST_BATCH)]
     for request in requests:
         request.submit_to(fast_path)
     await requests[-1].response()
-    assert len(together.batches[0]) == LARGEST_BATCH
-    assert all(len(batch) <= LARGEST_BATCH // 2 for batch in together.batches[8:])
+    assert len(predictor.batches[0]) == LARGEST_BATCH
+    assert all(len(batch) <= LARGEST_BATCH // 2 for batch in predictor.batches[8:])
 
 
-async def test_a_picture_that_is_not_brief_after_all_holds_up_nobody(build: Build) -> None:
+async def test_an_expensive_picture_does_not_delay_others(build: Build) -> None:
     fast_path = build()
     large, *others = [Request(body) for body in (b"large", b"1", b"2")]
     for request in (large, *others):
@@ -263,42 +265,40 @@ async def test_a_picture_that_is_not_brief_after_all_holds_up_nobody(build: Buil
     assert [request.released for request in (large, *others)] == [1, 1, 1]
 
 
-async def test_what_comes_in_a_turn_of_the_loop_later_is_answered_with_the_first(
-    build: Build, together: Together
-) -> None:
+async def test_a_request_of_the_next_iteration_is_in_the_same_batch(build: Build, predictor: FakePredictor) -> None:
     fast_path, first, second = build(), Request(b"1"), Request(b"2")
     first.submit_to(fast_path)
     await asyncio.sleep(0)
     second.submit_to(fast_path)
     await asyncio.gather(first.response(), second.response())
-    assert together.batches == [[b"1", b"2"]]
+    assert predictor.batches == [[b"1", b"2"]]
 
 
-async def test_each_version_is_asked_for_itself(build: Build, together: Together) -> None:
+async def test_each_model_version_has_its_own_batch(build: Build, predictor: FakePredictor) -> None:
     fast_path = build()
     requests = [Request(b"%d" % number, f"model={('convnet', 'softmax')[number % 2]}") for number in range(4)]
     for request in requests:
         request.submit_to(fast_path)
     for request in requests:
         await request.response()
-    assert together.batches == [[b"0", b"2"], [b"1", b"3"]]
+    assert predictor.batches == [[b"0", b"2"], [b"1", b"3"]]
 
 
-async def test_who_left_harms_nobody(build: Build, together: Together, log: LogCapture) -> None:
+async def test_a_cancelled_request_is_not_predicted(build: Build, predictor: FakePredictor, log: LogCapture) -> None:
     fast_path = build()
     requests = [Request(b"%d" % number) for number in range(3)]
-    leave = [request.submit_to(fast_path) for request in requests]
-    leave[1]()  # type: ignore[misc]  # it was taken
+    cancels = [request.submit_to(fast_path) for request in requests]
+    cancels[1]()  # type: ignore[misc]  # not None: it was accepted
     await requests[2].response()
-    assert together.batches == [[b"0", b"2"]]
+    assert predictor.batches == [[b"0", b"2"]]
     assert [request.answer.done() for request in requests] == [True, False, True]
-    leave[2]()  # type: ignore[misc]  # too late: the answer is on its way
+    cancels[2]()  # type: ignore[misc]  # too late: it is answered
     assert [request.released for request in requests] == [1] * 3
     assert [entry["status"] for entry in log.entries] == [499, 200, 200]
 
 
-async def test_a_failure_is_told_and_logged(
-    build: Build, together: Together, log: LogCapture, metrics: ServiceMetrics
+async def test_an_unexpected_error_is_answered_with_500_and_logged(
+    build: Build, predictor: FakePredictor, log: LogCapture, metrics: ServiceMetrics
 ) -> None:
     fast_path = build()
     engine, bug, neighbour = Request(b"engine", "model=softmax"), Request(b"bug"), Request(b"neighbour")
@@ -316,32 +316,32 @@ async def test_a_failure_is_told_and_logged(
     assert "digitserve_http_requests_in_progress 0.0" in lines
 
 
-async def test_what_is_larger_than_allowed_goes_the_usual_way(build: Build, together: Together) -> None:
+async def test_a_body_past_the_limit_is_left_to_the_application(build: Build, predictor: FakePredictor) -> None:
     fast_path = build(max_body_bytes=1024)
     assert Request(bytes(1025)).submit_to(fast_path) is None
     assert Request(bytes(1024)).submit_to(fast_path) is not None
 
 
-async def test_a_fault_in_answering_holds_up_nobody_who_comes_later(build: Build) -> None:
+async def test_an_error_while_responding_does_not_stop_later_requests(build: Build) -> None:
     fast_path = build()
     broken, later = Request(b"1"), Request(b"2")
     fast_path.submit(broken.scope, b"1", lambda _: 1 / 0)  # type: ignore[arg-type]
     loop = asyncio.get_running_loop()
-    told: list[object] = []
-    loop.set_exception_handler(lambda _, context: told.append(context["exception"]))
-    while not told:  # noqa: ASYNC110
+    errors: list[object] = []
+    loop.set_exception_handler(lambda _, context: errors.append(context["exception"]))
+    while not errors:  # noqa: ASYNC110
         await asyncio.sleep(0)
     loop.set_exception_handler(None)
-    assert isinstance(told[0], ZeroDivisionError)
+    assert isinstance(errors[0], ZeroDivisionError)
     later.submit_to(fast_path)
     assert (await later.response()).status_code == 200
 
 
-async def test_who_has_waited_past_the_deadline_is_not_asked_for(build: Build, together: Together) -> None:
+async def test_a_request_past_its_deadline_is_not_predicted(build: Build, predictor: FakePredictor) -> None:
     request = Request(b"late")
     request.submit_to(build(deadline_seconds=1e-6))
     response = await request.response()
-    assert (response.status_code, request.released, together.batches) == (504, 1, [])
+    assert (response.status_code, request.released, predictor.batches) == (504, 1, [])
     assert "1e-06 s" in json.loads(bytes(response.body))["detail"]
 
 
@@ -360,20 +360,20 @@ async def test_a_request_is_counted_and_logged_once(build: Build, metrics: Servi
     ]
 
 
-async def test_without_its_token_a_request_goes_the_usual_way(build: Build, together: Together) -> None:
+async def test_a_request_without_its_token_is_left_to_the_application(build: Build, predictor: FakePredictor) -> None:
     fast_path = build(predict_token="secret")
     assert Request(b"1").submit_to(fast_path) is None
     assert Request(b"2", headers={"authorization": "Bearer wrong"}).submit_to(fast_path) is None
-    welcome = Request(b"3", headers={"authorization": "Bearer secret"})
-    assert welcome.submit_to(fast_path) is not None
-    await welcome.response()
-    assert together.batches == [[b"3"]]
+    authorized = Request(b"3", headers={"authorization": "Bearer secret"})
+    assert authorized.submit_to(fast_path) is not None
+    await authorized.response()
+    assert predictor.batches == [[b"3"]]
 
 
-async def test_that_all_have_left_is_no_fault(build: Build, log: LogCapture) -> None:
+async def test_a_run_without_remaining_requests_does_nothing(build: Build, log: LogCapture) -> None:
     fast_path = build()
-    forget = Request(b"1").submit_to(fast_path)
-    assert forget is not None
-    forget()
+    cancel = Request(b"1").submit_to(fast_path)
+    assert cancel is not None
+    cancel()
     await asyncio.sleep(0.01)
     assert [entry["status"] for entry in log.entries] == [499]

@@ -1,4 +1,4 @@
-"""Requests at the admission_control: which are asked about there, and what becomes of those that are refused."""
+"""Admission by the connection: which requests it admits, and how it answers refused requests."""
 
 from collections.abc import AsyncIterator
 
@@ -22,9 +22,7 @@ async def connect(admission_control: FakeAdmissionControl) -> AsyncIterator[Conn
         yield connect
 
 
-async def test_the_refused_are_answered_and_may_ask_again(
-    connect: Connect, admission_control: FakeAdmissionControl
-) -> None:
+async def test_a_refused_client_can_send_again(connect: Connect, admission_control: FakeAdmissionControl) -> None:
     reader, writer = await connect()
     for admission_control.is_open, expected in (
         (False, (503, b"closed")),
@@ -36,7 +34,7 @@ async def test_the_refused_are_answered_and_may_ask_again(
     writer.close()
 
 
-async def test_the_body_of_a_refused_request_is_passed_over(
+async def test_the_body_of_a_refused_request_is_discarded(
     connect: Connect, admission_control: FakeAdmissionControl
 ) -> None:
     reader, writer = await connect()
@@ -49,7 +47,7 @@ async def test_the_body_of_a_refused_request_is_passed_over(
     writer.close()
 
 
-async def test_answers_come_in_the_order_of_the_requests(
+async def test_responses_have_the_order_of_the_requests(
     connect: Connect, admission_control: FakeAdmissionControl
 ) -> None:
     reader, writer = await connect()
@@ -58,16 +56,16 @@ async def test_answers_come_in_the_order_of_the_requests(
     admission_control.is_open = True
     writer.write(POST * 3)
     assert [await answer(reader) for _ in range(3)] == [(200, b"body")] * 3
-    assert len(admission_control.asked) == 4  # the second and third wait for the first, which is out of the ordinary
+    assert len(admission_control.paths) == 4  # the second and third are pipelined, so the application admits them
     writer.close()
 
 
-async def test_a_request_on_the_heels_of_a_refused_one_is_answered_after_it(
+async def test_a_request_after_a_refused_one_is_answered_after_it(
     connect: Connect, admission_control: FakeAdmissionControl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    enter = admission_control.admit
+    admit = admission_control.admit
     monkeypatch.setattr(
-        admission_control, "admit", lambda scope: (enter(scope), setattr(admission_control, "is_open", True))[0]
+        admission_control, "admit", lambda scope: (admit(scope), setattr(admission_control, "is_open", True))[0]
     )
     reader, writer = await connect()
     writer.write(POST + POST.replace(b"body", b"slow") + POST)
@@ -85,18 +83,18 @@ async def test_a_request_on_the_heels_of_a_refused_one_is_answered_after_it(
         POST.replace(b"Host: x", b"Host: x\r\nConnection: close"),
     ],
 )
-async def test_what_is_out_of_the_ordinary_is_the_applications_to_refuse(
+async def test_requests_that_are_not_plain_posts_are_left_to_the_application(
     connect: Connect, admission_control: FakeAdmissionControl, request_: bytes
 ) -> None:
     reader, writer = await connect()
     writer.write(request_)
     status, _ = await answer(reader)
     assert status in (200, 400, 404)
-    assert admission_control.asked == []
+    assert admission_control.paths == []
     writer.close()
 
 
-async def test_who_asks_before_sending_a_body_is_told(connect: Connect) -> None:
+async def test_expect_100_continue_is_answered_before_the_body(connect: Connect) -> None:
     reader, writer = await connect()
     writer.write(POST.removesuffix(b"body").replace(b"Host: x", b"Host: x\r\nExpect: 100-continue"))
     assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 100")
@@ -105,32 +103,34 @@ async def test_who_asks_before_sending_a_body_is_told(connect: Connect) -> None:
     writer.close()
 
 
-async def test_the_path_is_told_without_what_is_asked_of_it(
+async def test_the_admission_sees_the_path_without_the_query(
     connect: Connect, admission_control: FakeAdmissionControl
 ) -> None:
     reader, writer = await connect()
     writer.write(POST.replace(b"/echo", b"/echo?model=softmax"))
     await answer(reader)
-    assert admission_control.asked == ["/echo"]
+    assert admission_control.paths == ["/echo"]
     writer.close()
 
 
-async def test_no_answer_is_written_while_there_is_more_to_read(
+async def test_refusals_are_written_after_all_data_is_read(
     connect: Connect, admission_control: FakeAdmissionControl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written = []
-    monkeypatch.setattr(FastPathConnection, "_refuse", lambda self, *_: written.append(self.url))
-    before: list[int] = []
-    refuse = admission_control.admit
-    monkeypatch.setattr(admission_control, "admit", lambda scope: (before.append(len(written)), refuse(scope))[1])
+    monkeypatch.setattr(FastPathConnection, "_write_refusal", lambda self, *_: written.append(self.url))
+    written_before: list[int] = []
+    admit = admission_control.admit
+    monkeypatch.setattr(
+        admission_control, "admit", lambda scope: (written_before.append(len(written)), admit(scope))[1]
+    )
     _, writer = await connect()
     writer.write(POST * 5)
     await until(lambda: len(written) >= 5)
-    assert before == [0] * 5
+    assert written_before == [0] * 5
     writer.close()
 
 
-async def test_who_left_before_the_answer_harms_nobody(
+async def test_a_disconnect_before_the_response_does_not_affect_others(
     connect: Connect, admission_control: FakeAdmissionControl
 ) -> None:
     _, writer = await connect()

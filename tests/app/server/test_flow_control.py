@@ -12,7 +12,7 @@ class Transport:
         self.is_reading = True
 
 
-def test_what_is_held_is_not_read_whatever_the_application_asks_for() -> None:
+def test_a_connection_on_hold_is_not_read_even_if_the_application_resumes() -> None:
     transport = Transport()
     flow = PausableFlowControl(transport)  # type: ignore[arg-type]
     flow.hold()
@@ -22,7 +22,7 @@ def test_what_is_held_is_not_read_whatever_the_application_asks_for() -> None:
     assert transport.is_reading
 
 
-def test_what_is_released_is_not_read_while_the_application_has_enough() -> None:
+def test_a_released_connection_is_not_read_while_the_application_is_full() -> None:
     transport = Transport()
     flow = PausableFlowControl(transport)  # type: ignore[arg-type]
     flow.pause_reading()

@@ -6,31 +6,31 @@ HEADERS = [(b"host", b"x"), (b"content-length", b"4")]
 RAW = b"POST /predict?seen=true HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n"
 
 
-def learn(heads: HeaderCache, data: bytes, headers: list[tuple[bytes, bytes]] = HEADERS) -> None:
-    heads.add(data, path="/predict", query=b"seen=true", headers=headers)
+def add(cache: HeaderCache, data: bytes, headers: list[tuple[bytes, bytes]] = HEADERS) -> None:
+    cache.add(data, path="/predict", query=b"seen=true", headers=headers)
 
 
-def test_a_head_is_heads_once_it_was_parsed() -> None:
-    heads = HeaderCache()
-    assert heads.find(RAW + b"body") is None
-    learn(heads, RAW + b"body")
-    found = heads.find(RAW + b"else")
+def test_a_head_is_found_after_it_was_added() -> None:
+    cache = HeaderCache()
+    assert cache.find(RAW + b"body") is None
+    add(cache, RAW + b"body")
+    found = cache.find(RAW + b"else")
     assert found is not None
     head, body = found
     assert (head.path, head.query, head.headers, body) == ("/predict", b"seen=true", HEADERS, b"else")
 
 
 @pytest.mark.parametrize("data", [RAW, RAW + b"bod", RAW + b"body" + RAW, RAW.lower() + b"body", RAW[:-2], b""])
-def test_all_but_one_whole_request_is_to_be_parsed(data: bytes) -> None:
-    heads = HeaderCache()
-    learn(heads, RAW)
-    assert heads.find(data) is None
+def test_only_exactly_one_whole_request_is_found(data: bytes) -> None:
+    cache = HeaderCache()
+    add(cache, RAW)
+    assert cache.find(data) is None
 
 
 @pytest.mark.parametrize(
     ("raw", "headers"),
     [
-        (RAW[:-4], HEADERS),  # it is not all there
+        (RAW[:-4], HEADERS),  # incomplete
         (b"\r\n" + RAW, HEADERS),
         (RAW.replace(b"Host: x\r\n", b"Host: x\n"), HEADERS),
         (b"POST /predict HTTP/1.1\nContent-Length: 60\n\n" + RAW, [(b"content-length", b"60")]),
@@ -45,17 +45,17 @@ def test_all_but_one_whole_request_is_to_be_parsed(data: bytes) -> None:
         (RAW.replace(b"POST", b"PUT"), HEADERS),
     ],
 )
-def test_a_head_that_is_not_plain_is_not_remembered(raw: bytes, headers: list[tuple[bytes, bytes]]) -> None:
-    heads = HeaderCache()
-    learn(heads, raw + b"body", headers)
-    assert not heads._heads
+def test_a_head_that_is_not_plain_is_not_cached(raw: bytes, headers: list[tuple[bytes, bytes]]) -> None:
+    cache = HeaderCache()
+    add(cache, raw + b"body", headers)
+    assert not cache._heads
 
 
-def test_so_many_are_remembered_and_the_oldest_is_forgotten() -> None:
-    heads = HeaderCache()
+def test_the_oldest_of_too_many_heads_is_dropped() -> None:
+    cache = HeaderCache()
     requests = [RAW.replace(b"Host: x", b"Host: %d" % number) + b"body" for number in range(65)]
     for request in requests:
-        learn(heads, request)
-    assert [heads.find(request) is not None for request in requests] == [False] + [True] * 64
-    learn(heads, requests[-1])  # again, as whoever sends more behind it has it parsed
-    assert [heads.find(request) is not None for request in requests] == [False] + [True] * 64
+        add(cache, request)
+    assert [cache.find(request) is not None for request in requests] == [False] + [True] * 64
+    add(cache, requests[-1])  # again: a head is parsed again if more data follows its request
+    assert [cache.find(request) is not None for request in requests] == [False] + [True] * 64

@@ -25,23 +25,23 @@ def request(path: str = "/predict") -> Scope:
     return {"method": "POST", "path": path, "headers": [(b"x-request-id", b"mine")], "state": {}}
 
 
-def test_an_answer_is_the_problem_written_for_its_request(refusals: Refusals) -> None:
-    answer = refusals.answer(request(), ERROR)
+def test_the_response_is_the_problem_with_the_common_headers(refusals: Refusals) -> None:
+    answer = refusals.respond(request(), ERROR)
     problem = problems.problem(problems.kind_of(ERROR), str(ERROR), instance="/predict", request_id="mine")
-    written = problems.answer(problem)
+    written = problems.problem_response(problem)
     assert (answer.status_code, answer.body) == (503, written.body)
     headers = dict(answer.raw_headers)
     assert headers.pop(b"server-timing").startswith(b"total;dur=")
     assert headers == {**dict(written.raw_headers), b"x-request-id": b"mine"}
 
 
-def test_an_answer_in_the_shape_of_a_protocol_bears_no_id(refusals: Refusals) -> None:
-    answer = refusals.answer(request("/v2/models/convnet/infer"), ERROR)
+def test_the_response_has_the_format_of_the_tensor_protocols_under_their_paths(refusals: Refusals) -> None:
+    answer = refusals.respond(request("/v2/models/convnet/infer"), ERROR)
     assert json.loads(answer.body) == {"error": str(ERROR)}
 
 
 def test_a_refusal_is_counted_and_logged_once(refusals: Refusals, metrics: ServiceMetrics, log: LogCapture) -> None:
-    refusals.answer(request(), ERROR)
+    refusals.respond(request(), ERROR)
     lines = metrics.exposition("text/plain")[0].decode().splitlines()
     assert 'digitserve_refusals_total{reason="overloaded"} 1.0' in lines
     labels = 'method="POST",model="",route="/predict",status="503",version=""'
@@ -52,8 +52,8 @@ def test_a_refusal_is_counted_and_logged_once(refusals: Refusals, metrics: Servi
     ]
 
 
-def test_a_request_that_is_too_slow_is_answered_with_408(refusals: Refusals, log: LogCapture) -> None:
-    answer = refusals.answer(request(), TooSlow(60))
+def test_a_slow_request_is_answered_with_408(refusals: Refusals, log: LogCapture) -> None:
+    answer = refusals.respond(request(), TooSlow(60))
     assert answer.status_code == 408
-    assert "had not come in whole after 60 seconds" in json.loads(answer.body)["detail"]
+    assert "not received completely within 60 seconds" in json.loads(answer.body)["detail"]
     assert [(entry["status"], entry["request_id"]) for entry in log.entries] == [(408, "mine")]

@@ -1,4 +1,4 @@
-"""The service as a process: it starts, serves with several workers, and stops without dropping what it took."""
+"""The service as a process: its start, several workers, and a shutdown that finishes accepted requests."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from app.server.supervisor import _url
 from tests.app.service import ROOT, service
 
 
-def test_a_bad_setting_stops_the_start() -> None:
+def test_an_invalid_setting_stops_the_start() -> None:
     process = subprocess.run(
         [sys.executable, "-m", "app"], cwd=ROOT, env={**os.environ, "PORT": "99999"}, capture_output=True, check=False
     )
@@ -27,9 +27,9 @@ def test_a_bad_setting_stops_the_start() -> None:
     assert "Traceback" not in process.stderr.decode()
 
 
-def test_a_port_that_is_taken_stops_the_start() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+def test_a_port_in_use_stops_the_start() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
         process = subprocess.run(
             [sys.executable, "-m", "app"],
             cwd=ROOT,
@@ -42,49 +42,49 @@ def test_a_port_that_is_taken_stops_the_start() -> None:
 
 
 @pytest.mark.parametrize(("host", "url"), [("127.0.0.1", "http://127.0.0.1:8000"), ("::1", "http://[::1]:8000")])
-def test_where_it_serves_is_told_as_an_address_that_can_be_opened(host: str, url: str) -> None:
+def test_the_logged_url_is_valid_for_ipv4_and_ipv6(host: str, url: str) -> None:
     assert _url(host, 8000) == url
 
 
 @pytest.mark.slow
-def test_several_workers_answer_and_add_up_their_metrics(seven: bytes) -> None:
+def test_several_workers_answer_and_their_metrics_are_added_up(seven: bytes) -> None:
     with service(WORKERS="2") as (_, url):
-        for _ in range(20):  # a new connection each, so that both workers get some
+        for _ in range(20):  # each with a new connection, so that both workers answer some
             answer = httpx.post(f"{url}/predict", content=seven, headers={"content-type": "image/png"})
             assert answer.json()["digit"] == 7
         version = answer.json()["version"]
-        time.sleep(FLUSH_SECONDS * 2)  # a worker's counts reach the others as often as that
+        time.sleep(FLUSH_SECONDS * 2)  # until the other worker has flushed its counts
         for _ in range(4):
             metrics = httpx.get(f"{url}/metrics", headers={"accept": "text/plain"}).text
             assert f'digitserve_predictions_total{{digit="7",model="convnet",version="{version}"}} 20.0' in metrics
 
 
 @pytest.mark.slow
-def test_head_has_no_body_that_the_next_answer_could_be_taken_for() -> None:
+def test_a_response_to_head_has_no_body() -> None:
     with service(WORKERS="1") as (_, url), socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2]))) as peer:
         peer.sendall(b"HEAD /health/live HTTP/1.1\r\nHost: x\r\n\r\n")
         peer.sendall(b"GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-        head, got, body = peer.makefile("rb").read().split(b"\r\n\r\n")
-    for answer in (head, got):
+        head, get, body = peer.makefile("rb").read().split(b"\r\n\r\n")
+    for answer in (head, get):
         assert answer.startswith(b"HTTP/1.1 200")
         assert b"content-length: %d\r\n" % len(body) in answer
     assert json.loads(body) == {"status": "live"}
 
 
 @pytest.mark.slow
-def test_while_a_worker_starts_the_others_answer_for_it(seven: bytes) -> None:
+def test_other_workers_answer_while_a_worker_starts(seven: bytes) -> None:
     def answer() -> int:
         try:
             return httpx.post(f"{url}/predict", content=seven, headers={"content-type": "image/png"}).status_code
         except httpx.TransportError:
-            return 0  # the one that is killed had it
+            return 0  # the killed worker had the connection
 
     with service(WORKERS="2") as (process, url):
-        assert {answer() for _ in range(40)} == {200}  # at the start one of them is ready before the other
+        assert {answer() for _ in range(40)} == {200}  # at the start one worker is ready before the other
         killed = children(process.pid)[-1]
         os.kill(int(killed), signal.SIGKILL)
         answers = []
-        end = time.monotonic() + 4  # half a second until it is missed, one until the next is ready
+        end = time.monotonic() + 4  # half a second until the death is noticed, one until the new worker is ready
         while time.monotonic() < end:
             answers.append(answer())
         assert killed not in children(process.pid)
@@ -97,7 +97,7 @@ def children(process: int) -> list[str]:
 
 
 @pytest.mark.slow
-def test_workers_that_cannot_start_are_not_started_for_ever(tmp_path: Path) -> None:
+def test_the_service_stops_if_its_workers_cannot_start(tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text(
         "import os, sys\nif any('spawn_main' in argument for argument in sys.orig_argv):\n    os._exit(7)\n"
     )
@@ -111,13 +111,13 @@ def test_workers_that_cannot_start_are_not_started_for_ever(tmp_path: Path) -> N
     )
     assert process.returncode == 1
     messages = [json.loads(line) for line in process.stdout.splitlines()]
-    (given_up,) = (message for message in messages if message["event"] == "workers cannot start")
-    assert given_up["level"] == "error"
-    assert "start the service again" in given_up["advice"]
+    (failure,) = (message for message in messages if message["event"] == "workers cannot start")
+    assert failure["level"] == "error"
+    assert "start the service again" in failure["advice"]
 
 
 @pytest.mark.slow
-def test_a_stop_finishes_what_was_taken(seven: bytes) -> None:
+def test_a_shutdown_finishes_accepted_requests(seven: bytes) -> None:
     with service(WORKERS="1") as (process, url):
         port = int(url.rpartition(":")[2])
         with socket.create_connection(("127.0.0.1", port)) as slow:
@@ -125,7 +125,7 @@ def test_a_stop_finishes_what_was_taken(seven: bytes) -> None:
                 f"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: {len(seven)}\r\n\r\n"
             )
             slow.sendall(head.encode() + seven[:50])
-            httpx.get(f"{url}/health/live")  # once this is answered, the request before it has been taken
+            httpx.get(f"{url}/health/live")  # once this is answered, the request before it has been accepted
             process.send_signal(signal.SIGTERM)
             slow.sendall(seven[50:])
             answer = slow.makefile("rb").read()
@@ -140,7 +140,7 @@ def test_a_stop_finishes_what_was_taken(seven: bytes) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", ["1", "2"])
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
-def test_a_stop_leaves_nothing_behind(tmp_path: Path, workers: str, stop: signal.Signals) -> None:
+def test_a_shutdown_removes_all_temporary_files(tmp_path: Path, workers: str, stop: signal.Signals) -> None:
     with service(WORKERS=workers, TMPDIR=str(tmp_path)) as (process, _):
         assert list(tmp_path.iterdir())
         process.send_signal(stop)
@@ -149,26 +149,26 @@ def test_a_stop_leaves_nothing_behind(tmp_path: Path, workers: str, stop: signal
 
 
 @pytest.mark.slow
-def test_what_is_too_much_is_refused_and_answered_once_there_is_room(seven: bytes) -> None:
+def test_requests_past_the_concurrency_limit_are_refused_until_one_ends(seven: bytes) -> None:
     as_png = {"content-type": "image/png"}
     with service(WORKERS="1", MOST_AT_ONCE="1") as (_, url), httpx.Client(base_url=url, headers=as_png) as client:
         port = int(url.rpartition(":")[2])
         with socket.create_connection(("127.0.0.1", port)) as slow:
             slow.sendall(b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: 9\r\n\r\n")
-            client.get("/health/live")  # once this is answered, the request before it has been taken
+            client.get("/health/live")  # once this is answered, the request before it has been accepted
             for _ in range(3):
                 refused = client.post("/predict", content=seven)
                 assert refused.status_code == 503
                 assert refused.headers["retry-after"] == "1"
                 assert refused.json()["type"] == "urn:digitserve:problem:overloaded"
-        while (answer := client.post("/predict", content=seven)).status_code == 503:  # until it is seen that it left
+        while (answer := client.post("/predict", content=seven)).status_code == 503:  # until it sees the disconnect
             time.sleep(0.01)
         assert answer.status_code == 200
 
 
 @pytest.mark.slow
-def test_no_connection_leaves_the_machine(tmp_path: Path, seven: bytes) -> None:
-    """Run a start and a prediction under an audit that ends the process at the first look-up or outgoing connection."""
+def test_the_service_opens_no_connection_to_other_machines(tmp_path: Path, seven: bytes) -> None:
+    """Start and predict under an audit hook that ends the process at the first look-up or outgoing connection."""
     (tmp_path / "sitecustomize.py").write_text(
         "import os, sys\n"
         "def forbid(event, arguments):\n"
@@ -184,15 +184,15 @@ def test_no_connection_leaves_the_machine(tmp_path: Path, seven: bytes) -> None:
 
 
 @pytest.mark.slow
-def test_what_one_worker_is_told_all_do_within_two_seconds(seven: bytes) -> None:
+def test_a_command_to_one_worker_reaches_all_workers(seven: bytes) -> None:
     def answers(url: str) -> set[int]:
-        """Ask often enough, over a connection each time, to meet both workers."""
+        """Send enough requests, each with a new connection, to reach both workers."""
         sent = {"content": seven, "headers": {"content-type": "image/png"}}
         return {httpx.post(f"{url}/predict?model=softmax", **sent).status_code for _ in range(20)}  # type: ignore[arg-type]
 
     token = {"authorization": "Bearer secret"}
     with service(WORKERS="2", ADMIN_TOKEN="secret") as (_, url):
-        load, unload = (f"{url}/v2/repository/models/softmax/{wish}" for wish in ("load", "unload"))
+        load, unload = (f"{url}/v2/repository/models/softmax/{action}" for action in ("load", "unload"))
         refused = httpx.post(unload)
         assert refused.status_code == 401
         assert refused.headers["www-authenticate"].startswith("Bearer")
@@ -200,7 +200,7 @@ def test_what_one_worker_is_told_all_do_within_two_seconds(seven: bytes) -> None
         assert answers(url) == {200}
         for address, status in ((unload, 503), (load, 200)):
             assert httpx.post(address, headers=token).status_code == 200
-            assert_soon(lambda status=status: answers(url) == {status})  # 2 s on a machine that does nothing else
+            assert_soon(lambda status=status: answers(url) == {status})  # within 2 s on an idle machine
 
 
 def assert_soon(holds: Callable[[], bool]) -> None:

@@ -8,7 +8,7 @@ from app.settings import Settings
 pytestmark = pytest.mark.anyio
 
 
-def test_the_garbage_collector_skips_what_a_worker_is_made_of(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_garbage_collector_skips_the_objects_of_the_application(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.main.configure_logging", lambda: None)
     objects = len(gc.get_objects())
     try:
@@ -26,9 +26,7 @@ def test_the_garbage_collector_skips_what_a_worker_is_made_of(monkeypatch: pytes
         ({"allowed_origins": "https://digits.example"}, {"upload_seconds", "byte_budget"}),
     ],
 )
-async def test_connections_find_what_they_need_in_the_lifespan_state(
-    settings: dict[str, str], expected: set[str]
-) -> None:
+async def test_the_lifespan_state_has_what_connections_need(settings: dict[str, str], expected: set[str]) -> None:
     app = create_worker_app(Settings.model_validate(settings))
     gc.unfreeze()
     async with app.router.lifespan_context(app) as state:

@@ -20,7 +20,7 @@ SMALL, LARGE = 300, 100_000
 
 @pytest.fixture
 def control(metrics: ServiceMetrics) -> AdmissionControl:
-    """Admit five requests, and no third large picture, which would wait too long."""
+    """Admit five requests, of which two may be large pictures: a third would wait too long."""
     preprocessor = Preprocessor(max_pixels=10**6, longest_wait_seconds=0.015, observer=metrics)
     return AdmissionControl(ConcurrencyLimit(5), preprocessor.refusal)
 
@@ -47,7 +47,7 @@ def refuse(control: AdmissionControl, scope: Scope) -> str:
 async def test_the_concurrency_limit_refuses_one_more(control: AdmissionControl) -> None:
     admissions = [admit(control, request(SMALL)) for _ in range(5)]
     assert "it is answering 5 requests" in refuse(control, request(SMALL))
-    for _ in range(2):  # the second time is of no effect
+    for _ in range(2):  # the second call has no effect
         admissions[0].release()
     admit(control, request(SMALL))
     assert "it is answering 5 requests" in refuse(control, request(SMALL))
@@ -59,7 +59,11 @@ async def test_received_large_pictures_count_as_waiting(control: AdmissionContro
         admission.receive()
     assert "would wait 20 milliseconds before it is read" in refuse(control, request(LARGE))
     assert "would wait" in refuse(control, request(LARGE, "/explain"))
-    for scope in (request(SMALL), request(None), request(LARGE, "/predict/batch")):  # small, or not known to be large
+    for scope in (
+        request(SMALL),
+        request(None),
+        request(LARGE, "/predict/batch"),
+    ):  # small, of unknown length, or several pictures
         admit(control, scope)
     admissions[0].release()
     admit(control, request(LARGE))
@@ -68,7 +72,7 @@ async def test_received_large_pictures_count_as_waiting(control: AdmissionContro
 async def test_large_pictures_that_are_being_received_do_not_count(control: AdmissionControl) -> None:
     admissions = [admit(control, request(LARGE)) for _ in range(3)]
     admissions[0].release()
-    for admission in admissions[:2]:  # the client of the first has left
+    for admission in admissions[:2]:  # the first was released before
         admission.receive()
     admit(control, request(LARGE))
 
@@ -91,7 +95,7 @@ async def test_a_small_picture_is_recognised_by_its_head(
 
 @pytest.fixture
 def gate() -> asyncio.Event:
-    """Give the event that every answer waits for; it is set."""
+    """Return the event that all answers wait for; it is set."""
     gate = asyncio.Event()
     gate.set()
     return gate
@@ -99,7 +103,7 @@ def gate() -> asyncio.Event:
 
 @pytest.fixture
 def state() -> dict[str, object]:
-    """Give the state of each request."""
+    """Return the state of each request."""
     return {"request_id": "id"}
 
 

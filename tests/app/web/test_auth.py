@@ -32,14 +32,14 @@ def bearer(token: str, scheme: str = "Bearer") -> dict[str, str]:
     return {"Authorization": f"{scheme} {token}"}
 
 
-async def test_nothing_is_asked_for_by_default() -> None:
+async def test_no_token_is_required_by_default() -> None:
     async with client() as service:
         for path in ("/predict", LOAD):
             assert (await service.post(path)).status_code == 200
 
 
 @pytest.mark.parametrize("headers", [{}, bearer("wrong"), bearer(""), bearer("secret", "Basic"), bearer("secrets")])
-async def test_without_the_right_token_there_is_no_prediction(headers: dict[str, str]) -> None:
+async def test_a_prediction_without_the_correct_token_is_refused(headers: dict[str, str]) -> None:
     async with client(predict_token="secret") as service:
         response = await service.post("/predict", headers=headers)
         assert response.status_code == response.json()["status"] == 401
@@ -50,12 +50,12 @@ async def test_without_the_right_token_there_is_no_prediction(headers: dict[str,
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer"])
-async def test_with_it_there_is_one(scheme: str) -> None:
+async def test_a_prediction_with_the_correct_token_is_answered(scheme: str) -> None:
     async with client(predict_token="secret") as service:
         assert (await service.post("/predict", headers=bearer("secret", scheme))).status_code == 200
 
 
-async def test_loading_has_a_token_of_its_own() -> None:
+async def test_loading_requires_the_admin_token() -> None:
     async with client(predict_token="secret", admin_token="other") as service:
         assert (await service.post(LOAD, headers=bearer("other"))).status_code == 200
         assert (await service.post("/predict", headers=bearer("other"))).status_code == 401
@@ -68,7 +68,7 @@ async def test_loading_has_a_token_of_its_own() -> None:
     ("host", "status"),
     [("127.0.0.1", 200), ("::1", 200), ("localhost", 200), ("0.0.0.0", 403), ("digits.example", 403)],
 )
-async def test_where_others_can_reach_it_nothing_is_loaded_without_a_token(host: str, status: int) -> None:
+async def test_loading_without_a_token_is_allowed_on_loopback_addresses_only(host: str, status: int) -> None:
     async with client(host=host) as service:
         response = await service.post(LOAD)
         assert response.status_code == status
@@ -93,7 +93,9 @@ async def test_where_others_can_reach_it_nothing_is_loaded_without_a_token(host:
         ("rebound.example:8000", "http://rebound.example:8000", 403),
     ],
 )
-async def test_no_page_of_another_site_has_a_browser_ask(host: str, origin: str, status: int) -> None:
+async def test_requests_from_pages_of_other_origins_are_refused_on_loopback_addresses(
+    host: str, origin: str, status: int
+) -> None:
     headers = {"Host": host, "Origin": origin}
     async with client() as service:
         response = await service.post(LOAD, headers=headers)
@@ -101,8 +103,8 @@ async def test_no_page_of_another_site_has_a_browser_ask(host: str, origin: str,
         assert response.status_code == work.status_code == status
         assert (await service.get("/models", headers=headers)).status_code == 200
     if status == 403:
-        assert f"a page of {origin} asks" in response.json()["error"]
-        assert f"a page of {origin} asks" in work.json()["detail"]
+        assert f"sent by a page of {origin}, which" in response.json()["error"]
+        assert f"sent by a page of {origin}, which" in work.json()["detail"]
         assert "ALLOWED_ORIGINS" in work.json()["detail"]
     async with client(admin_token="other", predict_token="secret") as service:
         assert (await service.post(LOAD, headers=headers | bearer("other"))).status_code == 200
@@ -110,26 +112,31 @@ async def test_no_page_of_another_site_has_a_browser_ask(host: str, origin: str,
 
 
 @pytest.mark.parametrize("allowed", ["https://digits.example,http://localhost:3000", "*"])
-async def test_a_page_that_is_allowed_may_ask_for_predictions_but_not_load(allowed: str) -> None:
+async def test_a_page_of_an_allowed_origin_may_predict_but_not_load(allowed: str) -> None:
     headers = {"Host": "127.0.0.1:8000", "Origin": "https://digits.example"}
     async with client(allowed_origins=allowed) as service:
         assert (await service.post("/predict", headers=headers)).status_code == 200
         assert (await service.post(LOAD, headers=headers)).status_code == 403
-        others = [await service.post("/predict", headers=headers | {"Origin": each}) for each in OTHERS]
+        others = [await service.post("/predict", headers=headers | {"Origin": each}) for each in OTHER_ORIGINS]
         assert {other.status_code for other in others} == ({200} if allowed == "*" else {403})
 
 
-OTHERS = ("null", "http://digits.example", "https://digits.example:8443", "https://digits.example.elsewhere.example")
+OTHER_ORIGINS = (
+    "null",
+    "http://digits.example",
+    "https://digits.example:8443",
+    "https://digits.example.elsewhere.example",
+)
 
 
-async def test_where_others_can_reach_it_pages_may_ask_as_anyone_may() -> None:
+async def test_pages_of_all_origins_may_predict_on_public_addresses() -> None:
     async with client(host="0.0.0.0") as service:
         response = await service.post("/predict", headers={"Origin": "https://elsewhere.example"})
         assert response.status_code == 200
         assert "access-control-allow-origin" not in response.headers
 
 
-async def test_an_origin_is_repeated_in_part_only() -> None:
+async def test_the_message_contains_the_beginning_of_a_long_origin() -> None:
     async with client() as service:
         response = await service.post("/predict", headers={"Origin": "https://" + "x" * 10_000})
     assert len(response.json()["detail"]) < 500

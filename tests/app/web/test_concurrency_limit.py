@@ -1,7 +1,7 @@
 from app.web.concurrency_limit import ConcurrencyLimit
 
 
-def test_the_limit_is_reached_and_left_again() -> None:
+def test_requests_past_the_limit_are_refused_until_one_is_released() -> None:
     limit = ConcurrencyLimit(max_requests=2)
     limit.acquire()
     assert limit.refusal() is None
@@ -11,7 +11,7 @@ def test_the_limit_is_reached_and_left_again() -> None:
     assert limit.refusal() is None
 
 
-def test_a_single_request_is_named_in_the_singular() -> None:
+def test_the_message_names_one_request_in_the_singular() -> None:
     limit = ConcurrencyLimit(max_requests=1)
     limit.acquire()
     assert "it is answering one request." in str(limit.refusal())

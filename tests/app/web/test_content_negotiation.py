@@ -26,18 +26,18 @@ JSON, TEXT, OPEN_METRICS = OFFERED
         ("text/plain;q=0, */*", JSON),
         ("application/json;q=0, */*", TEXT),
         ("application/json;q=0, text/*;q=0, */*;q=0.1", OPEN_METRICS),
-        ("*/*, application/json;q=0.5, text/*;q=0.7", OPEN_METRICS),  # a more specific range can make it worse, too
+        ("*/*, application/json;q=0.5, text/*;q=0.7", OPEN_METRICS),  # a more specific range overrides a better one
         ("application/openmetrics-text;q=0.5, text/plain;q=0.7", TEXT),
         ("image/png", JSON),
         ("text/plain;q=0", JSON),
         ("text/plain;q=0, image/png", JSON),
     ],
 )
-def test_what_is_liked_best_is_chosen_and_the_first_where_there_is_no_wish(accept: str, chosen: str) -> None:
+def test_the_type_with_the_highest_quality_is_chosen_or_the_first_offered(accept: str, chosen: str) -> None:
     assert negotiate(accept, OFFERED).media_type == chosen
 
 
-def test_ranges_that_name_what_is_chosen_come_with_it_the_best_first() -> None:
+def test_ranges_of_the_chosen_type_are_returned_with_the_highest_quality_first() -> None:
     accept = "Text/Plain;version=0.0.4;q=0.3, */*;q=0.1, text/plain; version=1.0.0;q=0.4;x=1, text/plain;version=2;q=0"
     assert negotiate(accept, OFFERED) == Choice(TEXT, "text/plain;version=1.0.0,text/plain;version=0.0.4")
     assert negotiate("text/*", OFFERED) == Choice(TEXT, TEXT)
@@ -46,6 +46,6 @@ def test_ranges_that_name_what_is_chosen_come_with_it_the_best_first() -> None:
 @pytest.mark.parametrize(
     "accept", ["text/plain;q=2", "text/plain;q=nan", "text/plain;q=", ";q=1", ",,", ";;=,;q", "\xa0"]
 )
-def test_what_is_no_range_is_passed_over(accept: str) -> None:
+def test_malformed_ranges_are_ignored(accept: str) -> None:
     assert negotiate(accept, OFFERED) == Choice(JSON, JSON)
     assert negotiate(f"{accept},text/plain;q=0.1", OFFERED) == Choice(TEXT, TEXT)

@@ -14,13 +14,13 @@ ENCODERS = {"gzip": gzip.compress, "deflate": zlib.compress}
 
 
 @pytest.mark.parametrize("encoding", ENCODERS)
-def test_what_was_compressed_comes_out(encoding: str) -> None:
+def test_a_compressed_body_is_decompressed(encoding: str) -> None:
     for data in (b"", b"a", b"images" * 1000):
         assert decompress(ENCODERS[encoding](data), encoding, limit=10_000) == data
 
 
 @pytest.mark.parametrize("encoding", ENCODERS)
-def test_what_was_not_is_refused(encoding: str) -> None:
+def test_a_body_that_is_not_valid_in_its_encoding_is_malformed(encoding: str) -> None:
     body = ENCODERS[encoding](b"images" * 1000)
     for broken in (b"", b"images", body[:-1], body[:20], body + b"x", bytes(1000)):
         with pytest.raises(MalformedRequest, match=encoding):
@@ -28,22 +28,22 @@ def test_what_was_not_is_refused(encoding: str) -> None:
 
 
 @pytest.mark.parametrize("encoding", ENCODERS)
-def test_size_is_bounded_after_decompression_to_the_byte(encoding: str) -> None:
+def test_the_size_after_decompression_is_limited_exactly(encoding: str) -> None:
     body = ENCODERS[encoding](bytes(10_000))
     assert len(decompress(body, encoding, limit=10_000)) == 10_000
     with pytest.raises(TooLarge, match="9,999"):
         decompress(body, encoding, limit=9_999)
 
 
-def test_a_bomb_is_not_blown_up() -> None:
+def test_decompression_of_a_bomb_stops_at_the_limit() -> None:
     with pytest.raises(TooLarge):
         decompress(gzip.compress(bytes(100_000_000), compresslevel=1), "gzip", limit=1000)
 
 
 @pytest.mark.anyio
-async def test_the_header_says_how_the_body_is_read() -> None:
+async def test_the_content_encoding_selects_the_decompression() -> None:
     app = FastAPI()
-    app.state.metrics = Ignored()
+    app.state.metrics = FakeMetrics()
     bodies = BodyReader(max_bytes=1000, deadline_seconds=10)
 
     @app.post("/v2/size")
@@ -56,21 +56,21 @@ async def test_the_header_says_how_the_body_is_read() -> None:
         app.add_exception_handler(class_, problems.handle)
     async with AsyncClient(transport=ASGITransport(app=app), base_url="http://service") as client:
 
-        async def ask(body: bytes, encoding: str) -> int:
+        async def post(body: bytes, encoding: str) -> int:
             response = await client.post("/v2/size", content=body, headers={"content-encoding": encoding})
             return response.json() if response.status_code == 200 else -response.status_code
 
-        assert await ask(b"abc", "") == 3
-        assert await ask(b"abc", "identity") == 3
-        assert await ask(gzip.compress(bytes(900)), "GZip") == 900
-        assert await ask(gzip.compress(bytes(1001)), "gzip") == -413
-        assert await ask(zlib.compress(b"abc"), "gzip") == -400
-        assert await ask(b"abc", "br") == -415
-        assert await ask(gzip.compress(b"abc"), "gzip, gzip") == -415
+        assert await post(b"abc", "") == 3
+        assert await post(b"abc", "identity") == 3
+        assert await post(gzip.compress(bytes(900)), "GZip") == 900
+        assert await post(gzip.compress(bytes(1001)), "gzip") == -413
+        assert await post(zlib.compress(b"abc"), "gzip") == -400
+        assert await post(b"abc", "br") == -415
+        assert await post(gzip.compress(b"abc"), "gzip, gzip") == -415
 
 
-class Ignored:
-    def refused(self, reason: str) -> None:
+class FakeMetrics:
+    def count_refusal(self, reason: str) -> None:
         pass
 
 
@@ -83,7 +83,7 @@ def sent(body: bytes, encoding: str = "identity") -> Request:
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("large", [sent(bytes(100_000)), sent(gzip.compress(bytes(100_000)), "gzip")])
-async def test_few_large_bodies_are_worked_on_at_once_and_small_ones_do_not_wait(large: Request) -> None:
+async def test_large_bodies_wait_for_each_other_and_small_bodies_do_not_wait(large: Request) -> None:
     bodies = BodyReader(max_bytes=10**6, deadline_seconds=0.1)
 
     async def hold() -> None:

@@ -40,7 +40,7 @@ async def client(metrics: ServiceMetrics, log: LogCapture) -> AsyncIterator[http
         yield client
 
 
-async def test_head_is_answered_as_get_is(client: httpx.AsyncClient) -> None:
+async def test_head_has_the_headers_of_get_and_no_body(client: httpx.AsyncClient) -> None:
     heads = [(await ask("/models/softmax")).headers for ask in (client.head, client.get)]
     for headers in heads:
         assert headers["content-length"] == str(len('"softmax"'))
@@ -48,14 +48,14 @@ async def test_head_is_answered_as_get_is(client: httpx.AsyncClient) -> None:
     assert (await client.head("/models/softmax")).content == b""
 
 
-async def test_what_get_cannot_do_neither_can_head(client: httpx.AsyncClient) -> None:
+async def test_head_is_not_allowed_where_get_is_not(client: httpx.AsyncClient) -> None:
     assert (await client.head("/predict")).status_code == 405
     assert (await client.head("/nowhere")).status_code == 404
     assert (await client.post("/predict")).json() == "done"
     assert (await client.post("/models/softmax")).status_code == 405
 
 
-async def test_the_method_that_was_sent_is_counted_and_logged_under_its_route(
+async def test_head_is_counted_and_logged_as_head_with_its_route(
     client: httpx.AsyncClient, metrics: ServiceMetrics, log: LogCapture
 ) -> None:
     await client.head("/models/softmax")
@@ -69,6 +69,6 @@ async def test_the_method_that_was_sent_is_counted_and_logged_under_its_route(
         assert f'method="HEAD",model="",route="{route}",status="{status}"' in lines
 
 
-async def test_the_description_of_the_interface_has_no_head(client: httpx.AsyncClient) -> None:
+async def test_openapi_does_not_list_head(client: httpx.AsyncClient) -> None:
     for path in (await client.get("/openapi.json")).json()["paths"].values():
         assert "head" not in path

@@ -12,12 +12,12 @@ class Outer(BaseModel):
     several: list[Inner] = []
 
 
-def test_every_parameter_of_a_path_is_documented() -> None:
+def test_all_parameters_of_a_path_are_documented() -> None:
     names = [parameter["name"] for parameter in path_parameters("/v1/models/{model}/labels/{label}:predict")]
     assert names == ["model", "label"]
 
 
-def test_parts_of_a_schema_stand_in_their_places() -> None:
+def test_references_in_a_schema_are_replaced() -> None:
     schema = json_schema(Outer)
     assert "$" not in str(schema)
     inner = schema["properties"]["inner"]

@@ -52,7 +52,7 @@ def lines(log: LogCapture) -> list[Any]:
     return [(entry["log_level"], entry["path"], entry["status"]) for entry in log.entries]
 
 
-async def test_every_answer_has_an_id_of_its_own_that_the_application_knows(log: LogCapture) -> None:
+async def test_each_request_has_its_own_id_that_the_application_sees(log: LogCapture) -> None:
     async with client(log) as service:
         first, second = [await service.get("/fine/1") for _ in range(2)]
     assert first.headers["x-request-id"] == first.json()
@@ -60,14 +60,16 @@ async def test_every_answer_has_an_id_of_its_own_that_the_application_knows(log:
     assert [entry["request_id"] for entry in log.entries] == [first.json(), second.json()]
 
 
-@pytest.mark.parametrize(("sent", "kept"), [("abc-1.2_3", True), ("a b", False), ('"},{"', False), ("x" * 65, False)])
-async def test_the_senders_id_is_kept_if_it_is_sane(log: LogCapture, sent: str, *, kept: bool) -> None:
+@pytest.mark.parametrize(
+    ("sent", "is_used"), [("abc-1.2_3", True), ("a b", False), ('"},{"', False), ("x" * 65, False)]
+)
+async def test_the_clients_request_id_is_used_if_it_is_safe(log: LogCapture, sent: str, *, is_used: bool) -> None:
     async with client(log) as service:
         response = await service.get("/fine/1", headers={"X-Request-ID": sent})
-    assert (response.headers["x-request-id"] == sent) is kept
+    assert (response.headers["x-request-id"] == sent) is is_used
 
 
-async def test_what_nobody_caught_is_a_problem_that_tells_nothing_and_is_logged_once(log: LogCapture) -> None:
+async def test_an_unexpected_error_is_logged_once_and_its_message_is_not_sent(log: LogCapture) -> None:
     async with client(log, access_log=False) as service:
         response = await service.get("/broken")
     assert response.status_code == 500
@@ -78,18 +80,18 @@ async def test_what_nobody_caught_is_a_problem_that_tells_nothing_and_is_logged_
     assert isinstance(log.entries[0]["exc_info"], LookupError)
 
 
-async def test_who_is_cut_off_as_the_service_stops_is_told(log: LogCapture) -> None:
+async def test_a_request_cancelled_by_the_shutdown_is_answered_with_503(log: LogCapture) -> None:
     async with client(log, access_log=False) as service:
-        asking = asyncio.create_task(service.get("/slow"))
+        request = asyncio.create_task(service.get("/slow"))
         await asyncio.sleep(0.05)
-        asking.cancel()  # as uvicorn does with the tasks that are left
-        response = await asking
+        request.cancel()  # as uvicorn does at the end of the grace period
+        response = await request
     assert (response.status_code, response.headers["retry-after"]) == (503, "1")
     assert "is stopping" in response.json()["detail"]
     assert response.json()["request_id"] == response.headers["x-request-id"]
 
 
-async def test_each_request_is_one_line(log: LogCapture) -> None:
+async def test_the_access_log_has_one_line_for_each_request(log: LogCapture) -> None:
     async with client(log) as service:
         await service.get("/fine/1?x=1")
         await service.get("/none")
@@ -97,13 +99,13 @@ async def test_each_request_is_one_line(log: LogCapture) -> None:
     assert log.entries[0]["milliseconds"] > 0
 
 
-async def test_the_access_log_can_be_left_out(log: LogCapture) -> None:
+async def test_successful_requests_are_not_logged_without_the_access_log(log: LogCapture) -> None:
     async with client(log, access_log=False) as service:
         await service.get("/fine/1")
     assert log.entries == []
 
 
-async def test_each_request_is_counted_with_its_route_and_the_version_that_answered_it(log: LogCapture) -> None:
+async def test_requests_are_counted_by_route_and_model_version(log: LogCapture) -> None:
     metrics = ServiceMetrics()
     async with client(log, metrics=metrics) as service:
         for path in ("/fine/1", "/fine/2", "/read", "/broken", "/none"):

@@ -7,7 +7,7 @@ from fastapi import Request
 from starlette.types import Message
 
 from app.errors import MalformedRequest, TooLarge, TooSlow, UnsupportedBody
-from app.web.uploads import one_picture, several_pictures
+from app.web.uploads import read_picture, read_pictures
 from tests.app.turns import Steps
 
 pytestmark = pytest.mark.anyio
@@ -16,7 +16,7 @@ FORM = "multipart/form-data; boundary=b"
 
 
 def request(content_type: str, *chunks: bytes, length: int | None = None) -> Request:
-    """Make a request whose body arrives in these chunks."""
+    """Create a request whose body is received in these chunks."""
     messages: list[Message] = [{"type": "http.request", "body": chunk, "more_body": True} for chunk in chunks]
     messages.append({"type": "http.request", "body": b"", "more_body": False})
 
@@ -39,71 +39,71 @@ def form(parts: Sequence[tuple[str, bytes]]) -> bytes:
 
 @pytest.mark.parametrize("content_type", ["image/png", "IMAGE/PNG", "image/png; q=1", "application/octet-stream"])
 async def test_a_raw_body_is_the_picture(content_type: str) -> None:
-    assert await one_picture(request(content_type, b"pic", b"ture"), max_bytes=7) == b"picture"
+    assert await read_picture(request(content_type, b"pic", b"ture"), max_bytes=7) == b"picture"
 
 
-async def test_a_form_is_parsed_wherever_it_was_cut() -> None:
+async def test_a_form_is_parsed_however_it_is_split() -> None:
     body = form([("note", b"ignored"), ("file", b"pic\r\n--ture")])
     for cut in range(len(body)):
-        assert await one_picture(request(FORM, body[:cut], body[cut:]), max_bytes=1000) == b"pic\r\n--ture"
+        assert await read_picture(request(FORM, body[:cut], body[cut:]), max_bytes=1000) == b"pic\r\n--ture"
 
 
-async def test_files_keep_their_order() -> None:
+async def test_the_files_of_a_form_keep_their_order() -> None:
     body = form([("file", b"1"), ("other", b"x"), ("file", b"2"), ("file", b"")])
-    assert await several_pictures(request(FORM, body), max_bytes=1000, max_files=3) == [b"1", b"2", b""]
+    assert await read_pictures(request(FORM, body), max_bytes=1000, max_files=3) == [b"1", b"2", b""]
 
 
-async def test_an_announced_length_past_the_limit_is_refused_before_anything_is_read() -> None:
+async def test_a_content_length_past_the_limit_is_refused_before_the_body_is_read() -> None:
     unread = request("image/png", length=8)
     with pytest.raises(TooLarge, match="more than 7 bytes"):
-        await one_picture(unread, max_bytes=7)
+        await read_picture(unread, max_bytes=7)
     assert await unread.body() == b""
 
 
-async def test_a_received_length_past_the_limit_is_refused_whatever_was_announced() -> None:
+async def test_a_body_past_the_limit_is_refused_whatever_its_content_length() -> None:
     for length in (None, 3):
         with pytest.raises(TooLarge):
-            await one_picture(request("image/png", b"1234", b"5678", length=length), max_bytes=7)
+            await read_picture(request("image/png", b"1234", b"5678", length=length), max_bytes=7)
 
 
 @pytest.mark.parametrize(
     "body", [b"", b"rubbish", form([("file", b"1")])[:-4], b"--b\r\nno header\r\n\r\nx\r\n--b--\r\n"]
 )
-async def test_a_broken_form_is_malformed(body: bytes) -> None:
+async def test_a_form_that_cannot_be_parsed_is_malformed(body: bytes) -> None:
     with pytest.raises(MalformedRequest):
-        await one_picture(request(FORM, body), max_bytes=1000)
+        await read_picture(request(FORM, body), max_bytes=1000)
 
 
-async def test_other_types_are_refused_by_name() -> None:
+async def test_unsupported_content_types_are_refused_with_their_name() -> None:
     with pytest.raises(UnsupportedBody, match="'application/json'"):
-        await one_picture(request("application/json", b"{}"), max_bytes=1000)
+        await read_picture(request("application/json", b"{}"), max_bytes=1000)
     with pytest.raises(UnsupportedBody, match="'image/png'"):
-        await several_pictures(request("image/png", b"1"), max_bytes=1000, max_files=3)
+        await read_pictures(request("image/png", b"1"), max_bytes=1000, max_files=3)
 
 
-async def test_a_body_that_does_not_come_is_not_waited_for() -> None:
+async def test_a_body_that_is_not_received_in_time_is_too_slow() -> None:
     async def receive() -> Message:
         await asyncio.sleep(60)
         raise AssertionError
 
     state = {"upload_seconds": 0.01}
     scope = {"type": "http", "method": "POST", "headers": [(b"content-type", b"image/png")], "state": state}
-    with pytest.raises(TooSlow, match=r"not come in whole after 0\.01 seconds"):
-        await one_picture(Request(scope, receive), max_bytes=1000)
+    with pytest.raises(TooSlow, match=r"not received completely within 0\.01 seconds"):
+        await read_picture(Request(scope, receive), max_bytes=1000)
 
 
-async def test_a_form_of_very_many_parts_is_not_parsed_to_its_end() -> None:
+async def test_a_form_with_too_many_parts_is_malformed() -> None:
     body = form([("note", b"")] * 60 + [("file", b"1")])
-    assert await one_picture(request(FORM, body), max_bytes=100_000) == b"1"
+    assert await read_picture(request(FORM, body), max_bytes=100_000) == b"1"
     with pytest.raises(MalformedRequest, match="segment"):
-        await one_picture(request(FORM, form([("note", b"")] * 200)), max_bytes=100_000)
+        await read_picture(request(FORM, form([("note", b"")] * 200)), max_bytes=100_000)
 
 
-ALMOST = (b"\r\n--", b"\r\n--" + b"b" * 59, b"-", b"\r", b"b", b"b" * 59)
+PARTIAL_BOUNDARIES = (b"\r\n--", b"\r\n--" + b"b" * 59, b"-", b"\r", b"b", b"b" * 59)
 
 
-@pytest.mark.parametrize("filling", ALMOST)
-async def test_a_large_form_does_not_hold_the_loop(filling: bytes) -> None:
+@pytest.mark.parametrize("filling", PARTIAL_BOUNDARIES)
+async def test_parsing_a_large_form_does_not_block_the_event_loop(filling: bytes) -> None:
     data = filling * (4_000_000 // len(filling)) + b"c"
     body = (
         form([("file", data)]).replace(b"--b\r\n", b"--%s\r\n" % (b"b" * 60)).replace(b"--b--", b"--%s--" % (b"b" * 60))
@@ -114,12 +114,12 @@ async def test_a_large_form_does_not_hold_the_loop(filling: bytes) -> None:
         bytearray(body)
     reference = time.thread_time() - started
     steps = Steps(
-        several_pictures(request(f"multipart/form-data; boundary={'b' * 60}", body), max_bytes=10**7, max_files=3)
+        read_pictures(request(f"multipart/form-data; boundary={'b' * 60}", body), max_bytes=10**7, max_files=3)
     )
     assert await steps == [data]
     assert steps.longest < max(reference, 0.01)
 
 
-async def test_a_boundary_that_is_too_long_is_refused() -> None:
+async def test_a_boundary_that_is_too_long_is_malformed() -> None:
     with pytest.raises(MalformedRequest, match="71 characters"):
-        await one_picture(request(f"multipart/form-data; boundary={'b' * 71}", b""), max_bytes=1000)
+        await read_picture(request(f"multipart/form-data; boundary={'b' * 71}", b""), max_bytes=1000)

@@ -1,4 +1,4 @@
-"""How connections end: idle, reset, or with requests under way."""
+"""How connections end: idle, reset, or with requests in progress."""
 
 import asyncio
 import os
@@ -16,9 +16,9 @@ from tests.app.server.echo_server import (
     FakeFastPath,
     answer,
     only_connection,
+    record_writes,
     serving,
     until,
-    watch_writes,
 )
 
 pytestmark = pytest.mark.anyio
@@ -31,7 +31,7 @@ def admission_control() -> FakeAdmissionControl:
 
 @pytest.fixture
 def writes(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
-    return watch_writes(monkeypatch)
+    return record_writes(monkeypatch)
 
 
 @pytest.fixture
@@ -40,25 +40,25 @@ async def connect(admission_control: FakeAdmissionControl) -> AsyncIterator[Conn
         yield connect
 
 
-async def test_a_connection_is_not_closed_for_being_idle_when_a_request_is_there(
+async def test_an_idle_connection_with_unread_data_is_not_closed(
     connect: Connect, admission_control: FakeAdmissionControl
 ) -> None:
     admission_control.is_open = True
     reader, writer = await connect()
     writer.write(POST)
     assert await answer(reader) == (200, b"body")
-    protocol = only_connection()
+    connection = only_connection()
     client = writer.get_extra_info("socket")
-    os.write(client.fileno(), POST)  # past the event loop, which has not read it when its timers are due
-    protocol.timeout_keep_alive_handler()
+    os.write(client.fileno(), POST)  # not by the event loop, which would read it before it runs the timer
+    connection.timeout_keep_alive_handler()
     assert await answer(reader) == (200, b"body")
-    protocol.timeout_keep_alive_handler()
-    assert os.read(client.fileno(), 1) == b""  # at once: the event loop would close it at the end of its turn
+    connection.timeout_keep_alive_handler()
+    assert os.read(client.fileno(), 1) == b""  # immediately, before the end of the iteration of the event loop
     assert await reader.read() == b""
     writer.close()
 
 
-async def test_who_leaves_with_one_under_way_and_another_behind_it_is_written_nothing(
+async def test_nothing_is_written_to_a_lost_connection_with_two_requests_in_progress(
     connect: Connect, admission_control: FakeAdmissionControl, writes: list[bytes]
 ) -> None:
     admission_control.is_open = True
@@ -66,27 +66,27 @@ async def test_who_leaves_with_one_under_way_and_another_behind_it_is_written_no
     writer.write(POST + POST.replace(b"body", b"slow") + POST)
     assert await answer(reader) == (200, b"body")
     writes.clear()
-    protocol = only_connection()
-    tasks = set(protocol.tasks)
+    connection = only_connection()
+    tasks = set(connection.tasks)
     assert len(tasks) == 1
-    protocol.connection_lost(ConnectionResetError())  # a real one is noticed when the kernel pleases
+    connection.connection_lost(ConnectionResetError())  # a real reset would be noticed at an unknown time
     with anyio.fail_after(10):
         await asyncio.wait(tasks)
     assert writes == []
     writer.close()
 
 
-async def test_nobody_waits_for_a_connection_that_was_reset(
+async def test_a_reset_connection_has_no_keep_alive_timer(
     connect: Connect, admission_control: FakeAdmissionControl
 ) -> None:
     admission_control.is_open = True
     reader, writer = await connect()
     writer.write(POST)
     assert await answer(reader) == (200, b"body")
-    protocol = only_connection()
-    assert protocol.timeout_keep_alive_task is not None
+    connection = only_connection()
+    assert connection.timeout_keep_alive_task is not None
     client = writer.get_extra_info("socket")
     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     writer.transport.abort()
-    await until(lambda: protocol not in protocol.connections)
-    assert protocol.timeout_keep_alive_task is None
+    await until(lambda: connection not in connection.connections)
+    assert connection.timeout_keep_alive_task is None

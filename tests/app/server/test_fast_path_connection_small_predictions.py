@@ -1,4 +1,4 @@
-"""Small predictions, which the protocol hands to the fast_path way: what it takes, what it declines, who leaves."""
+"""Small predictions on the fast path: accepted, declined, and cancelled by a disconnect."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -13,9 +13,9 @@ from tests.app.server.echo_server import (
     FakeFastPath,
     answer,
     only_connection,
+    record_writes,
     serving,
     until,
-    watch_writes,
 )
 
 pytestmark = pytest.mark.anyio
@@ -32,21 +32,21 @@ def fast_path() -> FakeFastPath:
 
 
 @pytest.fixture
-def left() -> list[str]:
-    """Give the paths of requests whose sender has left before they had come in whole."""
+def disconnected() -> list[str]:
+    """Return the paths of incomplete requests whose client has disconnected."""
     return []
 
 
 @pytest.fixture
 def writes(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
-    return watch_writes(monkeypatch)
+    return record_writes(monkeypatch)
 
 
 @pytest.fixture
 async def connect(
-    admission_control: FakeAdmissionControl, fast_path: FakeFastPath, left: list[str]
+    admission_control: FakeAdmissionControl, fast_path: FakeFastPath, disconnected: list[str]
 ) -> AsyncIterator[Connect]:
-    async with serving(admission_control, fast_path, left) as connect:
+    async with serving(admission_control, fast_path, disconnected) as connect:
         yield connect
 
 
@@ -69,7 +69,7 @@ async def test_a_small_prediction_is_answered_without_a_task(
 
 
 @pytest.mark.parametrize("cut", [0, 20, -2])
-async def test_what_is_declined_goes_the_usual_way(
+async def test_a_declined_request_is_answered_by_the_application(
     connect: Connect, admission_control: FakeAdmissionControl, fast_path: FakeFastPath, cut: int
 ) -> None:
     admission_control.is_open = True
@@ -80,12 +80,12 @@ async def test_what_is_declined_goes_the_usual_way(
         await asyncio.sleep(0.01)
         writer.write(declined[cut:] + PREDICT)
         assert await answer(reader) == (200, b"no..")
-        assert await answer(reader) == (200, b"body")  # which came while that was under way
+        assert await answer(reader) == (200, b"body")  # which was received while the first was in progress
     assert fast_path.submitted == []
     writer.close()
 
 
-async def test_what_comes_behind_one_that_is_under_way_is_answered_after_it(
+async def test_requests_after_a_small_prediction_are_answered_after_it(
     connect: Connect, admission_control: FakeAdmissionControl, fast_path: FakeFastPath
 ) -> None:
     admission_control.is_open = True
@@ -99,16 +99,16 @@ async def test_what_comes_behind_one_that_is_under_way_is_answered_after_it(
     writer.close()
 
 
-async def test_who_leaves_before_the_answer_is_forgotten(
+async def test_a_disconnect_cancels_the_prediction(
     connect: Connect, admission_control: FakeAdmissionControl, fast_path: FakeFastPath
 ) -> None:
     admission_control.is_open = True
-    _, gone = await connect()
-    gone.write(PREDICT)
+    _, client = await connect()
+    client.write(PREDICT)
     await fast_path.wait_for()
-    gone.transport.abort()
+    client.transport.abort()
     await until(lambda: fast_path.cancelled)
-    await fast_path.answer()  # which goes nowhere
+    await fast_path.answer()  # to a closed connection
     reader, writer = await connect()
     writer.write(PREDICT)
     await fast_path.answer()
@@ -117,29 +117,29 @@ async def test_who_leaves_before_the_answer_is_forgotten(
     writer.close()
 
 
-async def test_the_application_is_told_of_who_leaves_before_the_body_has_come(
-    connect: Connect, admission_control: FakeAdmissionControl, fast_path: FakeFastPath, left: list[str]
+async def test_the_application_sees_a_disconnect_before_the_end_of_the_body(
+    connect: Connect, admission_control: FakeAdmissionControl, fast_path: FakeFastPath, disconnected: list[str]
 ) -> None:
     admission_control.is_open = True
-    _, gone = await connect()
-    gone.write(PREDICT.removesuffix(b"dy"))
-    await until(lambda: admission_control.asked)
-    gone.transport.abort()
-    await until(lambda: left)
-    assert left == ["/predict"]
+    _, client = await connect()
+    client.write(PREDICT.removesuffix(b"dy"))
+    await until(lambda: admission_control.paths)
+    client.transport.abort()
+    await until(lambda: disconnected)
+    assert disconnected == ["/predict"]
     assert fast_path.submitted == []
 
 
-async def test_a_stop_answers_what_is_under_way_and_closes(
+async def test_a_shutdown_answers_the_request_in_progress_and_closes_the_connection(
     connect: Connect, admission_control: FakeAdmissionControl, fast_path: FakeFastPath
 ) -> None:
     admission_control.is_open = True
     for body in (b"body", b"no.."):
         reader, writer = await connect()
         request = PREDICT.replace(b"body", body)
-        admission_control.asked.clear()
+        admission_control.paths.clear()
         writer.write(request[:-1])
-        await until(lambda: admission_control.asked)
+        await until(lambda: admission_control.paths)
         only_connection().shutdown()
         writer.write(request[-1:])
         if body == b"body":
@@ -150,7 +150,7 @@ async def test_a_stop_answers_what_is_under_way_and_closes(
         writer.close()
 
 
-async def test_an_answer_is_one_write(
+async def test_a_response_is_one_write(
     connect: Connect, admission_control: FakeAdmissionControl, fast_path: FakeFastPath, writes: list[bytes]
 ) -> None:
     admission_control.is_open = True

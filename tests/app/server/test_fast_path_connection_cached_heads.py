@@ -1,4 +1,4 @@
-"""Requests whose head is known, which are not parsed: they are answered as if they had been."""
+"""Requests with a cached head: they are not parsed, and have the same responses as parsed requests."""
 
 import asyncio
 import random
@@ -16,8 +16,8 @@ pytestmark = pytest.mark.anyio
 DECLINED = PREDICT.replace(b"body", b"no..")
 
 
-class Prompt(FakeFastPath):
-    """Answers at once."""
+class ImmediateFastPath(FakeFastPath):
+    """Answers in the next iteration of the event loop."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -39,32 +39,32 @@ def admission_control() -> FakeAdmissionControl:
 
 
 @pytest.fixture
-def fast_path() -> Prompt:
-    return Prompt()
+def fast_path() -> ImmediateFastPath:
+    return ImmediateFastPath()
 
 
 @pytest.fixture
-async def connect(admission_control: FakeAdmissionControl, fast_path: Prompt) -> AsyncIterator[Connect]:
+async def connect(admission_control: FakeAdmissionControl, fast_path: ImmediateFastPath) -> AsyncIterator[Connect]:
     async with serving(admission_control, fast_path) as connect:
         yield connect
 
 
 @pytest.fixture
 def parsed(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
-    """Give what the parser is given."""
+    """Return the list of all data that the parser is given."""
     parsed: list[bytes] = []
     parse = Connection.data_received
 
-    def note(protocol: Connection, data: bytes) -> None:
+    def record(connection: Connection, data: bytes) -> None:
         parsed.append(data)
-        parse(protocol, data)
+        parse(connection, data)
 
-    monkeypatch.setattr(Connection, "data_received", note)
+    monkeypatch.setattr(Connection, "data_received", record)
     return parsed
 
 
-async def test_it_is_told_what_the_parser_found_in_the_first(
-    connect: Connect, fast_path: Prompt, parsed: list[bytes]
+async def test_the_fast_path_gets_the_scope_of_the_parsed_request(
+    connect: Connect, fast_path: ImmediateFastPath, parsed: list[bytes]
 ) -> None:
     for _ in range(2):
         reader, writer = await connect()
@@ -77,8 +77,8 @@ async def test_it_is_told_what_the_parser_found_in_the_first(
     assert [{**other, "raw_path": None} for other in others] == [first] * 3
 
 
-async def test_it_is_refused_at_the_door(
-    connect: Connect, admission_control: FakeAdmissionControl, fast_path: Prompt, parsed: list[bytes]
+async def test_a_request_with_a_cached_head_is_refused_without_parsing(
+    connect: Connect, admission_control: FakeAdmissionControl, fast_path: ImmediateFastPath, parsed: list[bytes]
 ) -> None:
     reader, writer = await connect()
     for is_open in (True, False, False, True):
@@ -91,19 +91,19 @@ async def test_it_is_refused_at_the_door(
 
 
 @pytest.mark.parametrize("small", [DECLINED, POST])
-async def test_what_is_declined_has_been_let_in_once(
+async def test_a_declined_request_is_released_before_it_is_admitted_again(
     connect: Connect, admission_control: FakeAdmissionControl, small: bytes
 ) -> None:
     reader, writer = await connect()
     for _ in range(3):
         writer.write(small)
         assert await answer(reader) == (200, small[-4:])
-    assert len(admission_control.asked) - admission_control.released == 3
-    assert admission_control.released == 2  # to be let in again
+    assert len(admission_control.paths) - admission_control.released == 3
+    assert admission_control.released == 2  # before the second admission
     writer.close()
 
 
-async def test_what_comes_behind_it_is_answered_after_it(connect: Connect) -> None:
+async def test_pipelined_requests_are_answered_in_order(connect: Connect) -> None:
     reader, writer = await connect()
     writer.write(PREDICT)
     assert await answer(reader) == (200, b"BODY")
@@ -112,7 +112,7 @@ async def test_what_comes_behind_it_is_answered_after_it(connect: Connect) -> No
     writer.close()
 
 
-async def test_it_waits_for_what_is_under_way(connect: Connect) -> None:
+async def test_a_request_waits_for_the_request_in_progress(connect: Connect) -> None:
     reader, writer = await connect()
     writer.write(PREDICT)
     assert await answer(reader) == (200, b"BODY")
@@ -121,11 +121,14 @@ async def test_it_waits_for_what_is_under_way(connect: Connect) -> None:
     writer.write(PREDICT)
     assert await answer(reader) == (200, b"slow")
     status, body = await answer(reader)
-    assert (status, body.lower()) == (200, b"body")  # by whichever way, as it may have come in just now
+    assert (status, body.lower()) == (
+        200,
+        b"body",
+    )  # answered by the fast path or by the application
     writer.close()
 
 
-async def test_the_body_of_a_refused_request_is_no_request(
+async def test_the_body_of_a_refused_request_is_not_taken_for_a_request(
     connect: Connect, admission_control: FakeAdmissionControl
 ) -> None:
     reader, writer = await connect()
@@ -142,8 +145,8 @@ async def test_the_body_of_a_refused_request_is_no_request(
     writer.close()
 
 
-async def test_a_head_is_not_taken_for_that_of_the_request_behind_it(
-    connect: Connect, admission_control: FakeAdmissionControl, fast_path: Prompt
+async def test_a_head_is_not_cached_for_the_next_request_in_the_same_data(
+    connect: Connect, admission_control: FakeAdmissionControl, fast_path: ImmediateFastPath
 ) -> None:
     admission_control.is_open = False
     reader, writer = await connect()
@@ -156,8 +159,8 @@ async def test_a_head_is_not_taken_for_that_of_the_request_behind_it(
     writer.close()
 
 
-async def test_whatever_comes_in_whatever_pieces_is_answered_alike(connect: Connect) -> None:
-    chance = random.Random(5)  # noqa: S311 - no secret
+async def test_responses_do_not_depend_on_how_requests_are_split(connect: Connect) -> None:
+    chance = random.Random(5)  # noqa: S311 - not a secret
     longer = PREDICT.replace(b"Length: 4", b"Length: 6") + b"!!"
     folded = PREDICT.replace(b"Host: x", b"Host: x\r\nA:\r\n b")
     kinds = [(PREDICT, b"BODY"), (DECLINED, b"no.."), (POST, b"body"), (longer, b"BODY!!"), (folded, b"BODY")]
