@@ -1,1 +1,1 @@
-"""Images in, scores out: engines and batching. Knows no HTTP, no model card and no disk layout."""
+"""Inference: engines that turn images into scores, and batching. Knows no HTTP, no model card and no disk layout."""

@@ -1,7 +1,7 @@
-"""Gathers single pictures into batches for one engine. Knows nothing of HTTP, models or what a score means.
+"""Collects images of concurrent requests into batches for one engine. Knows no HTTP, no models and no metrics.
 
-There is no timer. Whenever the engine is free it takes what is waiting, up to its largest batch: a lone picture runs at
-once, and under load batches form by themselves from what came in meanwhile.
+There is no timer. Whenever the engine is idle, it takes the images that wait, up to its largest batch. A single image
+runs at once, and under load batches form from the images that arrived during the last run.
 """
 
 import asyncio
@@ -19,94 +19,102 @@ from app.inference.engines import LARGEST_BATCH, Engine, Images
 from app.inference.scores import Scores
 
 
-class Observer(Protocol):
-    """Who wants to know how batches fare."""
+class BatchObserver(Protocol):
+    """Receives the sizes and times of batches."""
 
-    def observe_queue_size(self, images: int) -> None:
-        """Be told how many images wait as a batch begins."""
+    def waiting(self, images: int) -> None:
+        """Record how many images wait at the start of a batch."""
 
-    def observe_queue_time(self, seconds: float) -> None:
-        """Be told how long one job waited for its batch to begin."""
+    def queued(self, seconds: float) -> None:
+        """Record how long one job waited for the start of its batch."""
 
-    def observe_batch(self, images: int, seconds: float) -> None:
-        """Be told how many images a batch had, and how long the engine took."""
+    def inferred(self, images: int, seconds: float) -> None:
+        """Record the number of images in a batch, and how long the engine took."""
 
 
-class Tracer(Protocol):
-    """Who wants to know of each job how it fared, and on whose behalf it was done."""
+class BatchTracer(Protocol):
+    """Records the wait and the batch of each job in the trace of its request."""
 
     def current_context(self) -> object:
-        """Say on whose behalf the caller runs."""
+        """Return the trace context of the caller."""
 
-    def trace_batch(self, waits: Iterable[tuple[object, float]], images: int, seconds: float) -> None:
-        """Be told of a batch: of each job the sender and its wait, the number of images, and how long it took."""
+    def record_batch(self, waits: Iterable[tuple[object, float]], images: int, seconds: float) -> None:
+        """Record a batch: the trace context and the wait of each job, the number of images, and the time it took."""
 
 
 @dataclass(slots=True, eq=False)
 class _Job:
     images: Images  # [n, 28, 28], n <= LARGEST_BATCH
     scores: asyncio.Future[Scores]
-    since: float
-    sender: object
+    enqueued_at: float
+    trace_context: object
 
 
 class Batcher:
-    """The queue before one engine. It belongs to one event loop; every method is called there."""
+    """The queue of one engine. It belongs to one event loop; every method is called there."""
 
-    def __init__(self, engine: Engine, *, queue_size: int, observer: Observer, tracer: Tracer | None = None) -> None:
+    def __init__(
+        self, engine: Engine, *, queue_size: int, observer: BatchObserver, tracer: BatchTracer | None = None
+    ) -> None:
         self._engine = engine
         self._queue_size = queue_size
         self._observer = observer
         self._tracer = tracer
         self._jobs: deque[_Job] = deque()
         self._waiting = 0  # images in _jobs
-        self._busy = False  # a run is under way or will begin in a turn or two of the loop
+        self._busy = False  # a batch runs, or starts in one of the next two turns of the loop
         self._closed = False
-        self.note: Callable[[Images, Scores], None] | None = None
-        """Told of what has been answered, if anybody wants to know."""
-        # An engine that is done sooner than a thread can be woken runs on the loop itself. With the convnet here, one
-        # connection is answered in 0.76 of the time that a hand-over to a thread takes.
+        self.on_scored: Callable[[Images, Scores], None] | None = None
+        """Called with images and their scores when they have been scored."""
+        # An engine that takes less time than a thread takes to wake up runs on the event loop. With the published
+        # convnet, a request on one connection then takes 0.76 of the time that it takes with a thread.
         self._thread = None if engine.runs_inline else ThreadPoolExecutor(1, thread_name_prefix="engine")
 
     @property
     def runs_inline(self) -> bool:
-        """Whether a batch is done before anything else could be, so that nobody need watch how long it takes."""
+        """Whether the engine runs on the event loop. No other task runs during a batch then, so no deadline applies."""
         return self._thread is None
 
     async def score(self, images: Images) -> Scores:
-        """Score uint8 images of shape (n, 28, 28), n >= 1, together with whatever else is waiting.
+        """Score uint8 images of shape (n, 28, 28), n >= 1, in batches with the images of other callers.
 
-        Cancelling the caller takes its images out of the queue and leaves its neighbours alone.
+        Cancelling the caller removes its images from the queue. The other callers of its batch are not affected.
 
         Raises:
-            Overloaded: if they do not fit into the queue; none of them is taken.
+            Overloaded: if the queue has no place for all of the images; none of them is queued.
             NotReady: if the batcher has been closed.
-            Exception: whatever the engine raised on the batch that these images were in.
+            Exception: whatever the engine raised for the batch of these images.
 
         """
-        self._check_room(len(images))
+        self._check_capacity(len(images))
         if len(images) <= LARGEST_BATCH:
             return await self._enqueue(images)
         parts = [images[start : start + LARGEST_BATCH] for start in range(0, len(images), LARGEST_BATCH)]
         return Scores.concatenate(await asyncio.gather(*map(self._enqueue, parts)))
 
     def score_inline(self, images: Images) -> Scores:
-        """Score n <= LARGEST_BATCH images past the queue, where the engine `is_brief`; raises what `score` does."""
+        """Score n <= LARGEST_BATCH images at once, without the queue; only if `runs_inline`.
+
+        Raises:
+            NotReady: if the batcher has been closed.
+            Exception: whatever the engine raised.
+
+        """
         self._check_open()
         self._observer.observe_queue_size(self._waiting + len(images))
         started = time.perf_counter()
         scores = self._engine(images)
-        self._observer.observe_batch(len(images), time.perf_counter() - started)
-        if self.note is not None:
-            self.note(images, scores)
+        self._observer.inferred(len(images), time.perf_counter() - started)
+        if self.on_scored is not None:
+            self.on_scored(images, scores)
         return scores
 
     def _check_open(self) -> None:
         if self._closed:
-            message = "The model is being taken down. Try again in a second."
+            message = "The model is being unloaded. Try again in a second."
             raise NotReady(message)
 
-    def _check_room(self, images: int) -> None:
+    def _check_capacity(self, images: int) -> None:
         self._check_open()
         if self._waiting and self._waiting + images > self._queue_size:
             message = f"The queue is full: {self._waiting} pictures are waiting. Try again in a second."
@@ -114,66 +122,69 @@ class Batcher:
 
     def _enqueue(self, images: Images) -> asyncio.Future[Scores]:
         loop = asyncio.get_running_loop()
-        sender = None if self._tracer is None else self._tracer.current_context()
-        job = _Job(images, loop.create_future(), time.perf_counter(), sender)
+        trace_context = None if self._tracer is None else self._tracer.current_context()
+        job = _Job(images, loop.create_future(), time.perf_counter(), trace_context)
         self._jobs.append(job)
         self._waiting += len(images)
         if not self._busy:
             self._busy = True
-            # Not at once: the requests that arrived with this one are read in the same turn of the loop, and those that
-            # came in meanwhile in the next.
+            # Two turns later: the requests that arrived with this one are parsed in the same turn of the loop, and
+            # those that arrived during it in the next turn.
             loop.call_soon(loop.call_soon, self._run)
         return job.scores
 
     def _run(self) -> None:
-        """Begin a batch of what is waiting, if anything is."""
+        """Start a batch of the jobs that wait, if there are any."""
         if self._thread is not None:
             self._run_in_thread(self._thread)
             return
-        self._run_here()
-        # Full batches follow at once. With a turn of the loop between them, each would wait for all that came in
-        # meanwhile to be read, or to be refused: ten times the load then leaves a fifth of the answers.
+        self._run_inline()
+        # Full batches run one after the other in the same turn. With a turn of the loop between them, each would wait
+        # until all requests that arrived meanwhile are parsed or refused: at ten times the load, a fifth of the
+        # responses per second would be left.
         while self._waiting >= LARGEST_BATCH:
-            self._run_here()
-        self._go_on()
+            self._run_inline()
+        self._schedule_next()
 
-    def _run_here(self) -> None:
-        if jobs := self._begin():
+    def _run_inline(self) -> None:
+        if jobs := self._begin_batch():
             started = time.perf_counter()
-            self._finish(jobs, started, _attempt(self._engine, _images_of(jobs)))
+            self._finish_batch(jobs, started, _run_engine(self._engine, _concatenate_images(jobs)))
 
     def _run_in_thread(self, thread: ThreadPoolExecutor) -> None:
-        jobs = self._begin()
+        jobs = self._begin_batch()
         if not jobs:
-            self._go_on()
+            self._schedule_next()
             return
         started = time.perf_counter()
 
-        def finish(attempt: asyncio.Future[Scores | Exception]) -> None:
-            self._finish(jobs, started, attempt.result())
-            self._go_on()
+        def finish(running: asyncio.Future[Scores | Exception]) -> None:
+            self._finish_batch(jobs, started, running.result())
+            self._schedule_next()
 
-        running = asyncio.get_running_loop().run_in_executor(thread, _attempt, self._engine, _images_of(jobs))
+        running = asyncio.get_running_loop().run_in_executor(
+            thread, _run_engine, self._engine, _concatenate_images(jobs)
+        )
         running.add_done_callback(finish)
 
-    def _go_on(self) -> None:
-        """See to the next batch."""
+    def _schedule_next(self) -> None:
+        """Schedule the next batch if jobs wait."""
         if self._jobs:
             asyncio.get_running_loop().call_soon(self._run)
         else:
             self._busy = False
 
-    def _begin(self) -> list[_Job]:
-        """Take the jobs of one batch, and tell of their waiting."""
-        self._observer.observe_queue_size(self._waiting)
-        jobs = self._take()
+    def _begin_batch(self) -> list[_Job]:
+        """Take the jobs of one batch out of the queue, and report how long they waited."""
+        self._observer.waiting(self._waiting)
+        jobs = self._take_jobs()
         now = time.perf_counter()
         for job in jobs:
-            self._observer.observe_queue_time(now - job.since)
+            self._observer.queued(now - job.enqueued_at)
         return jobs
 
-    def _take(self) -> list[_Job]:
-        """Take the oldest jobs that make up one batch, passing over those whose callers have left."""
+    def _take_jobs(self) -> list[_Job]:
+        """Take the oldest jobs that fit into one batch, and drop those whose callers were cancelled."""
         jobs: list[_Job] = []
         total = 0
         while self._jobs and total + len(self._jobs[0].images) <= LARGEST_BATCH:
@@ -184,28 +195,29 @@ class Batcher:
                 total += len(job.images)
         return jobs
 
-    def _finish(self, jobs: Sequence[_Job], started: float, outcome: Scores | Exception) -> None:
-        """Give each caller its share of the batch, or the error that befell it."""
+    def _finish_batch(self, jobs: Sequence[_Job], started: float, outcome: Scores | Exception) -> None:
+        """Give each caller the scores of its images, or the error of the batch."""
         start = 0
         for job in jobs:
             end = start + len(job.images)
             if job.scores.done():
-                pass  # its caller left while the batch ran
+                pass  # its caller was cancelled while the batch ran
             elif isinstance(outcome, Exception):
                 job.scores.set_exception(outcome)
             else:
-                scores = outcome.part(start, end)
+                scores = outcome.slice(start, end)
                 job.scores.set_result(scores)
-                if self.note is not None:
-                    self.note(job.images, scores)
+                if self.on_scored is not None:
+                    self.on_scored(job.images, scores)
             start = end
         seconds = time.perf_counter() - started
         self._observer.observe_batch(start, seconds)
         if self._tracer is not None:
-            self._tracer.trace_batch(((job.sender, started - job.since) for job in jobs), start, seconds)
+            waits = ((job.trace_context, started - job.enqueued_at) for job in jobs)
+            self._tracer.record_batch(waits, start, seconds)
 
     async def close(self) -> None:
-        """Take nothing new, answer everyone who waits, then let the engine's thread go."""
+        """Refuse new images, score those that are queued, then stop the engine's thread."""
         self._closed = True
         await asyncio.gather(*(job.scores for job in self._jobs), return_exceptions=True)
         if self._thread is not None:
@@ -218,12 +230,12 @@ class Batcher:
         await self.close()
 
 
-def _attempt(engine: Engine, images: Images) -> Scores | Exception:
+def _run_engine(engine: Engine, images: Images) -> Scores | Exception:
     try:
         return engine(images)
-    except Exception as error:  # noqa: BLE001 - it is handed on to everyone who waits for this batch
+    except Exception as error:  # noqa: BLE001 - handed on to every caller of this batch
         return error
 
 
-def _images_of(jobs: Sequence[_Job]) -> Images:
+def _concatenate_images(jobs: Sequence[_Job]) -> Images:
     return jobs[0].images if len(jobs) == 1 else np.concatenate([job.images for job in jobs])

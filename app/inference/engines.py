@@ -1,7 +1,7 @@
-"""Runs one SavedModel: a directory in, a callable from images to scores out. Knows no requests, queues or cards.
+"""Engines that run a SavedModel: callables from images to scores. Know no requests, no queue and no model card.
 
-`openvino`, the default, reads the SavedModel itself; `openvino-bf16` is the same in bfloat16, where the processor has
-that. `tensorflow` is the reference, and the one for GPUs.
+`openvino`, the default, loads the SavedModel without TensorFlow. `openvino-bf16` computes in bfloat16, on processors
+that support it. `tensorflow` is the reference implementation, and the engine for GPUs.
 """
 
 import os
@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from app.errors import BrokenArtefact
 from app.inference.scores import Scores
 
-# OpenVINO comes with tools that convert models, and would load them. They take 6 MB, and report to their maker that
-# they were loaded; without them it does all that is wanted here.
-sys.modules.setdefault("openvino.tools.ovc", None)  # type: ignore[arg-type]  # which Python takes for: there is none
+# OpenVINO imports its model conversion tools if they are there. They take 6 MB and send telemetry to their maker; no
+# engine here needs them.
+sys.modules.setdefault("openvino.tools.ovc", None)  # type: ignore[arg-type]  # Python then reports that the module does not exist
 
 import openvino as ov  # noqa: E402
 from openvino.frontend import (  # noqa: E402
@@ -29,47 +29,52 @@ from openvino.frontend import (  # noqa: E402
     OpValidationFailure,
 )
 
-_FAILURES = (GeneralFailure, InitializationFailure, OpConversionFailure, OpValidationFailure)  # of reading a SavedModel
+_OPENVINO_ERRORS = (GeneralFailure, InitializationFailure, OpConversionFailure, OpValidationFailure)
 
-LARGEST_BATCH = 32  # with 64 an image takes as long, and the graph 4 MB more
+LARGEST_BATCH = 32  # with 64 the time per image is the same, and the graph takes 4 MB more
 BATCH_SIZES = (1, 2, 4, 8, 16, LARGEST_BATCH)
 _CHEAP_PADDING = 4
-"""Where the largest batch takes less than so many times what one image takes, there are no graphs for those between.
+"""If the largest batch takes less than this many times the time of one image, no graphs of the sizes between are built.
 
-Each takes a megabyte. Softmax takes 16 us for one image and 27 for 32, the convnet 65 and 1,330."""
+Each graph takes a megabyte. Softmax takes 16 us for one image and 27 for 32, the convnet 65 and 1,330."""
 
 EngineKind = Literal["openvino", "openvino-bf16", "tensorflow"]
 TOLERANCES: dict[EngineKind, float] = {"openvino": 1e-3, "openvino-bf16": 0.02, "tensorflow": 1e-3}
-"""How far its probabilities may be from those that were recorded: another processor adds up in another order."""
+"""How far probabilities may be from the recorded ones: another processor adds in another order."""
 
 Images = NDArray[np.uint8]
 
 
 class Engine(Protocol):
-    """The seam between a model and whatever runs it."""
+    """Scores images with one model."""
 
     runs_inline: bool
-    """Whether the largest batch is done so soon that an event loop may wait for it: see `batching.py`."""
+    """Whether the largest batch takes so little time that it may run on the event loop: see `batching.py`."""
 
     def __call__(self, images: Images) -> Scores:
-        """Score uint8 images of shape (n, 28, 28), 1 <= n <= LARGEST_BATCH. Not for two threads at once."""
+        """Score uint8 images of shape (n, 28, 28), 1 <= n <= LARGEST_BATCH. Not thread-safe."""
 
 
 class OpenVINOEngine:
     """Runs a SavedModel on one CPU thread, with one compiled graph for each batch size that is worth it.
 
-    A graph of a fixed shape costs nothing to reuse, where a new shape for a dynamic one costs milliseconds; so a batch
-    is padded up to the next size. Each graph reads its images where they were put and leaves its scores in place.
+    Reusing a graph of a fixed shape costs nothing; a new shape for a dynamic graph costs milliseconds. So a batch is
+    padded to the next size. Each graph has fixed buffers for its images and scores.
 
-    In bfloat16, which keeps 8 bits of each number's 24, a batch takes three fifths of the time, and of MNIST's test
-    images each keeps its digit; a probability may be 0.02 from what it is in float32.
+    In bfloat16, which has 8 of the 24 significant bits of float32, a batch takes three fifths of the time. The digit of
+    every MNIST test image stays the same; a probability may differ by 0.02 from the one in float32.
     """
 
-    # A batch of 32 takes less than 1 ms, and a single image less than handing it to another thread does.
+    # A batch of 32 takes less than 1 ms, and a single image less time than a hand-over to another thread.
     runs_inline = True
 
     def __init__(self, directory: Path, *, precision: Literal["f32", "bf16"] = "f32") -> None:
-        """Load the SavedModel in `directory`; raises ValueError if the processor does not have the precision."""
+        """Load the SavedModel in `directory`.
+
+        Raises:
+            ValueError: if the processor does not support the precision.
+
+        """
         core = ov.Core()
         if precision == "bf16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
             message = "this processor does not compute in bfloat16. Set ENGINE=openvino."
@@ -78,17 +83,17 @@ class OpenVINOEngine:
             "CPU",
             {
                 "INFERENCE_NUM_THREADS": 1,
-                "NUM_STREAMS": 0,  # in the thread that asks; each graph would have one of its own, which takes 1.6 MB
+                "NUM_STREAMS": 0,  # runs in the calling thread; a thread for each graph would take 1.6 MB
                 "INFERENCE_PRECISION_HINT": precision,
-                # Every process would pin its thread to the same first core, and two workers be slower than one.
+                # With pinning, all processes pin their threads to the same first core: two workers are slower than one.
                 "ENABLE_CPU_PINNING": False,
             },
         )
-        model = _read(directory)
-        ends = {size: _Graph(core, model, size) for size in (BATCH_SIZES[0], BATCH_SIZES[-1])}
-        one, most = map(_time, ends.values())
-        between = BATCH_SIZES[1:-1] if most > _CHEAP_PADDING * one else ()
-        graphs = ends | {size: _Graph(core, model, size) for size in between}
+        model = _load_model(directory)
+        graphs = {size: _Graph(core, model, size) for size in (BATCH_SIZES[0], BATCH_SIZES[-1])}
+        shortest, longest = map(_measure_seconds, graphs.values())
+        if longest > _CHEAP_PADDING * shortest:
+            graphs |= {size: _Graph(core, model, size) for size in BATCH_SIZES[1:-1]}
         self._graphs = dict(sorted(graphs.items()))
 
     def __call__(self, images: Images) -> Scores:
@@ -97,20 +102,20 @@ class OpenVINOEngine:
         return self._graphs[size](images)
 
     def __del__(self) -> None:
-        """Free one graph after the other: each takes a millisecond or two that other Python threads stand still for."""
-        graphs = getattr(self, "_graphs", {})  # there are none if the model could not be read
+        """Free one graph after the other: each takes a millisecond or two, in which no other Python thread runs."""
+        graphs = getattr(self, "_graphs", {})  # not set if the model could not be loaded
         while graphs:
             graphs.popitem()
 
 
-def _read(directory: Path) -> ov.Model:
-    """Read a SavedModel. `ov.Core` could too, but loads the readers of all other formats first, of 4 MB."""
+def _load_model(directory: Path) -> ov.Model:
+    """Load a SavedModel. `ov.Core` can do that too, but first loads the frontends of all other formats, 4 MB."""
     frontend = FrontEndManager().load_by_framework("tf")
     return frontend.convert(frontend.load(directory))
 
 
 class _Graph:
-    """A model compiled for one batch size, with its input bound once."""
+    """A model compiled for one batch size, with fixed input and output buffers."""
 
     def __init__(self, core: ov.Core, model: ov.Model, size: int) -> None:
         fixed = model.clone()
@@ -123,13 +128,13 @@ class _Graph:
 
     def __call__(self, images: Images) -> Scores:
         count = len(images)
-        self._images[:count] = images  # what an earlier batch left behind these is scored too, and dropped
-        self._request.infer(share_outputs=True)  # else it would copy them as well
+        self._images[:count] = images  # images of an earlier batch behind these are scored too, and dropped
+        self._request.infer(share_outputs=True)  # otherwise OpenVINO copies them as well
         return Scores(self._probabilities[:count].copy(), self._logits[:count].copy())
 
 
-def _time(graph: _Graph) -> float:
-    """Return the seconds of the fastest of a few runs."""
+def _measure_seconds(graph: _Graph) -> float:
+    """Return the time of the fastest of a few runs."""
     images = np.zeros((0, 28, 28), np.uint8)
     times = []
     for _ in range(5):
@@ -140,19 +145,19 @@ def _time(graph: _Graph) -> float:
 
 
 class TensorFlowEngine:
-    """Runs a SavedModel in TensorFlow: slower to start and larger, and able to use a GPU."""
+    """Runs a SavedModel in TensorFlow. It takes longer to start and more memory, and can use a GPU."""
 
     runs_inline = False
 
     def __init__(self, directory: Path) -> None:
-        # TensorFlow reads these while it is imported: each worker process has one core to itself.
+        # TensorFlow reads these on import. Each worker process has one core to itself.
         os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
         os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-        import tensorflow as tf  # noqa: PLC0415 - the default engine must work, and start fast, without it
+        import tensorflow as tf  # noqa: PLC0415 - optional; its import takes seconds
 
         self._constant: Any = tf.constant
-        self._loaded: Any = tf.saved_model.load(str(directory))  # the signature lives only as long as this does
+        self._loaded: Any = tf.saved_model.load(str(directory))  # the signature is valid only as long as this object
         self._signature: Any = self._loaded.signatures["serving_default"]
 
     def __call__(self, images: Images) -> Scores:
@@ -162,7 +167,7 @@ class TensorFlowEngine:
 
 
 def load_engine(kind: EngineKind, directory: Path) -> Engine:
-    """Load the SavedModel in `directory` into the engine of that kind.
+    """Load the SavedModel in `directory` into an engine of that kind.
 
     Raises:
         BrokenArtefact: if the engine cannot load it.
@@ -172,6 +177,12 @@ def load_engine(kind: EngineKind, directory: Path) -> Engine:
         if kind == "tensorflow":
             return TensorFlowEngine(directory)
         return OpenVINOEngine(directory, precision="bf16" if kind == "openvino-bf16" else "f32")
-    except (RuntimeError, OSError, ValueError, KeyError, *_FAILURES) as error:  # what the two libraries raise
+    except (
+        RuntimeError,
+        OSError,
+        ValueError,
+        KeyError,
+        *_OPENVINO_ERRORS,
+    ) as error:  # what OpenVINO and TensorFlow raise
         message = f"{directory} cannot be loaded by {kind}: {error}"
         raise BrokenArtefact(message) from error

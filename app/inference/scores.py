@@ -1,4 +1,4 @@
-"""What a model says of images: all the numbers as arrays, those of one image as Python's own. Knows no images."""
+"""The output of a model for a batch of images, as arrays and as one classification per image. Knows no images."""
 
 from collections.abc import Iterable
 from typing import NamedTuple, Self
@@ -8,60 +8,61 @@ from numpy.typing import NDArray
 
 
 class Classification(NamedTuple):
-    """What is said of one image."""
+    """The output of a model for one image, as Python objects."""
 
     digit: int
-    """The most probable."""
+    """The digit with the highest probability."""
     confidence: float
     """The probability of that digit."""
     probabilities: list[float]
-    """Of 0 to 9, to six decimals."""
+    """Of the digits 0 to 9, rounded to six decimals."""
     energy: float
-    """-log(sum(exp(logits))): high where an image is like nothing that the model was taught (Liu et al., 2020,
+    """-log(sum(exp(logits))): high for an image unlike those that the model was trained on (Liu et al., 2020,
     Energy-based Out-of-distribution Detection)."""
 
 
 class Scores:
-    """What a model says of n images."""
+    """The output of a model for n images."""
 
     def __init__(self, probabilities: NDArray[np.float32], logits: NDArray[np.float32]) -> None:
         self.probabilities = probabilities
         """[n, 10], calibrated."""
         self.logits = logits
         """[n, 10]."""
-        self._whole: tuple[Scores, slice] | None = None
-        self._verdicts: list[Classification] | None = None
+        self._batch: tuple[Scores, slice] | None = None  # the scores that these are a slice of
+        self._classifications: list[Classification] | None = None
 
     @classmethod
     def concatenate(cls, parts: Iterable["Scores"]) -> Self:
-        """Put several one behind the other."""
+        """Concatenate scores along the first axis."""
         listed = list(parts)
         return cls(
             np.concatenate([part.probabilities for part in listed]), np.concatenate([part.logits for part in listed])
         )
 
-    def part(self, start: int, end: int) -> "Scores":
-        """Give those of the images `start` to `end`, exclusive."""
+    def slice(self, start: int, end: int) -> "Scores":
+        """Return the scores of the images from `start` to `end`, exclusive."""
         images = slice(start, end)
         part = Scores(self.probabilities[images], self.logits[images])
-        part._whole = self, images
+        part._batch = self, images
         return part
 
     @property
     def classifications(self) -> list[Classification]:
-        """Of each image, in order.
+        """The classification of each image, in order.
 
-        Those of a part are made with those of the whole: NumPy takes as long for one image as for thirty.
+        A slice takes its classifications from those of the whole batch: NumPy takes as long for one image as for
+        thirty.
         """
-        if self._verdicts is None:
-            if self._whole is None:
-                self._verdicts = self._judge()
+        if self._classifications is None:
+            if self._batch is None:
+                self._classifications = self._classify()
             else:
-                whole, images = self._whole
-                self._verdicts = whole.classifications[images]
-        return self._verdicts
+                batch, images = self._batch
+                self._classifications = batch.classifications[images]
+        return self._classifications
 
-    def _judge(self) -> list[Classification]:
+    def _classify(self) -> list[Classification]:
         digits = self.probabilities.argmax(axis=1).tolist()
         exact = self.probabilities.tolist()
         rounded = self.probabilities.astype(np.float64).round(6).tolist()

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.anyio
 
 
 class Brightness:
-    """An engine small enough to check by eye: every score of an image is its first pixel."""
+    """An engine whose scores are easy to check: every score of an image is its first pixel."""
 
     def __init__(self, *, runs_inline: bool = True) -> None:
         self.runs_inline = runs_inline
@@ -28,7 +28,7 @@ class Brightness:
 
 
 class Gated(Brightness):
-    """The same, but each batch waits in its thread until it is let through."""
+    """Runs in a thread, and each batch waits until the gate is open."""
 
     def __init__(self) -> None:
         super().__init__(runs_inline=False)
@@ -46,8 +46,8 @@ class Broken(Brightness):
         raise FloatingPointError(len(images))
 
 
-class Diary:
-    """An observer that writes down what it is told."""
+class RecordingObserver:
+    """An observer that records its calls."""
 
     def __init__(self) -> None:
         self.depths: list[int] = []
@@ -69,7 +69,7 @@ def image(brightness: int, count: int = 1) -> Images:
 
 
 def batcher(engine: Brightness, queue_size: int = 1000) -> Batcher:
-    return Batcher(engine, queue_size=queue_size, observer=Diary())
+    return Batcher(engine, queue_size=queue_size, observer=RecordingObserver())
 
 
 @pytest.fixture(params=[True, False], ids=["on the loop", "in a thread"])
@@ -80,29 +80,29 @@ def engine(request: pytest.FixtureRequest) -> Iterator[Brightness]:
 async def test_each_caller_gets_the_scores_of_its_own_images(engine: Brightness) -> None:
     async with batcher(engine) as queue:
         sizes = [1, 3, 1, 64, 2, 1, 7]
-        answers = await asyncio.gather(*(queue.score(image(place, size)) for place, size in enumerate(sizes)))
-    for place, (size, answer) in enumerate(zip(sizes, answers, strict=True)):
-        assert answer.probabilities.shape == answer.logits.shape == (size, 10)
-        assert (answer.probabilities == place).all()
+        results = await asyncio.gather(*(queue.score(image(place, size)) for place, size in enumerate(sizes)))
+    for place, (size, result) in enumerate(zip(sizes, results, strict=True)):
+        assert result.probabilities.shape == result.logits.shape == (size, 10)
+        assert (result.probabilities == place).all()
 
 
-async def test_what_arrives_together_is_scored_together() -> None:
+async def test_images_that_arrive_together_are_scored_in_full_batches() -> None:
     engine = Brightness()
     async with batcher(engine) as queue:
         await asyncio.gather(*(queue.score(image(1)) for _ in range(100)))
     assert engine.batches == [32, 32, 32, 4]
 
 
-async def test_what_comes_in_while_the_first_is_read_is_scored_with_it() -> None:
+async def test_images_that_arrive_one_turn_of_the_loop_later_join_the_batch() -> None:
     engine = Brightness()
     async with batcher(engine) as queue:
         first = asyncio.create_task(queue.score(image(1)))
-        await asyncio.sleep(0)  # in the turn after which the loop looks what has come in
+        await asyncio.sleep(0)  # one turn of the loop later
         await asyncio.gather(first, queue.score(image(2)))
     assert engine.batches == [2]
 
 
-async def test_full_batches_do_not_wait_for_each_other_s_turn_of_the_loop() -> None:
+async def test_full_batches_run_in_one_turn_of_the_loop() -> None:
     engine = Brightness()
     async with batcher(engine) as queue:
         callers = [asyncio.create_task(queue.score(image(1))) for _ in range(96)]
@@ -111,7 +111,7 @@ async def test_full_batches_do_not_wait_for_each_other_s_turn_of_the_loop() -> N
         await asyncio.gather(*callers)
 
 
-async def test_what_arrives_while_the_engine_is_busy_makes_the_next_batch() -> None:
+async def test_images_that_arrive_during_a_batch_form_the_next_batch() -> None:
     engine = Gated()
     async with batcher(engine) as queue:
         first = asyncio.create_task(queue.score(image(1)))
@@ -123,40 +123,40 @@ async def test_what_arrives_while_the_engine_is_busy_makes_the_next_batch() -> N
     assert engine.batches == [1, 5]
 
 
-async def test_a_large_request_is_scored_in_parts_and_answered_in_order(engine: Brightness) -> None:
+async def test_more_images_than_a_batch_are_scored_in_several_batches_in_order(engine: Brightness) -> None:
     images = np.concatenate([image(brightness) for brightness in range(200)])
     async with batcher(engine) as queue:
-        answer = await queue.score(images)
-    assert (answer.logits[:, 0] == np.arange(200)).all()
+        scores = await queue.score(images)
+    assert (scores.logits[:, 0] == np.arange(200)).all()
     assert engine.batches == [32] * 6 + [8]
 
 
-async def test_a_caller_who_left_is_skipped_and_harms_no_neighbour() -> None:
+async def test_a_caller_cancelled_in_the_queue_is_skipped_and_affects_no_other() -> None:
     engine = Gated()
     async with batcher(engine) as queue:
         first = asyncio.create_task(queue.score(image(1)))
         await anyio.to_thread.run_sync(engine.began.wait)
-        leaver, neighbour = (asyncio.create_task(queue.score(image(brightness))) for brightness in (2, 3))
+        cancelled, other = (asyncio.create_task(queue.score(image(brightness))) for brightness in (2, 3))
         await asyncio.sleep(0)
-        leaver.cancel()
+        cancelled.cancel()
         engine.gate.set()
         assert (await first).logits[0, 0] == 1
-        assert (await neighbour).logits[0, 0] == 3
+        assert (await other).logits[0, 0] == 3
     assert engine.batches == [1, 1]
 
 
-async def test_a_caller_who_leaves_while_its_batch_runs_harms_no_neighbour() -> None:
+async def test_a_caller_cancelled_during_its_batch_affects_no_other() -> None:
     engine = Gated()
     async with batcher(engine) as queue:
-        leaver, neighbour = (asyncio.create_task(queue.score(image(brightness))) for brightness in (2, 3))
+        cancelled, other = (asyncio.create_task(queue.score(image(brightness))) for brightness in (2, 3))
         await anyio.to_thread.run_sync(engine.began.wait)
-        leaver.cancel()
+        cancelled.cancel()
         engine.gate.set()
-        assert (await neighbour).logits[0, 0] == 3
+        assert (await other).logits[0, 0] == 3
 
 
 @pytest.mark.parametrize("runs_inline", [True, False])
-async def test_a_batch_that_raises_gives_each_caller_the_error_and_the_next_one_runs(*, runs_inline: bool) -> None:
+async def test_each_caller_of_a_failed_batch_gets_the_error_and_the_next_batch_runs(*, runs_inline: bool) -> None:
     queue = batcher(Broken(runs_inline=runs_inline))
     for _ in range(2):
         errors = await asyncio.gather(*(queue.score(image(1)) for _ in range(3)), return_exceptions=True)
@@ -164,7 +164,7 @@ async def test_a_batch_that_raises_gives_each_caller_the_error_and_the_next_one_
     await queue.close()
 
 
-async def test_past_the_bound_a_request_is_refused_at_once_and_what_waits_is_answered() -> None:
+async def test_a_full_queue_refuses_new_images_and_the_queued_ones_are_scored() -> None:
     engine = Gated()
     async with batcher(engine, queue_size=2) as queue:
         first = asyncio.create_task(queue.score(image(1)))
@@ -179,40 +179,40 @@ async def test_past_the_bound_a_request_is_refused_at_once_and_what_waits_is_ans
         assert (await queue.score(image(4))).logits[0, 0] == 4
 
 
-async def test_closing_answers_everyone_and_takes_nothing_new(engine: Brightness) -> None:
+async def test_close_scores_what_is_queued_and_refuses_new_images(engine: Brightness) -> None:
     queue = batcher(engine)
     waiting = [asyncio.create_task(queue.score(image(1))) for _ in range(70)]
     await asyncio.sleep(0)
     await queue.close()
-    assert all(answer.logits[0, 0] == 1 for answer in await asyncio.gather(*waiting))
+    assert all(scores.logits[0, 0] == 1 for scores in await asyncio.gather(*waiting))
     with pytest.raises(NotReady):
         await queue.score(image(1))
 
 
-async def test_the_observer_is_told_of_waits_and_batches() -> None:
-    diary = Diary()
-    async with Batcher(Brightness(), queue_size=10, observer=diary) as queue:
+async def test_the_observer_receives_waits_and_batches() -> None:
+    observer = RecordingObserver()
+    async with Batcher(Brightness(), queue_size=10, observer=observer) as queue:
         await asyncio.gather(*(queue.score(image(1)) for _ in range(3)))
-    assert diary.depths[0] == 3
-    assert diary.waits == 3
-    assert diary.batches == [3]
+    assert observer.depths[0] == 3
+    assert observer.waits == 3
+    assert observer.batches == [3]
 
 
-async def test_what_is_scored_now_goes_past_the_queue() -> None:
-    engine, diary = Brightness(), Diary()
-    async with Batcher(engine, queue_size=1, observer=diary) as queue:
-        noted: list[int] = []
-        queue.note = lambda images, scores: noted.append(len(images))
+async def test_score_inline_bypasses_the_queue() -> None:
+    engine, observer = Brightness(), RecordingObserver()
+    async with Batcher(engine, queue_size=1, observer=observer) as queue:
+        scored: list[int] = []
+        queue.on_scored = lambda images, scores: scored.append(len(images))
         waiting = asyncio.create_task(queue.score(image(1)))
         await asyncio.sleep(0)
         assert (queue.score_inline(image(2, 3)).logits == 2).all()
         assert not waiting.done()
         assert (await waiting).logits[0, 0] == 1
-    assert (engine.batches, diary.batches, noted) == ([3, 1], [3, 1], [3, 1])
-    assert diary.depths[0] == 4
+    assert (engine.batches, observer.batches, scored) == ([3, 1], [3, 1], [3, 1])
+    assert observer.depths[0] == 4
 
 
-async def test_what_cannot_be_scored_now_is_told_to_the_caller() -> None:
+async def test_score_inline_raises_the_error_of_the_engine_and_not_ready_after_close() -> None:
     async with batcher(Broken()) as queue:
         with pytest.raises(FloatingPointError):
             queue.score_inline(image(1))

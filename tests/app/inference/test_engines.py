@@ -43,31 +43,33 @@ def test_an_image_has_the_same_scores_in_every_batch(convnet: Engine, images: Im
 
 def test_earlier_scores_are_not_overwritten(convnet: Engine, images: Images) -> None:
     first = convnet(images[:1])
-    kept = first.logits.copy()
+    copied = first.logits.copy()
     convnet(images[1:2])
-    np.testing.assert_array_equal(first.logits, kept)
+    np.testing.assert_array_equal(first.logits, copied)
 
 
-def test_no_process_pins_its_thread_to_the_core_of_another() -> None:
+def test_no_process_pins_its_thread_to_a_core() -> None:
     engine = OpenVINOEngine(newest(MODELS, "convnet"))
     for graph in engine._graphs.values():
         assert graph._request.get_compiled_model().get_property("ENABLE_CPU_PINNING") is False
 
 
 @pytest.mark.parametrize(("name", "sizes"), [("convnet", BATCH_SIZES), ("softmax", (1, LARGEST_BATCH))])
-def test_a_graph_is_compiled_where_padding_would_take_longer(name: str, sizes: tuple[int, ...]) -> None:
+def test_graphs_of_the_sizes_between_are_compiled_only_if_padding_would_take_longer(
+    name: str, sizes: tuple[int, ...]
+) -> None:
     engine = OpenVINOEngine(newest(MODELS, name))
     assert tuple(engine._graphs) == sizes
 
 
-def test_a_folder_without_a_model_is_a_broken_artefact(tmp_path: Path) -> None:
+def test_a_folder_without_a_model_raises_broken_artefact(tmp_path: Path) -> None:
     with pytest.raises(BrokenArtefact, match="cannot be loaded by openvino"):
         load_engine("openvino", tmp_path)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["softmax", "convnet"])
-def test_bfloat16_changes_no_digit_that_is_not_a_toss_up(name: str) -> None:
+def test_bfloat16_changes_a_digit_only_if_two_are_almost_equally_probable(name: str) -> None:
     directory, folder = newest(MODELS, name), os.environ.get("MNIST_DIR")
     images = load_mnist(Path(folder) if folder else None).test.images
     try:
@@ -85,7 +87,7 @@ def test_bfloat16_changes_no_digit_that_is_not_a_toss_up(name: str) -> None:
     np.testing.assert_array_equal(rounded[clear].argmax(axis=1), exact[clear].argmax(axis=1))
 
 
-def test_a_processor_without_bfloat16_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bfloat16_on_a_processor_without_it_is_refused_with_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.inference.engines.ov.Core.get_property", lambda *_: ["FP32"])
     with pytest.raises(BrokenArtefact, match=r"does not compute in bfloat16\. Set ENGINE=openvino\."):
         load_engine("openvino-bf16", newest(MODELS, "softmax"))
@@ -100,6 +102,6 @@ def test_both_engines_agree(models_dir: Path, images: Images, name: str) -> None
     np.testing.assert_allclose(openvino.probabilities, tensorflow.probabilities, atol=1e-5)
 
 
-def test_what_reports_to_the_makers_of_openvino_is_not_loaded() -> None:
+def test_the_telemetry_of_openvino_is_not_imported() -> None:
     assert "openvino_telemetry" not in sys.modules
     assert sys.modules["openvino.tools.ovc"] is None
