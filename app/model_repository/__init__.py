@@ -1,1 +1,1 @@
-"""The versions of the models on disk: which are loaded, and which one answers. Knows no HTTP."""
+"""The model repository: finds, verifies, loads and unloads the versions of the models on disk. Knows no HTTP."""

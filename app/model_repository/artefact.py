@@ -1,7 +1,7 @@
-"""A folder of `models/` on disk: finding, reading and verifying it, as `models/README.md` has it. Loads nothing.
+"""Finds, reads and verifies the folders of `models/`, in the format of `models/README.md`. Loads no model.
 
-Whatever the folder holds, each function here reads a bounded amount, opens regular files only, and never follows a link
-to a folder within a version. A disk that does not answer holds it up: see `loading.py`.
+Each function reads a bounded amount, opens regular files only, and follows no link to a folder within a version. All of
+them block if the disk does not answer: see `loader.py`.
 """
 
 import hashlib
@@ -17,28 +17,28 @@ from pydantic import ValidationError
 from app.errors import BrokenArtefact
 from app.model_repository.card import Card
 
-LARGEST_CARD = 128 * 1024
-"""Bytes. Those that are published have 6 to 17 thousand. All of Python waits while one is read: 0.2 s for the worst."""
-LARGEST_VERSION = 256 * 1024**2
-"""Bytes of all files. Those that are published have less than two million."""
-MOST_ENTRIES = 1_000
-"""Files and folders of a version. Those that are published have five."""
+MAX_CARD_BYTES = 128 * 1024
+"""The published cards have 6 to 17 thousand bytes. No other Python thread runs during parsing: 0.2 s at worst."""
+MAX_VERSION_BYTES = 256 * 1024**2
+"""Of all files together. The published versions have less than two million."""
+MAX_ENTRIES = 1_000
+"""Files and folders of a version. The published versions have five."""
 
 _CARD = "model.json"
-_MOST_DIGITS = 18  # of the number of a version: what fits into 64 bits, and what requests may ask for
-_MOST_MISTAKES = 5  # of a card that are named...
-_MOST_COUNTED = 1_000  # ...if it has no more than these: to list a hundred thousand takes a second
-_PIECE = 1024**2
+_MAX_DIGITS = 18  # of a version number: they fit into 64 bits, and requests may ask for no more
+_MAX_NAMED_ERRORS = 5  # in the message about a card
+_MAX_LISTED_ERRORS = 1_000  # above this number, none is named: to list a hundred thousand takes a second
+_CHUNK_BYTES = 1024**2
 
 Fingerprint = tuple[tuple[str, int, int, int, int], ...]
-"""The path, inode, size, time of change and time of change of the inode of each file and folder of a version: cheap to
-take, and another for other files or other rights. One that cannot be looked at has the number of the error instead."""
+"""The path, inode, size, mtime and ctime of each file and folder of a version. Cheap to take. It changes with the files
+and their permissions. An entry whose status cannot be read has the error number instead."""
 
 
 def find_names(models_dir: Path) -> list[str]:
-    """List the models of a folder; hidden folders are passed over, they may be half-written.
+    """List the models of a folder, without hidden folders, which may be half-written.
 
-    A name may be one that Python cannot decode, and its folder one that cannot be read: see `find_versions`.
+    A name may not be valid UTF-8, and its folder may not be readable: `find_versions` raises an error for both.
 
     Raises:
         OSError: if the folder cannot be listed.
@@ -49,10 +49,10 @@ def find_names(models_dir: Path) -> list[str]:
 
 
 def find_versions(directory: Path) -> list[int]:
-    """List the versions of the model in `directory`, the newest first; other folders are passed over.
+    """List the versions of the model in `directory`, the newest first. Folders that are no version are left out.
 
     Raises:
-        BrokenArtefact: if they cannot be listed, or the name of the model is not text.
+        BrokenArtefact: if they cannot be listed, or the name of the model is not valid UTF-8.
 
     """
     if printable(directory.name) != directory.name:
@@ -61,7 +61,7 @@ def find_versions(directory: Path) -> list[int]:
     try:
         with os.scandir(directory) as entries:
             names = [entry.name for entry in entries if _may_be_folder(entry)]
-    except FileNotFoundError:  # taken away since it was found
+    except FileNotFoundError:  # removed since it was listed
         return []
     except OSError as error:
         message = (
@@ -73,19 +73,19 @@ def find_versions(directory: Path) -> list[int]:
 
 
 def printable(text: str) -> str:
-    """Write what Python could not decode in the name of a file as escapes, so that it can be sent and logged."""
+    """Escape the bytes of a file name that are not valid UTF-8, so that it can be sent and logged."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _may_be_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # such as a loop of links: whoever reads it is told what is wrong with it
+    except OSError:  # such as a loop of links: reading it raises an error that says so
         return True
 
 
 def _is_version(name: str) -> bool:
-    return name.isascii() and name.isdecimal() and name[0] != "0" and len(name) <= _MOST_DIGITS
+    return name.isascii() and name.isdecimal() and name[0] != "0" and len(name) <= _MAX_DIGITS
 
 
 def read_card(directory: Path) -> Card:
@@ -98,46 +98,47 @@ def read_card(directory: Path) -> Card:
     path = directory / _CARD
     try:
         with _open_regular(path) as file:
-            content = file.read(LARGEST_CARD + 1)
-        if len(content) > LARGEST_CARD:
-            message = f"{path} has more than {LARGEST_CARD:,} bytes, the most that are read. Publish the version again."
+            content = file.read(MAX_CARD_BYTES + 1)
+        if len(content) > MAX_CARD_BYTES:
+            message = f"{path} has more than {MAX_CARD_BYTES:,} bytes, the limit of a card. Publish the version again."
             raise BrokenArtefact(message)
         card = Card.model_validate_json(content)
     except OSError as error:
         message = f"{path} cannot be read ({error.strerror}). Publish the version again."
         raise BrokenArtefact(message) from error
     except ValidationError as error:
-        message = f"{path} does not follow the format in models/README.md. {_places(error)}. Publish the version again."
+        errors = _describe_errors(error)
+        message = f"{path} does not follow the format in models/README.md. {errors}. Publish the version again."
         raise BrokenArtefact(message) from error
     if (card.name, str(card.version)) != (directory.parent.name, directory.name):
-        message = f"{path} says that it is {card.name}/{card.version}. Put the folder back where it was published."
+        message = f"{path} says that it is {card.name}/{card.version}. Move the folder back to where it was published."
         raise BrokenArtefact(message)
     return card
 
 
-def _places(error: ValidationError) -> str:
-    """Name the first mistakes of a card and their places."""
-    if error.error_count() > _MOST_COUNTED:
-        return f"It has {error.error_count():,} mistakes"
+def _describe_errors(error: ValidationError) -> str:
+    """Describe the first errors of a card, each with its field."""
+    if error.error_count() > _MAX_LISTED_ERRORS:
+        return f"It has {error.error_count():,} errors"
     found = error.errors(include_url=False, include_context=False, include_input=False)
-    places = [f"{'.'.join(map(str, each['loc'])) or 'file':.100}: {each['msg']:.200}" for each in found]
-    more = [f"and {len(places) - _MOST_MISTAKES:,} more"] if len(places) > _MOST_MISTAKES else []
-    return "; ".join(places[:_MOST_MISTAKES] + more)
+    descriptions = [f"{'.'.join(map(str, each['loc'])) or 'file':.100}: {each['msg']:.200}" for each in found]
+    more = [f"and {len(descriptions) - _MAX_NAMED_ERRORS:,} more"] if len(descriptions) > _MAX_NAMED_ERRORS else []
+    return "; ".join(descriptions[:_MAX_NAMED_ERRORS] + more)
 
 
 def copy_verified(directory: Path, card: Card, target: Path) -> None:
-    """Copy the files of the version in `directory`, all but its card, and compare each with its digest in the card.
+    """Copy the files of the version in `directory`, except its card, and compare each with its digest in the card.
 
-    What is loaded is the copy. It is what was verified, whatever is done to the original meanwhile, and it is on a
-    local disk: OpenVINO reads a model without letting go of Python's lock, so that all would wait for a network disk.
+    The copy is what is loaded. The original may change after it has been verified, and it may be on a network disk:
+    OpenVINO holds the global interpreter lock while it reads a model, so that all threads would wait for that disk.
 
     Args:
-        directory: the version.
+        directory: of the version.
         card: its card.
         target: an empty folder.
 
     Raises:
-        BrokenArtefact: naming the first file that is altered, missing, unreadable or not in the card.
+        BrokenArtefact: if a file is altered, missing, unreadable or not in the card; it names the first one.
         OSError: if the copy cannot be written.
 
     """
@@ -146,10 +147,10 @@ def copy_verified(directory: Path, card: Card, target: Path) -> None:
         state = "is not in its model.json" if name in found else "is missing"
         message = f"{directory / name} {state}. Publish the version again."
         raise BrokenArtefact(message)
-    left = LARGEST_VERSION
+    remaining = MAX_VERSION_BYTES
     for name, expected in card.files.items():
-        digest, size = _copy(directory / name, target / name, left)
-        left -= size
+        digest, size = _copy(directory / name, target / name, remaining)
+        remaining -= size
         if digest != expected:
             message = (
                 f"{directory / name} has been altered: its SHA-256 is {digest}, expected {expected}. "
@@ -159,9 +160,9 @@ def copy_verified(directory: Path, card: Card, target: Path) -> None:
 
 
 def _find_files(directory: Path) -> set[str]:
-    entries = list(islice(_walk(directory), MOST_ENTRIES + 1))
-    if len(entries) > MOST_ENTRIES:
-        message = f"{directory} has more than {MOST_ENTRIES:,} files and folders. Publish the version again."
+    entries = list(islice(_walk(directory), MAX_ENTRIES + 1))
+    if len(entries) > MAX_ENTRIES:
+        message = f"{directory} has more than {MAX_ENTRIES:,} files and folders. Publish the version again."
         raise BrokenArtefact(message)
     names = set()
     for path, status in entries:
@@ -174,21 +175,21 @@ def _find_files(directory: Path) -> set[str]:
     return names
 
 
-def _copy(source: Path, target: Path, most: int) -> tuple[str, int]:
-    """Copy a file of at most so many bytes, and return the digest and the number of those it has."""
+def _copy(source: Path, target: Path, max_bytes: int) -> tuple[str, int]:
+    """Copy a file of at most `max_bytes`, and return its digest and its size."""
     target.parent.mkdir(parents=True, exist_ok=True)
     digest, size = hashlib.sha256(), 0
     with _open_source(source) as file, target.open("xb") as copy:
-        while piece := _read_piece(file, source):
-            size += len(piece)
-            if size > most:
+        while chunk := _read_chunk(file, source):
+            size += len(chunk)
+            if size > max_bytes:
                 message = (
-                    f"{source.name} makes its version larger than {LARGEST_VERSION:,} bytes, the most that are read. "
+                    f"{source.name} makes its version larger than {MAX_VERSION_BYTES:,} bytes, the limit of a version. "
                     "Publish a smaller model."
                 )
                 raise BrokenArtefact(message)
-            digest.update(piece)
-            copy.write(piece)
+            digest.update(chunk)
+            copy.write(chunk)
     return digest.hexdigest(), size
 
 
@@ -199,16 +200,16 @@ def _open_source(path: Path) -> IO[bytes]:
         raise _unreadable(path, error) from error
 
 
-def _read_piece(file: IO[bytes], path: Path) -> bytes:
+def _read_chunk(file: IO[bytes], path: Path) -> bytes:
     try:
-        return file.read(_PIECE)
+        return file.read(_CHUNK_BYTES)
     except OSError as error:
         raise _unreadable(path, error) from error
 
 
 def _open_regular(path: Path) -> IO[bytes]:
-    """Open a file to read it, if it is a regular one: any other might never have anything to read, nor an end."""
-    # Without O_NONBLOCK, opening a FIFO waits for somebody who writes to it.
+    """Open a file for reading if it is a regular file: reading any other may block, or never end."""
+    # Without O_NONBLOCK, opening a FIFO blocks until another process opens it for writing.
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
@@ -225,26 +226,26 @@ def _unreadable(path: Path, error: OSError) -> BrokenArtefact:
 
 
 def take_fingerprint(directory: Path) -> Fingerprint:
-    """Take the fingerprint of the version in `directory`; it is empty where there are no files."""
-    return tuple(sorted(_describe(path, status) for path, status in islice(_walk(directory), MOST_ENTRIES + 1)))
+    """Return the fingerprint of the version in `directory`; it is empty if there are no files."""
+    return tuple(sorted(_entry_fingerprint(path, status) for path, status in islice(_walk(directory), MAX_ENTRIES + 1)))
 
 
-def _describe(path: Path, status: os.stat_result | OSError) -> tuple[str, int, int, int, int]:
+def _entry_fingerprint(path: Path, status: os.stat_result | OSError) -> tuple[str, int, int, int, int]:
     if isinstance(status, OSError):
         return path.as_posix(), -1, status.errno or 0, 0, 0
     return path.as_posix(), status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def _walk(directory: Path) -> Iterator[tuple[Path, os.stat_result | OSError]]:
-    """Go through all that is in a folder: each file and folder, with what is known of it or why nothing is.
+    """Yield each file and folder within a folder, with its status or the error of reading that.
 
-    What is taken away between finding it and looking at it is left out. No link to a folder is followed.
+    Entries that are removed meanwhile are left out. Links to folders are not followed.
     """
     folders = [directory]
     for folder in folders:
         try:
             with os.scandir(folder) as entries:
-                found = list(islice(entries, MOST_ENTRIES + 1))
+                found = list(islice(entries, MAX_ENTRIES + 1))
         except FileNotFoundError:
             continue
         except OSError as error:

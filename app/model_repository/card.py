@@ -1,4 +1,4 @@
-"""The model card: the schema of `model.json`, described in `models/README.md`. Knows nothing of how it was made."""
+"""The model card: the schema of `model.json`, which `models/README.md` describes. Knows nothing of training."""
 
 from typing import Annotated, Literal
 
@@ -6,7 +6,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
-ReliabilityBin = tuple[Count, Share, Share]  # images, their mean confidence, the share of them that is read right
+ReliabilityBin = tuple[Count, Share, Share]  # number of images, their mean confidence, their accuracy
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -15,7 +15,7 @@ class _Strict(BaseModel):
 
 
 class Source(_Strict):
-    """What the model learnt from beside MNIST: a feedback store or a folder of pictures."""
+    """Training data besides MNIST: a feedback store or a folder of pictures."""
 
     name: str
     kind: Literal["feedback", "pictures"]
@@ -25,7 +25,7 @@ class Source(_Strict):
 
 
 class Data(_Strict):
-    """What the model learnt from and was judged on."""
+    """The data that the model was trained and evaluated on."""
 
     name: str
     files: dict[str, Sha256]
@@ -42,7 +42,7 @@ class HistoryPoint(_Strict):
 
 
 class Score(_Strict):
-    """How many images of a part were read right."""
+    """The accuracy on one split of the data."""
 
     total: Count
     correct: Count
@@ -50,7 +50,7 @@ class Score(_Strict):
 
 
 class TestReport(Score):
-    """The report on the test part, from which a run learns and chooses nothing."""
+    """The evaluation on the test split, which is used neither for training nor for selection."""
 
     interval_95: tuple[Share, Share]
     recall: Annotated[list[Share], Field(min_length=10, max_length=10)]
@@ -59,19 +59,19 @@ class TestReport(Score):
     ]
     negative_log_likelihood: Annotated[float, Field(ge=0)]
     expected_calibration_error: Share
-    reliability: list[ReliabilityBin] | None = None  # versions published before it was kept lack it
+    reliability: list[ReliabilityBin] | None = None  # missing in the oldest published versions
     abstained: Count
 
 
 class Abstention(_Strict):
-    """The thresholds past which an answer should not be trusted."""
+    """The thresholds of confidence and energy for abstaining."""
 
     confidence: Share
     energy: float | None
 
 
 class Measure(_Strict):
-    """One row of the comparison with the version that was served."""
+    """One metric in the comparison with the version that was served before."""
 
     name: str
     before: str
@@ -81,7 +81,7 @@ class Measure(_Strict):
 
 
 class Comparison(_Strict):
-    """What the gate said before the version was published."""
+    """The result of the promotion gate, which the version passed before it was published."""
 
     with_version: Annotated[int, Field(ge=1)]
     measures: list[Measure]
@@ -90,7 +90,7 @@ class Comparison(_Strict):
 
 
 class Teacher(_Strict):
-    """The published version that this one learnt from."""
+    """The published version that this one was distilled from."""
 
     name: str
     version: Annotated[int, Field(ge=1)]
@@ -98,7 +98,7 @@ class Teacher(_Strict):
 
 
 class Software(_Strict):
-    """The versions that made the artefact."""
+    """The versions of the software that made the artefact."""
 
     python: str
     tensorflow: str
@@ -106,7 +106,7 @@ class Software(_Strict):
 
 
 class SelfTest(_Strict):
-    """A few images and what the version made of them where it was taught."""
+    """A few images, and their probabilities as computed after training."""
 
     images: str  # base64 of zlib of uint8 [n, 28, 28]
     probabilities: Annotated[
@@ -115,7 +115,7 @@ class SelfTest(_Strict):
 
 
 class Card(_Strict):
-    """All of `model.json`."""
+    """The whole of `model.json`."""
 
     name: str
     version: Annotated[int, Field(ge=1)]

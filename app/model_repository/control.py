@@ -1,7 +1,7 @@
-"""What one worker was asked to load or unload, for all workers to do. Knows neither models nor how they are loaded.
+"""Commands to load or unload a model, shared by all workers through a folder. Knows no models and loads nothing.
 
-The workers share a folder with one small file for each model that was ever loaded or unloaded by hand; each looks there
-whenever it looks for new versions. An order lasts as long as the service runs.
+The folder has one small file for each model that was loaded or unloaded by a request. Each worker reads the folder with
+every scan for new versions. Commands are valid until the service stops.
 """
 
 import os
@@ -15,43 +15,43 @@ from urllib.parse import quote, unquote
 
 Action = Literal["load", "unload"]
 
-_CONTROL_DIR = "DIGITSERVE_CONTROL_DIR"  # set by `__main__` for its workers
+_CONTROL_DIR = "DIGITSERVE_CONTROL_DIR"  # set by the supervisor for its workers
 
 
 @dataclass(frozen=True)
 class Command:
-    """The last that was asked for one model."""
+    """The latest command for one model."""
 
-    wish: Action
-    given: int  # when, in nanoseconds: two orders for the same thing differ in it
+    action: Action
+    issued_ns: int  # in nanoseconds since 1970; tells apart two commands with the same action
 
 
 class ModelControl:
-    """The folder that the workers share."""
+    """The folder of commands."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def give(self, name: str, wish: Action) -> None:
-        """Ask every worker to load or to unload the model of that name."""
-        # Renamed into place: whoever reads it finds the whole of it.
+    def issue(self, name: str, action: Action) -> None:
+        """Tell every worker to load or to unload the model `name`."""
+        # Renamed into place, so that no worker reads half a file.
         with tempfile.NamedTemporaryFile("w", dir=self._folder, prefix=".", delete=False) as file:
-            file.write(wish)
+            file.write(action)
         Path(file.name).replace(self._folder / quote(name, safe=""))
 
-    def read(self) -> dict[str, Command]:
-        """Read the last order for each model for which there is one."""
-        control = {}
+    def read_commands(self) -> dict[str, Command]:
+        """Return the latest command for each model that has one."""
+        commands = {}
         for path in self._folder.iterdir():
             if not path.name.startswith("."):
-                wish: Action = "unload" if path.read_text() == "unload" else "load"
-                control[unquote(path.name)] = Command(wish, path.stat().st_mtime_ns)
-        return control
+                action: Action = "unload" if path.read_text() == "unload" else "load"
+                commands[unquote(path.name)] = Command(action, path.stat().st_mtime_ns)
+        return commands
 
 
 @contextmanager
-def shared_folder() -> Iterator[Path]:
-    """Give the folder that `__main__` made for its workers, or else one that lasts as long as the context."""
+def control_folder() -> Iterator[Path]:
+    """Yield the folder that the supervisor made for its workers, or a temporary one if there is no supervisor."""
     if shared := os.environ.get(_CONTROL_DIR):
         yield Path(shared)
         return

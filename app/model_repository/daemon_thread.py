@@ -1,6 +1,6 @@
-"""One thread for work that may never end, such as a read of a network disk. Knows not what the work is.
+"""A thread for calls that may never return, such as reading a network disk. Knows nothing of what it calls.
 
-`ThreadPoolExecutor` is of no use for that: a process waits for its threads before it ends, however long they take.
+`ThreadPoolExecutor` does not fit: a process waits for its threads before it ends, however long their calls take.
 """
 
 import asyncio
@@ -15,51 +15,51 @@ Result = TypeVar("Result")
 
 
 class DaemonThread:
-    """Does one piece of work after the other. Its methods are for one event loop; the process ends without it."""
+    """Runs functions one after the other. Its methods are for one event loop. It does not keep the process alive."""
 
-    def __init__(self, name: str, *, prepare: Callable[[], None] | None = None) -> None:
-        """Start the thread, which calls `prepare` first."""
-        self._prepare = prepare
+    def __init__(self, name: str, *, initializer: Callable[[], None] | None = None) -> None:
+        """Start the thread, which calls `initializer` first."""
+        self._initializer = initializer
         self._queue: SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = SimpleQueue()
-        self._began: float | None = None  # the work that is being done, by `time.monotonic`
+        self._started_at: float | None = None  # of the current call, by `time.monotonic`
         threading.Thread(target=self._run, name=name, daemon=True).start()
 
     def busy_seconds(self) -> float:
-        """Tell for how long the thread has been at one piece of work; 0 if it has nothing to do."""
-        began = self._began
-        return 0.0 if began is None else time.monotonic() - began
+        """Return for how long the current call has been running; 0 if there is none."""
+        started_at = self._started_at
+        return 0.0 if started_at is None else time.monotonic() - started_at
 
-    async def run(self, work: Callable[[], Result]) -> Result:
-        """Have the thread do some work. If the caller is cancelled, work that has not begun is not done."""
-        return await asyncio.wrap_future(self._submit(work))
+    async def run(self, function: Callable[[], Result]) -> Result:
+        """Call a function in the thread. If the caller is cancelled before the call begins, it is not made."""
+        return await asyncio.wrap_future(self._submit(function))
 
     async def close(self, *, seconds: float) -> None:
-        """Let the thread end after the work that was given to it, and wait for that for at most so many seconds."""
+        """End the thread after the calls that were submitted, and wait for at most `seconds`."""
         last = self._submit(lambda: None)
         self._queue.put(None)
         await asyncio.wait([asyncio.wrap_future(last)], timeout=seconds)
 
-    def _submit(self, work: Callable[[], Result]) -> Future[Result]:
+    def _submit(self, function: Callable[[], Result]) -> Future[Result]:
         future: Future[Result] = Future()
-        self._queue.put((future, work))
+        self._queue.put((future, function))
         return future
 
     def _run(self) -> None:
-        if self._prepare is not None:
-            self._prepare()
+        if self._initializer is not None:
+            self._initializer()
         while (item := self._queue.get()) is not None:
-            self._do(*item)
-            del item  # what the work holds goes when it is done, and not when the next work comes
+            self._call(*item)
+            del item  # frees what the function refers to now, and not when the next call comes
 
-    def _do(self, future: Future[Any], work: Callable[[], Any]) -> None:
+    def _call(self, future: Future[Any], function: Callable[[], Any]) -> None:
         if not future.set_running_or_notify_cancel():
             return
-        self._began = time.monotonic()
+        self._started_at = time.monotonic()
         try:
-            result = work()
-        except BaseException as error:  # noqa: BLE001 - handed on to whoever waits
-            self._began = None
+            result = function()
+        except BaseException as error:  # noqa: BLE001 - handed on to the caller
+            self._started_at = None
             future.set_exception(error)
         else:
-            self._began = None
+            self._started_at = None
             future.set_result(result)

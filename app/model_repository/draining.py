@@ -1,6 +1,7 @@
-"""Versions on their way out: each is freed when the last request that began on it has been answered.
+"""Frees versions that have been replaced or unloaded, each when the last request that uses it has been answered.
 
-Nobody counts requests: each holds the version that answers it, and Python knows when the last lets go.
+There is no request counter. Each request holds a reference to its version, and a weak reference tells when the last one
+is gone.
 """
 
 import asyncio
@@ -10,40 +11,40 @@ from dataclasses import dataclass
 
 from app.inference.batching import Batcher
 from app.model_repository.loader import Loader
-from app.model_repository.versions import ServedVersion
+from app.model_repository.versions import LoadedVersion
 
 
 @dataclass(frozen=True, eq=False)
-class _Leaving:
-    served: weakref.ref[ServedVersion]
+class _Entry:
+    loaded: weakref.ref[LoadedVersion]
     batcher: Batcher
-    freed: Callable[[], None]
+    on_freed: Callable[[], None]
 
 
 class DrainingVersions:
-    """All versions of one repository that answer nothing new and may still be in use."""
+    """The versions of one repository that get no new requests and may still be in use."""
 
     def __init__(self, loader: Loader) -> None:
         self._loader = loader
-        self._leaving: list[_Leaving] = []
+        self._entries: list[_Entry] = []
 
-    def add(self, served: ServedVersion, *, freed: Callable[[], None]) -> None:
-        """Watch a version that whoever calls is about to let go of, and say when it is freed."""
-        self._leaving.append(_Leaving(weakref.ref(served), served.batcher, freed))
+    def add(self, loaded: LoadedVersion, *, on_freed: Callable[[], None]) -> None:
+        """Add a version, to which the caller then drops its reference; call `on_freed` when it is freed."""
+        self._entries.append(_Entry(weakref.ref(loaded), loaded.batcher, on_freed))
 
-    async def free(self) -> None:
-        """Free what no request holds any more."""
-        gone = [leaving for leaving in self._leaving if leaving.served() is None]
-        if gone:
-            self._leaving = [leaving for leaving in self._leaving if leaving not in gone]
-            await asyncio.gather(*(_close(leaving) for leaving in gone))
-            await self._loader.free(gone)
+    async def free_unused(self) -> None:
+        """Free the versions that no request uses any more."""
+        unused = [entry for entry in self._entries if entry.loaded() is None]
+        if unused:
+            self._entries = [entry for entry in self._entries if entry not in unused]
+            await asyncio.gather(*(_close(entry) for entry in unused))
+            await self._loader.free(unused)
 
     async def close(self) -> None:
-        """Answer everyone who waits."""
-        await asyncio.gather(*(leaving.batcher.close() for leaving in self._leaving))
+        """Score what is queued, and refuse new images."""
+        await asyncio.gather(*(entry.batcher.close() for entry in self._entries))
 
 
-async def _close(leaving: _Leaving) -> None:
-    leaving.freed()
-    await leaving.batcher.close()
+async def _close(entry: _Entry) -> None:
+    entry.on_freed()
+    await entry.batcher.close()

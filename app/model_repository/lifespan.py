@@ -1,14 +1,14 @@
-"""Opens the model repository, and keeps it up to date for as long as the service runs."""
+"""Opens the model repository and keeps it up to date until the service stops."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from app.inference.batching import Tracer
-from app.model_repository.control import ModelControl, shared_folder
+from app.inference.batching import BatchTracer
+from app.model_repository.control import ModelControl, control_folder
+from app.model_repository.model_collector import ModelCollector
 from app.model_repository.repository import ModelRepository
-from app.model_repository.shadow import Pair, Shadow
-from app.model_repository.version_metrics import VersionMetrics
+from app.model_repository.shadow import Shadow, ShadowPair
 from app.model_repository.watcher import watch
 from app.observability.metrics import ServiceMetrics
 from app.settings import Settings
@@ -16,20 +16,20 @@ from app.settings import Settings
 
 @asynccontextmanager
 async def open_repository(
-    settings: Settings, metrics: ServiceMetrics, tracer: Tracer | None
+    settings: Settings, metrics: ServiceMetrics, tracer: BatchTracer | None
 ) -> AsyncIterator[ModelRepository]:
     """Open the repository in `MODELS_DIR`; models are loaded in the background."""
-    shadow = Shadow(Pair.parse(settings.shadow), metrics) if settings.shadow else None
-    with shared_folder() as folder:
+    shadow = Shadow(ShadowPair.parse(settings.shadow), metrics) if settings.shadow else None
+    with control_folder() as folder:
         control = ModelControl(folder)
         async with (
             ModelRepository(settings, metrics, control, shadow=shadow, tracer=tracer) as repository,
             asyncio.TaskGroup() as group,
         ):
-            metrics.add_collector(VersionMetrics(repository, engine=settings.engine))
+            metrics.add_collector(ModelCollector(repository.catalogue, engine=settings.engine))
             tasks = [group.create_task(watch(repository))]
             if shadow is not None:
-                tasks.append(group.create_task(shadow.run(repository.find)))
+                tasks.append(group.create_task(shadow.run(repository.catalogue.find)))
             yield repository
             for task in tasks:
                 task.cancel()

@@ -1,4 +1,4 @@
-"""What there is to serve: the folder of models and the standing orders, seen together. Blocks; loads nothing."""
+"""Scans the folder of models and the folder of commands. Blocks; loads nothing."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -11,44 +11,39 @@ from app.model_repository.control import Command, ModelControl
 
 @dataclass(frozen=True)
 class Scan:
-    """What was found at one time."""
+    """What both folders hold at one time."""
 
-    numbers: Mapping[str, list[int]]  # of the versions of each model, the newest first
+    versions: Mapping[str, list[int]]  # of each model, the newest first
     unreadable: Mapping[str, str]  # models whose versions cannot be listed, and why
-    fingerprints: Mapping[Path, Fingerprint]  # of those versions that were asked for
-    control: Mapping[str, Command]
+    fingerprints: Mapping[Path, Fingerprint]  # of the requested version folders
+    commands: Mapping[str, Command]
 
 
-def scan(models_dir: Path, control: ModelControl, tried: Iterable[Path] = ()) -> Scan:
-    """Look at the folder and at the orders.
+def scan(models_dir: Path, control: ModelControl, fingerprinted: Iterable[Path] = ()) -> Scan:
+    """Scan both folders.
 
     Args:
-        models_dir: the folder.
-        orders: of all workers.
-        control: the commands to all workers.
-        tried: the folders of versions whose fingerprints are wanted; it is empty where there are no files.
+        models_dir: the folder of models.
+        control: the folder of commands.
+        fingerprinted: the version folders to take fingerprints of. The fingerprint of a missing folder is empty.
 
     Raises:
-        OSError: if the folder cannot be listed. One model that cannot be read is no error.
+        OSError: if the folder of models cannot be listed. A single model that cannot be read is no error.
 
     """
-    numbers: dict[str, list[int]] = {}
+    versions: dict[str, list[int]] = {}
     unreadable: dict[str, str] = {}
     for name in find_names(models_dir):
         try:
-            numbers[name] = find_versions(models_dir / name)
+            versions[name] = find_versions(models_dir / name)
         except BrokenArtefact as error:
             unreadable[printable(name)] = str(error)
-    return Scan(
-        numbers,
-        unreadable,
-        {directory: take_fingerprint(directory) for directory in tried},
-        control.read(),
-    )
+    fingerprints = {directory: take_fingerprint(directory) for directory in fingerprinted}
+    return Scan(versions, unreadable, fingerprints, control.read_commands())
 
 
 def list_names(models_dir: Path) -> list[str]:
-    """List the models of a folder, by the names that `survey` gives them.
+    """List the models of a folder under the names that they have in a scan.
 
     Raises:
         OSError: if the folder cannot be listed.

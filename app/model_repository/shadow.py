@@ -1,7 +1,7 @@
-"""Has a second version score what the first has answered, and counts where they disagree. Changes no answer.
+"""Scores the images of one model with a second, shadow version and counts where they disagree. Changes no response.
 
-Nobody waits for it: it takes what was answered from a queue, a few images at a time, and lets the event loop see to
-requests in between. When the queue is full it passes images over rather than keep them.
+No request waits for it. Scored images go into a queue and are scored again a few at a time, between which the event
+loop serves requests. When the queue is full, images are skipped.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from app.errors import ServiceError
 from app.inference.engines import Images
 from app.inference.scores import Scores
 from app.model_repository.card import Card
-from app.model_repository.versions import ServedVersion
+from app.model_repository.versions import LoadedVersion
 from app.observability.metrics import ServiceMetrics
 
 _AT_ONCE = 8
@@ -27,87 +27,87 @@ _QUEUE_SIZE = 1024
 
 _log = structlog.get_logger()
 
-Find = Callable[[str, int | None, str | None], ServedVersion]
+Find = Callable[[str, int | None, str | None], LoadedVersion]
 
 
 @dataclass(frozen=True)
-class Pair:
-    """Who answers, and whose scores are only compared."""
+class ShadowPair:
+    """The model that answers, and the shadow version whose scores are compared with its scores."""
 
-    answering: str
-    name: str
+    primary: str
+    shadow: str
     version: int | None
     label: str | None
 
     @classmethod
     def parse(cls, setting: str) -> Self:
-        """Read `softmax:convnet`, `convnet:convnet@3` or `convnet:convnet@latest`."""
-        answering, _, shadow = setting.partition(":")
-        name, _, choice = shadow.partition("@")
+        """Parse `softmax:convnet`, `convnet:convnet@3` or `convnet:convnet@latest`."""
+        primary, _, rest = setting.partition(":")
+        shadow, _, choice = rest.partition("@")
         version, label = (int(choice), None) if choice.isdecimal() else (None, choice or None)
-        return cls(answering, name, version, label)
+        return cls(primary, shadow, version, label)
 
 
 class Shadow:
-    """Compares two models on the images that the first of them answers. It belongs to one event loop."""
+    """Compares the scores of two versions. It belongs to one event loop."""
 
-    def __init__(self, pair: Pair, metrics: ServiceMetrics) -> None:
+    def __init__(self, pair: ShadowPair, metrics: ServiceMetrics) -> None:
         self._pair = pair
         self._metrics = metrics
-        self._answered: deque[tuple[Card, Images, Scores]] = deque()
-        self._waiting = 0  # images in _answered
-        self._something = asyncio.Event()
+        self._queue: deque[tuple[Card, Images, Scores]] = deque()
+        self._waiting = 0  # images in _queue
+        self._not_empty = asyncio.Event()
 
-    def watches(self, name: str) -> bool:
-        """Tell whether a model's answers are to be compared."""
-        return name == self._pair.answering
+    def compares(self, name: str) -> bool:
+        """Tell whether the scores of the model `name` are compared."""
+        return name == self._pair.primary
 
-    def note(self, card: Card, images: Images, scores: Scores) -> None:
-        """Be told what a version has answered: uint8 images of shape (n, 28, 28), and their scores."""
+    def submit(self, card: Card, images: Images, scores: Scores) -> None:
+        """Queue images that a version has scored, uint8 of shape (n, 28, 28), and their scores."""
         if self._waiting + len(images) > _QUEUE_SIZE:
             self._count(card, "skipped", len(images))
             return
-        self._answered.append((card, images, scores))
+        self._queue.append((card, images, scores))
         self._waiting += len(images)
-        self._something.set()
+        self._not_empty.set()
 
     async def run(self, find: Find) -> None:
-        """Compare what comes, until cancelled.
+        """Compare the queued images, until cancelled.
 
         Args:
-            find: gives the version of a model that answers, as `Repository.find`.
+            find: returns the loaded version of a model, as `ModelCatalogue.find` does.
 
         """
         while True:
-            await self._something.wait()
-            card, images, scores = self._answered.popleft()
+            await self._not_empty.wait()
+            card, images, scores = self._queue.popleft()
             self._waiting -= len(images)
-            if not self._answered:
-                self._something.clear()
+            if not self._queue:
+                self._not_empty.clear()
             digits = scores.probabilities.argmax(axis=1)
             for start in range(0, len(images), _AT_ONCE):
                 part = slice(start, start + _AT_ONCE)
                 await self._compare(find, card, images[part], digits[part])
-                await asyncio.sleep(0)  # whoever has sent a request meanwhile goes first
+                await asyncio.sleep(0)  # requests that arrived meanwhile go first
 
     async def _compare(
         self, find: Find, card: Card, images: Images, digits: np.ndarray[tuple[int], np.dtype[np.intp]]
     ) -> None:
         try:
-            shadow = find(self._pair.name, self._pair.version, self._pair.label)
+            shadow = find(self._pair.shadow, self._pair.version, self._pair.label)
             if (shadow.card.name, shadow.card.version) == (card.name, card.version):
-                return  # the very version that answered
-            found = await shadow.batcher.score(images)
-        except ServiceError:  # it is not loaded, or has too much to do
+                return  # the same version
+            scores = await shadow.batcher.score(images)
+        except ServiceError:  # it is not loaded, or its queue is full
             self._count(card, "skipped", len(images))
             return
-        except Exception as error:  # noqa: BLE001 - told to the log: the answers that were given stand
-            _log.error("shadow failed", shadow=self._pair.name, exc_info=error)
+        except Exception as error:  # noqa: BLE001 - logged; the responses have been sent
+            _log.error("shadow failed", shadow=self._pair.shadow, exc_info=error)
             self._count(card, "skipped", len(images))
             return
-        agreed = int((found.probabilities.argmax(axis=1) == digits).sum())
+        agreed = int((scores.probabilities.argmax(axis=1) == digits).sum())
         self._count(card, "agreed", agreed)
         self._count(card, "disagreed", len(images) - agreed)
 
     def _count(self, card: Card, outcome: str, images: int) -> None:
-        self._metrics.count_shadow_images(card.name, card.version, self._pair.name, outcome, images)
+        self._metrics.compared(card.name, card.version, self._pair.shadow, outcome, images)

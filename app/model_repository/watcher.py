@@ -1,4 +1,4 @@
-"""Looks for new versions, over and over. Knows only how often, and what to do when the folder cannot be read."""
+"""Refreshes the model repository every second. Knows nothing of what a refresh does."""
 
 import asyncio
 import time
@@ -13,19 +13,19 @@ _log = structlog.get_logger()
 
 
 async def watch(repository: ModelRepository, *, every_seconds: float = EVERY_SECONDS) -> None:
-    """Keep the repository as the folder is, until cancelled.
+    """Refresh the repository again and again, until cancelled.
 
-    Trouble with looking, such as a disk that is away for a while, changes nothing of what is served.
+    An error, such as a disk that is not available for a while, is logged; the loaded versions keep answering.
     """
-    trouble = None
+    last_error = None
     while True:
         started = time.monotonic()
         try:
             await repository.refresh()
-            trouble = None
-        except Exception as error:  # noqa: BLE001 - handed on to the log; what is served must not fall with it
-            if str(error) != trouble:  # once, not every second
-                trouble = str(error)
-                _log.error("models cannot be looked for", reason=trouble, exc_info=error)
-        # What a look has taken to load does not put off the next one.
+            last_error = None
+        except Exception as error:  # noqa: BLE001 - logged; the loaded versions must keep answering
+            if str(error) != last_error:  # once, not every second
+                last_error = str(error)
+                _log.error("model refresh failed", reason=last_error, exc_info=error)
+        # The time that a refresh takes, with its loading, does not delay the next one.
         await asyncio.sleep(max(0.0, started + every_seconds - time.monotonic()))

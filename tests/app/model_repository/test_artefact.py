@@ -12,9 +12,9 @@ import pytest
 
 from app.errors import BrokenArtefact
 from app.model_repository.artefact import (
-    LARGEST_CARD,
-    LARGEST_VERSION,
-    MOST_ENTRIES,
+    MAX_CARD_BYTES,
+    MAX_ENTRIES,
+    MAX_VERSION_BYTES,
     copy_verified,
     find_names,
     find_versions,
@@ -32,14 +32,14 @@ def newest(models_dir: Path, name: str) -> Path:
     return models_dir / name / str(find_versions(models_dir / name)[0])
 
 
-def test_names_pass_over_files_and_hidden_folders(tmp_path: Path) -> None:
+def test_files_and_hidden_folders_are_no_models(tmp_path: Path) -> None:
     for name in ("softmax", "convnet", ".half"):
         (tmp_path / name).mkdir()
     (tmp_path / "README.md").touch()
     assert find_names(tmp_path) == ["convnet", "softmax"]
 
 
-def test_versions_are_numbers_and_the_newest_comes_first(tmp_path: Path) -> None:
+def test_versions_are_positive_integers_in_descending_order(tmp_path: Path) -> None:
     for name in ("2", "10", "1", "01", "0", "-1", "x", ".3-half", "²", "9" * 19):
         (tmp_path / name).mkdir()
     (tmp_path / "11").touch()
@@ -47,7 +47,7 @@ def test_versions_are_numbers_and_the_newest_comes_first(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("name", ["softmax", "convnet"])
-def test_the_published_artefacts_are_sound(models_dir: Path, tmp_path: Path, name: str) -> None:
+def test_the_published_artefacts_pass_verification(models_dir: Path, tmp_path: Path, name: str) -> None:
     directory = newest(models_dir, name)
     copy_verified(directory, read_card(directory), tmp_path / "copy")
 
@@ -61,9 +61,14 @@ def test_a_missing_card_is_named(models_dir: Path) -> None:
 
 @pytest.mark.parametrize(
     ("changes", "place"),
-    [({"temperature": 0}, "temperature"), ({"files": {}}, "files"), ({"mood": "good"}, "mood"), ({"test": {}}, "test")],
+    [
+        ({"temperature": 0}, "temperature"),
+        ({"files": {}}, "files"),
+        ({"colour": "red"}, "colour"),
+        ({"test": {}}, "test"),
+    ],
 )
-def test_a_card_that_breaks_the_schema_says_where(models_dir: Path, changes: dict[str, object], place: str) -> None:
+def test_the_error_of_an_invalid_card_names_the_field(models_dir: Path, changes: dict[str, object], place: str) -> None:
     directory = newest(models_dir, "softmax")
     change_card(directory, **changes)
     with pytest.raises(BrokenArtefact, match=rf"does not follow the format .* {place}"):
@@ -101,7 +106,7 @@ def test_a_file_that_is_not_in_the_card_is_named(models_dir: Path, tmp_path: Pat
         copy_verified(directory, card, tmp_path / "copy")
 
 
-def test_a_copy_has_what_the_version_has(models_dir: Path, tmp_path: Path) -> None:
+def test_the_copy_has_all_files_but_the_card(models_dir: Path, tmp_path: Path) -> None:
     directory = newest(models_dir, "convnet")
     card = read_card(directory)
     copy_verified(directory, card, tmp_path / "copy")
@@ -112,7 +117,7 @@ def test_a_copy_has_what_the_version_has(models_dir: Path, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("name", ["model.json", "saved_model.pb"])
 @pytest.mark.parametrize("kind", ["fifo", "socket", "device", "loop", "folder"])
-def test_what_is_no_regular_file_is_named_and_never_waited_for(
+def test_an_irregular_file_is_named_and_does_not_block(
     models_dir: Path, tmp_path: Path, name: str, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     directory = newest(models_dir, "softmax")
@@ -139,8 +144,8 @@ def test_what_is_no_regular_file_is_named_and_never_waited_for(
 
 def test_a_card_of_ten_gigabytes_is_not_read(models_dir: Path) -> None:
     directory = newest(models_dir, "softmax")
-    os.truncate(directory / "model.json", 10 * 1024**3)  # with a hole, which takes no room on the disk
-    with pytest.raises(BrokenArtefact, match=r"more than 131,072 bytes, the most that are read"):
+    os.truncate(directory / "model.json", 10 * 1024**3)  # a sparse file, which takes no space
+    with pytest.raises(BrokenArtefact, match=r"more than 131,072 bytes, the limit of a card"):
         read_card(directory)
 
 
@@ -149,14 +154,14 @@ def test_a_card_of_ten_gigabytes_is_not_read(models_dir: Path) -> None:
     [
         b"[" * 60_000 + b"]" * 60_000,
         b'{"name": ' + b"[" * 100_000,
-        b"[" + b"[]," * (LARGEST_CARD // 3 - 1) + b"[]]",
+        b"[" + b"[]," * (MAX_CARD_BYTES // 3 - 1) + b"[]]",
         b"{" + b",".join(b'"%d": 1' % number for number in range(10_000)) + b"}",
         b'{"history": [' + b"{}," * 40_000 + b"{}]}",
         b'{"training": {"' + b"x" * 100_000 + b'": 1e999}, "name": "\\ud800"}',
         b"\xff\xfe{}",
     ],
 )
-def test_a_card_made_to_cost_is_refused_soon_in_few_words(models_dir: Path, content: bytes) -> None:
+def test_a_malicious_card_is_refused_quickly_with_a_short_message(models_dir: Path, content: bytes) -> None:
     directory = newest(models_dir, "softmax")
     (directory / "model.json").write_bytes(content)
     started = time.thread_time()
@@ -166,25 +171,25 @@ def test_a_card_made_to_cost_is_refused_soon_in_few_words(models_dir: Path, cont
     assert len(str(caught.value)) < 3_000
 
 
-def test_a_version_larger_than_any_that_makes_sense_is_not_read(models_dir: Path, tmp_path: Path) -> None:
+def test_a_version_with_too_many_bytes_is_refused(models_dir: Path, tmp_path: Path) -> None:
     directory = newest(models_dir, "softmax")
     card = read_card(directory)
-    os.truncate(directory / "saved_model.pb", LARGEST_VERSION)
+    os.truncate(directory / "saved_model.pb", MAX_VERSION_BYTES)
     with pytest.raises(BrokenArtefact, match="larger than 268,435,456 bytes"):
         copy_verified(directory, card, tmp_path / "copy")
 
 
-def test_a_version_of_more_files_than_make_sense_is_not_read(models_dir: Path, tmp_path: Path) -> None:
+def test_a_version_with_too_many_files_is_refused(models_dir: Path, tmp_path: Path) -> None:
     directory = newest(models_dir, "softmax")
     card = read_card(directory)
-    for number in range(MOST_ENTRIES):
+    for number in range(MAX_ENTRIES):
         (directory / f"{number}").mkdir()
     with pytest.raises(BrokenArtefact, match="more than 1,000 files and folders"):
         copy_verified(directory, card, tmp_path / "copy")
-    assert len(take_fingerprint(directory)) == MOST_ENTRIES + 1
+    assert len(take_fingerprint(directory)) == MAX_ENTRIES + 1
 
 
-def test_links_that_lead_in_circles_are_not_followed(models_dir: Path, tmp_path: Path) -> None:
+def test_links_to_folders_are_not_followed(models_dir: Path, tmp_path: Path) -> None:
     directory = newest(models_dir, "softmax")
     card = read_card(directory)
     (directory / "variables" / "up").symlink_to(directory)
@@ -192,7 +197,7 @@ def test_links_that_lead_in_circles_are_not_followed(models_dir: Path, tmp_path:
     assert len(take_fingerprint(directory)) == len(card.files) + 3  # its card, `variables` and the link
 
 
-def test_a_version_that_is_taken_away_is_missing(models_dir: Path, tmp_path: Path) -> None:
+def test_the_files_of_a_removed_version_are_missing(models_dir: Path, tmp_path: Path) -> None:
     directory = newest(models_dir, "softmax")
     card = read_card(directory)
     shutil.rmtree(directory)
@@ -223,10 +228,10 @@ for directory in (models / "softmax" / "1", models / "lost+found"):
 """
 
 
-def test_what_the_user_may_not_read_is_named(models_dir: Path) -> None:
+def test_a_folder_without_permission_to_read_is_named(models_dir: Path) -> None:
     shutil.rmtree(models_dir / "convnet")
     (models_dir / "lost+found").mkdir(mode=0)
-    for folder in models_dir.parents[:3]:  # pytest's own are for their owner only
+    for folder in models_dir.parents[:3]:  # pytest makes them readable for their owner only
         folder.chmod(0o755)
     printed = subprocess.run(  # noqa: S603 - our own code
         [sys.executable, "-c", UNPRIVILEGED, str(models_dir)], capture_output=True, text=True, check=False
@@ -237,7 +242,7 @@ def test_what_the_user_may_not_read_is_named(models_dir: Path) -> None:
     assert lines[2] == "1 -1"
 
 
-def test_other_rights_are_another_fingerprint(models_dir: Path) -> None:
+def test_the_fingerprint_changes_with_permissions(models_dir: Path) -> None:
     directory = newest(models_dir, "softmax")
     before = take_fingerprint(directory)
     (directory / "model.json").chmod(0o600)

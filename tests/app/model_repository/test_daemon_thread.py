@@ -25,33 +25,33 @@ asyncio.run(main())
 """
 
 
-async def test_work_is_done_in_order_and_its_errors_are_handed_on() -> None:
-    prepared: list[str] = []
-    thread = DaemonThread("worker", prepare=lambda: prepared.append(threading.current_thread().name))
+async def test_calls_run_in_order_and_their_errors_reach_the_caller() -> None:
+    initialized: list[str] = []
+    thread = DaemonThread("worker", initializer=lambda: initialized.append(threading.current_thread().name))
     done: list[int] = []
     await asyncio.gather(*(thread.run(lambda number=number: done.append(number)) for number in range(100)))
     assert done == list(range(100))
-    assert prepared == ["worker"]
+    assert initialized == ["worker"]
     with pytest.raises(ZeroDivisionError):
         await thread.run(lambda: 1 / 0)
     assert await thread.run(lambda: 7) == 7
     await thread.close(seconds=10)
 
 
-async def test_it_tells_how_long_it_has_been_busy() -> None:
+async def test_busy_seconds_is_the_time_of_the_current_call() -> None:
     thread = DaemonThread("worker")
     assert thread.busy_seconds() == 0
     begun, end = threading.Event(), threading.Event()
-    work = asyncio.create_task(thread.run(lambda: (begun.set(), end.wait())))
+    call = asyncio.create_task(thread.run(lambda: (begun.set(), end.wait())))
     assert await asyncio.to_thread(begun.wait, 10)
     assert 0 < thread.busy_seconds() < 10
     end.set()
-    await work
+    await call
     assert thread.busy_seconds() == 0
     await thread.close(seconds=10)
 
 
-async def test_work_that_nobody_waits_for_any_more_is_not_begun() -> None:
+async def test_a_call_whose_caller_was_cancelled_is_not_made() -> None:
     thread = DaemonThread("worker")
     end = threading.Event()
     first = asyncio.create_task(thread.run(end.wait))
@@ -59,6 +59,7 @@ async def test_work_that_nobody_waits_for_any_more_is_not_begun() -> None:
     second = asyncio.create_task(thread.run(lambda: done.append("second")))
     await asyncio.sleep(0)
     second.cancel()
+    await asyncio.wait([second])
     end.set()
     await first
     await thread.run(lambda: done.append("third"))
@@ -66,7 +67,7 @@ async def test_work_that_nobody_waits_for_any_more_is_not_begun() -> None:
     await thread.close(seconds=10)
 
 
-def test_a_process_ends_without_waiting_for_it() -> None:
+def test_a_process_ends_without_waiting_for_the_thread() -> None:
     started = time.monotonic()
     printed = subprocess.run(  # noqa: S603 - our own code
         [sys.executable, "-c", STUCK], capture_output=True, timeout=30, check=True

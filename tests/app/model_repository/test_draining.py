@@ -10,17 +10,17 @@ from app.inference.scores import Scores
 from app.model_repository.card import Card
 from app.model_repository.draining import DrainingVersions
 from app.model_repository.loader import Loader
-from app.model_repository.versions import ServedVersion
+from app.model_repository.versions import LoadedVersion
 from app.observability.metrics import ServiceMetrics
 
 pytestmark = pytest.mark.anyio
 
 
 class Blank:
-    """An engine that tells in which thread it went."""
+    """An engine that records in which thread it is freed."""
 
-    def __init__(self, ends: list[str], *, runs_inline: bool = True) -> None:
-        self._ends = ends
+    def __init__(self, freed_in: list[str], *, runs_inline: bool = True) -> None:
+        self._freed_in = freed_in
         self.runs_inline = runs_inline
 
     def __call__(self, images: Images) -> Scores:
@@ -28,27 +28,27 @@ class Blank:
         return Scores(scores, scores)
 
     def __del__(self) -> None:
-        self._ends.append(threading.current_thread().name)
+        self._freed_in.append(threading.current_thread().name)
 
 
 @pytest.mark.parametrize("runs_inline", [True, False])
-async def test_a_version_goes_when_its_last_request_is_answered_and_off_the_loop(*, runs_inline: bool) -> None:
-    ends: list[str] = []
+async def test_a_version_is_freed_after_its_last_request_in_the_loader_thread(*, runs_inline: bool) -> None:
+    freed_in: list[str] = []
     freed: list[bool] = []
     loader = Loader("openvino")
     draining = DrainingVersions(loader)
-    engine = Blank(ends, runs_inline=runs_inline)
-    served = ServedVersion(Card.model_construct(), Batcher(engine, queue_size=8, observer=ServiceMetrics()))
-    batcher = weakref.ref(served.batcher)
+    engine = Blank(freed_in, runs_inline=runs_inline)
+    loaded = LoadedVersion(Card.model_construct(), Batcher(engine, queue_size=8, observer=ServiceMetrics()))
+    batcher = weakref.ref(loaded.batcher)
     del engine
-    draining.add(served, freed=lambda: freed.append(True))
-    await draining.free()
-    await served.batcher.score(np.zeros((1, 28, 28), np.uint8))
-    assert (ends, freed) == ([], [])
-    del served
-    await draining.free()
+    draining.add(loaded, on_freed=lambda: freed.append(True))
+    await draining.free_unused()
+    await loaded.batcher.score(np.zeros((1, 28, 28), np.uint8))
+    assert (freed_in, freed) == ([], [])
+    del loaded
+    await draining.free_unused()
     assert freed == [True]
     assert batcher() is None
-    assert len(ends) == 1
-    assert ends[0].startswith("loader")
+    assert len(freed_in) == 1
+    assert freed_in[0].startswith("loader")
     await loader.close()

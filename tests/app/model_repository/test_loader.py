@@ -10,7 +10,7 @@ import pytest
 import structlog
 
 from app.errors import BrokenArtefact
-from app.model_repository.loader import Loaded, Loader, _return_memory
+from app.model_repository.loader import LoadedModel, Loader, _return_memory
 
 pytestmark = pytest.mark.anyio
 
@@ -19,13 +19,13 @@ async def test_a_version_is_loaded_with_the_fingerprint_of_its_files(models_dir:
     loader = Loader("openvino")
     attempt = await loader.load(models_dir / "softmax" / "1")
     await loader.close()
-    assert isinstance(attempt.outcome, Loaded)
+    assert isinstance(attempt.outcome, LoadedModel)
     assert attempt.outcome.card.name == "softmax"
     assert attempt.outcome.engine(np.zeros((1, 28, 28), np.uint8)).logits.shape == (1, 10)
     assert len(attempt.fingerprint) > 3
 
 
-async def test_a_broken_version_is_an_outcome_too(models_dir: Path) -> None:
+async def test_the_outcome_of_a_broken_version_is_its_error(models_dir: Path) -> None:
     directory = models_dir / "softmax" / "1"
     (directory / "variables" / "variables.index").unlink()
     loader = Loader("openvino")
@@ -37,14 +37,14 @@ async def test_a_broken_version_is_an_outcome_too(models_dir: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the heap is glibc's")
-def test_what_was_taken_for_a_moment_is_given_back() -> None:
+def test_freed_memory_is_returned_to_the_system() -> None:
     pieces = [bytes(50_000) + b"." for _ in range(2_000)]  # 100 MB of the heap
-    kept = pieces[::100]  # between which it is free, and cannot just shrink from above
+    remaining = pieces[::100]  # so that the heap cannot just shrink from above
     del pieces
     before = resident_kb()
     _return_memory()
     assert resident_kb() < before - 50_000
-    assert kept
+    assert remaining
 
 
 def resident_kb() -> int:
@@ -53,16 +53,14 @@ def resident_kb() -> int:
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="threads have priorities of their own on Linux only")
-async def test_loading_gives_way_to_serving() -> None:
+async def test_loading_has_a_lower_priority_than_inference() -> None:
     loader = Loader("openvino")
-    loading = await loader.run(lambda: os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+    loading = await loader._loading.run(lambda: os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
     await loader.close()
     assert loading > os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
 
 
-async def test_what_openvino_says_of_a_broken_model_is_logged(
-    models_dir: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+async def test_messages_of_openvino_are_logged(models_dir: Path, capfd: pytest.CaptureFixture[str]) -> None:
     directory = models_dir / "softmax" / "1"
     graph = (directory / "saved_model.pb").read_bytes()
     broken = graph.replace(b"StatefulPartitionedCall", b"StatefulPartitionedCal\xff")
@@ -78,7 +76,7 @@ async def test_what_openvino_says_of_a_broken_model_is_logged(
     assert capfd.readouterr() == ("", "")
 
 
-async def test_what_is_wrong_with_a_version_is_said_of_its_folder_and_not_of_the_copy(models_dir: Path) -> None:
+async def test_an_error_names_the_folder_of_the_version_and_not_of_the_copy(models_dir: Path) -> None:
     directory = models_dir / "softmax" / "1"
     (directory / "saved_model.pb").write_bytes(b"")
     card = json.loads((directory / "model.json").read_text())

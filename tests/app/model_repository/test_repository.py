@@ -27,53 +27,55 @@ Open = Callable[..., ModelRepository]
 
 @pytest.fixture
 async def repository(tmp_path: Path) -> AsyncIterator[Open]:
-    """Give a way to open repositories of a folder, as several workers do."""
-    (tmp_path / "orders").mkdir()
+    """Return a function that opens repositories of one folder, as several workers do."""
+    (tmp_path / "control").mkdir()
     async with AsyncExitStack() as stack:
 
         def open_(models_dir: Path, **settings: object) -> ModelRepository:
             found = Settings.model_validate({"models_dir": models_dir, **settings})
-            opened = ModelRepository(found, ServiceMetrics(), ModelControl(tmp_path / "orders"))
+            opened = ModelRepository(found, ServiceMetrics(), ModelControl(tmp_path / "control"))
             stack.push_async_callback(opened.close)
             return opened
 
         yield open_
 
 
-def spoil(directory: Path) -> None:
+def corrupt(directory: Path) -> None:
     (directory / "saved_model.pb").write_bytes(b"")
 
 
-def mend(directory: Path) -> None:
+def restore(directory: Path) -> None:
     shutil.copy(directory.parent / "1" / "saved_model.pb", directory)
 
 
 @pytest.fixture
 def one_version(models_dir: Path) -> Path:
-    """Give a folder in which there is softmax alone, in version 1."""
+    """Return a folder of models with version 1 of softmax."""
     shutil.rmtree(models_dir / "convnet")
     return models_dir
 
 
 @pytest.fixture
 def three_versions(one_version: Path) -> Path:
-    """Give a folder in which softmax, alone, has the versions 1, 2 and 3."""
+    """Return a folder of models with the versions 1, 2 and 3 of softmax."""
     publish(one_version, "softmax", 2)
     publish(one_version, "softmax", 3)
     return one_version
 
 
 def states(models: ModelRepository) -> dict[int, str]:
-    return {version.number: version.state for version in models.models["softmax"]}
+    return {version.number: version.state for version in models.catalogue.models["softmax"]}
 
 
-async def test_the_newest_version_answers_unless_another_is_asked_for(three_versions: Path, repository: Open) -> None:
+async def test_the_newest_version_answers_unless_a_request_names_another(
+    three_versions: Path, repository: Open
+) -> None:
     models = repository(three_versions, keep_versions=2)
     await models.refresh()
-    assert models.find("softmax").card.version == 3
-    assert models.find("softmax", 2).card.version == 2
-    assert models.find("softmax", label="latest").card.version == 3
-    assert [served.card.version for served in models.served()] == [3]
+    assert models.catalogue.find("softmax").card.version == 3
+    assert models.catalogue.find("softmax", 2).card.version == 2
+    assert models.catalogue.find("softmax", label="latest").card.version == 3
+    assert [loaded.card.version for loaded in models.catalogue.default_versions()] == [3]
 
 
 async def test_only_the_newest_versions_are_loaded(three_versions: Path, repository: Open) -> None:
@@ -81,45 +83,38 @@ async def test_only_the_newest_versions_are_loaded(three_versions: Path, reposit
     await models.refresh()
     assert states(models) == {3: "ready", 2: "ready", 1: "not_loaded"}
     with pytest.raises(UnknownVersion, match=r"Model 'softmax' has no version 1\. Available versions: 3, 2\."):
-        models.find("softmax", 1)
+        models.catalogue.find("softmax", 1)
 
 
-async def test_the_cards_of_what_is_not_loaded_can_be_read(three_versions: Path, repository: Open) -> None:
+async def test_the_cards_of_versions_that_are_not_loaded_can_be_read(three_versions: Path, repository: Open) -> None:
     (three_versions / "softmax" / "2" / "model.json").write_text("{}")
     models = repository(three_versions)
     await models.open()
-    cards = await models.cards()
+    cards = await models.read_cards()
     assert [card.version for card in cards.values()] == [3, 1]
 
 
-async def test_a_pinned_version_answers_and_the_newest_stands_behind_it(three_versions: Path, repository: Open) -> None:
+async def test_the_pinned_version_is_stable_and_the_newest_is_latest(three_versions: Path, repository: Open) -> None:
     models = repository(three_versions, model_versions="softmax:1", keep_versions=1)
     await models.refresh()
-    assert models.find("softmax").card.version == 1
-    assert models.labels("softmax") == {"stable": 1, "latest": 3}
+    assert models.catalogue.find("softmax").card.version == 1
+    assert models.catalogue.labels("softmax") == {"stable": 1, "latest": 3}
     assert states(models) == {3: "ready", 2: "not_loaded", 1: "ready"}
 
 
-async def test_an_unknown_label_is_answered_with_those_there_are(one_version: Path, repository: Open) -> None:
-    models = repository(one_version)
-    await models.refresh()
-    with pytest.raises(UnknownVersion, match=r"no label 'canary'\. Labels: stable, latest\."):
-        models.find("softmax", label="canary")
-
-
-async def test_a_new_version_takes_over(one_version: Path, repository: Open) -> None:
+async def test_a_new_version_replaces_the_old_one(one_version: Path, repository: Open) -> None:
     models = repository(one_version, keep_versions=1)
     await models.refresh()
     publish(one_version, "softmax", 2)
     await models.refresh()
-    assert models.find("softmax").card.version == 2
+    assert models.catalogue.find("softmax").card.version == 2
     assert states(models) == {2: "ready", 1: "not_loaded"}
 
 
-async def test_what_began_on_the_old_version_ends_on_it(one_version: Path, repository: Open) -> None:
+async def test_a_request_finishes_on_the_version_it_started_on(one_version: Path, repository: Open) -> None:
     models = repository(one_version, keep_versions=1)
     await models.refresh()
-    old = models.find("softmax")
+    old = models.catalogue.find("softmax")
     publish(one_version, "softmax", 2)
     await models.refresh()
     assert states(models) == {2: "ready", 1: "unloading"}
@@ -129,102 +124,106 @@ async def test_what_began_on_the_old_version_ends_on_it(one_version: Path, repos
     assert states(models) == {2: "ready", 1: "not_loaded"}
 
 
-async def test_a_new_model_is_found(one_version: Path, models_dir: Path, repository: Open) -> None:
+async def test_a_model_is_found_when_it_is_added_and_forgotten_when_it_is_removed(
+    one_version: Path, models_dir: Path, repository: Open
+) -> None:
     models = repository(one_version)
     await models.refresh()
     shutil.copytree(one_version / "softmax", one_version / ".perceptron")
     (one_version / ".perceptron").rename(one_version / "perceptron")
     await models.refresh()
     with pytest.raises(NotReady, match="says that it is softmax/1"):
-        models.find("perceptron")
+        models.catalogue.find("perceptron")
     shutil.rmtree(one_version / "perceptron")
     await models.refresh()
     with pytest.raises(UnknownModel):
-        models.find("perceptron")
+        models.catalogue.find("perceptron")
 
 
-async def test_a_broken_version_says_why_and_the_one_before_it_answers(three_versions: Path, repository: Open) -> None:
-    spoil(three_versions / "softmax" / "3")
+async def test_a_broken_version_has_a_reason_and_the_previous_one_answers(
+    three_versions: Path, repository: Open
+) -> None:
+    corrupt(three_versions / "softmax" / "3")
     models = repository(three_versions, keep_versions=1)
     await models.refresh()
-    assert models.find("softmax").card.version == 2
-    broken = models.models["softmax"][0]
+    assert models.catalogue.find("softmax").card.version == 2
+    broken = models.catalogue.models["softmax"][0]
     assert broken.state == "failed"
     assert "saved_model.pb has been altered" in str(broken.reason)
     with pytest.raises(NotReady, match=r"saved_model\.pb has been altered"):
-        models.find("softmax", 3)
+        models.catalogue.find("softmax", 3)
 
 
 async def test_a_broken_version_is_tried_again_when_its_files_change(one_version: Path, repository: Open) -> None:
     models = repository(one_version)
     second = publish(one_version, "softmax", 2)
-    spoil(second)
+    corrupt(second)
     await models.refresh()
-    tried = models.models["softmax"][0].fingerprint
+    tried = models.catalogue.models["softmax"][0].fingerprint
     await models.refresh()
-    assert models.models["softmax"][0].fingerprint is tried
-    mend(second)
+    assert models.catalogue.models["softmax"][0].fingerprint is tried
+    restore(second)
     await models.refresh()
-    assert models.find("softmax").card.version == 2
+    assert models.catalogue.find("softmax").card.version == 2
 
 
-async def test_unpublishing_rolls_back(three_versions: Path, repository: Open) -> None:
+async def test_removing_the_newest_version_rolls_back(three_versions: Path, repository: Open) -> None:
     models = repository(three_versions, keep_versions=1)
     await models.refresh()
     third = three_versions / "softmax" / "3"
     third.rename(three_versions / "softmax" / ".3")
     await models.refresh()
-    assert models.find("softmax").card.version == 2
+    assert models.catalogue.find("softmax").card.version == 2
     assert list(states(models)) == [2, 1]
     (three_versions / "softmax" / ".3").rename(third)
     await models.refresh()
-    assert models.find("softmax").card.version == 3
+    assert models.catalogue.find("softmax").card.version == 3
 
 
-async def test_a_version_published_anew_under_its_number_is_loaded_anew(one_version: Path, repository: Open) -> None:
+async def test_a_version_published_again_under_its_number_is_loaded_again(one_version: Path, repository: Open) -> None:
     models = repository(one_version)
     second = publish(one_version, "softmax", 2)
     await models.refresh()
-    before = models.find("softmax")
+    before = models.catalogue.find("softmax")
     shutil.rmtree(second)
     publish(one_version, "softmax", 2)
     await models.refresh()
-    assert models.find("softmax").card.version == 2
-    assert models.find("softmax") is not before
+    assert models.catalogue.find("softmax").card.version == 2
+    assert models.catalogue.find("softmax") is not before
 
 
-async def test_files_altered_under_a_version_that_answers_are_told_and_harm_nothing(
+async def test_altered_files_of_a_loaded_version_are_reported_and_it_keeps_answering(
     one_version: Path, repository: Open
 ) -> None:
     models = repository(one_version)
     await models.refresh()
-    spoil(one_version / "softmax" / "1")
+    corrupt(one_version / "softmax" / "1")
     await models.refresh()
-    assert models.find("softmax").card.version == 1
-    assert "has been altered" in str(models.models["softmax"][0].reason)
+    assert models.catalogue.find("softmax").card.version == 1
+    assert "has been altered" in str(models.catalogue.models["softmax"][0].reason)
 
 
-async def test_unloading_reaches_every_worker_and_lasts_until_it_is_loaded(one_version: Path, repository: Open) -> None:
+async def test_unload_reaches_every_worker_and_lasts_until_load(one_version: Path, repository: Open) -> None:
     one, other = repository(one_version), repository(one_version)
     await one.refresh()
     await other.refresh()
     await one.unload("softmax")
     with pytest.raises(NotReady, match="Model 'softmax' has been unloaded"):
-        one.find("softmax")
+        one.catalogue.find("softmax")
     await other.refresh()
     for models in (one, other):
         assert states(models) == {1: "not_loaded"}
-        assert "has been unloaded" in models.missing()["softmax"]
+        assert "has been unloaded" in models.catalogue.missing()["softmax"]
     await other.load("softmax")
     await one.refresh()
-    assert one.find("softmax").card.version == other.find("softmax").card.version == 1
+    assert one.catalogue.find("softmax").card.version == other.catalogue.find("softmax").card.version == 1
 
 
-async def test_loading_looks_at_once_and_says_what_is_wrong(one_version: Path, repository: Open) -> None:
+async def test_load_scans_at_once_and_raises_what_is_wrong(one_version: Path, repository: Open) -> None:
     models = repository(one_version)
     await models.load("softmax")
-    assert models.find("softmax").card.version == 1
-    spoil(publish(one_version, "softmax", 2))
+    assert models.catalogue.find("softmax").card.version == 1
+    corrupt(publish(one_version, "softmax", 2))
     with pytest.raises(BrokenArtefact, match=r"saved_model\.pb has been altered.* Version 1 answers as before\."):
         await models.load("softmax")
     with pytest.raises(UnknownModel):
@@ -233,49 +232,32 @@ async def test_loading_looks_at_once_and_says_what_is_wrong(one_version: Path, r
         await models.unload("perceptron")
 
 
-async def test_an_unknown_model_is_answered_with_those_there_are(one_version: Path, repository: Open) -> None:
-    models = repository(one_version)
-    await models.open()
-    with pytest.raises(UnknownModel, match=r"no model 'perceptron'\. Available models: softmax\."):
-        models.find("perceptron")
-
-
 async def test_a_model_that_is_loading_is_not_ready(one_version: Path, repository: Open) -> None:
     models = repository(one_version)
     with pytest.raises(NotReady, match="still being read"):
-        models.find("softmax")
+        models.catalogue.find("softmax")
     await models.open()
     assert states(models) == {1: "waiting"}
     with pytest.raises(NotReady, match="still loading"):
-        models.find("softmax")
-
-
-async def test_a_model_without_a_version_is_not_ready(tmp_path: Path, repository: Open) -> None:
-    (tmp_path / "models" / "softmax").mkdir(parents=True)
-    models = repository(tmp_path / "models")
-    await models.open()
-    with pytest.raises(NotReady, match="has no version"):
-        models.find("softmax")
+        models.catalogue.find("softmax")
 
 
 async def test_what_is_required_and_missing_is_named(one_version: Path, repository: Open) -> None:
     models = repository(one_version, required_models="softmax,convnet")
-    assert "still being read" in models.missing()["softmax"]
+    assert "still being read" in models.catalogue.missing()["softmax"]
     await models.open()
-    assert "still loading" in models.missing()["softmax"]
+    assert "still loading" in models.catalogue.missing()["softmax"]
     await models.refresh()
-    assert list(models.missing()) == ["convnet"]
-    assert "There is no model 'convnet'" in models.missing()["convnet"]
+    assert list(models.catalogue.missing()) == ["convnet"]
+    assert "There is no model 'convnet'" in models.catalogue.missing()["convnet"]
 
 
 def block(folder: Path) -> None:
-    """Make a model of a link that leads to itself: unlike rights, it keeps root out too."""
+    """Make a folder unreadable with a link to itself: unlike permissions, it works for root too."""
     folder.symlink_to(folder.name)
 
 
-async def test_a_model_that_cannot_be_read_is_put_aside_and_the_others_are_followed(
-    one_version: Path, repository: Open
-) -> None:
+async def test_an_unreadable_model_does_not_affect_the_others(one_version: Path, repository: Open) -> None:
     block(one_version / "loop")
     (one_version / os.fsdecode(b"odd\xff")).mkdir()
     models = repository(one_version)
@@ -283,39 +265,39 @@ async def test_a_model_that_cannot_be_read_is_put_aside_and_the_others_are_follo
         await models.refresh()
         publish(one_version, "softmax", 2)
         await models.refresh()
-    assert models.find("softmax").card.version == 2
+    assert models.catalogue.find("softmax").card.version == 2
     with pytest.raises(NotReady, match=r"'loop' cannot answer\. .*loop cannot be read \(Too many levels of"):
-        models.find("loop")
+        models.catalogue.find("loop")
     with pytest.raises(NotReady, match=r"Model 'odd\\udcff' cannot answer\. .* is not valid UTF-8"):
-        models.find("odd\\udcff", 3)
+        models.catalogue.find("odd\\udcff", 3)
     with pytest.raises(BrokenArtefact, match=r"loop cannot be read"):
         await models.load("loop")
     failed = [line["directory"] for line in logs if line["event"] == "model failed"]
-    assert failed == [str(one_version / "loop"), str(one_version / "odd\\udcff")]  # once, not at each look
+    assert failed == [str(one_version / "loop"), str(one_version / "odd\\udcff")]  # once, not with each scan
     (one_version / "loop").unlink()
     await models.refresh()
-    assert list(models.models) == ["odd\\udcff", "softmax"]
+    assert list(models.catalogue.models) == ["odd\\udcff", "softmax"]
 
 
-async def test_a_model_that_can_no_longer_be_read_answers_on(one_version: Path, repository: Open) -> None:
+async def test_a_model_that_becomes_unreadable_keeps_answering(one_version: Path, repository: Open) -> None:
     models = repository(one_version)
     await models.refresh()
     aside = (one_version / "softmax").rename(one_version / ".softmax")
     block(one_version / "softmax")
     await models.refresh()
     await models.refresh()
-    assert models.find("softmax").card.version == 1
-    assert "cannot be read" in str(models.models["softmax"].reason)
+    assert models.catalogue.find("softmax").card.version == 1
+    assert "cannot be read" in str(models.catalogue.models["softmax"].reason)
     with pytest.raises(BrokenArtefact, match=r"cannot be read .* Version 1 answers as before\."):
         await models.load("softmax")
     (one_version / "softmax").unlink()
     aside.rename(one_version / "softmax")
     await models.refresh()
-    assert models.models["softmax"].reason is models.models["softmax"][0].reason is None
+    assert models.catalogue.models["softmax"].reason is models.catalogue.models["softmax"][0].reason is None
 
 
 @pytest.mark.parametrize("name", ["model.json", "saved_model.pb", "loop", os.fsdecode(b"odd\xff")])
-async def test_a_version_of_odd_files_is_put_aside_and_an_older_one_answers(
+async def test_a_version_with_irregular_files_fails_and_an_older_one_answers(
     one_version: Path, repository: Open, name: str
 ) -> None:
     odd = publish(one_version, "softmax", 2) / name
@@ -328,7 +310,7 @@ async def test_a_version_of_odd_files_is_put_aside_and_an_older_one_answers(
     models = repository(one_version)
     await asyncio.wait_for(models.refresh(), 20)
     assert states(models) == {3: "failed", 2: "failed", 1: "ready"}
-    reasons = [str(version.reason) for version in models.models["softmax"]]
+    reasons = [str(version.reason) for version in models.catalogue.models["softmax"]]
     assert "softmax/3/model.json cannot be read" in reasons[0]
     assert artefact.printable(odd.as_posix()) in reasons[1]
     odd.unlink()
@@ -341,7 +323,7 @@ async def test_a_version_of_odd_files_is_put_aside_and_an_older_one_answers(
 
 @pytest.fixture
 def disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
-    """Give an event; while it is not set, reads of the folder of models do not come back."""
+    """Return an event; while it is not set, reading the folder of models blocks."""
     answers = threading.Event()
     answers.set()
     scandir = os.scandir
@@ -356,51 +338,51 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
 
 
 @pytest.fixture
-def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+def short_timeouts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loader, "READ_SECONDS", 0.05)
     monkeypatch.setattr(loader, "CLOSE_SECONDS", 0.05)
-    monkeypatch.setattr("app.model_repository.repository.CONTROL_SECONDS", 0.2)
+    monkeypatch.setattr("app.model_repository.repository.COMMAND_SECONDS", 0.2)
 
 
-@pytest.mark.usefixtures("soon")
-async def test_a_disk_that_does_not_answer_holds_nobody_up(
+@pytest.mark.usefixtures("short_timeouts")
+async def test_a_blocked_disk_blocks_neither_requests_nor_close(
     one_version: Path, repository: Open, disk: threading.Event
 ) -> None:
     models = repository(one_version)
     await models.refresh()
     disk.clear()
     started = time.monotonic()
-    for ask in (models.look, models.cards, models.open, partial(models.load, "softmax")):
-        with suppress(NotReady) if ask == models.open else pytest.raises(NotReady, match="disk does not answer"):
-            await ask()
+    for method in (models.refresh, models.read_cards, models.open, partial(models.load, "softmax")):
+        with suppress(NotReady) if method == models.open else pytest.raises(NotReady, match="disk does not answer"):
+            await method()
     for _ in range(10):
         with pytest.raises(NotReady):
-            await models.cards()
-    assert models._loader._reading._queue.qsize() < 5  # what cannot be done does not pile up
-    assert models.find("softmax").card.version == 1
+            await models.read_cards()
+    assert models._loader._reading._queue.qsize() < 5  # calls do not pile up
+    assert models.catalogue.find("softmax").card.version == 1
     await models.close()
     assert time.monotonic() - started < 5
 
 
-@pytest.mark.usefixtures("soon")
-async def test_a_disk_that_does_not_answer_at_the_start_is_named_until_it_does(
+@pytest.mark.usefixtures("short_timeouts")
+async def test_a_disk_blocked_at_the_start_is_reported_until_it_answers(
     one_version: Path, repository: Open, disk: threading.Event
 ) -> None:
     disk.clear()
     models = repository(one_version)
     await models.open()
     with pytest.raises(NotReady, match="disk does not answer"):
-        models.find("softmax")
-    assert "disk does not answer" in models.missing()["softmax"]
+        models.catalogue.find("softmax")
+    assert "disk does not answer" in models.catalogue.missing()["softmax"]
     disk.set()
-    while not models.models:
+    while not models.catalogue.models:
         await models.open()
     await models.refresh()
-    assert models.find("softmax").card.version == 1
+    assert models.catalogue.find("softmax").card.version == 1
 
 
-@pytest.mark.usefixtures("soon")
-async def test_what_is_loaded_by_hand_is_loaded_even_if_whoever_asked_is_sent_away(
+@pytest.mark.usefixtures("short_timeouts")
+async def test_a_load_command_is_carried_out_even_if_its_request_times_out(
     one_version: Path, repository: Open, disk: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     models = repository(one_version)
@@ -413,16 +395,16 @@ async def test_what_is_loaded_by_hand_is_loaded_even_if_whoever_asked_is_sent_aw
             await models.load("softmax")
     slow.set()
     await models.refresh()
-    assert models.find("softmax").card.version == 1
+    assert models.catalogue.find("softmax").card.version == 1
 
 
-async def test_a_folder_of_models_that_cannot_be_read_is_named(tmp_path: Path, repository: Open) -> None:
+async def test_the_error_of_an_unreadable_folder_of_models_is_reported(tmp_path: Path, repository: Open) -> None:
     (tmp_path / "models").mkdir()
     models = repository(tmp_path / "models")
     (tmp_path / "models").rmdir()
     with pytest.raises(NotReady, match=r"cannot be read: .*No such file"):
         await models.refresh()
     for name in ("softmax", "convnet"):
-        assert "No such file" in models.missing()[name]
+        assert "No such file" in models.catalogue.missing()[name]
     with pytest.raises(NotReady, match="No such file"):
-        models.find("softmax")
+        models.catalogue.find("softmax")

@@ -12,8 +12,8 @@ from app.inference.batching import Batcher
 from app.inference.engines import Images
 from app.inference.scores import Scores
 from app.model_repository.card import Card
-from app.model_repository.shadow import Find, Pair, Shadow
-from app.model_repository.versions import ServedVersion
+from app.model_repository.shadow import Find, Shadow, ShadowPair
+from app.model_repository.versions import LoadedVersion
 from app.observability.metrics import ServiceMetrics
 from tests.conftest import Serve
 
@@ -21,15 +21,15 @@ pytestmark = pytest.mark.anyio
 
 
 class FirstPixel:
-    """An engine that reads the digit that the first pixel names, and one more than that if it is told to err."""
+    """An engine that predicts the value of the first pixel, or the next digit with `wrong`."""
 
     runs_inline = True
 
-    def __init__(self, *, errs: bool = False) -> None:
-        self._errs = errs
+    def __init__(self, *, wrong: bool = False) -> None:
+        self._wrong = wrong
 
     def __call__(self, images: Images) -> Scores:
-        scores = np.eye(10, dtype=np.float32)[(images[:, 0, 0] + self._errs) % 10]
+        scores = np.eye(10, dtype=np.float32)[(images[:, 0, 0] + self._wrong) % 10]
         return Scores(scores, scores)
 
 
@@ -38,9 +38,9 @@ class Broken(FirstPixel):
         raise FloatingPointError
 
 
-def version(name: str, engine: FirstPixel, number: int = 1) -> ServedVersion:
+def version(name: str, engine: FirstPixel, number: int = 1) -> LoadedVersion:
     card = Card.model_construct(name=name, version=number)
-    return ServedVersion(card, Batcher(engine, queue_size=100, observer=ServiceMetrics()))
+    return LoadedVersion(card, Batcher(engine, queue_size=100, observer=ServiceMetrics()))
 
 
 def images(*digits: int) -> Images:
@@ -71,36 +71,36 @@ async def until(metrics: ServiceMetrics, expected: dict[str, int]) -> None:
 @pytest.mark.parametrize(
     ("setting", "pair"),
     [
-        ("softmax:convnet", Pair("softmax", "convnet", None, None)),
-        ("convnet:convnet@3", Pair("convnet", "convnet", 3, None)),
-        ("convnet:convnet@latest", Pair("convnet", "convnet", None, "latest")),
+        ("softmax:convnet", ShadowPair("softmax", "convnet", None, None)),
+        ("convnet:convnet@3", ShadowPair("convnet", "convnet", 3, None)),
+        ("convnet:convnet@latest", ShadowPair("convnet", "convnet", None, "latest")),
     ],
 )
-def test_the_setting(setting: str, pair: Pair) -> None:
-    assert Pair.parse(setting) == pair
+def test_the_setting_is_parsed(setting: str, pair: ShadowPair) -> None:
+    assert ShadowPair.parse(setting) == pair
 
 
 async def test_agreement_and_disagreement_are_counted() -> None:
     metrics = ServiceMetrics()
-    shadow = Shadow(Pair.parse("softmax:convnet"), metrics)
-    answering = version("softmax", FirstPixel())
-    answering.batcher.note = lambda images, scores: shadow.note(answering.card, images, scores)
-    found = iter([version("convnet", FirstPixel()), version("convnet", FirstPixel(errs=True))])
+    shadow = Shadow(ShadowPair.parse("softmax:convnet"), metrics)
+    primary = version("softmax", FirstPixel())
+    primary.batcher.on_scored = lambda images, scores: shadow.submit(primary.card, images, scores)
+    found = iter([version("convnet", FirstPixel()), version("convnet", FirstPixel(wrong=True))])
     async with shadowing(shadow, lambda *_: next(found)):
-        await answering.batcher.score(images(1, 2))
+        await primary.batcher.score(images(1, 2))
         await until(metrics, {"agreed": 2})
-        await answering.batcher.score(images(9, 9, 9))
+        await primary.batcher.score(images(9, 9, 9))
         await until(metrics, {"agreed": 2, "disagreed": 3})
 
 
-async def test_what_a_shadow_cannot_score_is_skipped_and_it_goes_on() -> None:
+async def test_images_that_the_shadow_cannot_score_are_skipped_and_the_next_compared() -> None:
     metrics = ServiceMetrics()
-    shadow = Shadow(Pair.parse("softmax:convnet"), metrics)
+    shadow = Shadow(ShadowPair.parse("softmax:convnet"), metrics)
     card = Card.model_construct(name="softmax", version=1)
     scores = FirstPixel()(images(5))
     found = iter([NotReady("It is loading."), version("convnet", Broken()), version("convnet", FirstPixel())])
 
-    def find(*_: object) -> ServedVersion:
+    def find(*_: object) -> LoadedVersion:
         next_ = next(found)
         if isinstance(next_, NotReady):
             raise next_
@@ -108,30 +108,30 @@ async def test_what_a_shadow_cannot_score_is_skipped_and_it_goes_on() -> None:
 
     async with shadowing(shadow, find):
         for expected in ({"skipped": 1}, {"skipped": 2}, {"skipped": 2, "agreed": 1}):
-            shadow.note(card, images(5), scores)
+            shadow.submit(card, images(5), scores)
             await until(metrics, expected)
 
 
-async def test_a_full_queue_passes_images_over() -> None:
+async def test_a_full_queue_skips_images() -> None:
     metrics = ServiceMetrics()
-    shadow = Shadow(Pair.parse("softmax:convnet"), metrics)
+    shadow = Shadow(ShadowPair.parse("softmax:convnet"), metrics)
     many = images(*[3] * 600)
     for _ in range(2):
-        shadow.note(Card.model_construct(name="softmax", version=1), many, FirstPixel()(many))
+        shadow.submit(Card.model_construct(name="softmax", version=1), many, FirstPixel()(many))
     assert outcomes(metrics) == {"skipped": 600}
 
 
 async def test_a_version_is_not_compared_with_itself() -> None:
     metrics = ServiceMetrics()
-    shadow = Shadow(Pair.parse("convnet:convnet@latest"), metrics)
-    served = {number: version("convnet", FirstPixel(), number) for number in (1, 2)}
-    async with shadowing(shadow, lambda *_: served[2]):
+    shadow = Shadow(ShadowPair.parse("convnet:convnet@latest"), metrics)
+    loaded = {number: version("convnet", FirstPixel(), number) for number in (1, 2)}
+    async with shadowing(shadow, lambda *_: loaded[2]):
         for number in (2, 1):
-            shadow.note(served[number].card, images(4), FirstPixel()(images(4)))
+            shadow.submit(loaded[number].card, images(4), FirstPixel()(images(4)))
         await until(metrics, {"agreed": 1})
 
 
-async def test_the_service_compares_what_it_answers(serve: Serve, seven: bytes) -> None:
+async def test_the_service_compares_the_images_of_the_primary_model(serve: Serve, seven: bytes) -> None:
     async with serve(shadow="softmax:convnet") as client:
         for model in ("softmax", "convnet"):
             sent = {"content": seven, "headers": {"content-type": "image/png"}}

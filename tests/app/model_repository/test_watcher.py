@@ -13,38 +13,38 @@ from tests.conftest import Serve, publish
 pytestmark = pytest.mark.anyio
 
 
-class Looked:
-    """A repository that only says when it is looked at, and fails at first."""
+class FailingRepository:
+    """A repository whose first refreshes fail."""
 
     def __init__(self, failures: int) -> None:
         self._failures = failures
-        self.well = asyncio.Event()
-        self.looks = 0
+        self.recovered = asyncio.Event()
+        self.refreshes = 0
 
     async def refresh(self) -> None:
-        self.looks += 1
-        if self.looks <= self._failures:
-            message = "the disk is away"
+        self.refreshes += 1
+        if self.refreshes <= self._failures:
+            message = "the disk is not available"
             raise OSError(message)
-        self.well.set()
+        self.recovered.set()
 
 
-async def test_trouble_is_logged_once_and_does_not_end_the_watch() -> None:
-    repository = Looked(failures=3)
+async def test_a_repeated_error_is_logged_once_and_does_not_end_the_watch() -> None:
+    repository = FailingRepository(failures=3)
     with structlog.testing.capture_logs() as logs:
         watcher = asyncio.create_task(watch(cast("Any", repository), every_seconds=0))
-        await asyncio.wait_for(repository.well.wait(), 10)
+        await asyncio.wait_for(repository.recovered.wait(), 10)
         watcher.cancel()
-    assert [line["reason"] for line in logs] == ["the disk is away"]
+    assert [line["reason"] for line in logs] == ["the disk is not available"]
 
 
-async def test_a_running_service_finds_what_is_published(serve: Serve, models_dir: Path) -> None:
+async def test_a_running_service_finds_a_new_version(serve: Serve, models_dir: Path) -> None:
     async with serve(models_dir=models_dir) as client:
         publish(models_dir, "softmax", 9)
         with anyio.fail_after(10):
-            while (await served(client))["softmax"] != 9:  # noqa: ASYNC110 - as any client
+            while (await default_versions(client))["softmax"] != 9:  # noqa: ASYNC110 - as any client
                 await anyio.sleep(0.05)
 
 
-async def served(client: httpx.AsyncClient) -> dict[str, int]:
+async def default_versions(client: httpx.AsyncClient) -> dict[str, int]:
     return {model["name"]: model["served"] for model in (await client.get("/models")).json()["models"]}

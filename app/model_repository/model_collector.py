@@ -1,4 +1,4 @@
-"""What is running, for Prometheus: this build, and the versions of the models that it has. Counts nothing."""
+"""Prometheus metrics of the build and of the versions in the catalogue. Counts nothing itself."""
 
 import platform
 from collections import Counter
@@ -8,20 +8,20 @@ from typing import get_args
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from app.model_repository.repository import ModelRepository
+from app.model_repository.catalogue import ModelCatalogue
 from app.schemas import State
 from imaging import __version__
 
 
-class VersionMetrics(Collector):
-    """Reads the repository whenever the metrics are asked for, so that a version that has gone is gone."""
+class ModelCollector(Collector):
+    """Reads the catalogue whenever metrics are collected, so that removed versions have no series."""
 
-    def __init__(self, repository: ModelRepository, *, engine: str) -> None:
-        self._repository = repository
+    def __init__(self, catalogue: ModelCatalogue, *, engine: str) -> None:
+        self._catalogue = catalogue
         self._engine = engine
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """Give the metrics as they are now."""
+        """Yield the metrics with their current values."""
         yield self._build()
         yield self._states()
         yield from self._loaded()
@@ -37,7 +37,7 @@ class VersionMetrics(Collector):
         states = GaugeMetricFamily(
             "digitserve_model_versions", "Versions of a model, by state.", labels=("model", "state")
         )
-        for name, versions in self._repository.models.items():
+        for name, versions in self._catalogue.models.items():
             counts = Counter(version.state for version in versions)
             for state in get_args(State):
                 states.add_metric((name, state), counts[state])
@@ -54,8 +54,8 @@ class VersionMetrics(Collector):
             "Accuracy on the 10,000 MNIST test images, from the model card.",
             labels=("model", "version"),
         )
-        default = {(served.card.name, served.card.version) for served in self._repository.served()}
-        for card in (version.card for versions in self._repository.models.values() for version in versions):
+        default = {(loaded.card.name, loaded.card.version) for loaded in self._catalogue.default_versions()}
+        for card in (version.card for version in self._catalogue.versions()):
             if card is None:
                 continue
             name, version = card.name, str(card.version)

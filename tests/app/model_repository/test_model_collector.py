@@ -6,8 +6,8 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from app.model_repository.control import ModelControl
+from app.model_repository.model_collector import ModelCollector
 from app.model_repository.repository import ModelRepository
-from app.model_repository.version_metrics import VersionMetrics
 from app.observability.metrics import ServiceMetrics
 from app.settings import Settings
 from imaging import __version__
@@ -25,18 +25,18 @@ def samples(registry: CollectorRegistry, name: str) -> list[tuple[dict[str, str]
     ]
 
 
-async def test_what_is_running_is_shown_as_it_is_at_the_moment(models_dir: Path, tmp_path: Path) -> None:
+async def test_the_metrics_show_the_current_build_and_versions(models_dir: Path, tmp_path: Path) -> None:
     shutil.rmtree(models_dir / "convnet")
     publish(models_dir, "softmax", 2)
     publish(models_dir, "softmax", 3)
     (models_dir / "softmax" / "3" / "saved_model.pb").write_bytes(b"")
-    (tmp_path / "orders").mkdir()
+    (tmp_path / "control").mkdir()
     settings = Settings(models_dir=models_dir, keep_versions=2)
     async with AsyncExitStack() as stack:
-        repository = ModelRepository(settings, ServiceMetrics(), ModelControl(tmp_path / "orders"))
+        repository = ModelRepository(settings, ServiceMetrics(), ModelControl(tmp_path / "control"))
         stack.push_async_callback(repository.close)
         registry = CollectorRegistry()
-        registry.register(VersionMetrics(repository, engine="openvino"))
+        registry.register(ModelCollector(repository.catalogue, engine="openvino"))
         assert samples(registry, "digitserve_model_info") == []
 
         await repository.refresh()
@@ -44,7 +44,7 @@ async def test_what_is_running_is_shown_as_it_is_at_the_moment(models_dir: Path,
         assert (build["version"], build["engine"]) == (__version__, "openvino")
         versions = [(labels["version"], labels["default"]) for labels, _ in samples(registry, "digitserve_model_info")]
         assert versions == [("2", "true"), ("1", "false")]
-        card = repository.find("softmax").card
+        card = repository.catalogue.find("softmax").card
         accuracies = samples(registry, "digitserve_test_accuracy_ratio")
         assert accuracies[0] == ({"model": "softmax", "version": "2"}, card.test.accuracy)
         states = samples(registry, "digitserve_model_versions")

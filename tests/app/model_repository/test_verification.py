@@ -9,7 +9,7 @@ from app.errors import BrokenArtefact
 from app.inference.engines import Images
 from app.inference.scores import Scores
 from app.model_repository.card import Card, SelfTest
-from app.model_repository.warm_up import warm_up
+from app.model_repository.verification import warm_up_and_verify
 
 TEMPERATURE = 2.0
 
@@ -59,49 +59,49 @@ def images() -> Images:
 
 
 def card(images: Images | None = None) -> Card:
-    """Make a card with what `TopRows` answers to images, if there are any."""
+    """Make a card with the probabilities of `TopRows` for the images, if there are any, as its self-test."""
     test = None
     if images is not None:
-        answers = TopRows()(images).probabilities.tolist()
-        test = SelfTest(images=base64.b64encode(zlib.compress(images.tobytes())).decode(), probabilities=answers)
+        probabilities = TopRows()(images).probabilities.tolist()
+        test = SelfTest(images=base64.b64encode(zlib.compress(images.tobytes())).decode(), probabilities=probabilities)
     return Card.model_construct(name="rows", version=1, temperature=TEMPERATURE, self_test=test)
 
 
-def test_a_sound_version_passes_with_and_without_recorded_answers(images: Images) -> None:
-    warm_up(TopRows(), card())
-    warm_up(TopRows(), card(images))
+def test_a_correct_version_passes_with_and_without_a_self_test(images: Images) -> None:
+    warm_up_and_verify(TopRows(), card())
+    warm_up_and_verify(TopRows(), card(images))
 
 
 @pytest.mark.parametrize(
-    ("engine", "complaint"),
+    ("engine", "failure"),
     [
         (Uncalibrated(), "its probabilities are not those of its logits"),
         (NotANumber(), "its probabilities are not those of its logits"),
-        (WrongInBatches(), "a batch of 8 is not answered as single images"),
+        (WrongInBatches(), "a batch of 8 differs from single images"),
     ],
 )
-def test_a_version_that_contradicts_itself_fails(engine: TopRows, complaint: str) -> None:
-    with pytest.raises(BrokenArtefact, match=rf"rows/1 has failed its self-test: {complaint}"):
-        warm_up(engine, card())
+def test_a_version_with_inconsistent_probabilities_fails(engine: TopRows, failure: str) -> None:
+    with pytest.raises(BrokenArtefact, match=rf"rows/1 has failed its self-test: {failure}"):
+        warm_up_and_verify(engine, card())
 
 
-def test_a_version_that_answers_otherwise_than_recorded_fails(images: Images) -> None:
+def test_other_probabilities_than_those_in_the_self_test_fail(images: Images) -> None:
     images[:, 18:] = 0
-    warm_up(OtherWeights(), card())
-    with pytest.raises(BrokenArtefact, match=r"does not answer as its model\.json recorded"):
-        warm_up(OtherWeights(), card(images))
+    warm_up_and_verify(OtherWeights(), card())
+    with pytest.raises(BrokenArtefact, match=r"its probabilities differ from those in its model\.json"):
+        warm_up_and_verify(OtherWeights(), card(images))
 
 
 @pytest.mark.parametrize(
-    ("recorded", "complaint"),
+    ("recorded", "failure"),
     [
-        ("no base64!", "cannot be unpacked"),
-        (base64.b64encode(b"no zlib").decode(), "cannot be unpacked"),
+        ("no base64!", "cannot be decompressed"),
+        (base64.b64encode(b"no zlib").decode(), "cannot be decompressed"),
         (base64.b64encode(zlib.compress(b"few")).decode(), "has 3 pixels"),
         (base64.b64encode(zlib.compress(bytes(10_000_000))).decode(), "has 785 pixels or more, expected 784"),
     ],
 )
-def test_images_that_are_none_fail(recorded: str, complaint: str) -> None:
+def test_self_test_images_that_cannot_be_decoded_fail(recorded: str, failure: str) -> None:
     test = SelfTest(images=recorded, probabilities=[[0.1] * 10])
-    with pytest.raises(BrokenArtefact, match=complaint):
-        warm_up(TopRows(), Card.model_construct(name="rows", version=1, temperature=1.0, self_test=test))
+    with pytest.raises(BrokenArtefact, match=failure):
+        warm_up_and_verify(TopRows(), Card.model_construct(name="rows", version=1, temperature=1.0, self_test=test))

@@ -1,0 +1,158 @@
+"""The models and versions that a worker knows, and which loaded version answers a request. Loads nothing.
+
+`repository.py` brings it up to date: with each scan of the folder, and with each version that is loaded or unloaded.
+"""
+
+from collections.abc import Iterator, Mapping
+
+import structlog
+
+from app.errors import NotReady, ServiceError, UnknownLabel, UnknownModel, UnknownVersion
+from app.model_repository.control import Command
+from app.model_repository.scan import Scan
+from app.model_repository.versions import LABELS, LoadedVersion, Version, Versions
+from app.settings import Settings
+
+_log = structlog.get_logger()
+
+
+class ModelCatalogue:
+    """The models of one folder, as the last scan found them."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._models: dict[str, Versions] = {}
+        self._commands: Mapping[str, Command] = {}
+        self._ready: dict[tuple[str, int | str | None], LoadedVersion] = {}
+        self.unreadable: str | None = f"{settings.models_dir} is still being read. Try again in a second."
+        """Why the folder of models cannot be read; None if it can. The last list stays valid until then."""
+
+    @property
+    def models(self) -> Mapping[str, Versions]:
+        """The versions of every model, the newest first."""
+        return self._models
+
+    def versions(self) -> Iterator[Version]:
+        """Iterate over all versions of all models."""
+        return (version for versions in self._models.values() for version in versions)
+
+    def find(self, name: str, version: int | None = None, label: str | None = None) -> LoadedVersion:
+        """Return the loaded version with this number, or else with this label, or else the stable one.
+
+        Raises:
+            UnknownModel: if there is no such model.
+            UnknownVersion: if the model has no such version or label, or has not loaded it.
+            NotReady: if it is still loading, failed to load or was unloaded.
+
+        """
+        loaded = self._ready.get((name, label if version is None else version))
+        if loaded is None:
+            raise self._error(name, version, label)
+        return loaded
+
+    def _error(self, name: str, number: int | None, label: str | None) -> ServiceError:
+        if name not in self._models:
+            return NotReady(self.unreadable) if self.unreadable else UnknownModel(name, list(self._models))
+        versions = self._models[name]
+        if number is not None and not versions.is_unloaded and versions.reason is None:
+            state = next((version.state for version in versions if version.number == number), "not_loaded")
+            if state in ("not_loaded", "unloading"):
+                return UnknownVersion(name, number, [version.number for version in versions if version.loaded])
+        if number is None and label is not None and label not in LABELS:
+            return UnknownLabel(name, label, list(LABELS))
+        return NotReady(versions.not_ready_reason(number))
+
+    def default_version(self, name: str) -> LoadedVersion | None:
+        """Return the version of a model that answers when a request names none; None if there is no such version."""
+        return self._ready.get((name, None))
+
+    def default_versions(self) -> Iterator[LoadedVersion]:
+        """Iterate over the default versions of all models that have one."""
+        for name in self._models:
+            if loaded := self.default_version(name):
+                yield loaded
+
+    def labels(self, name: str) -> dict[str, int]:
+        """Return the version number of each label of a model, without the labels that have no version."""
+        by_label = {label: self._ready.get((name, label)) for label in LABELS}
+        return {label: loaded.card.version for label, loaded in by_label.items() if loaded}
+
+    def missing(self) -> dict[str, str]:
+        """Return the required models that cannot answer, and why."""
+        ready = {loaded.card.name for loaded in self.default_versions()}
+        return {
+            name: self._models[name].not_ready_reason(None)
+            if name in self._models
+            else self.unreadable or f"There is no model '{name}' in {self._settings.models_dir}."
+            for name in sorted(self._settings.required_models - ready)
+        }
+
+    def broken_reason(self, name: str) -> str | None:
+        """Say why the folder of a model or its newest version cannot be served; None if they can."""
+        versions = self._models.get(name)
+        if versions is None:
+            return None
+        newest = next(iter(versions), None)
+        return versions.reason or (newest.reason if newest else None)
+
+    def apply(self, scan: Scan) -> None:
+        """Record which models, versions and commands have been added, changed or removed."""
+        found = {*scan.versions, *scan.unreadable}
+        for name in sorted({*self._models, *found}):
+            self._apply_to(name, scan)
+        known = sorted(name for name, versions in self._models.items() if versions or name in found)
+        self._models = {name: self._models[name] for name in known}
+        self._commands = scan.commands
+        for version in self.to_load():
+            if not version.loaded:
+                version.state = "waiting"
+
+    def _apply_to(self, name: str, scan: Scan) -> None:
+        if name not in self._models:
+            pinned = self._settings.model_versions.get(name)
+            directory = self._settings.models_dir / name
+            self._models[name] = Versions(directory, keep=self._settings.keep_versions, pinned=pinned)
+        versions = self._models[name]
+        for version in versions:
+            if version.fingerprint is not None and version.fingerprint != scan.fingerprints[version.directory]:
+                version.reset()
+        _set_reason(versions, scan.unreadable.get(name))
+        if versions.reason is None:
+            versions.update(scan.versions.get(name, []))
+        command = scan.commands.get(name)
+        versions.is_unloaded = command is not None and command.action == "unload"
+        if command != self._commands.get(name):
+            for version in versions:
+                if version.state == "failed":
+                    version.reset()
+
+    def to_load(self) -> list[Version]:
+        """List the versions to load: first the one that answers by default for each model, then the others."""
+        ranked = [
+            (rank, version)
+            for versions in self._models.values()
+            for rank, version in enumerate(versions.wanted())
+            if version.fingerprint is None
+        ]
+        return [version for _, version in sorted(ranked, key=lambda pair: pair[0])]
+
+    def superseded(self) -> list[Version]:
+        """List the versions to unload."""
+        return [version for versions in self._models.values() for version in versions.superseded()]
+
+    def update_ready(self) -> None:
+        """Let `find` return the versions that are loaded now, and no others."""
+        self._ready = {
+            (name, key): loaded for name, versions in self._models.items() for key, loaded in versions.ready_by_key()
+        }
+
+    def prune(self) -> None:
+        """Remove the versions that are neither on disk nor in memory."""
+        for versions in self._models.values():
+            versions.prune()
+
+
+def _set_reason(versions: Versions, reason: str | None) -> None:
+    if reason is not None and reason != versions.reason:
+        _log.error("model failed", directory=str(versions.directory), reason=reason)
+    versions.reason = reason
