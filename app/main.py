@@ -1,4 +1,4 @@
-"""Builds the application from the settings. Nothing is opened before the lifespan begins."""
+"""Builds the ASGI application from the settings. The lifespan opens files, threads and models, and closes them."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -31,15 +31,15 @@ from app.web.middleware import create_middleware
 from imaging import __version__
 
 _START_SECONDS = 5.0
-"""How long a worker may load its models before it accepts connections, and answers that it is not ready."""
+"""How long a worker waits for its models before it accepts connections. After that it responds that it is not ready."""
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
     """Build the service.
 
     Args:
-        settings: of the service. If left out, they come from the environment and logging is set up: this is how an ASGI
-            server calls the function as a factory.
+        settings: of the service. If left out, they are read from the environment and logging is configured: an ASGI
+            server calls the function like this, as a factory.
 
     """
     log_writer = configure_logging() if settings is None else None
@@ -49,7 +49,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app = FastAPIOffline(
         title="Digitserve",
         version=__version__,
-        summary="Reads handwritten digits in the pictures that people send.",
+        summary="Recognises handwritten digits in pictures.",
         lifespan=_lifespan,
         docs_url=None,
         redoc_url=None,
@@ -80,7 +80,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
-    """Open what answers requests, on `app.state`; close it in the reverse order."""
+    """Open the parts of the service and put them on `app.state`; close them in the reverse order."""
     state, settings, observability = app.state, app.state.settings, app.state.observability
     state.metrics, state.statistics = observability.metrics, Statistics()
     async with AsyncExitStack() as stack:
@@ -89,15 +89,16 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
             open_repository(settings, state.metrics, observability.tracing)
         )
         state.feedback = await stack.enter_async_context(open_feedback(settings))
+        state.catalogue = state.repository.catalogue
         preprocessor = Preprocessor.from_settings(settings, observability.preprocessing_observer)
         state.predictor = Predictor(
-            state.repository,
+            state.catalogue,
             preprocessor,
             state.metrics,
             deadline_seconds=settings.deadline_seconds,
             prediction_ids=state.feedback and state.feedback.prediction_ids,
         )
-        state.explainer = Explainer(state.repository, preprocessor, deadline_seconds=settings.deadline_seconds)
+        state.explainer = Explainer(state.catalogue, preprocessor, deadline_seconds=settings.deadline_seconds)
         state.tensor_predictor = TensorPredictor(
             preprocessor,
             state.metrics,
@@ -110,14 +111,14 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         state.admission_control = AdmissionControl(limit, preprocessor.refusal)
         group = await stack.enter_async_context(asyncio.TaskGroup())
         tasks = [group.create_task(observability.request_log.run()), group.create_task(preprocessor.warm_up())]
-        # No connection is accepted before: where there are other workers, one of them answers instead.
-        await state.repository.wait_for_scan(seconds=_START_SECONDS)
+        # No connection is accepted before this: other workers, if there are any, answer meanwhile.
+        await state.repository.wait_for_first_refresh(seconds=_START_SECONDS)
         yield {"upload_seconds": settings.upload_seconds}
         for task in tasks:
             task.cancel()
 
 
 def _is_monitoring(scope: Scope) -> bool:
-    """Tell which requests have no trace: machines repeat them."""
+    """Tell whether a request is one of a monitoring system; these have no traces."""
     path: str = scope["path"]
     return path == "/metrics" or path.startswith("/health/")

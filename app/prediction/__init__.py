@@ -1,1 +1,1 @@
-"""A picture in, a prediction out. Knows no HTTP."""
+"""Prediction: preprocesses pictures, predicts their digits and explains predictions. Knows no HTTP."""

@@ -1,4 +1,4 @@
-"""From a picture to a prediction: read it, have a model score it, say what both mean together. Knows no HTTP."""
+"""Predicts the digits of pictures: preprocesses them, scores the images and decides on abstention. Knows no HTTP."""
 
 import base64
 import time
@@ -12,8 +12,8 @@ from app.errors import ServiceError
 from app.feedback.prediction_ids import PredictionIds
 from app.inference.scores import Classification
 from app.model_repository.card import Abstention
-from app.model_repository.repository import ModelRepository
-from app.model_repository.versions import ServedVersion
+from app.model_repository.catalogue import ModelCatalogue
+from app.model_repository.versions import LoadedVersion
 from app.observability.metrics import ServiceMetrics
 from app.prediction.preprocessor import Preprocessor
 from app.schemas import Prediction, Reason
@@ -21,121 +21,133 @@ from imaging import PictureError, PreprocessedPicture, encode_png, is_cheap_to_d
 
 
 class PredictionRequest(NamedTuple):
-    """A picture that waits to be read and scored."""
+    """A picture that waits for its prediction."""
 
     picture: bytes
     seen: bool
-    """Whether its sender wants to see what the model saw."""
-    since: float
-    """When it came, as `time.perf_counter` has it."""
+    """Whether the prediction includes the image that the model saw."""
+    received_at: float
+    """By `time.perf_counter`."""
 
 
 class Predictor:
-    """Answers for pictures, one or several, within a deadline."""
+    """Predicts the digit of one or several pictures, within a deadline."""
 
     def __init__(
         self,
-        repository: ModelRepository,
+        catalogue: ModelCatalogue,
         preprocessor: Preprocessor,
         metrics: ServiceMetrics,
         *,
         deadline_seconds: float,
         prediction_ids: PredictionIds | None = None,
     ) -> None:
-        self._repository = repository
+        self._catalogue = catalogue
         self._preprocessor = preprocessor
         self._metrics = metrics
         self._deadline = Deadline(deadline_seconds)
-        self._receipts = prediction_ids  # none where predictions cannot be corrected
+        self._prediction_ids = prediction_ids  # None if corrections are not collected
 
     async def predict(self, data: bytes, model: str, version: int | None, *, seen: bool) -> Prediction:
-        """Say which digit the picture in `data` shows.
+        """Predict the digit of the picture in `data`.
 
         Raises:
-            ServiceError, PictureError: which say what was wrong, and with what.
+            ServiceError: if the model cannot answer.
+            PictureError: if the picture cannot be preprocessed.
 
         """
-        served = self._repository.find(model, version)
+        loaded = self._catalogue.find(model, version)
         with self._deadline.enforced():
-            reading = await self._preprocessor.read(data)
-            scores = await served.batcher.score(reading.image[np.newaxis])
-        return self._answer(served, reading, scores.classifications[0], seen=seen)
+            picture = await self._preprocessor.preprocess(data)
+            scores = await loaded.batcher.score(picture.image[np.newaxis])
+        return self._prediction(loaded, picture, scores.classifications[0], seen=seen)
 
-    async def predict_large(self, served: ServedVersion, question: PredictionRequest) -> Prediction:
-        """Answer a question whose picture was `NotBrief`; raises what `predict` does."""
+    async def predict_large(self, loaded: LoadedVersion, request: PredictionRequest) -> Prediction:
+        """Predict the digit of a picture that is expensive to decode; raises what `predict` does."""
         with self._deadline.enforced():
-            reading = await self._preprocessor.preprocess_large(question.picture)
-            scores = await served.batcher.score(reading.image[np.newaxis])
-        return self._answer(served, reading, scores.classifications[0], seen=question.seen)
+            picture = await self._preprocessor.preprocess_large(request.picture)
+            scores = await loaded.batcher.score(picture.image[np.newaxis])
+        return self._prediction(loaded, picture, scores.classifications[0], seen=request.seen)
 
-    def find_inline(self, data: bytes, model: str, version: int | None) -> ServedVersion | None:
-        """Find which version would answer, if the picture in `data` is read and scored at once; or else None.
+    def find_inline(self, data: bytes, model: str, version: int | None) -> LoadedVersion | None:
+        """Find the version for `predict_inline`; None if the picture in `data`, or the engine, takes too long for that.
 
         Raises:
-            ServiceError: if there is no such version.
+            ServiceError: if the model cannot answer.
 
         """
-        served = self._repository.find(model, version)
-        return served if served.batcher.runs_inline and is_cheap_to_decode(data) else None
+        loaded = self._catalogue.find(model, version)
+        return loaded if loaded.batcher.runs_inline and is_cheap_to_decode(data) else None
 
     def predict_inline(
-        self, served: ServedVersion, questions: Sequence[PredictionRequest]
+        self, loaded: LoadedVersion, requests: Sequence[PredictionRequest]
     ) -> list[Prediction | Exception]:
-        """Answer all of at most LARGEST_BATCH questions at once, of which `find_brief` found that this version would.
+        """Predict the digits of at most LARGEST_BATCH pictures at once, with the version from `find_inline`.
 
-        In the place of a picture that cannot be read is what is wrong with it, or `NotBrief` if it has to be read
-        elsewhere: `predict_large` answers that question. No deadline is kept: nothing is waited for.
+        There is no deadline, because nothing is awaited.
+
+        Returns:
+            For each picture its prediction, or the error of preprocessing it. `ExpensiveToDecode` means that
+            `predict_large` has to predict it.
 
         Raises:
-            NotReady: if the version has been taken down.
+            NotReady: if the version has been unloaded.
             Exception: whatever the engine raised.
 
         """
-        began = time.perf_counter()
-        for question in questions:
-            self._metrics.observe_queue_time(began - question.since)
-        outcomes = self._preprocessor.preprocess_inline([question.picture for question in questions])
+        started = time.perf_counter()
+        for request in requests:
+            self._metrics.queued(started - request.received_at)
+        outcomes = self._preprocessor.preprocess_inline([request.picture for request in requests])
         images = [outcome.image for outcome in outcomes if isinstance(outcome, PreprocessedPicture)]
-        classifications = served.batcher.score_inline(np.stack(images)).classifications if images else []
-        return self._answers(served, outcomes, classifications, [question.seen for question in questions])
+        classifications = loaded.batcher.score_inline(np.stack(images)).classifications if images else []
+        return self._predictions(loaded, outcomes, classifications, [request.seen for request in requests])
 
     async def predict_several(
         self, pictures: Sequence[bytes], model: str, version: int | None, *, seen: bool
     ) -> list[Prediction | Exception]:
-        """Say the same for several, in their order; in the place of a picture that cannot be read is what is wrong."""
-        served = self._repository.find(model, version)
+        """Predict the digits of several pictures, in their order.
+
+        Returns:
+            For each picture its prediction, or the error of preprocessing it.
+
+        Raises:
+            ServiceError: if the model cannot answer.
+
+        """
+        loaded = self._catalogue.find(model, version)
         with self._deadline.enforced():
-            outcomes = await self._preprocessor.read_several(pictures)
+            outcomes = await self._preprocessor.preprocess_several(pictures)
             for outcome in outcomes:
                 if isinstance(outcome, Exception) and not isinstance(outcome, ServiceError | PictureError):
-                    raise outcome  # a bug of ours, which is to be logged
+                    raise outcome  # a bug of the service, which has to be logged
             images = [outcome.image for outcome in outcomes if isinstance(outcome, PreprocessedPicture)]
-            classifications = (await served.batcher.score(np.stack(images))).classifications if images else []
-        return self._answers(served, outcomes, classifications, [seen] * len(pictures))
+            classifications = (await loaded.batcher.score(np.stack(images))).classifications if images else []
+        return self._predictions(loaded, outcomes, classifications, [seen] * len(pictures))
 
-    def _answers(
+    def _predictions(
         self,
-        served: ServedVersion,
+        loaded: LoadedVersion,
         outcomes: Sequence[PreprocessedPicture | Exception],
         classifications: Sequence[Classification],
         seen: Sequence[bool],
     ) -> list[Prediction | Exception]:
-        """Answer for each outcome of reading, given the verdicts on those that are readings."""
+        """Return a prediction for each preprocessed picture, in the order of `classifications`, and keep the errors."""
         remaining = iter(classifications)
         return [
-            self._answer(served, outcome, next(remaining), seen=wanted)
+            self._prediction(loaded, outcome, next(remaining), seen=include_seen)
             if isinstance(outcome, PreprocessedPicture)
             else outcome
-            for outcome, wanted in zip(outcomes, seen, strict=True)
+            for outcome, include_seen in zip(outcomes, seen, strict=True)
         ]
 
-    def _answer(
-        self, served: ServedVersion, reading: PreprocessedPicture, classification: Classification, *, seen: bool
+    def _prediction(
+        self, loaded: LoadedVersion, picture: PreprocessedPicture, classification: Classification, *, seen: bool
     ) -> Prediction:
-        """Say what a reading and a verdict mean together."""
-        card = served.card
-        reason = reading.finding or abstention_reason(card.abstention, classification)
-        self._metrics.count_prediction(card.name, card.version, classification.digit, reason)
+        """Combine the findings of preprocessing and the classification of the model."""
+        card = loaded.card
+        reason = picture.finding or abstention_reason(card.abstention, classification)
+        self._metrics.predicted(card.name, card.version, classification.digit, reason)
         return Prediction(
             digit=classification.digit,
             confidence=classification.probabilities[classification.digit],
@@ -144,16 +156,16 @@ class Predictor:
             reason=reason,
             model=card.name,
             version=card.version,
-            seen=_data_url(reading) if seen else None,
-            prediction_id=self._receipts.issue(reading.image) if self._receipts else None,
+            seen=_data_url(picture) if seen else None,
+            prediction_id=self._prediction_ids.issue(picture.image) if self._prediction_ids else None,
         )
 
 
 def abstention_reason(thresholds: Abstention, classification: Classification) -> Reason | None:
-    """Say why a model's answer to an image should not be trusted, if so.
+    """Decide whether the model abstains.
 
     Returns:
-        `not_a_digit` if the energy is too high, `unsure` if the confidence is too low.
+        `not_a_digit` if the energy is too high, `unsure` if the confidence is too low, otherwise None.
 
     """
     if thresholds.energy is not None and classification.energy > thresholds.energy:
@@ -161,5 +173,5 @@ def abstention_reason(thresholds: Abstention, classification: Classification) ->
     return "unsure" if classification.confidence < thresholds.confidence else None
 
 
-def _data_url(reading: PreprocessedPicture) -> str:
-    return "data:image/png;base64," + base64.b64encode(encode_png(reading.image)).decode()
+def _data_url(picture: PreprocessedPicture) -> str:
+    return "data:image/png;base64," + base64.b64encode(encode_png(picture.image)).decode()

@@ -1,4 +1,4 @@
-"""Processes that read pictures, one picture after the other. Knows nothing of who waits, and for how long."""
+"""Processes that preprocess large pictures, one picture at a time. Knows no requests and no deadlines."""
 
 import asyncio
 import time
@@ -10,109 +10,117 @@ import numpy as np
 from anyio import to_process
 
 from app.errors import Overloaded
-from app.prediction.preprocessing_process import prepare, read_alone
+from app.prediction.preprocessing_process import initialise_process, preprocess_with_limits
 from imaging import PictureError, PreprocessedPicture, UnreadablePicture, encode_png
 
-_PATIENCE_SECONDS = 1.0
-"""A picture that takes longer is read beside the others from then on."""
-_MOST_PROCESSES = 2
+_SLOW_SECONDS = 1.0
+"""When a picture has taken this long, a second process preprocesses the others."""
+_MAX_PROCESSES = 2
 _WARM_UP_SECONDS = 3.0
 """How long the pool waits before it starts a process: the first seconds are for loading the models."""
 
 
 class PreprocessingPool:
-    """One process, and another one while that is busy with a slow picture.
+    """One process, and a second one while the first is busy with a slow picture.
 
     A worker has one core to itself, and the memory for one large picture at a time.
     """
 
-    def __init__(self, *, max_pixels: int, most_seconds: float) -> None:
-        """Take the limits of one picture: its pixels, and how long its process may read it."""
+    def __init__(self, *, max_pixels: int, max_seconds: float) -> None:
+        """Take the limits of one picture: its pixels, and the time that a process may spend on it."""
         self._max_pixels = max_pixels
-        self._most_seconds = most_seconds
-        self._turns = anyio.CapacityLimiter(1)
-        self._processes = anyio.CapacityLimiter(_MOST_PROCESSES)
-        self._began: dict[object, float] = {}  # when each picture that is being read was begun
-        self._slow: set[object] = set()  # those of them that others need not wait for
-        self._started = 0  # processes that are idle, read or are starting
+        self._max_seconds = max_seconds
+        self._slots = anyio.CapacityLimiter(1)  # for pictures that are preprocessed at the same time
+        self._processes = anyio.CapacityLimiter(_MAX_PROCESSES)
+        self._started_at: dict[object, float] = {}  # of each picture that is being preprocessed
+        self._slow: set[object] = set()  # the pictures among them that do not take up the only slot
+        self._process_count = 0  # idle, busy and starting
         self._starting: asyncio.Future[None] | None = None
 
-    def seconds_under_way(self) -> float:
-        """Say for how long the oldest picture is being read; 0 if none is."""
-        return time.perf_counter() - min(self._began.values()) if self._began else 0.0
+    def longest_running_seconds(self) -> float:
+        """Return for how long the oldest picture has been preprocessed; 0 if there is none."""
+        return time.perf_counter() - min(self._started_at.values()) if self._started_at else 0.0
 
-    async def read(self, data: bytes) -> tuple[PreprocessedPicture | PictureError, float]:
-        """Read the picture in `data` when its turn comes, or find out why it cannot be read.
+    async def preprocess(self, data: bytes) -> tuple[PreprocessedPicture | PictureError, float]:
+        """Preprocess the picture in `data` when a slot is free.
 
-        Cancelling the caller kills the process that reads it.
+        Cancelling the caller kills the process that works on the picture.
 
         Returns:
-            What came of it, and how many seconds it took.
+            The preprocessed picture, or why it cannot be preprocessed, and the seconds that it took.
 
         Raises:
-            UnreadablePicture: if it has ended the process.
+            UnreadablePicture: if it has crashed the process.
             Overloaded: if no process can be started.
 
         """
-        async with self._turn():
+        async with self._slot():
             try:
                 try:
                     return await self._run(data)
                 except anyio.BrokenWorkerProcess:
-                    return await self._run(data)  # the process may have been ended before it got the picture
+                    return await self._run(data)  # the process may have ended before it received the picture
             except anyio.BrokenWorkerProcess as error:
-                message = "The picture makes its decoder fail. Save it again, as a PNG, and send that."
+                message = "The picture crashes its decoder. Save it again, as a PNG, and send that."
                 raise UnreadablePicture(message) from error
             except OSError as error:
                 message = f"The service is busy: it cannot start a process ({error.strerror}). Try again in a second."
                 raise Overloaded(message) from error
 
     async def _run(self, data: bytes) -> tuple[PreprocessedPicture | PictureError, float]:
-        while self._starting is not None or self._started < len(self._began):
+        while self._starting is not None or self._process_count < len(self._started_at):
             await self._start_process()
         try:
             return await to_process.run_sync(
-                read_alone, data, self._max_pixels, self._most_seconds, cancellable=True, limiter=self._processes
+                preprocess_with_limits,
+                data,
+                self._max_pixels,
+                self._max_seconds,
+                cancellable=True,
+                limiter=self._processes,
             )
         except (asyncio.CancelledError, anyio.BrokenWorkerProcess):
-            self._started -= 1
+            self._process_count -= 1
             raise
 
     async def _start_process(self) -> None:
-        """Start one, or wait for the one that is starting: not as the caller, whose end would leave it behind."""
+        """Start a process, or wait for the one that is starting.
+
+        It starts in a task of its own: if the caller is cancelled, the process remains usable.
+        """
         if self._starting is None:
-            self._started += 1
-            self._starting = asyncio.ensure_future(to_process.run_sync(prepare, limiter=self._processes))
-            self._starting.add_done_callback(self._note_start)
+            self._process_count += 1
+            self._starting = asyncio.ensure_future(to_process.run_sync(initialise_process, limiter=self._processes))
+            self._starting.add_done_callback(self._on_started)
         await asyncio.shield(self._starting)
 
-    def _note_start(self, start: asyncio.Future[None]) -> None:
+    def _on_started(self, starting: asyncio.Future[None]) -> None:
         self._starting = None
-        if start.cancelled() or start.exception() is not None:
-            self._started -= 1
+        if starting.cancelled() or starting.exception() is not None:
+            self._process_count -= 1
 
     async def warm_up(self) -> None:
-        """Start the process before the first picture comes, which would wait for half a second."""
+        """Start the process, so that the first picture does not wait half a second for it."""
         await asyncio.sleep(_WARM_UP_SECONDS)
-        await self.read(encode_png(np.zeros((1, 1), np.uint8)))
+        await self.preprocess(encode_png(np.zeros((1, 1), np.uint8)))
 
     @asynccontextmanager
-    async def _turn(self) -> AsyncIterator[None]:
-        async with self._turns:
+    async def _slot(self) -> AsyncIterator[None]:
+        async with self._slots:
             picture = object()
-            self._began[picture] = time.perf_counter()
-            timer = asyncio.get_running_loop().call_later(_PATIENCE_SECONDS, self._let_others_pass, picture)
+            self._started_at[picture] = time.perf_counter()
+            timer = asyncio.get_running_loop().call_later(_SLOW_SECONDS, self._mark_slow, picture)
             try:
                 yield
             finally:
                 timer.cancel()
-                del self._began[picture]
+                del self._started_at[picture]
                 self._slow.discard(picture)
-                self._set_turns()
+                self._update_slots()
 
-    def _let_others_pass(self, picture: object) -> None:
+    def _mark_slow(self, picture: object) -> None:
         self._slow.add(picture)
-        self._set_turns()
+        self._update_slots()
 
-    def _set_turns(self) -> None:
-        self._turns.total_tokens = min(1 + len(self._slow), _MOST_PROCESSES)
+    def _update_slots(self) -> None:
+        self._slots.total_tokens = min(1 + len(self._slow), _MAX_PROCESSES)

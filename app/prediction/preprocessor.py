@@ -1,4 +1,4 @@
-"""Has pictures read without holding up the event loop. Knows nothing of how a picture is read."""
+"""Preprocesses pictures without blocking the event loop. Knows nothing of the steps of preprocessing."""
 
 import asyncio
 import time
@@ -15,20 +15,21 @@ from imaging import ExpensiveToDecode, PictureError, PreprocessedPicture, is_che
 
 _log = structlog.get_logger()
 
-_FIRST_GUESS_SECONDS = 0.01
-"""What a large picture takes to read, until some have been: about a megapixel."""
-_NEWEST_SHARE = 0.2
-_NEVER_TOO_MANY = 2
-"""Two may wait however long they take, so that few people with very large pictures are not in each other's way."""
+_INITIAL_SECONDS = 0.01
+"""The estimate for a large picture before any has been preprocessed: the time of about a megapixel."""
+_SMOOTHING = 0.2
+"""The weight of the newest picture in the moving average of the time for a large picture."""
+_ALWAYS_ACCEPTED = 2
+"""So many large pictures are accepted however long they wait, so that a few people with very large ones are served."""
 
 _AT_ONCE = 4
-"""Small pictures of one request that are read before the event loop goes on: 2 ms each at most."""
+"""Small pictures of one request that are preprocessed in one turn of the event loop: 2 ms each at most."""
 
 
 class Preprocessor:
-    """Reads small pictures at once, and large ones in a process, one after the other.
+    """Preprocesses small pictures on the event loop, and large ones in a process, one after the other.
 
-    Cancelling the caller kills the process that reads its picture.
+    Cancelling the caller kills the process that works on its picture.
     """
 
     def __init__(
@@ -42,14 +43,14 @@ class Preprocessor:
         self._max_pixels = max_pixels
         self._longest_wait_seconds = longest_wait_seconds
         self._observer = observer
-        # A process gives up by itself later than whoever waits for it: the worker may have been killed meanwhile.
-        self._pool = PreprocessingPool(max_pixels=max_pixels, most_seconds=deadline_seconds + 1)
-        self._waiting = 0
-        self._mean_seconds = _FIRST_GUESS_SECONDS
+        # The worker kills a process at the deadline. The process ends by itself a second later, if the worker is gone.
+        self._pool = PreprocessingPool(max_pixels=max_pixels, max_seconds=deadline_seconds + 1)
+        self._waiting = 0  # large pictures in the pool or before it
+        self._mean_seconds = _INITIAL_SECONDS  # for one large picture, a moving average
 
     @classmethod
     def from_settings(cls, settings: Settings, observer: PreprocessingObserver) -> Self:
-        """Create one with the limits of the settings."""
+        """Create a preprocessor with the limits of the settings."""
         return cls(
             max_pixels=settings.max_pixels,
             longest_wait_seconds=settings.longest_wait_seconds,
@@ -57,30 +58,31 @@ class Preprocessor:
             deadline_seconds=settings.deadline_seconds,
         )
 
-    def refusal(self, expected: int = 0) -> Overloaded | None:
-        """Say how long a large picture would have to wait, if that is too long.
+    def refusal(self, received: int = 0) -> Overloaded | None:
+        """Return the error for one more large picture if it would wait too long; None if it is accepted.
 
         Args:
-            expected: how many large pictures are here already and wait, where more is known than here.
+            received: how many large pictures the service has received and not answered. Some of them may not have
+                reached this preprocessor yet.
 
         """
-        before = max(self._waiting, expected)
-        # A picture that has taken long may take as long again.
-        wait_seconds = max(before * self._mean_seconds, self._pool.seconds_under_way())
-        if before < _NEVER_TOO_MANY or wait_seconds <= self._longest_wait_seconds:
+        before = max(self._waiting, received)
+        # A picture that has taken long so far may take as long again.
+        wait_seconds = max(before * self._mean_seconds, self._pool.longest_running_seconds())
+        if before < _ALWAYS_ACCEPTED or wait_seconds <= self._longest_wait_seconds:
             return None
         return Overloaded(
-            f"The service is busy: the picture would wait {wait_seconds * 1000:.0f} milliseconds before it is read. "
+            f"The service is busy: the picture would wait {wait_seconds * 1000:.0f} milliseconds before it is decoded. "
             "Try again in a second."
         )
 
-    async def read(self, data: bytes) -> PreprocessedPicture:
-        """Read the picture in `data`.
+    async def preprocess(self, data: bytes) -> PreprocessedPicture:
+        """Preprocess the picture in `data`.
 
         Raises:
-            MalformedRequest: if there are no bytes.
-            Overloaded: if it is large, and would have to wait too long, or no process can be started for it.
-            PictureError: if they cannot be read as a picture.
+            MalformedRequest: if `data` is empty.
+            Overloaded: if the picture is large and would wait too long, or no process can be started for it.
+            PictureError: if `data` cannot be decoded as a picture.
 
         """
         (outcome,) = self.preprocess_inline([data]) if is_cheap_to_decode(data) else [ExpensiveToDecode()]
@@ -90,32 +92,32 @@ class Preprocessor:
             raise outcome
         return outcome
 
-    async def read_several(self, pictures: Sequence[bytes]) -> list[PreprocessedPicture | Exception]:
-        """Read several; in the place of one that cannot be read is what `read` raises."""
+    async def preprocess_several(self, pictures: Sequence[bytes]) -> list[PreprocessedPicture | Exception]:
+        """Preprocess several pictures; for one that fails, the list has the error that `preprocess` raises."""
         outcomes: list[PreprocessedPicture | Exception] = [ExpensiveToDecode() for _ in pictures]
-        brief = [place for place, data in enumerate(pictures) if is_cheap_to_decode(data)]
-        for start in range(0, len(brief), _AT_ONCE):
-            places = brief[start : start + _AT_ONCE]
-            for place, outcome in zip(
-                places, self.preprocess_inline([pictures[place] for place in places]), strict=True
-            ):
-                outcomes[place] = outcome
+        cheap = [index for index, data in enumerate(pictures) if is_cheap_to_decode(data)]
+        for start in range(0, len(cheap), _AT_ONCE):
+            indices = cheap[start : start + _AT_ONCE]
+            preprocessed = self.preprocess_inline([pictures[index] for index in indices])
+            for index, outcome in zip(indices, preprocessed, strict=True):
+                outcomes[index] = outcome
             await asyncio.sleep(0)
-        for place, outcome in enumerate(outcomes):
+        for index, outcome in enumerate(outcomes):
             if isinstance(outcome, ExpensiveToDecode):
-                outcomes[place] = await self._try_to_read_large(pictures[place])
+                outcomes[index] = await self._try_large(pictures[index])
         return outcomes
 
     def preprocess_inline(self, pictures: Sequence[bytes]) -> list[PreprocessedPicture | Exception]:
-        """Do the same at once, for pictures that all are `is_brief`.
+        """Preprocess pictures that are cheap to decode at once, and return each of them or its error.
 
-        In the place of one whose pixels show that it is not brief after all is `NotBrief`: `read_large` reads it.
+        For a picture that turns out to be expensive to decode, the list has `ExpensiveToDecode`: it needs
+        `preprocess_large`.
         """
         if not pictures:
             return []
         started = time.perf_counter()
         preprocessed = iter(preprocess_pictures(filter(None, pictures), max_pixels=self._max_pixels, cheap_only=True))
-        outcomes = [next(preprocessed) if data else _nothing() for data in pictures]
+        outcomes = [next(preprocessed) if data else _empty_file() for data in pictures]
         mean_seconds = (time.perf_counter() - started) / len(pictures)
         for outcome in outcomes:
             if not isinstance(outcome, ExpensiveToDecode):
@@ -123,33 +125,33 @@ class Preprocessor:
         return outcomes
 
     async def warm_up(self) -> None:
-        """Prepare for the first large picture, or do without: it is only the sooner for it."""
+        """Start the process for large pictures. Failing to is logged only: the first large picture starts it then."""
         try:
             await self._pool.warm_up()
-        except Exception as error:  # noqa: BLE001 - handed on to the log; the service must not fall with it
-            _log.warning("no process for large pictures yet", reason=str(error))
+        except Exception as error:  # noqa: BLE001 - logged; the service works without
+            _log.warning("preprocessing process not started", reason=str(error))
 
-    async def _try_to_read_large(self, data: bytes) -> PreprocessedPicture | Exception:
+    async def _try_large(self, data: bytes) -> PreprocessedPicture | Exception:
         try:
             return await self.preprocess_large(data)
-        except Exception as error:  # noqa: BLE001 - its neighbours have nothing to do with it
+        except Exception as error:  # noqa: BLE001 - it must not affect the other pictures
             return error
 
     async def preprocess_large(self, data: bytes) -> PreprocessedPicture:
-        """Read the picture in `data` in a process; raises what `read` does."""
+        """Preprocess the picture in `data` in a process; raises what `preprocess` does."""
         if refusal := self.refusal():
             raise refusal
         self._waiting += 1
         try:
-            outcome, seconds = await self._pool.read(data)
+            outcome, seconds = await self._pool.preprocess(data)
         finally:
             self._waiting -= 1
-        self._mean_seconds += _NEWEST_SHARE * (seconds - self._mean_seconds)
+        self._mean_seconds += _SMOOTHING * (seconds - self._mean_seconds)
         if isinstance(outcome, PictureError):
             raise outcome
         self._observer.observe_preprocessing(seconds)
         return outcome
 
 
-def _nothing() -> MalformedRequest:
+def _empty_file() -> MalformedRequest:
     return MalformedRequest("The file is empty: 0 bytes. Send a picture.")

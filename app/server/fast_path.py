@@ -16,7 +16,7 @@ from starlette.types import Scope
 
 from app.errors import DeadlineExceeded
 from app.inference.engines import LARGEST_BATCH
-from app.model_repository.versions import ServedVersion
+from app.model_repository.versions import LoadedVersion
 from app.observability.request_log import RequestLog
 from app.prediction.predictor import PredictionRequest, Predictor
 from app.routes import predict
@@ -49,7 +49,7 @@ class PendingRequest:
     scope: Scope
     request_id: str
     prediction: PredictionRequest
-    served: ServedVersion
+    served: LoadedVersion
     send: Callable[[Response], None]
 
 
@@ -107,13 +107,13 @@ class FastPath:
         prediction = PredictionRequest(picture, options.seen, since)
         return PendingRequest(scope, request_id_of(scope), prediction, served, send)
 
-    def _parse(self, scope: Scope, body: bytes) -> tuple[ServedVersion | None, bytes, predict.Options]:
-        """Return the model version (None if it does not run inline), the picture and the options, or raise an error."""
+    def _parse(self, scope: Scope, body: bytes) -> tuple[LoadedVersion | None, bytes, predict.Options]:
+        """Return the version that answers, None if not inline, the picture and the options; raises what is wrong."""
         if refusal := self._access_policy.refusal(scope):
             raise refusal
         content_type = next((value for name, value in scope["headers"] if name == b"content-type"), b"")
-        options = predict.read_options(scope["query_string"])
-        picture = extract_picture(body, form_options(content_type.decode("latin-1")))
+        options = predict.parse_options(scope["query_string"])
+        picture = picture_in(body, form_options(content_type.decode("latin-1")))
         served = self._predictor.find_inline(picture, options.model or self._default_model, options.version)
         return served, picture, options
 
@@ -149,7 +149,7 @@ class FastPath:
         oldest = time.perf_counter() - self._deadline_seconds
         batches: defaultdict[int, list[PendingRequest]] = defaultdict(list)
         for request in requests:
-            if request.prediction.since < oldest:
+            if request.prediction.received_at < oldest:
                 self._finish([request], [DeadlineExceeded(self._deadline_seconds)])
             else:
                 batches[id(request.served)].append(request)
@@ -193,12 +193,10 @@ class FastPath:
 
     def _create_response(self, request: PendingRequest, outcome: Prediction | Exception) -> Response:
         if isinstance(outcome, Prediction):
-            response = predict.answer(outcome, request.scope)
+            response = predict.prediction_response(outcome, request.scope)
         else:
-            response = problems.error_response(
-                outcome, request.scope, request.request_id, self._request_log.count_refusal
-            )
-        response.raw_headers += response_headers(request.request_id, time.perf_counter() - request.prediction.since)
+            response = problems.answer_to(outcome, request.scope, request.request_id, self._request_log.refuse)
+        response.raw_headers += common_headers(request.request_id, time.perf_counter() - request.prediction.received_at)
         return response
 
     def _cancel(self, request: PendingRequest) -> None:
@@ -209,7 +207,7 @@ class FastPath:
 
     def _release_and_log(self, request: PendingRequest, status: int, failure: Exception | None = None) -> None:
         request.scope["state"]["admission"].release()
-        seconds = time.perf_counter() - request.prediction.since
+        seconds = time.perf_counter() - request.prediction.received_at
         self._request_log.end(
             request.scope, request_id=request.request_id, status=status, seconds=seconds, failure=failure
         )

@@ -16,88 +16,88 @@ from imaging import PreprocessedPicture, UnreadablePicture, UnsupportedPicture, 
 pytestmark = pytest.mark.anyio
 
 SLOW = b"slow"
-DEADLY = b"deadly"
+CRASHING = b"crashing"
 
 
 def noise(side: int) -> bytes:
     return encode_png(np.random.default_rng(0).integers(0, 256, (side, side), dtype=np.uint8))
 
 
-def read_slowly(data: bytes, max_pixels: int, seconds: float) -> tuple[PreprocessedPicture, float]:
-    """Stand for a decoder that hangs or crashes, which those of today are not known to do."""
+def preprocess_slowly(data: bytes, max_pixels: int, seconds: float) -> tuple[PreprocessedPicture, float]:
+    """Stand for a decoder that hangs or crashes."""
     if data == SLOW:
         time.sleep(60)
-    if data == DEADLY:
+    if data == CRASHING:
         os.kill(os.getpid(), signal.SIGSEGV)
     return PreprocessedPicture(np.full((28, 28), os.getpid() % 251, np.uint8), None), 0.0
 
 
 @pytest.fixture
 def pool(monkeypatch: pytest.MonkeyPatch) -> PreprocessingPool:
-    monkeypatch.setattr(preprocessing_pool, "read_alone", read_slowly)
-    return PreprocessingPool(max_pixels=10**6, most_seconds=30)
+    monkeypatch.setattr(preprocessing_pool, "preprocess_with_limits", preprocess_slowly)
+    return PreprocessingPool(max_pixels=10**6, max_seconds=30)
 
 
 def children() -> set[str]:
     return set(Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split())
 
 
-async def test_it_reads_as_this_process_does() -> None:
-    pool = PreprocessingPool(max_pixels=10**6, most_seconds=30)
-    outcome, seconds = await pool.read(noise(400))
+async def test_the_pool_preprocesses_as_this_process_does() -> None:
+    pool = PreprocessingPool(max_pixels=10**6, max_seconds=30)
+    outcome, seconds = await pool.preprocess(noise(400))
     assert isinstance(outcome, PreprocessedPicture)
     assert (outcome.image == preprocess_picture(noise(400)).image).all()
     assert seconds > 0
-    assert isinstance((await pool.read(b"no picture"))[0], UnsupportedPicture)
+    assert isinstance((await pool.preprocess(b"no picture"))[0], UnsupportedPicture)
 
 
-async def test_whoever_gives_up_ends_the_process(pool: PreprocessingPool) -> None:
+async def test_cancelling_the_caller_kills_the_process(pool: PreprocessingPool) -> None:
     before = children()
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(3):
-            await pool.read(SLOW)
-    assert pool.seconds_under_way() == 0
+            await pool.preprocess(SLOW)
+    assert pool.longest_running_seconds() == 0
     if sys.platform == "linux":
         assert children() <= before
-    assert isinstance((await pool.read(b"quick"))[0], PreprocessedPicture)
+    assert isinstance((await pool.preprocess(b"quick"))[0], PreprocessedPicture)
 
 
-async def test_a_picture_that_ends_its_process_harms_no_other(pool: PreprocessingPool) -> None:
-    with pytest.raises(UnreadablePicture, match="makes its decoder fail"):
-        await pool.read(DEADLY)
-    assert isinstance((await pool.read(b"quick"))[0], PreprocessedPicture)
+async def test_a_picture_that_crashes_its_process_affects_no_other(pool: PreprocessingPool) -> None:
+    with pytest.raises(UnreadablePicture, match="crashes its decoder"):
+        await pool.preprocess(CRASHING)
+    assert isinstance((await pool.preprocess(b"quick"))[0], PreprocessedPicture)
 
 
-async def test_a_process_that_was_ended_while_it_was_idle_is_replaced(pool: PreprocessingPool) -> None:
+async def test_a_process_killed_while_idle_is_replaced(pool: PreprocessingPool) -> None:
     before = children()
-    await pool.read(b"quick")
+    await pool.preprocess(b"quick")
     for process in children() - before:
         os.kill(int(process), signal.SIGKILL)
-    assert isinstance((await pool.read(b"quick"))[0], PreprocessedPicture)
+    assert isinstance((await pool.preprocess(b"quick"))[0], PreprocessedPicture)
 
 
-async def test_others_are_read_beside_one_that_takes_long(
+async def test_other_pictures_do_not_wait_for_a_slow_one(
     pool: PreprocessingPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(preprocessing_pool, "_PATIENCE_SECONDS", 0.2)
-    slow = asyncio.create_task(pool.read(SLOW))
+    monkeypatch.setattr(preprocessing_pool, "_SLOW_SECONDS", 0.2)
+    slow = asyncio.create_task(pool.preprocess(SLOW))
     await asyncio.sleep(0.1)
     started = time.perf_counter()
     for _ in range(2):
         async with asyncio.timeout(20):
-            await pool.read(b"quick")
+            await pool.preprocess(b"quick")
     assert time.perf_counter() - started > 0.05  # not at once: memory is for one at a time
-    assert pool.seconds_under_way() > 0.2
+    assert pool.longest_running_seconds() > 0.2
     slow.cancel()
     await asyncio.wait([slow])
-    assert pool._turns.total_tokens == 1
+    assert pool._slots.total_tokens == 1
 
 
-async def test_whoever_gives_up_while_a_process_starts_leaves_none_behind(pool: PreprocessingPool) -> None:
+async def test_cancelling_callers_while_a_process_starts_leaves_no_extra_process(pool: PreprocessingPool) -> None:
     before = children()
     for _ in range(4):
         with suppress(TimeoutError):  # unless a process is there already
             async with asyncio.timeout(0.01):
-                await pool.read(b"quick")
-    assert isinstance((await pool.read(b"quick"))[0], PreprocessedPicture)
+                await pool.preprocess(b"quick")
+    assert isinstance((await pool.preprocess(b"quick"))[0], PreprocessedPicture)
     assert len(children() - before) <= 1

@@ -15,7 +15,7 @@ from starlette.types import Scope
 from structlog.testing import LogCapture
 
 from app.inference.engines import LARGEST_BATCH
-from app.model_repository.versions import ServedVersion
+from app.model_repository.versions import LoadedVersion
 from app.observability.metrics import ServiceMetrics
 from app.observability.request_log import RequestLog
 from app.prediction.predictor import PredictionRequest
@@ -63,7 +63,7 @@ async def fast_path(anyio_backend: str) -> AsyncIterator[FastPath]:
     """Return the fast path of an application with the published models."""
     app = create_worker_app(Settings.model_validate({"models_dir": MODELS, "access_log": False}))
     async with app.router.lifespan_context(app) as state:
-        while app.state.repository.missing():  # noqa: ASYNC110 - it has no event to wait for
+        while app.state.catalogue.missing():  # noqa: ASYNC110 - it tells nobody
             await asyncio.sleep(0.01)
         yield state["fast_path"]  # type: ignore[index]
 
@@ -160,11 +160,11 @@ async def test_requests_to_an_engine_that_runs_in_a_thread_are_left_to_the_appli
 ) -> None:
     app = create_worker_app(Settings.model_validate({"models_dir": models_dir, "access_log": False}))
     async with app.router.lifespan_context(app) as state:
-        while app.state.repository.missing():  # noqa: ASYNC110
+        while app.state.catalogue.missing():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
-        app.state.repository.find("convnet", None).batcher._thread = object()
+        app.state.catalogue.find("convnet", None).batcher._thread = object()
         assert Request(seven).submit_to(state["fast_path"]) is None  # type: ignore[index]
-        app.state.repository.find("convnet", None).batcher._thread = None
+        app.state.catalogue.find("convnet", None).batcher._thread = None
 
 
 class FakePredictor:
@@ -172,13 +172,13 @@ class FakePredictor:
 
     def __init__(self) -> None:
         self.batches: list[list[bytes]] = []
-        self.versions = [ServedVersion(None, None), ServedVersion(None, None)]  # type: ignore[arg-type]  # not used
+        self.versions = [LoadedVersion(None, None), LoadedVersion(None, None)]  # type: ignore[arg-type]  # not looked into
 
-    def find_inline(self, data: bytes, model: str, version: int | None) -> ServedVersion:
+    def find_inline(self, data: bytes, model: str, version: int | None) -> LoadedVersion:
         return self.versions[model == "softmax"]
 
     def predict_inline(
-        self, served: ServedVersion, requests: Sequence[PredictionRequest]
+        self, served: LoadedVersion, requests: Sequence[PredictionRequest]
     ) -> list[Prediction | Exception]:
         self.batches.append([request.picture for request in requests])
         if self.batches[-1] == [b"engine"]:
@@ -187,7 +187,7 @@ class FakePredictor:
         special = {b"bug": ZeroDivisionError(), b"large": ExpensiveToDecode()}
         return [special.get(request.picture, make_prediction()) for request in requests]
 
-    async def predict_large(self, served: ServedVersion, request: PredictionRequest) -> Prediction:
+    async def predict_large(self, served: LoadedVersion, request: PredictionRequest) -> Prediction:
         assert request.picture == b"large"
         await asyncio.sleep(0.01)
         return make_prediction()

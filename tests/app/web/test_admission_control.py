@@ -57,7 +57,7 @@ async def test_received_large_pictures_count_as_waiting(control: AdmissionContro
     admissions = [admit(control, request(LARGE)) for _ in range(2)]
     for admission in admissions:
         admission.receive()
-    assert "would wait 20 milliseconds before it is read" in refuse(control, request(LARGE))
+    assert "would wait 20 milliseconds before it is decoded" in refuse(control, request(LARGE))
     assert "would wait" in refuse(control, request(LARGE, "/explain"))
     for scope in (
         request(SMALL),
