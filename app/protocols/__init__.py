@@ -1,1 +1,1 @@
-"""Other projects' protocols, without HTTP: their requests and responses as JSON and tensors."""
+"""Protocols of other inference servers, without HTTP: parses their requests and writes their responses."""

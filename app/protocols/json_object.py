@@ -1,4 +1,4 @@
-"""Reads one JSON object that a stranger wrote. Knows nothing of what it should hold."""
+"""Parses the JSON object of an untrusted request. Knows nothing of its members."""
 
 import reprlib
 from typing import Any
@@ -7,36 +7,36 @@ from app.errors import MalformedRequest
 from app.protocols.incremental_json import parse_large
 from app.protocols.json_text import parse
 
-LARGE = 1 << 16
-"""In bytes: a longer text is parsed in pieces. One of this size takes 3 ms at most."""
-_MOST_LISTS = 5000
-"""Lists and objects in a text that is parsed at once: each takes 60 bytes and more, and as few as 3 in the text."""
+LARGE_BYTES = 1 << 16
+"""A longer text is parsed in pieces. One of this size takes 3 ms at most."""
+_MAX_LISTS = 5000
+"""Lists and objects in a text that is parsed at once: each takes at least 60 bytes of memory, and of text only 3."""
 
 
-async def read_object(text: bytes) -> dict[str, Any]:
-    """Parse `text`, which must be one JSON object.
+async def parse_object(text: bytes) -> dict[str, Any]:
+    """Parse `text`, which must be a JSON object.
 
-    One of more than LARGE bytes, or with very many lists, is parsed in pieces; `parse_large` says which of its arrays
-    are NumPy arrays then.
+    A text of more than LARGE_BYTES, or with very many lists, is parsed in pieces. Some of its arrays are NumPy arrays
+    then: see `parse_large`.
 
     Raises:
-        MalformedRequest: if it is not an object, or what `parse` and `parse_large` raise.
-        TooLarge: if it has more strings, objects and lists than a body of its size may have.
+        MalformedRequest: if it is no JSON object.
+        TooLarge: if it has more strings, objects and lists than a text of its size may have.
 
     """
-    found = await parse_large(text) if _is_large(text) else parse(text)
-    if not isinstance(found, dict):
-        message = f"The body is JSON, but not an object: expected {{...}}, not {brief(found)}."
+    value = await parse_large(text) if _is_large(text) else parse(text)
+    if not isinstance(value, dict):
+        message = f"The body is JSON, but not an object: expected {{...}}, not {short_repr(value)}."
         raise MalformedRequest(message)
-    return found
+    return value
 
 
 def _is_large(text: bytes) -> bool:
-    if len(text) <= 2 * _MOST_LISTS:
+    if len(text) <= 2 * _MAX_LISTS:
         return False
-    return len(text) > LARGE or text.count(b"[") + text.count(b"{") > _MOST_LISTS
+    return len(text) > LARGE_BYTES or text.count(b"[") + text.count(b"{") > _MAX_LISTS
 
 
-def brief(value: object) -> str:
-    """Write a value of JSON for a message, however large it is."""
+def short_repr(value: object) -> str:
+    """Format a JSON value for an error message, in at most 40 characters."""
     return f"{reprlib.repr(value):.40}"

@@ -1,4 +1,4 @@
-"""Writes a long list as JSON in pieces, between which the event loop runs. Knows nothing of what is in it."""
+"""Writes a long list as JSON in pieces, between which the event loop runs. Knows nothing of its elements."""
 
 import asyncio
 from collections.abc import Iterable, Iterator
@@ -8,17 +8,17 @@ import orjson
 from numpy.typing import NDArray
 
 ROWS = 512
-"""How many rows make a piece. With the scores of an image in each, it takes some 3 ms."""
+"""Rows in a piece. If each has the scores of an image, a piece takes some 3 ms."""
 
 
-def in_pieces(values: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
-    """Cut an array into pieces of ROWS rows."""
+def split_rows(values: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
+    """Split an array into pieces of ROWS rows."""
     for start in range(0, len(values), ROWS):
         yield values[start : start + ROWS]
 
 
 async def write_list(pieces: Iterable[object]) -> orjson.Fragment:
-    """Write the elements of all pieces, which are lists or arrays that are not empty, as one list."""
+    """Write the elements of all pieces as one list. The pieces are lists or arrays, none of them empty."""
     texts: list[bytes] = []
     for piece in pieces:
         if texts:

@@ -1,6 +1,6 @@
-"""Parses one array of numbers in JSON, nested regularly, in pieces. Knows nothing of the text around it.
+"""Parses a regularly nested JSON array of numbers into a NumPy array, in pieces. Knows nothing of the text around it.
 
-No list and no Python number is kept: 8 MB of text take 4 MB, or 32 MB where numbers have a decimal point.
+No Python list of the whole array is made: 8 MB of text take 4 MB of memory, or 32 MB if numbers have a decimal point.
 """
 
 import asyncio
@@ -14,27 +14,27 @@ from numpy.typing import NDArray
 from app.errors import MalformedRequest
 
 Numbers = NDArray[np.uint8] | NDArray[np.float64]
-"""uint8 where all numbers are whole, 0 to 255; else float64, exact to 2**53."""
+"""uint8 if all numbers are integers from 0 to 255; otherwise float64, which is exact up to 2**53."""
 
 PIECE = 1 << 16
 """Bytes of text that are parsed in one step, which takes some 3 ms."""
-MOST_AXES = 8
+MAX_AXES = 8
 
-_BLANKS = b" \t\r\n"
+_WHITESPACE = b" \t\r\n"
 _NUMBER = b"0123456789+-.eE"
 _KINDS = bytes(byte if byte in b"[]," else ord("0" if byte in _NUMBER else "?") for byte in range(256))
-"""Writes each character of a number as 0, and what belongs into no array of numbers as ?."""
+"""Translates each character of a number to 0, and characters that no array of numbers has to ?."""
 _FLAT = bytes.maketrans(b"[]", b"  ")
 
 
 async def parse_numbers(text: bytes, start: int, end: int) -> Numbers:
-    """Parse the array that `text` has from `start` to `end`, letting the event loop run after each piece.
+    """Parse the array between `start` and `end` in `text`. The event loop runs after each piece.
 
     Returns:
-        The numbers, in the shape in which they are nested.
+        An array with an axis for each level of nesting.
 
     Raises:
-        MalformedRequest: if they are not nested regularly, or something is not a number as JSON has it.
+        MalformedRequest: if the array is not nested regularly, or an element is not a JSON number.
 
     """
     shape = await _find_shape(text, start, end)
@@ -56,11 +56,11 @@ async def parse_numbers(text: bytes, start: int, end: int) -> Numbers:
 
 
 def _pieces(text: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """Cut at commas, which are left out."""
+    """Yield the start and end of pieces of the text, split at commas. The commas are left out."""
     while end - start > PIECE:
         comma = text.rfind(b",", start, start + PIECE)
         if comma < 0:
-            message = f"A number in the JSON has more than {PIECE:,} characters, with the blanks round it."
+            message = f"A number in the JSON has more than {PIECE:,} characters, with the whitespace around it."
             raise MalformedRequest(message)
         yield start, comma
         start = comma + 1
@@ -68,12 +68,12 @@ def _pieces(text: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
 
 
 async def _find_shape(text: bytes, start: int, end: int) -> tuple[int, ...]:
-    """Find how the numbers are nested, from the brackets and commas alone."""
+    """Find the shape of the array from its brackets and commas alone."""
     parts = []
     for begin, stop in _pieces(text, start, end):
         if begin > start:
             await asyncio.sleep(0)
-        kinds = text[begin:stop].translate(_KINDS, _BLANKS)
+        kinds = text[begin:stop].translate(_KINDS, _WHITESPACE)
         # With these, each number stands within the innermost brackets. That there is one between two commas, and no
         # more than one, is seen when it is parsed.
         if any(wrong in kinds for wrong in (b"]0", b"0[", b"[]", b"?")):
@@ -83,9 +83,9 @@ async def _find_shape(text: bytes, start: int, end: int) -> tuple[int, ...]:
 
 
 async def _shape_of(brackets: bytes) -> tuple[int, ...]:
-    """Find the shape, from the innermost axis to the outermost: all lists of one axis are written alike."""
+    """Find the shape from the innermost axis to the outermost: all lists of one axis have the same brackets."""
     depth = len(brackets) - len(brackets.lstrip(b"["))
-    if not 1 <= depth <= MOST_AXES:
+    if not 1 <= depth <= MAX_AXES:
         raise _irregular()
     lengths: list[int] = []
     item = b""
@@ -105,10 +105,10 @@ async def _shape_of(brackets: bytes) -> tuple[int, ...]:
 
 def _parse_piece(text: bytes) -> Numbers:
     try:
-        # With blanks behind the bracket, orjson would expect many more of them, and run out of memory without them.
+        # With whitespace behind the bracket, orjson takes the JSON for indented, reserves too little memory and fails.
         values = orjson.loads(b"[" + text.translate(_FLAT).lstrip() + b"]")
     except orjson.JSONDecodeError as error:
-        message = f"The body is not JSON: an array of numbers in it has an error: {error.msg}."
+        message = f"The body is not JSON: an array of numbers in it is invalid: {error.msg}."
         raise MalformedRequest(message) from error
     try:
         return np.frombuffer(bytes(values), np.uint8)
@@ -127,6 +127,6 @@ async def _widen(numbers: Numbers, filled: int) -> Numbers:
 
 def _irregular() -> MalformedRequest:
     return MalformedRequest(
-        "An array in the JSON is not one of numbers that are nested regularly. Expected numbers only, and lists of "
-        f"one length on each of at most {MOST_AXES} axes."
+        "An array in the JSON is not a regular array of numbers. Expected numbers only, and lists of the same length "
+        f"on each of at most {MAX_AXES} axes."
     )

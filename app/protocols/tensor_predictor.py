@@ -1,4 +1,4 @@
-"""From tensors or picture files to scores, within a deadline. Knows no HTTP and no protocol."""
+"""Scores the tensors or picture files of a request, within a deadline. Knows no HTTP and no protocol."""
 
 import time
 from collections.abc import Sequence
@@ -9,22 +9,22 @@ from app.deadline import Deadline
 from app.errors import MalformedRequest
 from app.inference.engines import LARGEST_BATCH, Images
 from app.inference.scores import Scores
-from app.model_repository.versions import ServedVersion
+from app.model_repository.versions import LoadedVersion
 from app.observability.metrics import ServiceMetrics
 from app.observability.statistics import Statistics
 from app.prediction.preprocessor import Preprocessor
-from app.protocols.tensors import check_files
+from app.protocols.picture_files import check_count
 from imaging import PreprocessedPicture
 
 _AT_ONCE = 4 * LARGEST_BATCH
-"""Images that one request has in the queue at a time, so that the next request waits for a few batches and no more."""
+"""Images of one request in the queue at a time, so that other requests wait for a few batches only."""
 
 Inputs = Images | Sequence[bytes]
-"""What is to be scored: images uint8 (n, 28, 28), or n picture files."""
+"""Images, uint8 (n, 28, 28), or n picture files."""
 
 
 class TensorPredictor:
-    """Scores what the tensor protocols bring: as many images as a body holds, or a few picture files."""
+    """Scores as many images as a body holds, or a few picture files."""
 
     def __init__(
         self,
@@ -40,21 +40,22 @@ class TensorPredictor:
         self._statistics = statistics
         self._deadline = Deadline(deadline_seconds)
         self.max_files = max_files
-        """The most picture files that one request may have."""
+        """The maximum number of picture files in a request."""
 
-    async def score(self, served: ServedVersion, inputs: Inputs) -> Scores:
+    async def score(self, loaded: LoadedVersion, inputs: Inputs) -> Scores:
         """Score n >= 1 images or picture files with one version.
 
         Raises:
-            ServiceError, PictureError: which say what was wrong, and with what.
+            ServiceError: if the inputs are empty or too many, or the version cannot score them.
+            PictureError: if a picture cannot be preprocessed.
 
         """
-        version = served.card.name, served.card.version
+        version = loaded.card.name, loaded.card.version
         started = time.perf_counter()
         try:
             with self._deadline.enforced():
-                images = inputs if isinstance(inputs, np.ndarray) else await self._read(inputs)
-                scores = await _score_in_turn(served, images)
+                images = inputs if isinstance(inputs, np.ndarray) else await self._preprocess(inputs)
+                scores = await _score_in_parts(loaded, images)
         except Exception:
             self._statistics.record_failure(*version, seconds=time.perf_counter() - started)
             raise
@@ -63,12 +64,12 @@ class TensorPredictor:
         self._metrics.count_predictions(*version, digits.tolist())
         return scores
 
-    async def _read(self, files: Sequence[bytes]) -> Images:
+    async def _preprocess(self, files: Sequence[bytes]) -> Images:
         if not files:
             message = "There is no picture. Send at least one."
             raise MalformedRequest(message)
-        check_files(len(files), self.max_files)
-        return np.stack([_image(outcome) for outcome in await self._preprocessor.read_several(files)])
+        check_count(len(files), self.max_files)
+        return np.stack([_image(outcome) for outcome in await self._preprocessor.preprocess_several(files)])
 
 
 def _image(outcome: PreprocessedPicture | Exception) -> Images:
@@ -77,8 +78,8 @@ def _image(outcome: PreprocessedPicture | Exception) -> Images:
     return outcome.image
 
 
-async def _score_in_turn(served: ServedVersion, images: Images) -> Scores:
+async def _score_in_parts(loaded: LoadedVersion, images: Images) -> Scores:
     if len(images) <= _AT_ONCE:
-        return await served.batcher.score(images)
-    parts = [await served.batcher.score(images[at : at + _AT_ONCE]) for at in range(0, len(images), _AT_ONCE)]
+        return await loaded.batcher.score(images)
+    parts = [await loaded.batcher.score(images[start : start + _AT_ONCE]) for start in range(0, len(images), _AT_ONCE)]
     return Scores.concatenate(parts)

@@ -1,4 +1,4 @@
-"""Describes the service, its models and what they have done, as the protocol and Triton's extensions have it."""
+"""Describes the service, its models and their statistics, in the format of the protocol and of Triton's extensions."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -33,12 +33,12 @@ _ALTERNATIVES = {
 
 
 def describe_server() -> dict[str, Any]:
-    """Name the service and the extensions it speaks."""
+    """Return the name of the service and the extensions that it supports."""
     return {"name": "digitserve", "version": __version__, "extensions": _EXTENSIONS}
 
 
 def describe_model(name: str, versions: Iterable[int]) -> dict[str, Any]:
-    """Name the tensors of a model, and the versions of it that answer."""
+    """Return the inputs and outputs of a model, and its versions."""
     outputs = [{"name": output, "datatype": "FP32", "shape": [-1, 10]} for output in OUTPUTS]
     return {
         "name": name,
@@ -51,7 +51,7 @@ def describe_model(name: str, versions: Iterable[int]) -> dict[str, Any]:
 
 
 def describe_configuration(name: str, *, engine: str, versions: Iterable[int]) -> dict[str, Any]:
-    """Give a model's configuration in the terms of Triton's; 0 as the largest batch says that it is not bounded."""
+    """Return the configuration of a model in Triton's format. A `max_batch_size` of 0 means that there is no limit."""
     outputs = [{"name": output, "data_type": "TYPE_FP32", "dims": [-1, 10]} for output in OUTPUTS]
     return {
         "name": name,
@@ -65,9 +65,9 @@ def describe_configuration(name: str, *, engine: str, versions: Iterable[int]) -
 
 
 def describe_index(models: Mapping[str, Versions], *, only_ready: bool) -> list[dict[str, str]]:
-    """List every version with its state, and why it does not answer if it does not.
+    """List every version with its state, and the reason if it is not ready.
 
-    A model whose folder cannot be read has an entry without the number of a version.
+    A model whose folder cannot be read has an entry with an empty version.
     """
     unreadable = [
         {"name": name, "version": "", "state": "UNAVAILABLE", "reason": versions.reason}
@@ -87,26 +87,26 @@ def _reason(version: Version) -> str:
 
 
 def describe_statistics(statistics: Statistics, versions: Iterable[tuple[str, int]]) -> dict[str, Any]:
-    """Give what versions have done in this worker, in the terms of Triton's statistics extension."""
-    return {"model_stats": [_describe_tally(statistics, name, version) for name, version in versions]}
+    """Return the statistics of versions in this worker, in the format of Triton's statistics extension."""
+    return {"model_stats": [_describe_version(statistics, name, version) for name, version in versions]}
 
 
-def _describe_tally(statistics: Statistics, name: str, version: int) -> dict[str, Any]:
-    tally = statistics.get(name, version)
-    nothing = {"count": 0, "ns": 0}
+def _describe_version(statistics: Statistics, name: str, version: int) -> dict[str, Any]:
+    counts = statistics.of(name, version)
+    not_measured = {"count": 0, "ns": 0}
     return {
         "name": name,
         "version": str(version),
-        "last_inference": tally.last_inference,
-        "inference_count": tally.images,
-        "execution_count": tally.requests,
+        "last_inference": counts.last,
+        "inference_count": counts.images,
+        "execution_count": counts.requests,
         "inference_stats": {
-            "success": {"count": tally.requests, "ns": tally.nanoseconds},
-            "fail": {"count": tally.failures, "ns": tally.failure_nanoseconds},
-            "queue": nothing,
-            "compute_input": nothing,
-            "compute_infer": nothing,
-            "compute_output": nothing,
+            "success": {"count": counts.requests, "ns": counts.nanoseconds},
+            "fail": {"count": counts.failures, "ns": counts.failure_nanoseconds},
+            "queue": not_measured,
+            "compute_input": not_measured,
+            "compute_infer": not_measured,
+            "compute_output": not_measured,
         },
         "batch_stats": [],
     }

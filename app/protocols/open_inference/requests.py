@@ -1,4 +1,4 @@
-"""Reads an inference request: a JSON header, and tensors in it or behind it. Knows no models and runs nothing."""
+"""Parses an inference request: a JSON header, with tensors in it or behind it. Knows no models."""
 
 import math
 from collections.abc import Mapping
@@ -6,73 +6,67 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.errors import MalformedRequest
-from app.protocols.json_object import brief, read_object
-from app.protocols.number_array import MOST_AXES
+from app.protocols.json_object import parse_object, short_repr
+from app.protocols.number_array import MAX_AXES
+from app.protocols.picture_files import check_count, decode_base64, decode_bytes_tensor
 from app.protocols.tensor_predictor import Inputs
-from app.protocols.tensors import (
-    Datatype,
-    check_files,
-    file_from_base64,
-    files_from_buffer,
-    images_from_buffer,
-    images_from_numbers,
-)
+from app.protocols.tensors import Datatype, images_from_buffer, images_from_numbers
 
 OUTPUTS = ("probabilities", "logits")
-LONGEST_ID = 4096
-"""In characters: it is sent back."""
+MAX_ID_LENGTH = 4096
+"""In characters. The id is sent back in the response."""
 
 
 @dataclass(frozen=True)
 class RequestedOutput:
-    """One output that is asked for, and how."""
+    """An output that a request asks for, and its format."""
 
     name: str
     binary: bool = False
     classes: int | None = None
-    """How many of the best classes are asked for in the place of the tensor."""
+    """How many of the best classes to return instead of the tensor; None for the tensor."""
 
 
 @dataclass(frozen=True)
 class InferenceRequest:
-    """What a client asks for."""
+    """A parsed inference request."""
 
     inputs: Inputs
     outputs: tuple[RequestedOutput, ...] = tuple(map(RequestedOutput, OUTPUTS))
     id: str | None = None
 
 
-async def read_request(body: bytes, header_length: str | None, *, max_files: int) -> InferenceRequest:
-    """Read a request's body.
+async def parse_request(body: bytes, header_length: str | None, *, max_files: int) -> InferenceRequest:
+    """Parse the body of a request.
 
     Args:
-        body: all of it.
-        header_length: the value of `Inference-Header-Content-Length`, None without that header. It says how many
-            bytes of the body are JSON; the tensors follow. With 0 the whole body is one picture file.
-        max_files: the most picture files that it may have.
+        body: the whole body.
+        header_length: the value of `Inference-Header-Content-Length`, None without that header. It is the number of
+            bytes of JSON at the start of the body; the tensors follow. With 0 the whole body is one picture file.
+        max_files: the maximum number of picture files.
 
     Raises:
-        MalformedRequest: naming the member that is not as it should be.
+        MalformedRequest: if it does not follow the protocol; it names the member.
         TooLarge: if it has more picture files, or more strings and lists than a body of its size may have.
 
     """
-    length = _read_header_length(header_length, len(body))
+    length = _parse_header_length(header_length, len(body))
     if length == 0 and header_length is not None:
         return InferenceRequest([body])
-    header = await read_object(body[:length])
+    header = await parse_object(body[:length])
     parameters = _parameters(header, "the request")
-    identity = header.get("id")
-    if identity is not None and not (isinstance(identity, str) and len(identity) <= LONGEST_ID):
-        message = f"The member 'id' is a string of at most {LONGEST_ID:,} characters."
+    id_ = header.get("id")
+    if id_ is not None and not (isinstance(id_, str) and len(id_) <= MAX_ID_LENGTH):
+        message = f"The member 'id' must be a string of at most {MAX_ID_LENGTH:,} characters."
         raise MalformedRequest(message)
     return InferenceRequest(
-        inputs=await _read_inputs(header.get("inputs"), memoryview(body)[length:], max_files),
-        outputs=_read_outputs(header.get("outputs"), binary=_flag(parameters, "binary_data_output")),
-        id=identity,
+        inputs=await _parse_inputs(header.get("inputs"), memoryview(body)[length:], max_files),
+        outputs=_parse_outputs(header.get("outputs"), binary=_flag(parameters, "binary_data_output")),
+        id=id_,
     )
 
 
-def _read_header_length(text: str | None, size: int) -> int:
+def _parse_header_length(text: str | None, size: int) -> int:
     if text is None:
         return size
     if not (text.isascii() and text.isdecimal()) or len(text) > 18 or int(text) > size:
@@ -81,24 +75,22 @@ def _read_header_length(text: str | None, size: int) -> int:
     return int(text)
 
 
-async def _read_inputs(tensors: object, rest: memoryview, max_files: int) -> Inputs:
+async def _parse_inputs(tensors: object, rest: memoryview, max_files: int) -> Inputs:
     if not isinstance(tensors, list) or len(tensors) != 1 or not isinstance(tensors[0], dict):
-        message = "The member 'inputs' is a list of one tensor: 'images', or 'image' for picture files."
+        message = "The member 'inputs' must be a list of one tensor: 'images', or 'image' for picture files."
         raise MalformedRequest(message)
     tensor = tensors[0]
-    name, datatype, shape = tensor.get("name"), tensor.get("datatype"), _read_shape(tensor.get("shape"))
+    name, datatype, shape = tensor.get("name"), tensor.get("datatype"), _parse_shape(tensor.get("shape"))
     raw = _binary_data(tensor, rest)
     if name == "image":
-        return await _read_files(tensor, datatype, shape, raw, max_files)
+        return await _parse_files(tensor, datatype, shape, raw, max_files)
     if name != "images":
-        message = (
-            f"There is no input {brief(name)}. The inputs are 'images', and in its place 'image' for picture files."
-        )
+        message = f"There is no input {short_repr(name)}. The input is 'images', or 'image' for picture files."
         raise MalformedRequest(message)
-    kind = _images_datatype(datatype)
+    images_datatype = _images_datatype(datatype)
     if raw is None:
-        return await images_from_numbers(tensor.get("data"), kind, shape)
-    return await images_from_buffer(raw, kind, shape)
+        return await images_from_numbers(tensor.get("data"), images_datatype, shape)
+    return await images_from_buffer(raw, images_datatype, shape)
 
 
 def _images_datatype(datatype: object) -> Datatype:
@@ -106,34 +98,36 @@ def _images_datatype(datatype: object) -> Datatype:
         case "UINT8" | "FP32":
             return datatype
         case _:
-            message = f"The datatype of 'images' is {brief(datatype)}. Expected UINT8, or FP32 for ink 0.0 to 1.0."
+            message = f"The datatype of 'images' is {short_repr(datatype)}. Expected UINT8, or FP32 for ink 0.0 to 1.0."
             raise MalformedRequest(message)
 
 
-async def _read_files(
+async def _parse_files(
     tensor: Mapping[str, Any], datatype: object, shape: tuple[int, ...], raw: memoryview | None, max_files: int
 ) -> Inputs:
     if datatype != "BYTES":
-        message = f"The datatype of 'image' is {brief(datatype)}. Expected BYTES: each element one picture file."
+        message = (
+            f"The datatype of 'image' is {short_repr(datatype)}. Expected BYTES, with one picture file in each element."
+        )
         raise MalformedRequest(message)
     count = math.prod(shape)
-    check_files(count, max_files)
+    check_count(count, max_files)
     if raw is not None:
-        return files_from_buffer(raw, count)
+        return decode_bytes_tensor(raw, count)
     data = tensor.get("data")
     if not isinstance(data, list) or len(data) != count:
-        message = f"The data of 'image' is a list of {count:,} strings, each a picture file in base64."
+        message = f"The data of 'image' must be a list of {count:,} strings, each a picture file in base64."
         raise MalformedRequest(message)
-    return [await file_from_base64(text) for text in data]
+    return [await decode_base64(text) for text in data]
 
 
-def _read_shape(shape: object) -> tuple[int, ...]:
+def _parse_shape(shape: object) -> tuple[int, ...]:
     if (
         not isinstance(shape, list)
-        or not 1 <= len(shape) <= MOST_AXES
+        or not 1 <= len(shape) <= MAX_AXES
         or any(type(length) is not int or length < 0 for length in shape)
     ):
-        message = f"The member 'shape' of an input is a list of 1 to {MOST_AXES} lengths, none below 0."
+        message = f"The member 'shape' of an input must be a list of 1 to {MAX_AXES} lengths, none below 0."
         raise MalformedRequest(message)
     if math.prod(shape) >= 2**63:
         message = "The shape of an input has more elements than can be counted in 64 bits."
@@ -142,7 +136,7 @@ def _read_shape(shape: object) -> tuple[int, ...]:
 
 
 def _binary_data(tensor: Mapping[str, Any], rest: memoryview) -> memoryview | None:
-    """Give the bytes of the one tensor, all that follows the JSON; None if its data is in the JSON."""
+    """Return the bytes of the tensor, which follow the JSON; None if its data is in the JSON."""
     size = _parameters(tensor, "the input").get("binary_data_size")
     if size is None:
         if len(rest):
@@ -150,36 +144,36 @@ def _binary_data(tensor: Mapping[str, Any], rest: memoryview) -> memoryview | No
             raise MalformedRequest(message)
         return None
     if type(size) is not int or size != len(rest):
-        message = f"The parameter 'binary_data_size' is {brief(size)}, but {len(rest):,} bytes follow the JSON."
+        message = f"The parameter 'binary_data_size' is {short_repr(size)}, but {len(rest):,} bytes follow the JSON."
         raise MalformedRequest(message)
     if "data" in tensor:
-        message = "An input has either the member 'data' or the parameter 'binary_data_size'."
+        message = "An input must have either the member 'data' or the parameter 'binary_data_size', not both."
         raise MalformedRequest(message)
     return rest
 
 
-def _read_outputs(outputs: object, *, binary: bool) -> tuple[RequestedOutput, ...]:
+def _parse_outputs(outputs: object, *, binary: bool) -> tuple[RequestedOutput, ...]:
     if outputs is None or outputs == []:
         return tuple(RequestedOutput(name, binary) for name in OUTPUTS)
     if not isinstance(outputs, list) or not all(isinstance(output, dict) for output in outputs):
-        message = "The member 'outputs' is a list of objects."
+        message = "The member 'outputs' must be a list of objects."
         raise MalformedRequest(message)
-    requested = tuple(_read_output(output, binary=binary) for output in outputs)
+    requested = tuple(_parse_output(output, binary=binary) for output in outputs)
     if len({output.name for output in requested}) < len(requested):
-        message = "An output is asked for twice."
+        message = "An output is requested twice."
         raise MalformedRequest(message)
     return requested
 
 
-def _read_output(output: Mapping[str, Any], *, binary: bool) -> RequestedOutput:
+def _parse_output(output: Mapping[str, Any], *, binary: bool) -> RequestedOutput:
     name = output.get("name")
     if name not in OUTPUTS:
-        message = f"There is no output {brief(name)}. The outputs are: {', '.join(OUTPUTS)}."
+        message = f"There is no output {short_repr(name)}. The outputs are: {', '.join(OUTPUTS)}."
         raise MalformedRequest(message)
     parameters = _parameters(output, "an output")
     classes = parameters.get("classification")
     if classes is not None and (type(classes) is not int or classes < 0):
-        message = "The parameter 'classification' is how many classes are asked for: a whole number, 1 or more."
+        message = "The parameter 'classification' must be the number of classes: an integer, 1 or more."
         raise MalformedRequest(message)
     return RequestedOutput(name, _flag(parameters, "binary_data", default=binary), classes or None)
 
@@ -189,7 +183,7 @@ def _parameters(owner: Mapping[str, Any], what: str) -> Mapping[str, Any]:
     if parameters is None:
         return {}
     if not isinstance(parameters, dict):
-        message = f"The member 'parameters' of {what} is an object."
+        message = f"The member 'parameters' of {what} must be an object."
         raise MalformedRequest(message)
     return parameters
 
@@ -197,6 +191,6 @@ def _parameters(owner: Mapping[str, Any], what: str) -> Mapping[str, Any]:
 def _flag(parameters: Mapping[str, Any], name: str, *, default: bool = False) -> bool:
     value = parameters.get(name, default)
     if not isinstance(value, bool):
-        message = f"The parameter '{name}' is true or false."
+        message = f"The parameter '{name}' must be true or false."
         raise MalformedRequest(message)
     return value

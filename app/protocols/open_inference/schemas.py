@@ -1,4 +1,4 @@
-"""The shapes of the protocol's requests and answers, for the documentation. They validate nothing that comes in."""
+"""Schemas of the protocol's requests and responses, for OpenAPI only. They validate no request."""
 
 from typing import Annotated, Any, Literal
 
@@ -8,7 +8,7 @@ Flat = list[Any]
 
 
 class ServerMetadata(BaseModel):
-    """What the service is."""
+    """The service and its extensions."""
 
     name: str
     version: str
@@ -22,13 +22,13 @@ class Live(BaseModel):
 
 
 class Ready(BaseModel):
-    """Whether every required model answers."""
+    """Whether every required model is ready."""
 
     ready: bool
 
 
 class ModelReady(BaseModel):
-    """Whether a model answers."""
+    """Whether a model is ready."""
 
     name: str
     ready: bool
@@ -43,7 +43,7 @@ class MetadataTensor(BaseModel):
 
 
 class ModelMetadata(BaseModel):
-    """The tensors of a model."""
+    """The inputs and outputs of a model."""
 
     name: str
     versions: list[str]
@@ -54,7 +54,7 @@ class ModelMetadata(BaseModel):
 
 
 class ModelConfiguration(BaseModel):
-    """A model in the terms of Triton's configuration."""
+    """The configuration of a model, in Triton's format."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -65,13 +65,13 @@ class ModelConfiguration(BaseModel):
 
 
 class ModelStatistics(BaseModel):
-    """What versions have done, in the terms of Triton's statistics."""
+    """Statistics of versions, in Triton's format."""
 
     model_stats: list[dict[str, Any]]
 
 
 class IndexEntry(BaseModel):
-    """One version."""
+    """The state of a version."""
 
     name: str
     version: str
@@ -80,30 +80,30 @@ class IndexEntry(BaseModel):
 
 
 class Index(BaseModel):
-    """What the index is asked."""
+    """The options of the index."""
 
     ready: bool = False
 
 
 class RequestInput(BaseModel):
-    """The images, or picture files in their place."""
+    """A tensor of images, or of picture files."""
 
     name: Literal["images", "image"]
     shape: list[Annotated[int, Field(ge=0)]]
     datatype: Literal["UINT8", "FP32", "BYTES"]
-    data: Annotated[Flat, Field(description="Row-major, nested or flat; left out if the tensor follows the JSON.")]
+    data: Annotated[Flat, Field(description="Row-major, nested or flat; omitted if the tensor follows the JSON.")]
     parameters: Annotated[dict[str, Any], Field(description="`binary_data_size`")]
 
 
 class RequestedOutput(BaseModel):
-    """One output that is asked for."""
+    """An output that a request asks for."""
 
     name: Literal["probabilities", "logits"]
     parameters: Annotated[dict[str, Any], Field(description="`binary_data`, `classification`")] = {}
 
 
 class InferenceRequest(BaseModel):
-    """What a client asks for."""
+    """An inference request."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -119,12 +119,12 @@ class InferenceRequest(BaseModel):
 
     id: str = ""
     inputs: Annotated[list[RequestInput], Field(min_length=1, max_length=1)]
-    outputs: Annotated[list[RequestedOutput], Field(description="All, if left out.")] = []
+    outputs: Annotated[list[RequestedOutput], Field(description="All outputs by default.")] = []
     parameters: Annotated[dict[str, Any], Field(description="`binary_data_output`")] = {}
 
 
 class ResponseOutput(BaseModel):
-    """One output; with `data` unless it follows the JSON."""
+    """An output. It has no `data` if its tensor follows the JSON."""
 
     name: str
     shape: list[int]
@@ -134,7 +134,7 @@ class ResponseOutput(BaseModel):
 
 
 class InferenceResponse(BaseModel):
-    """What a model answers."""
+    """The response to an inference request."""
 
     model_name: str
     model_version: str

@@ -1,4 +1,4 @@
-"""The REST interface of TensorFlow Serving, without HTTP: its requests and its answers.
+"""The REST API of TensorFlow Serving, without HTTP.
 
-The interface: https://www.tensorflow.org/tfx/serving/api_rest
+The API: https://www.tensorflow.org/tfx/serving/api_rest
 """

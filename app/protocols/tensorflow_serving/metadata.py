@@ -1,4 +1,4 @@
-"""Describes a model's versions and signatures as TensorFlow Serving does."""
+"""Describes the versions and signatures of a model, in the format of TensorFlow Serving."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -23,7 +23,7 @@ _SIGNATURES: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]] = {
 
 
 def describe_status(versions: Iterable[Version]) -> dict[str, Any]:
-    """Give the state of versions, in the shape of the message GetModelStatusResponse."""
+    """Return the states of versions, in the format of the message GetModelStatusResponse."""
     return {
         "model_version_status": [
             {
@@ -40,7 +40,7 @@ def describe_status(versions: Iterable[Version]) -> dict[str, Any]:
 
 
 def describe_metadata(name: str, version: int) -> dict[str, Any]:
-    """Give the signatures of a version, in the shape of the message GetModelMetadataResponse."""
+    """Return the signatures of a version, in the format of the message GetModelMetadataResponse."""
     signatures = {
         signature: {
             "inputs": _describe_tensors(signature, inputs),

@@ -1,4 +1,4 @@
-"""The shapes of TensorFlow Serving's requests and answers, for the documentation. They validate nothing."""
+"""Schemas of TensorFlow Serving's requests and responses, for OpenAPI only. They validate no request."""
 
 from typing import Any, Literal
 
@@ -8,7 +8,7 @@ _BLANK: JsonValue = [[0] * 28] * 28
 
 
 class Predict(BaseModel):
-    """What `:predict` is asked: either `instances` or `inputs`."""
+    """A `:predict` request, with either `instances` or `inputs`."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"instances": [{"images": _BLANK}]}]})
 
@@ -18,14 +18,14 @@ class Predict(BaseModel):
 
 
 class Predictions(BaseModel):
-    """What `:predict` answers: `predictions` to `instances`, `outputs` to `inputs`."""
+    """The response to `:predict`: `predictions` for `instances`, `outputs` for `inputs`."""
 
     predictions: list[Any] = []
     outputs: Any = None
 
 
 class Classify(BaseModel):
-    """What `:classify` is asked."""
+    """A `:classify` request."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"examples": [{"images": _BLANK}]}]})
 
@@ -48,7 +48,7 @@ class Status(BaseModel):
 
 
 class ServableVersionStatus(BaseModel):
-    """One version."""
+    """The state of a version."""
 
     version: str
     state: Literal["START", "LOADING", "AVAILABLE", "UNLOADING", "END"]

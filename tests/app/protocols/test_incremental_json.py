@@ -24,12 +24,12 @@ IMAGE = b"[%s]" % b",".join([ROW] * 28)
 
 
 def listed(element: bytes) -> bytes:
-    """Write an object with one list of this element, over and over."""
+    """Write an object with a list that repeats this element."""
     return b'{"a":[' + (element + b",") * (MEGABYTES // (len(element) + 1)) + element + b"]}"
 
 
-def with_lists(value: object) -> Any:  # noqa: ANN401 - whatever JSON can be
-    """Write arrays as lists again."""
+def with_lists(value: object) -> Any:  # noqa: ANN401 - any JSON value
+    """Convert arrays to lists."""
     if isinstance(value, np.ndarray):
         return value.tolist()
     if isinstance(value, dict):
@@ -37,7 +37,7 @@ def with_lists(value: object) -> Any:  # noqa: ANN401 - whatever JSON can be
     return [with_lists(each) for each in value] if isinstance(value, list) else value
 
 
-async def test_arrays_of_numbers_are_arrays_and_all_else_is_as_it_was() -> None:
+async def test_long_arrays_of_numbers_become_numpy_arrays_and_nothing_else_changes() -> None:
     numbers = list(range(256)) * 4
     text = json.dumps({"a": [{"b": numbers, "c": "[" * 2000}, None], "d" * 2000: [0.5] * 1000, "e": [1, 2]}).encode()
     found = await parse_large(text)
@@ -61,12 +61,12 @@ VALUES = st.recursive(
 
 @settings(max_examples=60, deadline=None)
 @given(st.dictionaries(TEXTS, VALUES, max_size=4), st.booleans(), st.sampled_from([None, 1]))
-def test_whatever_comes_is_read_as_by_the_parser_of_short_texts(value: object, ascii_: bool, indent: int) -> None:  # noqa: FBT001
+def test_the_result_is_the_same_as_with_orjson(value: object, ascii_: bool, indent: int) -> None:  # noqa: FBT001
     text = json.dumps(value, ensure_ascii=ascii_, indent=indent).encode()
     try:
         found = parse_in_small_pieces(text, 400)
     except MalformedRequest:
-        with pytest.raises(AssertionError):  # only irregular arrays are refused, and numbers that are none
+        with pytest.raises(AssertionError):  # only irregular arrays and invalid numbers are refused
             assert regular(json.loads(text))
         return
     assert found == orjson.loads(text)
@@ -74,13 +74,13 @@ def test_whatever_comes_is_read_as_by_the_parser_of_short_texts(value: object, a
 
 def parse_in_small_pieces(text: bytes, piece: int) -> object:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(incremental_json, "SHORTEST", 4)
+        patch.setattr(incremental_json, "MIN_CUT_BYTES", 4)
         patch.setattr(number_array, "PIECE", piece)
         return with_lists(asyncio.run(parse_large(text)))
 
 
 def regular(value: object) -> bool:
-    """Tell whether every list is one of objects, or of numbers that are nested regularly and can be read."""
+    """Tell whether every list has only objects, or is a regular array of valid numbers."""
     if isinstance(value, dict):
         return all(map(regular, value.values()))
     if not isinstance(value, list) or not value:
@@ -95,7 +95,7 @@ def regular(value: object) -> bool:
 
 @settings(max_examples=60, deadline=None)
 @given(st.data())
-def test_a_text_that_is_damaged_is_never_read_otherwise(data: st.DataObject) -> None:
+def test_a_damaged_text_is_refused_or_parsed_as_by_orjson(data: st.DataObject) -> None:
     text = b'{"aaaa":[[0,10,2.5],[1,2,3]],"bbbb":"x\\"[1,2]\\\\","cccc":{"dddd":[1,2,3,4]}}'
     at = data.draw(st.integers(0, len(text)))
     put = data.draw(
@@ -110,7 +110,7 @@ def test_a_text_that_is_damaged_is_never_read_otherwise(data: st.DataObject) -> 
 
 
 @pytest.mark.parametrize("element", [b"[]", b"{}", b'""', b"null", b"true", b'{"a":0}', b"[[],[]]", b'{"b64":""}'])
-async def test_small_elements_without_number_are_refused_before_there_are_any(element: bytes) -> None:
+async def test_a_huge_number_of_small_elements_is_refused_before_they_are_made(element: bytes) -> None:
     text = listed(element)
     tracemalloc.start()
     try:
@@ -121,7 +121,7 @@ async def test_small_elements_without_number_are_refused_before_there_are_any(el
         tracemalloc.stop()
 
 
-async def test_the_number_and_the_bound_are_named() -> None:
+async def test_the_error_names_the_number_and_the_limit() -> None:
     with pytest.raises(TooLarge, match=r"has 2,666,\d\d\d quotes and braces.*may have 15,625"):
         await parse_large(listed(b"{}")[:4_000_000])
     with pytest.raises(TooLarge, match=r"values beside"):
@@ -145,7 +145,7 @@ LARGE = {
 
 
 @pytest.mark.parametrize("name", LARGE)
-async def test_the_loop_is_not_held_and_memory_is_bounded(name: str) -> None:
+async def test_parsing_does_not_block_the_event_loop_and_memory_is_bounded(name: str) -> None:
     text = LARGE[name]
     started = time.thread_time()
     orjson.loads(LARGE["images"])

@@ -20,7 +20,7 @@ def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("shape", [(1,), (7,), (3, 4), (1, 1), (2, 3, 4), (4, 1, 3, 1), (1,) * 8])
 @pytest.mark.parametrize("indent", [None, 2])
-def test_the_shape_is_that_of_the_lists(shape: tuple[int, ...], indent: int | None) -> None:
+def test_the_array_has_the_shape_of_the_lists(shape: tuple[int, ...], indent: int | None) -> None:
     expected = np.arange(np.prod(shape)).reshape(shape)
     found = parse(json.dumps(expected.tolist(), indent=indent))
     assert found.dtype == np.uint8
@@ -29,7 +29,7 @@ def test_the_shape_is_that_of_the_lists(shape: tuple[int, ...], indent: int | No
 
 
 @pytest.mark.parametrize("last", [0.5, 256, -1, 1e300, 2**64, 1.0, -0.0])
-def test_one_number_that_is_not_whole_or_out_of_range_makes_all_float(last: float) -> None:
+def test_a_decimal_or_a_number_out_of_range_makes_all_numbers_float(last: float) -> None:
     numbers = [*range(100), last]
     found = parse(json.dumps(numbers))
     assert found.dtype == np.float64
@@ -42,6 +42,6 @@ NO_NUMBERS = '[01] [+1] [.5] [1.] [-] [1e] [1e400] [true] [null] [NaN] ["1"] [{}
 
 
 @pytest.mark.parametrize("text", [*f"{IRREGULAR} {MISPLACED} {NO_NUMBERS}".split(" "), "", "[1 2]", f"[{'1' * 201}]"])
-def test_what_is_no_regular_array_of_numbers_is_refused(text: str) -> None:
+def test_an_irregular_array_is_refused(text: str) -> None:
     with pytest.raises(MalformedRequest):
         parse(text)

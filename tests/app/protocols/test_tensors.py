@@ -1,24 +1,16 @@
 import asyncio
-import base64
 import math
-import struct
 import time
 from collections.abc import Coroutine
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from app.errors import MalformedRequest, TooLarge
+from app.errors import MalformedRequest
 from app.inference.engines import Images
 from app.protocols import tensors
-from app.protocols.tensors import (
-    encode_bytes,
-    files_from_buffer,
-    flatten,
-)
+from app.protocols.tensors import flatten
 from tests.app.turns import Steps
 
 
@@ -30,35 +22,31 @@ def images_from_numbers(data: object, datatype: tensors.Datatype, shape: tuple[i
     return asyncio.run(tensors.images_from_numbers(data, datatype, shape))
 
 
-def images_from_rows(rows: Any, row_shape: tuple[int, ...]) -> Images:  # noqa: ANN401 - whatever JSON can be
+def images_from_rows(rows: Any, row_shape: tuple[int, ...]) -> Images:  # noqa: ANN401 - any JSON value
     return asyncio.run(tensors.images_from_rows(rows, row_shape))
-
-
-def file_from_base64(text: object) -> bytes:
-    return asyncio.run(tensors.file_from_base64(text))
 
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (3, 28, 28), dtype=np.uint8)
 SHAPE = IMAGES.shape
-SHARES = (IMAGES / 255).astype("<f4")
+FRACTIONS = (IMAGES / 255).astype("<f4")
 
 
-def test_bytes_are_images() -> None:
+def test_bytes_are_converted_to_images() -> None:
     assert (images_from_buffer(memoryview(IMAGES.tobytes()), "UINT8", SHAPE) == IMAGES).all()
-    assert (images_from_buffer(memoryview(SHARES.tobytes()), "FP32", SHAPE) == IMAGES).all()
+    assert (images_from_buffer(memoryview(FRACTIONS.tobytes()), "FP32", SHAPE) == IMAGES).all()
 
 
-def test_numbers_are_images_nested_or_flat() -> None:
+def test_nested_and_flat_numbers_are_converted_to_images() -> None:
     for data in (IMAGES.tolist(), IMAGES.ravel().tolist()):
         assert (images_from_numbers(data, "UINT8", SHAPE) == IMAGES).all()
-    for data in (SHARES.tolist(), SHARES.ravel().tolist()):
+    for data in (FRACTIONS.tolist(), FRACTIONS.ravel().tolist()):
         assert (images_from_numbers(data, "FP32", SHAPE) == IMAGES).all()
 
 
-def test_whole_numbers_in_rows_are_ink_to_255_and_others_to_1() -> None:
+def test_integers_in_rows_are_ink_to_255_and_decimals_to_1() -> None:
     assert (images_from_rows(IMAGES.tolist(), (28, 28)) == IMAGES).all()
     assert (images_from_rows(IMAGES.reshape(3, 784).tolist(), (784,)) == IMAGES).all()
-    assert (images_from_rows(SHARES.tolist(), (28, 28)) == IMAGES).all()
+    assert (images_from_rows(FRACTIONS.tolist(), (28, 28)) == IMAGES).all()
 
 
 @pytest.mark.parametrize("shape", [(), (28, 28), (0, 28, 28), (1, 28, 27), (1, 28, 28, 1)])
@@ -71,19 +59,19 @@ def test_other_shapes_are_refused(shape: tuple[int, ...]) -> None:
 
 
 @pytest.mark.parametrize("value", [256, -1, 0.5, "0", None, [0], {}])
-def test_what_is_no_uint8_is_refused(value: object) -> None:
+def test_a_value_that_is_not_uint8_is_refused(value: object) -> None:
     with pytest.raises(MalformedRequest):
         images_from_numbers([value] * 784, "UINT8", (1, 28, 28))
 
 
 @pytest.mark.parametrize("value", [1.01, -0.5, "0.5", None, True, [0.5], 1e39])
-def test_what_is_no_share_is_refused(value: object) -> None:
+def test_a_value_that_is_not_from_0_to_1_is_refused_in_fp32(value: object) -> None:
     with pytest.raises(MalformedRequest):
         images_from_numbers([value] * 784, "FP32", (1, 28, 28))
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -1e-3, 1.001])
-def test_shares_in_bytes_are_bounded(value: float) -> None:
+def test_fp32_bytes_out_of_range_are_refused(value: float) -> None:
     with pytest.raises(MalformedRequest, match=r"0\.0 to 1\.0"):
         images_from_buffer(memoryview(np.full(784, value, "<f4").tobytes()), "FP32", (1, 28, 28))
 
@@ -126,7 +114,7 @@ def test_rows_of_another_shape_are_refused() -> None:
         ([0.5, True], "true"),
     ],
 )
-def test_a_value_out_of_range_in_rows_is_named_without_a_datatype(values: list[object], named: str) -> None:
+def test_the_error_names_a_value_out_of_range_in_rows_and_no_datatype(values: list[object], named: str) -> None:
     with pytest.raises(MalformedRequest) as caught:
         images_from_rows([values + [0] * (784 - len(values))], (784,))
     assert str(caught.value).startswith(f"A value of the images is {named}. Expected ink as whole numbers 0 to 255 or")
@@ -134,26 +122,7 @@ def test_a_value_out_of_range_in_rows_is_named_without_a_datatype(values: list[o
     assert "FP32" not in str(caught.value)
 
 
-@given(st.lists(st.binary(max_size=40), max_size=5))
-def test_bytes_tensors_come_back_as_they_were_written(files: list[bytes]) -> None:
-    raw = memoryview(encode_bytes(files))
-    assert files_from_buffer(raw, len(files)) == files
-    with pytest.raises(MalformedRequest):
-        files_from_buffer(raw, len(files) + 1)
-    if files:
-        with pytest.raises(MalformedRequest):
-            files_from_buffer(raw, len(files) - 1)
-        with pytest.raises(MalformedRequest):
-            files_from_buffer(raw[:-1], len(files))
-
-
-def test_a_length_past_the_end_is_refused() -> None:
-    for raw in (struct.pack("<I", 2**32 - 1), b"\x01", b""):
-        with pytest.raises(MalformedRequest):
-            files_from_buffer(memoryview(raw), 1)
-
-
-def test_arrays_are_read_as_lists_are() -> None:
+def test_arrays_and_lists_give_the_same_images() -> None:
     for array in (IMAGES, IMAGES / 255, IMAGES // 200):
         rows = array.reshape(3, 784)
         for data in (array, array.ravel()):
@@ -168,7 +137,7 @@ def test_arrays_are_read_as_lists_are() -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "datatype", "said"),
+    ("data", "datatype", "expected"),
     [
         (IMAGES[:2], "UINT8", "axis 0"),
         (IMAGES.ravel()[:-1], "UINT8", "2,351"),
@@ -177,9 +146,9 @@ def test_arrays_are_read_as_lists_are() -> None:
         (IMAGES, "FP32", "0 to 255"),
     ],
 )
-def test_wrong_arrays_are_refused_as_lists_are(data: Any, datatype: tensors.Datatype, said: str) -> None:  # noqa: ANN401
+def test_wrong_arrays_and_lists_are_refused_alike(data: Any, datatype: tensors.Datatype, expected: str) -> None:  # noqa: ANN401
     for each in (data, data.tolist()):
-        with pytest.raises(MalformedRequest, match=said):
+        with pytest.raises(MalformedRequest, match=expected):
             images_from_numbers(each, datatype, SHAPE)
 
 
@@ -193,40 +162,17 @@ def test_wrong_rows_are_refused() -> None:
         images_from_rows(wrong, (28, 28))
 
 
-def test_more_files_than_a_request_may_have_are_refused() -> None:
-    tensors.check_files(3, 3)
-    with pytest.raises(TooLarge, match="4 pictures are more than 3"):
-        tensors.check_files(4, 3)
-
-
-@pytest.mark.parametrize("size", [0, 1, 2, 49_151, 49_152, 49_153, 200_000])
-def test_long_base64_is_decoded_in_pieces(size: int) -> None:
-    data = np.random.default_rng(size).bytes(size)
-    text = base64.b64encode(data).decode()
-    assert file_from_base64(text) == data
-    for wrong in ("=" + text[1:] + "A", text[: len(text) // 2] + "==" + text[len(text) // 2 :] + "A", text + "?"):
-        with pytest.raises(MalformedRequest, match="base64"):
-            file_from_base64(wrong)
-
-
 async def _hold(coroutine: Coroutine[Any, Any, object]) -> float:
     steps = Steps(coroutine)
     await steps
     return steps.longest
 
 
-def test_thousands_of_images_do_not_hold_the_loop() -> None:
-    shares = np.random.default_rng(0).random((5000, 28, 28), np.float32)
+def test_converting_thousands_of_images_does_not_block_the_event_loop() -> None:
+    fractions = np.random.default_rng(0).random((5000, 28, 28), np.float32)
     started = time.thread_time()
-    expected = np.rint(shares * 255).astype(np.uint8)
+    expected = np.rint(fractions * 255).astype(np.uint8)
     reference = time.thread_time() - started
-    raw = memoryview(shares.tobytes())
-    assert (images_from_buffer(raw, "FP32", shares.shape) == expected).all()
-    assert asyncio.run(_hold(tensors.images_from_buffer(raw, "FP32", shares.shape))) < reference
-
-
-def test_pictures_in_base64() -> None:
-    assert file_from_base64(base64.b64encode(b"picture").decode()) == b"picture"
-    for text in (None, 7, "?", "YQ", "ä"):
-        with pytest.raises(MalformedRequest, match="base64"):
-            file_from_base64(text)
+    raw = memoryview(fractions.tobytes())
+    assert (images_from_buffer(raw, "FP32", fractions.shape) == expected).all()
+    assert asyncio.run(_hold(tensors.images_from_buffer(raw, "FP32", fractions.shape))) < reference

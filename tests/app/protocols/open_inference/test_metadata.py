@@ -8,11 +8,11 @@ from app.protocols.open_inference.metadata import describe_configuration, descri
 from app.schemas import State
 
 
-def test_versions_are_strings_in_order() -> None:
+def test_versions_are_strings_in_ascending_order() -> None:
     assert describe_model("convnet", [10, 9])["versions"] == ["9", "10"]
 
 
-def test_the_configuration_says_what_the_metadata_says() -> None:
+def test_the_configuration_has_the_tensors_of_the_metadata() -> None:
     metadata = describe_model("convnet", [1])
     configuration = describe_configuration("convnet", engine="openvino", versions=[1])
     for tensors, configured in (("inputs", "input"), ("outputs", "output")):
@@ -22,7 +22,7 @@ def test_the_configuration_says_what_the_metadata_says() -> None:
 
 
 @pytest.mark.parametrize("state", get_args(State))
-def test_every_state_has_its_name(state: State) -> None:
+def test_every_state_has_a_name_in_the_protocol(state: State) -> None:
     version = Version(3, Path("models/convnet/3"), state, "because" if state == "failed" else None)
     models = Versions(Path("models/convnet"), keep=1, pinned=None)
     models._versions = [version]
@@ -33,7 +33,7 @@ def test_every_state_has_its_name(state: State) -> None:
     assert len(describe_index({"convnet": models}, only_ready=True)) == (state == "ready")
 
 
-def test_a_model_that_cannot_be_read_has_an_entry_of_its_own() -> None:
+def test_an_unreadable_model_has_an_entry_without_a_version() -> None:
     models = Versions(Path("models/convnet"), keep=1, pinned=None)
     models.reason = "cannot be read"
     [entry] = describe_index({"convnet": models}, only_ready=False)

@@ -11,86 +11,86 @@ from hypothesis import strategies as st
 from app.errors import MalformedRequest, TooLarge
 from app.protocols.open_inference import requests
 from app.protocols.open_inference.requests import InferenceRequest, RequestedOutput
-from app.protocols.tensors import encode_bytes
+from app.protocols.picture_files import encode_bytes_tensor
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (2, 28, 28), dtype=np.uint8)
 TENSOR: dict[str, Any] = {"name": "images", "shape": [2, 28, 28], "datatype": "UINT8", "data": IMAGES.tolist()}
 BINARY = {key: value for key, value in TENSOR.items() if key != "data"} | {"parameters": {"binary_data_size": 1568}}
 
 
-def read_request(body: bytes, header_length: str | None) -> InferenceRequest:
-    return asyncio.run(requests.read_request(body, header_length, max_files=3))
+def parse_request(body: bytes, header_length: str | None) -> InferenceRequest:
+    return asyncio.run(requests.parse_request(body, header_length, max_files=3))
 
 
-def read(header: object, rest: bytes = b"") -> InferenceRequest:
+def parse(header: object, rest: bytes = b"") -> InferenceRequest:
     text = json.dumps(header).encode()
-    return read_request(text + rest, str(len(text)) if rest else None)
+    return parse_request(text + rest, str(len(text)) if rest else None)
 
 
-def read_tensor(rest: bytes = b"", **changes: object) -> InferenceRequest:
-    return read({"inputs": [{**(BINARY if rest else TENSOR), **changes}]}, rest)
+def parse_tensor(rest: bytes = b"", **changes: object) -> InferenceRequest:
+    return parse({"inputs": [{**(BINARY if rest else TENSOR), **changes}]}, rest)
 
 
-def test_a_plain_request_asks_for_all_outputs_in_json() -> None:
-    request = read({"inputs": [TENSOR]})
+def test_a_request_without_outputs_asks_for_all_in_json() -> None:
+    request = parse({"inputs": [TENSOR]})
     assert (np.asarray(request.inputs) == IMAGES).all()
     assert request.outputs == (RequestedOutput("probabilities"), RequestedOutput("logits"))
     assert request.id is None
 
 
-def test_tensors_behind_the_json() -> None:
-    assert (np.asarray(read({"inputs": [BINARY]}, IMAGES.tobytes()).inputs) == IMAGES).all()
-    shares = (IMAGES / 255).astype("<f4").tobytes()
-    changes = {"datatype": "FP32", "parameters": {"binary_data_size": len(shares)}}
-    assert (np.asarray(read_tensor(shares, **changes).inputs) == IMAGES).all()
+def test_a_tensor_behind_the_json_is_parsed() -> None:
+    assert (np.asarray(parse({"inputs": [BINARY]}, IMAGES.tobytes()).inputs) == IMAGES).all()
+    fractions = (IMAGES / 255).astype("<f4").tobytes()
+    changes = {"datatype": "FP32", "parameters": {"binary_data_size": len(fractions)}}
+    assert (np.asarray(parse_tensor(fractions, **changes).inputs) == IMAGES).all()
 
 
-def test_an_output_says_how_it_is_wanted_and_the_request_what_else_holds() -> None:
-    wanted = [{"name": "logits"}, {"name": "probabilities", "parameters": {"binary_data": False, "classification": 3}}]
-    request = read({"inputs": [TENSOR], "outputs": wanted, "parameters": {"binary_data_output": True}, "id": "42"})
+def test_an_output_without_parameters_takes_those_of_the_request() -> None:
+    outputs = [{"name": "logits"}, {"name": "probabilities", "parameters": {"binary_data": False, "classification": 3}}]
+    request = parse({"inputs": [TENSOR], "outputs": outputs, "parameters": {"binary_data_output": True}, "id": "42"})
     assert request.outputs == (RequestedOutput("logits", binary=True), RequestedOutput("probabilities", classes=3))
     assert request.id == "42"
 
 
-def test_pictures_as_bytes_as_base64_and_as_the_body_itself() -> None:
-    raw = encode_bytes([b"one", b"two"])
+def test_pictures_are_a_bytes_tensor_base64_or_the_body() -> None:
+    raw = encode_bytes_tensor([b"one", b"two"])
     tensor = {"name": "image", "datatype": "BYTES", "shape": [2]}
-    assert read_tensor(raw, **tensor, parameters={"binary_data_size": len(raw)}).inputs == [b"one", b"two"]
-    assert read_tensor(**tensor, data=["b25l", "dHdv"]).inputs == [b"one", b"two"]
-    assert read_request(b"picture", "0").inputs == [b"picture"]
+    assert parse_tensor(raw, **tensor, parameters={"binary_data_size": len(raw)}).inputs == [b"one", b"two"]
+    assert parse_tensor(**tensor, data=["b25l", "dHdv"]).inputs == [b"one", b"two"]
+    assert parse_request(b"picture", "0").inputs == [b"picture"]
 
 
-def test_elements_are_counted_before_they_are_made() -> None:
+def test_too_many_elements_are_refused_before_they_are_decoded() -> None:
     tensor = {"name": "image", "datatype": "BYTES", "shape": [4]}
     raw = bytes(16)
     with pytest.raises(TooLarge, match="4 pictures are more than 3"):
-        read_tensor(raw, **tensor, parameters={"binary_data_size": len(raw)})
+        parse_tensor(raw, **tensor, parameters={"binary_data_size": len(raw)})
     with pytest.raises(TooLarge, match="4 pictures are more than 3"):
-        read_tensor(**tensor, data=["b25l"] * 4)
+        parse_tensor(**tensor, data=["b25l"] * 4)
 
 
-def test_large_json_is_read_as_small_json_is() -> None:
+def test_large_json_is_parsed_as_small_json_is() -> None:
     images = np.random.default_rng(1).integers(0, 256, (60, 28, 28), dtype=np.uint8)
     for data in (images.tolist(), images.ravel().tolist()):
-        assert (np.asarray(read_tensor(shape=[60, 28, 28], data=data).inputs) == images).all()
-    shares = (images / 255).tolist()
-    assert (np.asarray(read_tensor(shape=[60, 28, 28], datatype="FP32", data=shares).inputs) == images).all()
+        assert (np.asarray(parse_tensor(shape=[60, 28, 28], data=data).inputs) == images).all()
+    fractions = (images / 255).tolist()
+    assert (np.asarray(parse_tensor(shape=[60, 28, 28], datatype="FP32", data=fractions).inputs) == images).all()
     picture = base64.b64encode(bytes(10**5)).decode()
-    assert read_tensor(name="image", datatype="BYTES", shape=[1], data=[picture]).inputs == [bytes(10**5)]
+    assert parse_tensor(name="image", datatype="BYTES", shape=[1], data=[picture]).inputs == [bytes(10**5)]
 
 
 @pytest.mark.parametrize("member", ["id", "name", "datatype"])
-def test_a_long_text_is_not_repeated(member: str) -> None:
+def test_a_long_text_is_shortened_in_the_error(member: str) -> None:
     text = "x" * 10**6
     with pytest.raises(MalformedRequest) as caught:
-        read({"inputs": [TENSOR], "id": text}) if member == "id" else read_tensor(**{member: text})
+        parse({"inputs": [TENSOR], "id": text}) if member == "id" else parse_tensor(**{member: text})
     assert len(str(caught.value)) < 200
 
 
 @pytest.mark.parametrize("length", ["-1", "x", "", "1.0", "99999", "9" * 400, "²"])
 def test_a_header_length_out_of_range_is_refused(length: str) -> None:
     with pytest.raises(MalformedRequest, match="Inference-Header-Content-Length"):
-        read_request(json.dumps({"inputs": [TENSOR]}).encode(), length)
+        parse_request(json.dumps({"inputs": [TENSOR]}).encode(), length)
 
 
 @pytest.mark.parametrize(
@@ -117,20 +117,20 @@ def test_a_header_length_out_of_range_is_refused(length: str) -> None:
         {"name": "image", "datatype": "BYTES", "shape": [2], "data": "b25l"},
     ],
 )
-def test_a_tensor_that_is_not_as_it_should_be_is_refused(changes: dict[str, object]) -> None:
+def test_an_invalid_tensor_is_refused(changes: dict[str, object]) -> None:
     with pytest.raises(MalformedRequest):
-        read_tensor(**changes)
+        parse_tensor(**changes)
 
 
 @pytest.mark.parametrize("size", [-1, 0, 1567, 1569, 2**70, "1568", None, True])
-def test_a_size_that_is_not_that_of_the_bytes_is_refused(size: object) -> None:
+def test_a_binary_data_size_other_than_the_number_of_bytes_is_refused(size: object) -> None:
     with pytest.raises(MalformedRequest):
-        read_tensor(IMAGES.tobytes(), parameters={"binary_data_size": size})
+        parse_tensor(IMAGES.tobytes(), parameters={"binary_data_size": size})
 
 
 def test_data_both_in_and_behind_the_json_is_refused() -> None:
     with pytest.raises(MalformedRequest, match="either"):
-        read_tensor(IMAGES.tobytes(), data=IMAGES.tolist())
+        parse_tensor(IMAGES.tobytes(), data=IMAGES.tolist())
 
 
 @pytest.mark.parametrize(
@@ -153,9 +153,9 @@ def test_data_both_in_and_behind_the_json_is_refused() -> None:
         {"outputs": [{"name": "logits", "parameters": {"binary_data": "yes"}}]},
     ],
 )
-def test_a_request_that_is_not_as_it_should_be_is_refused(changes: dict[str, object]) -> None:
+def test_an_invalid_request_is_refused(changes: dict[str, object]) -> None:
     with pytest.raises(MalformedRequest):
-        read({"inputs": [TENSOR], **changes})
+        parse({"inputs": [TENSOR], **changes})
 
 
 JSON = st.recursive(
@@ -190,11 +190,11 @@ HEADERS = st.fixed_dictionaries(
 
 @settings(max_examples=400, deadline=None)
 @given(HEADERS, st.binary(max_size=60), st.integers(-3, 3) | st.text(max_size=4) | st.none())
-def test_whatever_header_comes_is_read_or_refused(header: object, rest: bytes, off: int | str | None) -> None:
+def test_any_header_is_parsed_or_refused(header: object, rest: bytes, off: int | str | None) -> None:
     text = json.dumps(header).encode()
     length = str(len(text) + off) if isinstance(off, int) else off
     try:
-        request = read_request(text + rest, length)
+        request = parse_request(text + rest, length)
     except MalformedRequest:
         return
     assert request.outputs
@@ -202,9 +202,9 @@ def test_whatever_header_comes_is_read_or_refused(header: object, rest: bytes, o
 
 @settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=200), st.none() | st.integers(0, 220).map(str))
-def test_any_bytes_are_read_or_refused(body: bytes, length: str | None) -> None:
+def test_any_bytes_are_parsed_or_refused(body: bytes, length: str | None) -> None:
     try:
-        request = read_request(body, length)
+        request = parse_request(body, length)
     except MalformedRequest:
         return
     assert request.outputs

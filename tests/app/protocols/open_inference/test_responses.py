@@ -9,7 +9,7 @@ from app.model_repository.artefact import read_card
 from app.model_repository.card import Card
 from app.protocols.open_inference import responses
 from app.protocols.open_inference.requests import InferenceRequest, RequestedOutput
-from app.protocols.open_inference.responses import Answer, classify
+from app.protocols.open_inference.responses import EncodedResponse, classify
 from tests.conftest import MODELS
 
 CARD = read_card(MODELS / "softmax" / "1")
@@ -17,31 +17,31 @@ RNG = np.random.default_rng(0)
 SCORES = Scores(RNG.random((3, 10), np.float32), RNG.random((3, 10), np.float32))
 
 
-def write_answer(card: Card, request: InferenceRequest, scores: Scores) -> Answer:
-    return asyncio.run(responses.write_answer(card, request, scores))
+def write_response(card: Card, request: InferenceRequest, scores: Scores) -> EncodedResponse:
+    return asyncio.run(responses.write_response(card, request, scores))
 
 
-def ask(*outputs: RequestedOutput, id_: str | None = None) -> InferenceRequest:
+def request(*outputs: RequestedOutput, id_: str | None = None) -> InferenceRequest:
     return InferenceRequest([], outputs, id_)
 
 
-def test_in_json_the_numbers_are_flat_and_exact() -> None:
-    body, length = write_answer(CARD, ask(RequestedOutput("logits"), id_="42"), SCORES)
-    answer = json.loads(body)
+def test_a_json_tensor_is_flat_and_exact() -> None:
+    body, length = write_response(CARD, request(RequestedOutput("logits"), id_="42"), SCORES)
+    response = json.loads(body)
     assert length is None
-    assert {key: value for key, value in answer.items() if key != "outputs"} == {
+    assert {key: value for key, value in response.items() if key != "outputs"} == {
         "model_name": "softmax",
         "model_version": "1",
         "id": "42",
     }
-    [output] = answer["outputs"]
+    [output] = response["outputs"]
     assert (output["name"], output["shape"], output["datatype"]) == ("logits", [3, 10], "FP32")
     assert (np.array(output["data"], np.float32).reshape(3, 10) == SCORES.logits).all()
 
 
-def test_binary_outputs_follow_the_json_in_their_order_and_others_stay_in_it() -> None:
+def test_binary_outputs_follow_the_json_and_others_are_in_it() -> None:
     outputs = (RequestedOutput("logits", binary=True), RequestedOutput("probabilities"))
-    body, length = write_answer(CARD, ask(*outputs), SCORES)
+    body, length = write_response(CARD, request(*outputs), SCORES)
     assert length is not None
     logits, probabilities = json.loads(body[:length])["outputs"]
     assert logits["parameters"] == {"binary_data_size": len(body) - length}
@@ -51,10 +51,10 @@ def test_binary_outputs_follow_the_json_in_their_order_and_others_stay_in_it() -
     assert "id" not in json.loads(body[:length])
 
 
-def test_classes_are_strings_in_json_and_bytes_behind_it() -> None:
-    [output] = json.loads(write_answer(CARD, ask(RequestedOutput("logits", classes=2)), SCORES).body)["outputs"]
+def test_classes_are_strings_in_json_and_a_bytes_tensor_behind_it() -> None:
+    [output] = json.loads(write_response(CARD, request(RequestedOutput("logits", classes=2)), SCORES).body)["outputs"]
     assert (output["datatype"], output["shape"], len(output["data"])) == ("BYTES", [3, 2], 6)
-    body, length = write_answer(CARD, ask(RequestedOutput("logits", binary=True, classes=2)), SCORES)
+    body, length = write_response(CARD, request(RequestedOutput("logits", binary=True, classes=2)), SCORES)
     assert length is not None
     first = struct.unpack_from("<I", body, length)[0]
     assert body[length + 4 : length + 4 + first].decode() == output["data"][0]
@@ -66,16 +66,16 @@ def test_the_best_classes_come_first() -> None:
     assert len(classify(values, 99)[0]) == 10
 
 
-def test_thousands_of_images_are_answered_as_one_is() -> None:
+def test_the_scores_of_thousands_of_images_are_written_as_those_of_a_few() -> None:
     many = Scores(np.tile(SCORES.probabilities, (700, 1)), np.tile(SCORES.logits, (700, 1)))
     outputs = (RequestedOutput("logits"), RequestedOutput("probabilities", classes=2))
-    logits, classes = json.loads(write_answer(CARD, ask(*outputs), many).body)["outputs"]
-    few, few_classes = json.loads(write_answer(CARD, ask(*outputs), SCORES).body)["outputs"]
+    logits, classes = json.loads(write_response(CARD, request(*outputs), many).body)["outputs"]
+    few, few_classes = json.loads(write_response(CARD, request(*outputs), SCORES).body)["outputs"]
     assert logits["data"] == few["data"] * 700
     assert classes["data"] == few_classes["data"] * 700
     assert (logits["shape"], classes["shape"]) == ([2100, 10], [2100, 2])
     binary = (RequestedOutput("logits", binary=True, classes=2),)
-    body, length = write_answer(CARD, ask(*binary), many)
-    small, small_length = write_answer(CARD, ask(*binary), SCORES)
+    body, length = write_response(CARD, request(*binary), many)
+    small, small_length = write_response(CARD, request(*binary), SCORES)
     assert body[length:] == small[small_length:] * 700
     assert json.loads(body[:length])["outputs"][0]["parameters"]["binary_data_size"] == len(body[length:])

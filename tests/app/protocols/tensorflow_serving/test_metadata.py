@@ -11,7 +11,7 @@ from tests.conftest import newest
 
 
 @pytest.mark.parametrize("state", get_args(State))
-def test_every_state_has_its_name(state: State) -> None:
+def test_every_state_has_a_name_in_the_api(state: State) -> None:
     version = Version(3, Path("models/convnet/3"), state, "because" if state == "failed" else None)
     [status] = describe_status([version])["model_version_status"]
     assert status["version"] == "3"
@@ -21,7 +21,7 @@ def test_every_state_has_its_name(state: State) -> None:
 
 
 @pytest.mark.slow
-def test_tensorflow_servings_own_messages_take_the_status() -> None:
+def test_the_status_is_a_valid_message_of_tensorflow_serving() -> None:
     from google.protobuf import json_format  # noqa: PLC0415 - with the next, which imports TensorFlow
     from tensorflow_serving.apis import get_model_status_pb2  # noqa: PLC0415 - the fast suite must not
 
@@ -31,7 +31,7 @@ def test_tensorflow_servings_own_messages_take_the_status() -> None:
 
 
 @pytest.mark.slow
-def test_tensorflow_servings_own_messages_take_the_metadata_and_the_model_says_the_same() -> None:
+def test_the_metadata_is_a_valid_message_and_equals_that_of_the_model() -> None:
     import tensorflow as tf  # noqa: PLC0415 - the fast suite must not
     from google.protobuf import json_format  # noqa: PLC0415
     from tensorflow_serving.apis import get_model_metadata_pb2, model_pb2  # noqa: PLC0415

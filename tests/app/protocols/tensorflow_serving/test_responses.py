@@ -15,11 +15,11 @@ SCORES = Scores(RNG.random((3, 10), np.float32), RNG.random((3, 10), np.float32)
 
 def predict(signature: str, *, by_rows: bool) -> dict[str, Any]:
     request = PredictRequest([], SIGNATURES[signature], by_rows)
-    answer: dict[str, Any] = json.loads(asyncio.run(write_predict(request, SCORES)))
-    return answer
+    response: dict[str, Any] = json.loads(asyncio.run(write_predict(request, SCORES)))
+    return response
 
 
-def test_several_outputs_are_named() -> None:
+def test_several_outputs_have_names() -> None:
     [first, *rest] = predict("serving_default", by_rows=True)["predictions"]
     assert len(rest) == 2
     assert (np.array(first["logits"], np.float32) == SCORES.logits[0]).all()
@@ -27,11 +27,11 @@ def test_several_outputs_are_named() -> None:
     assert (np.array(columns["probabilities"], np.float32) == SCORES.probabilities).all()
 
 
-def test_a_single_output_is_not() -> None:
+def test_a_single_output_has_no_name() -> None:
     for by_rows, key in ((True, "predictions"), (False, "outputs")):
-        answer = predict("predict_images", by_rows=by_rows)
-        assert (np.array(answer[key], np.float32) == SCORES.probabilities).all()
-        assert list(answer) == [key]
+        response = predict("predict_images", by_rows=by_rows)
+        assert (np.array(response[key], np.float32) == SCORES.probabilities).all()
+        assert list(response) == [key]
 
 
 def test_classes_are_the_digits_with_their_probabilities() -> None:
@@ -40,7 +40,7 @@ def test_classes_are_the_digits_with_their_probabilities() -> None:
     np.testing.assert_allclose([score for _, score in rows[2]], SCORES.probabilities[2], atol=1e-6)
 
 
-def test_thousands_of_images_are_answered_as_one_is() -> None:
+def test_the_scores_of_thousands_of_images_are_written_as_those_of_a_few() -> None:
     many = Scores(np.tile(SCORES.probabilities, (700, 1)), np.tile(SCORES.logits, (700, 1)))
     by_rows = PredictRequest([], SIGNATURES["serving_default"], by_rows=True)
     one = PredictRequest([], SIGNATURES["predict_images"], by_rows=True)
