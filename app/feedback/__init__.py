@@ -1,1 +1,1 @@
-"""Corrections of predictions: the ids of predictions, and the store. Knows no HTTP and no model."""
+"""Feedback: the ids of predictions, and the store of corrections. Knows no HTTP and no model."""

@@ -1,4 +1,4 @@
-"""Opens what collecting corrections needs, for as long as the service runs."""
+"""Opens the feedback store until the service stops."""
 
 import secrets
 from collections.abc import AsyncIterator
@@ -11,7 +11,7 @@ from app.settings import Settings
 
 
 class Feedback(NamedTuple):
-    """What collecting corrections needs."""
+    """The store of corrections, and the ids by which requests name predictions."""
 
     store: FeedbackStore
     prediction_ids: PredictionIds
@@ -19,11 +19,11 @@ class Feedback(NamedTuple):
 
 @asynccontextmanager
 async def open_feedback(settings: Settings) -> AsyncIterator[Feedback | None]:
-    """Open the store in `FEEDBACK_DIR`; None if that is not set."""
+    """Open the store in `FEEDBACK_DIR`; yield None if that is not set."""
     if settings.feedback_dir is None:
         yield None
         return
-    # Without a key, only this process understands the ids that it issues.
+    # Without a key, only this process can verify the ids that it issues.
     key = settings.feedback_key.get_secret_value() if settings.feedback_key else secrets.token_hex()
     prediction_ids = PredictionIds(key, seconds=settings.feedback_seconds)
     async with FeedbackStore(

@@ -1,7 +1,7 @@
-"""The ids of predictions: each holds, signed, what the model saw. Knows nothing of what becomes of a correction.
+"""Ids of predictions: each contains the image that the model saw, with a signature. Knows no store.
 
-Nothing is kept here, so an id is understood by every worker, and after a restart too where the key stays the same; no
-flood of requests can push out what someone was about to correct; and what nobody corrects is nowhere.
+Nothing is stored on the server. So every worker with the key can verify an id, also after a restart, no number of
+requests can evict a prediction, and images that nobody corrects are not kept.
 """
 
 import base64
@@ -23,11 +23,11 @@ _INKED_BYTES = 28 * 28 // 8
 
 
 class PredictionIds:
-    """Hands out ids that last for a while, and takes them back.
+    """Encodes images into ids that expire, and decodes ids into images.
 
-    An id is, in URL-safe base64, a BLAKE2b signature (RFC 7693, keyed), the time it expires at, and the image as a bit
-    for each pixel that has ink, then their values: some 300 characters for a digit, 1,203 at most. It is made in a few
-    microseconds; deflating the image would take several times as long.
+    An id is URL-safe base64 of a BLAKE2b signature (RFC 7693, keyed), the time of expiry, a bit for each pixel that
+    tells whether it has ink, and the values of the pixels with ink: some 300 characters for a digit, 1,203 at most.
+    Encoding takes a few microseconds; with deflate it would take several times as long.
     """
 
     def __init__(self, key: str, *, seconds: int, clock: Callable[[], float] = time.time) -> None:
@@ -36,16 +36,16 @@ class PredictionIds:
         self._clock = clock
 
     def issue(self, image: NDArray[np.uint8]) -> str:
-        """Give the id of a prediction for an image of shape (28, 28)."""
+        """Return the id of a prediction for an image, uint8 (28, 28)."""
         inked, values = np.packbits(image).tobytes(), image.tobytes().translate(None, b"\0")
         content = _EXPIRY.pack(int(self._clock()) + self._seconds) + inked + values
         return base64.urlsafe_b64encode(self._sign(content) + content).rstrip(b"=").decode()
 
     def image_of(self, prediction_id: str) -> NDArray[np.uint8]:
-        """Give the image, (28, 28), of the prediction with that id.
+        """Return the image, (28, 28), of the prediction with this id.
 
         Raises:
-            UnknownPrediction: if the id is not one of ours, or has expired.
+            UnknownPrediction: if the id was not issued with this key, or has expired.
 
         """
         try:

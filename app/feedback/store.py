@@ -1,4 +1,4 @@
-"""The store of corrections, written as `docs/feedback.md` has it. Knows nothing of predictions, nor of its readers."""
+"""The store of corrections, in the format of `docs/feedback.md`. Knows no predictions and no training."""
 
 import asyncio
 import errno
@@ -35,9 +35,9 @@ _log = structlog.get_logger()
 
 
 class FeedbackStore:
-    """Writes corrections, one after the other, in a thread of its own: a store may be a bucket far away.
+    """Writes corrections one after the other, in a thread of its own, because the store may be a remote bucket.
 
-    The images are counted anew each minute, so what several workers write within a minute can go past the limit.
+    The images are counted every minute, so several workers together can exceed the limit within a minute.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class FeedbackStore:
         deadline_seconds: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        from fsspec.core import url_to_fs  # noqa: PLC0415 - a megabyte of every worker that stores nothing
+        from fsspec.core import url_to_fs  # noqa: PLC0415 - takes a megabyte, which workers without a store save
         from fsspec.implementations.local import LocalFileSystem  # noqa: PLC0415
 
         files, root = url_to_fs(address, use_listings_cache=False)
@@ -58,21 +58,21 @@ class FeedbackStore:
         self._limit = limit
         self._deadline = Deadline(deadline_seconds)
         self._clock = clock
-        self._marked = False
+        self._format_checked = False
         self._images = 0
         self._counted_at = -float("inf")
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="feedback")
 
     async def add(self, image: NDArray[np.uint8], label: str) -> bool:
-        """Store an image, uint8 (28, 28), under one of LABELS, in place of any other label that it had.
+        """Store an image, uint8 (28, 28), under one of LABELS, and remove it from any other label.
 
         Returns:
-            Whether it is new there, which it is not if it had that label already.
+            Whether the image is new under this label.
 
         Raises:
-            StoreFull: if the store has as many images as it may, or its disk has no room.
+            StoreFull: if the store has reached its limit, or its disk is full.
             StoreUnavailable: if it cannot be written to.
-            DeadlineExceeded: if that takes too long; the correction may be stored all the same.
+            DeadlineExceeded: if that takes too long; the correction may be stored nevertheless.
 
         """
         with self._deadline.enforced():
@@ -83,39 +83,39 @@ class FeedbackStore:
             return self._add(image, label)
         except (StoreFull, StoreUnavailable):
             raise
-        except Exception as error:  # the address decides which library raises what
+        except Exception as error:  # the kind of store decides which library raises which errors
             if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
-                message = "There is no room left where corrections are stored. This one was not kept."
+                message = "The disk of the feedback store is full: no space is left. The correction was not stored."
                 raise StoreFull(message) from error
             _log.exception("feedback failed", store=self._root)
             message = "The correction could not be stored; the log of the service says why. Try again later."
             raise StoreUnavailable(message) from error
 
     def _add(self, image: NDArray[np.uint8], label: str) -> bool:
-        self._mark()
+        self._check_format()
         name = f"{hashlib.sha256(image.tobytes()).hexdigest()}.png"
         path = f"{self._root}/{label}/{name}"
         if self._files.exists(path):
             return False
         if self._is_full() and not self._other_labels(label, name):
-            message = f"{self._limit:,} corrections are stored, the most that are kept. This one was not."
+            message = f"{self._limit:,} corrections are stored, the limit of the store. This one was not."
             raise StoreFull(message)
         self._write(path, encode_png(image))
         self._images += 1
         for other in self._other_labels(label, name):
-            with suppress(FileNotFoundError):  # another worker was sooner
+            with suppress(FileNotFoundError):  # another worker has removed it
                 self._files.rm_file(other)
                 self._images -= 1
         return True
 
     def _other_labels(self, label: str, name: str) -> list[str]:
-        """Find an image's files under other labels. A bucket does not say whether there was what it has removed."""
+        """Return the paths of an image under other labels. Removing a missing file is no error in a bucket."""
         paths = [f"{self._root}/{other}/{name}" for other in LABELS if other != label]
         return [path for path in paths if self._files.exists(path)]
 
-    def _mark(self) -> None:
-        """See to it that the store says what it is."""
-        if self._marked:
+    def _check_format(self) -> None:
+        """Check that the store has this format; write the marker file if the store is new."""
+        if self._format_checked:
             return
         path = f"{self._root}/{_MARKER}"
         try:
@@ -124,9 +124,9 @@ class FeedbackStore:
             self._write(path, json.dumps(_FORMAT).encode())
         else:
             if found != _FORMAT:
-                message = f"The store is of the format {found}; expected {_FORMAT}. Name another place for corrections."
+                message = f"The store has the format {found}, expected {_FORMAT}. Set FEEDBACK_DIR to another folder."
                 raise StoreUnavailable(message)
-        self._marked = True
+        self._format_checked = True
 
     def _is_full(self) -> bool:
         full = self._images >= self._limit
@@ -142,14 +142,14 @@ class FeedbackStore:
             return 0
 
     def _write(self, path: str, content: bytes) -> None:
-        """Write a file whole or not at all."""
+        """Write a file atomically."""
         if self._is_local:
             _write_file(Path(path), content)
         else:
-            self._files.pipe_file(path, content)  # a bucket has an object whole or not at all by itself
+            self._files.pipe_file(path, content)  # writing an object to a bucket is atomic
 
     async def close(self) -> None:
-        """Finish what was begun, and let the thread go."""
+        """Finish the current correction, and stop the thread."""
         await asyncio.to_thread(self._thread.shutdown, cancel_futures=True)
 
     async def __aenter__(self) -> Self:
@@ -160,7 +160,7 @@ class FeedbackStore:
 
 
 def _write_file(path: Path, content: bytes) -> None:
-    """Write a hidden file beside, flush it to disk and rename it into place."""
+    """Write a hidden file, flush it to disk and rename it into place."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
     try:

@@ -1,4 +1,4 @@
-"""One module for each family of URLs. A route parses the request, calls a room that knows no HTTP, and responds."""
+"""One module for each family of URLs. A route parses the request, calls a package without HTTP, and responds."""
 
 from fastapi import FastAPI
 

@@ -1,4 +1,4 @@
-"""`/docs`: the description of the interface, to read and to try out. Its files come from `fastapi_offline`."""
+"""`/docs`: Swagger UI for the API. Its files come from `fastapi_offline`."""
 
 import base64
 import hashlib
@@ -15,7 +15,7 @@ _INLINE_SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 
 @router.get("/docs", include_in_schema=False)
 async def documentation(request: Request) -> Response:
-    """Send the page of Swagger UI, with a policy that lets its browser run nothing else."""
+    """Return the page of Swagger UI, with a policy that allows no other scripts."""
     root = request.scope.get("root_path", "")
     response = get_swagger_ui_html(
         openapi_url=f"{root}{request.app.openapi_url}",
@@ -24,14 +24,14 @@ async def documentation(request: Request) -> Response:
         swagger_css_url=f"{root}{_FILES}/swagger-ui.css",
         swagger_favicon_url=f"{root}{_FILES}/favicon.png",
     )
-    response.headers["Content-Security-Policy"] = _policy(bytes(response.body).decode())
+    response.headers["Content-Security-Policy"] = _content_security_policy(bytes(response.body).decode())
     response.headers["Referrer-Policy"] = "no-referrer"
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response
 
 
-def _policy(page: str) -> str:
-    """Allow what this service serves, and of scripts in the page itself those that are there now (CSP Level 3)."""
+def _content_security_policy(page: str) -> str:
+    """Allow files of this service, and the inline scripts of this page by their hashes (CSP Level 3)."""
     digests = (hashlib.sha256(script.encode()).digest() for script in _INLINE_SCRIPT.findall(page))
     scripts = " ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests)
     return (

@@ -1,4 +1,4 @@
-"""`/explain` and `/models/{name}/weights`: why a model answers as it does."""
+"""`/explain` and `/models/{name}/weights`: occlusion maps and weight images."""
 
 from typing import Annotated, Any
 
@@ -14,7 +14,7 @@ router = APIRouter(tags=["explain"])
 
 Version = Annotated[
     int | None,
-    Query(ge=1, description="Which version; the one in `MODEL_VERSIONS`, or else the newest, if it is left out."),
+    Query(ge=1, description="The version. By default the one in `MODEL_VERSIONS`, or else the newest."),
 ]
 
 _PICTURE: dict[str, Any] = {"type": "string", "format": "binary"}
@@ -29,16 +29,16 @@ _BODY = {
 
 @router.post(
     "/explain",
-    summary="Find what in one picture the answer hangs on",
+    summary="Compute an occlusion map of a picture",
     responses=problems.responses(400, 404, 413, 415, 422, 500, 503, 504),
     openapi_extra={"requestBody": _BODY},
 )
 async def explain(
     request: Request,
-    model: Annotated[str | None, Query(description="Which model; `DEFAULT_MODEL` if it is left out.")] = None,
+    model: Annotated[str | None, Query(description="The model. By default `DEFAULT_MODEL`.")] = None,
     version: Version = None,
 ) -> Occlusion:
-    """Cover one square of the picture after the other, and say what the model would read then: an occlusion map."""
+    """Cover one square of the picture after the other, and predict the digit each time."""
     settings: Settings = request.app.state.settings
     explainer: Explainer = request.app.state.explainer
     data = await read_picture(request, max_bytes=settings.max_body_bytes)
@@ -47,14 +47,13 @@ async def explain(
 
 @router.get(
     "/models/{name}/weights",
-    summary="Show the weights of a model that is one affine map",
+    summary="Get the weights of a linear model as images",
     responses=problems.responses(400, 404, 500, 503, 504),
 )
 async def weights(request: Request, response: Response, name: str, version: Version = None) -> WeightImages:
-    """Give ten images of 28x28 weights and ten biases: logit = bias + the sum of weight x ink, ink from 0 to 1."""
+    """Return ten images of 28x28 weights and ten biases: logit = bias + sum(weight x ink), with ink from 0 to 1."""
     explainer: Explainer = request.app.state.explainer
-    images = await explainer.weigh(name, version)
-    # A published version is not to change, as models/README.md has it; which one answers by default does. A broken one
-    # has no weights that could be kept until it is mended.
+    images = await explainer.weight_images(name, version)
+    # A published version never changes (models/README.md), but another may become the default. Errors are not cached.
     response.headers["Cache-Control"] = "no-cache" if version is None else "public, max-age=86400"
     return images

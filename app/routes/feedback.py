@@ -1,4 +1,4 @@
-"""`/feedback`: what a prediction should have been."""
+"""`/feedback`: corrections of predictions."""
 
 import json
 
@@ -17,33 +17,33 @@ from app.web.uploads import read_body
 router = APIRouter(tags=["feedback"])
 
 _MAX_BYTES = 4096
-_EXPECTED = 'Expected {"prediction_id": "...", "label": 4}: the id of a prediction, and what it should have been.'
+_EXPECTED = 'Expected {"prediction_id": "...", "label": 4}: the id of a prediction, and the correct label.'
 
 
 @router.post(
     "/feedback",
-    summary="Say what a prediction should have been",
+    summary="Correct a prediction",
     responses=problems.responses(400, 404, 413, 422, 503, 504, 507),
     openapi_extra={
         "requestBody": {"required": True, "content": {"application/json": {"schema": Correction.model_json_schema()}}}
     },
 )
 async def correct(request: Request) -> Stored:
-    """Store what the model saw and what it should have read, to be learnt from; neither the picture nor who sent it."""
-    collected: Feedback | None = request.app.state.feedback
+    """Store the 28x28 image that the model saw under its correct label, as training data. The picture is not stored."""
+    feedback: Feedback | None = request.app.state.feedback
     metrics: ServiceMetrics = request.app.state.metrics
-    if collected is None:
-        message = "Corrections are not collected here. Set FEEDBACK_DIR to the place where they are to be stored."
+    if feedback is None:
+        message = "Corrections are not collected here. Set FEEDBACK_DIR to the folder or bucket for them."
         raise FeedbackOff(message)
-    correction = await _read_correction(request)
-    label = _read_label(correction.label)
-    new = await collected.store.add(collected.prediction_ids.image_of(correction.prediction_id), label)
-    metrics.count_correction(label)
+    correction = await _parse_correction(request)
+    label = _parse_label(correction.label)
+    new = await feedback.store.add(feedback.prediction_ids.image_of(correction.prediction_id), label)
+    metrics.corrected(label)
     return Stored(label=label, new=new)
 
 
-def _read_label(value: JsonValue) -> str:
-    """Take a digit as a number or as text."""
+def _parse_label(value: JsonValue) -> str:
+    """Return the label as text; a digit may be a number or text."""
     label = value if isinstance(value, str) else json.dumps(value)
     if label not in LABELS:
         message = f"The label is {json.dumps(value)}. Expected a digit from 0 to 9, or 'not_a_digit'."
@@ -51,18 +51,18 @@ def _read_label(value: JsonValue) -> str:
     return label
 
 
-async def _read_correction(request: Request) -> Correction:
-    """Read the body, of which there is never much.
+async def _parse_correction(request: Request) -> Correction:
+    """Parse the body.
 
     Raises:
-        MalformedRequest: saying what is not as it should be.
-        TooLarge: if it is more than a correction can be.
+        MalformedRequest: if it is no correction; it names the member.
+        TooLarge: if it is longer than any correction.
 
     """
     try:
         return Correction.model_validate_json(await read_body(request, _MAX_BYTES))
     except TooLarge as error:
-        message = f"The body has more than {_MAX_BYTES:,} bytes, the most that a correction has. {_EXPECTED}"
+        message = f"The body has more than {_MAX_BYTES:,} bytes, the most that a correction may have. {_EXPECTED}"
         raise TooLarge(message) from error
     except ValidationError as error:
         found = " ".join(map(_describe, error.errors()))
@@ -71,7 +71,7 @@ async def _read_correction(request: Request) -> Correction:
 
 
 def _describe(problem: ErrorDetails) -> str:
-    """Say what is wrong with the body, or with one member of it."""
+    """Describe an error of the body or of one member."""
     match problem:
         case {"type": "json_invalid", "ctx": {"error": reason}}:
             return f"The body is not JSON: {reason}."

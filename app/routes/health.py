@@ -1,25 +1,25 @@
-"""`/health/live` and `/health/ready`."""
+"""`/health/live` and `/health/ready`: the probes of a container platform."""
 
 from fastapi import APIRouter, Request
 
 from app.errors import NotReady
-from app.model_repository.repository import ModelRepository
+from app.model_repository.catalogue import ModelCatalogue
 from app.schemas import Health
 from app.web import problems
 
 router = APIRouter(prefix="/health", tags=["health"])
 
 
-@router.get("/live", summary="Whether the process is alive")
+@router.get("/live", summary="Check that the process is alive")
 async def live() -> Health:
-    """Answer, always: who gets no answer should start the process again."""
+    """Respond with 200 always. Without a response, restart the process."""
     return Health(status="live")
 
 
-@router.get("/ready", summary="Whether predictions are answered", responses=problems.responses(503))
+@router.get("/ready", summary="Check that the required models are ready", responses=problems.responses(503))
 async def ready(request: Request) -> Health:
-    """Answer 503 until every required model has answered a warm-up."""
-    repository: ModelRepository = request.app.state.repository
-    if missing := repository.missing():
+    """Respond with 503 until every required model has been loaded and verified."""
+    catalogue: ModelCatalogue = request.app.state.catalogue
+    if missing := catalogue.missing():
         raise NotReady(" ".join(missing.values()))
     return Health(status="ready")

@@ -1,4 +1,4 @@
-"""`/models` and `/metrics`: what is served, and how good it is."""
+"""`/models` and `/metrics`: the versions of the models, their accuracy, and the metrics of the service."""
 
 from typing import Annotated
 
@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
 from app.model_repository.card import Card, TestReport
+from app.model_repository.catalogue import ModelCatalogue
 from app.model_repository.repository import ModelRepository
 from app.observability.metrics import ServiceMetrics
 from app.schemas import State
@@ -15,16 +16,18 @@ router = APIRouter(tags=["models"])
 
 _JSON = "application/json"
 _PROMETHEUS = ("text/plain", "application/openmetrics-text")
-_BY_ACCEPT = {"Vary": "Accept"}
+_VARY = {"Vary": "Accept"}
 
 
 class VersionStatus(BaseModel):
-    """One version of a model."""
+    """The state of a version, and its card."""
 
     version: int
     state: State
-    reason: Annotated[str | None, Field(description="Why its files cannot be served, if so.")]
-    card: Annotated[Card | None, Field(description="Its model.json, if that can be read; null for a failed one.")]
+    reason: Annotated[str | None, Field(description="Why its files cannot be served; null if they can.")]
+    card: Annotated[
+        Card | None, Field(description="Its model.json; null if that cannot be read or the version has failed.")
+    ]
 
 
 class ModelStatus(BaseModel):
@@ -32,19 +35,19 @@ class ModelStatus(BaseModel):
 
     name: str
     served: Annotated[int | None, Field(description="The version that answers when a request names none.")]
-    labels: Annotated[dict[str, int], Field(description="The version that each label stands for.")]
-    reason: Annotated[str | None, Field(description="Why its folder cannot be read, if so.")]
+    labels: Annotated[dict[str, int], Field(description="The version of each label.")]
+    reason: Annotated[str | None, Field(description="Why its folder cannot be read; null if it can.")]
     versions: list[VersionStatus]
 
 
 class ModelList(BaseModel):
-    """Every model in the folder."""
+    """The models in the folder."""
 
     models: list[ModelStatus]
 
 
 class ServedModel(BaseModel):
-    """How good the served version of a model is."""
+    """The evaluation of the default version of a model."""
 
     version: int
     architecture: str
@@ -55,23 +58,24 @@ class ServedModel(BaseModel):
 
 
 class Metrics(BaseModel):
-    """The accuracy of the served models on the 10,000 MNIST test images."""
+    """The accuracy of the default versions on the 10,000 MNIST test images."""
 
     models: dict[str, ServedModel]
 
 
-@router.get("/models", summary="List every model and version")
+@router.get("/models", summary="List the models and their versions")
 async def list_models(request: Request) -> ModelList:
-    """Give the state of each version, and its card."""
+    """Return the state and the card of each version."""
     repository: ModelRepository = request.app.state.repository
-    cards = await repository.cards()
-    served = {version.card.name: version.card.version for version in repository.served()}
+    catalogue = repository.catalogue
+    cards = await repository.read_cards()
+    default = {loaded.card.name: loaded.card.version for loaded in catalogue.default_versions()}
     return ModelList(
         models=[
             ModelStatus(
                 name=name,
-                served=served.get(name),
-                labels=repository.labels(name),
+                served=default.get(name),
+                labels=catalogue.labels(name),
                 reason=versions.reason,
                 versions=[
                     VersionStatus(
@@ -83,36 +87,36 @@ async def list_models(request: Request) -> ModelList:
                     for version in versions
                 ],
             )
-            for name, versions in repository.models.items()
+            for name, versions in catalogue.models.items()
         ]
     )
 
 
 @router.get(
     "/metrics",
-    summary="How good the models are, and how the service fares",
+    summary="Get the test accuracy of the models, or the metrics of the service",
     response_model=Metrics,
     responses={200: {"content": {type_: {"schema": {"type": "string"}} for type_ in _PROMETHEUS}}},
 )
 async def metrics(request: Request) -> Response:
-    """Give the test accuracy as JSON, or all metrics for Prometheus if the Accept header prefers its format."""
+    """Return the test accuracy as JSON, or all metrics for Prometheus if the Accept header prefers that format."""
     choice = negotiate(",".join(request.headers.getlist("accept")), (_JSON, *_PROMETHEUS))
     if choice.media_type != _JSON:
         metrics: ServiceMetrics = request.app.state.metrics
-        body, content_type = metrics.exposition(choice.ranges)
-        return Response(body, headers={"content-type": content_type, **_BY_ACCEPT})
-    repository: ModelRepository = request.app.state.repository
-    answer = Metrics(
+        body, content_type = metrics.exposition(choice.asked)
+        return Response(body, headers={"content-type": content_type, **_VARY})
+    catalogue: ModelCatalogue = request.app.state.catalogue
+    accuracies = Metrics(
         models={
-            version.card.name: ServedModel(
-                version=version.card.version,
-                architecture=version.card.architecture,
-                parameters=version.card.parameters,
-                multiply_adds=version.card.multiply_adds,
-                temperature=version.card.temperature,
-                test=version.card.test,
+            card.name: ServedModel(
+                version=card.version,
+                architecture=card.architecture,
+                parameters=card.parameters,
+                multiply_adds=card.multiply_adds,
+                temperature=card.temperature,
+                test=card.test,
             )
-            for version in repository.served()
+            for card in (loaded.card for loaded in catalogue.default_versions())
         }
     )
-    return Response(answer.model_dump_json(), headers=_BY_ACCEPT, media_type=_JSON)
+    return Response(accuracies.model_dump_json(), headers=_VARY, media_type=_JSON)

@@ -1,4 +1,4 @@
-"""`/v2`: the Open Inference Protocol, version 2, as KServe's and Triton's clients speak it."""
+"""`/v2`: the Open Inference Protocol, version 2, for the clients of KServe and Triton."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,9 +6,10 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from app.errors import MalformedRequest
+from app.model_repository.catalogue import ModelCatalogue
 from app.model_repository.repository import ModelRepository
-from app.model_repository.versions import ServedVersion
-from app.protocols.json_object import brief, read_object
+from app.model_repository.versions import LoadedVersion
+from app.protocols.json_object import parse_object, short_repr
 from app.protocols.open_inference import schemas
 from app.protocols.open_inference.metadata import (
     describe_configuration,
@@ -17,8 +18,8 @@ from app.protocols.open_inference.metadata import (
     describe_server,
     describe_statistics,
 )
-from app.protocols.open_inference.requests import read_request
-from app.protocols.open_inference.responses import write_answer
+from app.protocols.open_inference.requests import parse_request
+from app.protocols.open_inference.responses import write_response
 from app.protocols.tensor_predictor import TensorPredictor
 from app.settings import Settings
 from app.web import problems
@@ -37,11 +38,11 @@ _UNKNOWN = (400, 404, 503)
 Endpoint = Callable[..., Any]
 
 
-def _model_route(method: str, ending: str, *statuses: int, **options: Any) -> Callable[[Endpoint], Endpoint]:  # noqa: ANN401 - the framework's own options
-    """Declare an endpoint under a model, and under one version of it."""
+def _model_route(method: str, suffix: str, *statuses: int, **options: Any) -> Callable[[Endpoint], Endpoint]:  # noqa: ANN401 - options of FastAPI
+    """Register an endpoint for a model, and for one version of it."""
 
     def register(endpoint: Endpoint) -> Endpoint:
-        for path in (_MODEL + ending, _VERSION + ending):
+        for path in (_MODEL + suffix, _VERSION + suffix):
             router.add_api_route(
                 path,
                 endpoint,
@@ -56,74 +57,80 @@ def _model_route(method: str, ending: str, *statuses: int, **options: Any) -> Ca
     return register
 
 
-@router.get("/v2", summary="Name the service and the extensions it speaks", response_model=schemas.ServerMetadata)
+@router.get("/v2", summary="Get the name of the service and its extensions", response_model=schemas.ServerMetadata)
 @router.get("/v2/", include_in_schema=False)
 async def server_metadata() -> dict[str, Any]:
-    """Answer always, also while models are loading."""
+    """Respond always, also while models are loading."""
     return describe_server()
 
 
-@router.get("/v2/health/live", summary="Whether the process is alive", response_model=schemas.Live)
+@router.get("/v2/health/live", summary="Check that the process is alive", response_model=schemas.Live)
 async def live() -> dict[str, bool]:
-    """Answer, always."""
+    """Respond with 200 always."""
     return {"live": True}
 
 
 @router.get(
     "/v2/health/ready",
-    summary="Whether every required model answers",
+    summary="Check that the required models are ready",
     response_model=schemas.Ready,
     responses={503: {"model": schemas.Ready}},
 )
 async def ready(request: Request, response: Response) -> dict[str, bool]:
-    """Answer 503 until every required model has answered a warm-up."""
-    repository: ModelRepository = request.app.state.repository
-    is_ready = not repository.missing()
+    """Respond with 503 until every required model has been loaded and verified."""
+    catalogue: ModelCatalogue = request.app.state.catalogue
+    is_ready = not catalogue.missing()
     response.status_code = 200 if is_ready else 503
     return {"ready": is_ready}
 
 
-# Before the models: `stats` is the name of none.
-@router.get("/v2/models/stats", summary="What every version has done", response_model=schemas.ModelStatistics)
+# Before the route of a model: otherwise `stats` would be taken for the name of a model.
+@router.get("/v2/models/stats", summary="Get the statistics of all versions", response_model=schemas.ModelStatistics)
 async def statistics(request: Request) -> dict[str, Any]:
-    """Count the requests of `/v1` and `/v2` that this worker has answered since it began."""
-    repository: ModelRepository = request.app.state.repository
+    """Return the counts and times of the `/v1` and `/v2` requests that this worker has answered since it started."""
+    catalogue: ModelCatalogue = request.app.state.catalogue
     versions = [
         (name, version.number)
-        for name, versions in repository.models.items()
+        for name, versions in catalogue.models.items()
         for version in versions
         if version.state == "ready"
     ]
     return describe_statistics(request.app.state.statistics, versions)
 
 
-@_model_route("GET", "/stats", *_UNKNOWN, summary="What a model has done", response_model=schemas.ModelStatistics)
+@_model_route(
+    "GET", "/stats", *_UNKNOWN, summary="Get the statistics of a model", response_model=schemas.ModelStatistics
+)
 async def model_statistics(request: Request) -> dict[str, Any]:
-    """Count the requests of `/v1` and `/v2` that this worker has answered since it began."""
+    """Return the counts and times of the `/v1` and `/v2` requests that this worker has answered since it started."""
     card = _find(request).card
     return describe_statistics(request.app.state.statistics, [(card.name, card.version)])
 
 
-@_model_route("GET", "", *_UNKNOWN, summary="The tensors of a model", response_model=schemas.ModelMetadata)
+@_model_route(
+    "GET", "", *_UNKNOWN, summary="Get the inputs and outputs of a model", response_model=schemas.ModelMetadata
+)
 async def model_metadata(request: Request) -> dict[str, Any]:
-    """Name the inputs and outputs, and the versions that answer."""
-    served = _find(request)
-    return describe_model(served.card.name, _versions_asked(request, served))
+    """Return the inputs and outputs, and the versions that are ready."""
+    loaded = _find(request)
+    return describe_model(loaded.card.name, _ready_versions(request, loaded))
 
 
-@_model_route("GET", "/ready", *_UNKNOWN, summary="Whether a model answers", response_model=schemas.ModelReady)
+@_model_route("GET", "/ready", *_UNKNOWN, summary="Check that a model is ready", response_model=schemas.ModelReady)
 async def model_ready(request: Request) -> dict[str, Any]:
-    """Answer 503 if it does not."""
+    """Respond with 503 if it is not."""
     return {"name": _find(request).card.name, "ready": True}
 
 
-@_model_route("GET", "/config", *_UNKNOWN, summary="A model's configuration", response_model=schemas.ModelConfiguration)
+@_model_route(
+    "GET", "/config", *_UNKNOWN, summary="Get the configuration of a model", response_model=schemas.ModelConfiguration
+)
 async def model_configuration(request: Request) -> dict[str, Any]:
-    """Give it in the terms of Triton's model configuration."""
+    """Return the configuration in Triton's format."""
     settings: Settings = request.app.state.settings
-    served = _find(request)
-    versions = _versions_asked(request, served)
-    return describe_configuration(served.card.name, engine=settings.engine, versions=versions)
+    loaded = _find(request)
+    versions = _ready_versions(request, loaded)
+    return describe_configuration(loaded.card.name, engine=settings.engine, versions=versions)
 
 
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
@@ -147,49 +154,49 @@ _BINARY = {"schema": {"type": "string", "format": "binary"}}
     },
 )
 async def infer(request: Request) -> Response:
-    """Take tensors in JSON, or behind it with `Inference-Header-Content-Length`; with 0 there, one picture file."""
+    """Send tensors in JSON, or behind it with `Inference-Header-Content-Length`; with 0, the body is a picture file."""
     bodies: BodyReader = request.app.state.bodies
     tensor_predictor: TensorPredictor = request.app.state.tensor_predictor
-    served = _find(request)
+    loaded = _find(request)
     async with bodies.read(request) as body:
-        asked = await read_request(body, request.headers.get(HEADER_LENGTH), max_files=tensor_predictor.max_files)
-        answer = await write_answer(served.card, asked, await tensor_predictor.score(served, asked.inputs))
-    request.scope["state"]["answered_by"] = served.card.name, served.card.version
-    if answer.header_length is None:
-        return Response(answer.body, media_type="application/json")
-    headers = {HEADER_LENGTH: str(answer.header_length)}
-    return Response(answer.body, headers=headers, media_type="application/octet-stream")
+        inference = await parse_request(body, request.headers.get(HEADER_LENGTH), max_files=tensor_predictor.max_files)
+        response = await write_response(loaded.card, inference, await tensor_predictor.score(loaded, inference.inputs))
+    request.scope["state"]["answered_by"] = loaded.card.name, loaded.card.version
+    if response.header_length is None:
+        return Response(response.body, media_type="application/json")
+    headers = {HEADER_LENGTH: str(response.header_length)}
+    return Response(response.body, headers=headers, media_type="application/octet-stream")
 
 
 @router.post(
     "/v2/repository/index",
-    summary="List every version and its state",
+    summary="List the versions and their states",
     response_model=list[schemas.IndexEntry],
     responses=problems.protocol_responses(400, 401, 413, 415, 503),
     openapi_extra={"requestBody": {"content": {"application/json": {"schema": json_schema(schemas.Index)}}}},
 )
 async def repository_index(request: Request) -> list[dict[str, str]]:
-    """With `{"ready": true}` list only those that answer."""
-    repository: ModelRepository = request.app.state.repository
-    only_ready = (await _read_options(request)).get("ready", False)
+    """Return all versions, or with `{"ready": true}` those that are ready."""
+    catalogue: ModelCatalogue = request.app.state.catalogue
+    only_ready = (await _parse_options(request)).get("ready", False)
     if not isinstance(only_ready, bool):
-        message = "The member 'ready' is true or false."
+        message = "The member 'ready' must be true or false."
         raise MalformedRequest(message)
-    return describe_index(repository.models, only_ready=only_ready)
+    return describe_index(catalogue.models, only_ready=only_ready)
 
 
 @router.post(
     _LOAD,
     openapi_extra={"parameters": path_parameters(_LOAD)},
-    summary="Look for new versions of a model now, and load them",
+    summary="Load the new versions of a model now",
     responses=problems.protocol_responses(400, 401, 403, 404, 409, 413, 415, 500, 503),
 )
 async def load(request: Request) -> dict[str, Any]:
-    """Answer once this worker has it; the others follow within two seconds."""
-    overrides = (await _read_options(request)).get("parameters")
+    """Respond when this worker has loaded them. The other workers follow within two seconds."""
+    overrides = (await _parse_options(request)).get("parameters")
     if overrides:
-        sent = brief(list(overrides) if isinstance(overrides, dict) else overrides).strip("[]")
-        message = f"The request has the parameters {sent}. Expected none: a model is loaded as it was published."
+        names = short_repr(list(overrides) if isinstance(overrides, dict) else overrides).strip("[]")
+        message = f"The request has the parameters {names}. Expected none: a model is loaded as it was published."
         raise MalformedRequest(message)
     repository: ModelRepository = request.app.state.repository
     await repository.load(request.path_params["model"])
@@ -199,43 +206,43 @@ async def load(request: Request) -> dict[str, Any]:
 @router.post(
     _UNLOAD,
     openapi_extra={"parameters": path_parameters(_UNLOAD)},
-    summary="Take a model down until it is loaded again",
+    summary="Unload a model until it is loaded again",
     responses=problems.protocol_responses(400, 401, 403, 404, 413, 415, 500, 503),
 )
 async def unload(request: Request) -> dict[str, Any]:
-    """Answer once this worker serves it no longer; the others follow within two seconds."""
-    await _read_options(request)
+    """Respond when this worker has unloaded it. The other workers follow within two seconds."""
+    await _parse_options(request)
     repository: ModelRepository = request.app.state.repository
     await repository.unload(request.path_params["model"])
     return {}
 
 
-async def _read_options(request: Request) -> dict[str, Any]:
-    """Read a body that may be left out."""
+async def _parse_options(request: Request) -> dict[str, Any]:
+    """Parse the body; an empty body is an empty object."""
     bodies: BodyReader = request.app.state.bodies
     async with bodies.read(request) as body:
-        return await read_object(body) if body else {}
+        return await parse_object(body) if body else {}
 
 
-def _find(request: Request) -> ServedVersion:
-    repository: ModelRepository = request.app.state.repository
+def _find(request: Request) -> LoadedVersion:
+    catalogue: ModelCatalogue = request.app.state.catalogue
     version = request.path_params.get("version")
-    return repository.find(request.path_params["model"], None if version is None else read_version(version))
+    return catalogue.find(request.path_params["model"], None if version is None else parse_version(version))
 
 
-def _versions_asked(request: Request, served: ServedVersion) -> list[int]:
-    """List the version that was asked for, or all of the model that answer."""
+def _ready_versions(request: Request, loaded: LoadedVersion) -> list[int]:
+    """List the version in the path, or all versions of the model that are ready."""
     if "version" in request.path_params:
-        return [served.card.version]
-    repository: ModelRepository = request.app.state.repository
-    return [version.number for version in repository.models[served.card.name] if version.state == "ready"]
+        return [loaded.card.version]
+    catalogue: ModelCatalogue = request.app.state.catalogue
+    return [version.number for version in catalogue.models[loaded.card.name] if version.state == "ready"]
 
 
-def read_version(text: str) -> int:
-    """Read the version in a path.
+def parse_version(text: str) -> int:
+    """Parse the version in a path.
 
     Raises:
-        MalformedRequest: if it is no positive integer.
+        MalformedRequest: if it is not a positive integer.
 
     """
     if not (text.isascii() and text.isdecimal()) or len(text) > 18 or int(text) < 1:

@@ -1,4 +1,4 @@
-"""`/`, the page where people draw, and the files that it is made of."""
+"""`/`, the page on which people draw digits, and its files."""
 
 from functools import cache
 from pathlib import Path
@@ -10,7 +10,7 @@ from app.web.page_files import INDEX, PageFile, PageFiles
 
 router = APIRouter(tags=["page"])
 
-# Nothing from elsewhere, nothing inline, and in nobody's frame. The 28x28 that a model saw comes as a data URL.
+# No files of other sites, no inline code, no frames. The image that a model saw is a data URL.
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
@@ -29,27 +29,29 @@ def _page_files() -> PageFiles:
     return PageFiles(Path(__file__).parent.parent / "page")
 
 
-@router.get("/", summary="The page where people draw", response_class=HTMLResponse)
+@router.get("/", summary="Get the page for drawing digits", response_class=HTMLResponse)
 async def page(request: Request) -> Response:
-    """Send the page; a browser that has it already is told so."""
+    """Return the page, or 304 if the browser has the current one."""
     page_files = _page_files()
     tag = f'"{page_files.digest}"'
     headers = _HEADERS | {"ETag": tag, "Cache-Control": "no-cache"}
     if tag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
-    return _send(page_files.files[INDEX], headers, request)
+    return _file_response(page_files.files[INDEX], headers, request)
 
 
 @router.get("/page/{digest}/{name}", include_in_schema=False)
 async def file(request: Request, digest: str, name: str) -> Response:
-    """Send a file of the page, to be kept: another content has another address."""
+    """Return a file of the page, which may be cached for ever: changed files have another URL."""
     page_files = _page_files()
     if digest != page_files.digest or name not in page_files.files:
-        raise HTTPException(404, "The page has no such file, or has changed since. Reload it.")
-    return _send(page_files.files[name], _HEADERS | {"Cache-Control": "public, max-age=31536000, immutable"}, request)
+        raise HTTPException(404, "The page has no such file, or has changed. Reload the page.")
+    return _file_response(
+        page_files.files[name], _HEADERS | {"Cache-Control": "public, max-age=31536000, immutable"}, request
+    )
 
 
-def _send(page_file: PageFile, headers: dict[str, str], request: Request) -> Response:
+def _file_response(page_file: PageFile, headers: dict[str, str], request: Request) -> Response:
     if "gzip" in request.headers.get("accept-encoding", ""):
         return Response(
             page_file.gzipped, headers=headers | {"Content-Encoding": "gzip"}, media_type=page_file.media_type

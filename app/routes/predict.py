@@ -1,4 +1,4 @@
-"""`/predict` and `/predict/batch`."""
+"""`/predict` and `/predict/batch`: predict the digits in one or several pictures."""
 
 from typing import Annotated, Any
 
@@ -19,49 +19,49 @@ router = APIRouter(tags=["predict"])
 
 
 class Options(BaseModel):
-    """The query parameters. They are read here because the framework takes as long for three as for all of the rest."""
+    """The query parameters. FastAPI would take as long to parse the three of them as for the rest of a request."""
 
     model_config = ConfigDict(frozen=True)
 
-    model: Annotated[str | None, Field(description="Which model answers; `DEFAULT_MODEL` if it is left out.")] = None
+    model: Annotated[str | None, Field(description="The model. By default `DEFAULT_MODEL`.")] = None
     version: Annotated[
         int | None,
-        Field(ge=1, description="Which version; the one in `MODEL_VERSIONS`, or else the newest, if it is left out."),
+        Field(ge=1, description="The version. By default the one in `MODEL_VERSIONS`, or else the newest."),
     ] = None
-    seen: Annotated[bool, Field(description="Whether to send back the 28x28 that the model saw.")] = False
+    seen: Annotated[bool, Field(description="Whether to return the 28x28 image that the model saw.")] = False
 
 
-_NO_OPTIONS = Options()
-_MOST_OPTIONS = 20
-"""In a query: 32,000 of them, which a head can hold, would take 70 ms to parse."""
+_DEFAULT_OPTIONS = Options()
+_MAX_PARAMETERS = 20
+"""In a query. The 32,000 parameters that fit into a request's head would take 70 ms to parse."""
 
 
-def read_options(query: bytes) -> Options:
-    """Read the query parameters.
+def parse_options(query: bytes) -> Options:
+    """Parse the query parameters.
 
     Raises:
-        RequestValidationError: naming those that are not what they should be.
-        MalformedRequest: if there are very many.
+        RequestValidationError: if a parameter is invalid; it names the invalid ones.
+        MalformedRequest: if there are too many.
 
     """
     if not query:
-        return _NO_OPTIONS
+        return _DEFAULT_OPTIONS
     count = query.count(b"&") + 1
-    if count > _MOST_OPTIONS:
-        message = f"The query has {count:,} parameters. Expected at most {_MOST_OPTIONS}: model, version and seen."
+    if count > _MAX_PARAMETERS:
+        message = f"The query has {count:,} parameters. Expected at most {_MAX_PARAMETERS}: model, version and seen."
         raise MalformedRequest(message)
     try:
         return Options.model_validate(dict(QueryParams(query)))
     except ValidationError as error:
-        problems = [{**problem, "loc": ("query", *problem["loc"])} for problem in error.errors()]
-        raise RequestValidationError(problems) from error
+        details = [{**detail, "loc": ("query", *detail["loc"])} for detail in error.errors()]
+        raise RequestValidationError(details) from error
 
 
 _BINARY: dict[str, Any] = {"type": "string", "format": "binary"}
 
 
-def _request(content: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """Document what a request consists of, for OpenAPI."""
+def _request_schema(content: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Describe the parameters and the body of a request for OpenAPI."""
     return {
         "parameters": [
             {"in": "query", "name": name, "required": False, "schema": schema}
@@ -71,55 +71,55 @@ def _request(content: dict[str, dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _form(schema: dict[str, Any]) -> dict[str, Any]:
+def _form_schema(schema: dict[str, Any]) -> dict[str, Any]:
     return {"type": "object", "required": ["file"], "properties": {"file": schema}}
 
 
 @router.post(
     "/predict",
-    summary="Read the digit in one picture",
+    summary="Predict the digit in a picture",
     response_model=Prediction,
     responses=problems.responses(400, 404, 413, 415, 422, 500, 503, 504),
-    openapi_extra=_request({"multipart/form-data": _form(_BINARY), "image/*": _BINARY}),
+    openapi_extra=_request_schema({"multipart/form-data": _form_schema(_BINARY), "image/*": _BINARY}),
 )
 async def predict(request: Request) -> Response:
-    """Send the picture as the body itself, with an image type, or as the one part `file` of a form."""
+    """Send the picture as the body, with an image type, or as the only part `file` of a form."""
     settings: Settings = request.app.state.settings
     predictor: Predictor = request.app.state.predictor
-    options = read_options(request.scope["query_string"])
-    data = await read_picture(request, max_bytes=settings.max_body_bytes)
+    options = parse_options(request.scope["query_string"])
+    data = await one_picture(request, max_bytes=settings.max_body_bytes)
     model = options.model or settings.default_model
     prediction = await predictor.predict(data, model, options.version, seen=options.seen)
-    return answer(prediction, request.scope)
+    return prediction_response(prediction, request.scope)
 
 
-def answer(prediction: Prediction, scope: Scope) -> Response:
-    """Answer a request with a prediction, and note for the journal which model made it."""
+def prediction_response(prediction: Prediction, scope: Scope) -> Response:
+    """Return the response with a prediction, and record for the request log which model made it."""
     scope["state"]["answered_by"] = prediction.model, prediction.version
-    # Ready-made: it was validated as it was built, and the framework would do it again.
+    # Serialised here: FastAPI would validate the prediction a second time.
     return Response(prediction.model_dump_json(), media_type="application/json")
 
 
 @router.post(
     "/predict/batch",
-    summary="Read the digits in several pictures",
+    summary="Predict the digits in several pictures",
     response_model=BatchAnswer,
     responses=problems.responses(400, 404, 413, 415, 500, 503, 504),
-    openapi_extra=_request({"multipart/form-data": _form({"type": "array", "items": _BINARY})}),
+    openapi_extra=_request_schema({"multipart/form-data": _form_schema({"type": "array", "items": _BINARY})}),
 )
 async def predict_batch(request: Request) -> Response:
-    """Send each picture as a part `file` of one form; a picture that cannot be read gets a problem in its place."""
+    """Send each picture as a part `file` of one form. The result of a picture that cannot be decoded is a problem."""
     settings: Settings = request.app.state.settings
     predictor: Predictor = request.app.state.predictor
-    options = read_options(request.scope["query_string"])
-    pictures = await read_pictures(request, max_bytes=settings.max_body_bytes, max_files=settings.max_files)
+    options = parse_options(request.scope["query_string"])
+    pictures = await several_pictures(request, max_bytes=settings.max_body_bytes, max_files=settings.max_files)
     model = options.model or settings.default_model
     outcomes = await predictor.predict_several(pictures, model, options.version, seen=options.seen)
-    if answered := next((outcome for outcome in outcomes if isinstance(outcome, Prediction)), None):
-        request.scope["state"]["answered_by"] = answered.model, answered.version
-    answer = BatchAnswer(
+    if first := next((outcome for outcome in outcomes if isinstance(outcome, Prediction)), None):
+        request.scope["state"]["answered_by"] = first.model, first.version
+    batch = BatchAnswer(
         predictions=[
             outcome if isinstance(outcome, Prediction) else problems.describe(outcome, request) for outcome in outcomes
         ]
     )
-    return Response(answer.model_dump_json(), media_type="application/json")
+    return Response(batch.model_dump_json(), media_type="application/json")

@@ -20,19 +20,19 @@ class Clock:
 @pytest.mark.parametrize(
     "image", [IMAGE, np.zeros((28, 28), np.uint8), IMAGE // 200 * 255, np.full((28, 28), 255, np.uint8)]
 )
-def test_what_the_model_saw_comes_back_from_any_worker_with_the_key(image: np.ndarray) -> None:
+def test_any_worker_with_the_key_decodes_the_image(image: np.ndarray) -> None:
     prediction_id = PredictionIds("key", seconds=10).issue(image)
     np.testing.assert_array_equal(PredictionIds("key", seconds=10).image_of(prediction_id), image)
     assert len(prediction_id) <= 1_203
     assert prediction_id.replace("-", "").replace("_", "").isalnum()
 
 
-def test_an_id_of_another_key_is_unknown() -> None:
+def test_an_id_with_another_key_is_unknown() -> None:
     with pytest.raises(UnknownPrediction, match="No prediction has that"):
         PredictionIds("key", seconds=10).image_of(PredictionIds("other", seconds=10).issue(IMAGE))
 
 
-def test_an_id_lasts_for_its_time() -> None:
+def test_an_id_expires() -> None:
     clock = Clock()
     prediction_ids = PredictionIds("key", seconds=10, clock=clock)
     prediction_id = prediction_ids.issue(IMAGE)
@@ -44,7 +44,7 @@ def test_an_id_lasts_for_its_time() -> None:
 
 
 @pytest.mark.parametrize("prediction_id", ["", "x", "AAAA", "é", "A" * 2000, "!!!!", "\x00"])
-def test_what_is_no_id_is_unknown(prediction_id: str) -> None:
+def test_an_invalid_id_is_unknown(prediction_id: str) -> None:
     with pytest.raises(UnknownPrediction):
         PredictionIds("key", seconds=10).image_of(prediction_id)
 

@@ -32,7 +32,7 @@ def files_under(folder: Path) -> list[str]:
     return sorted(path.relative_to(folder).parts[0] for path in folder.rglob("*") if path.is_file())
 
 
-async def test_a_correction_is_a_plain_file_under_its_label(tmp_path: Path) -> None:
+async def test_a_correction_is_a_png_file_in_the_folder_of_its_label(tmp_path: Path) -> None:
     async with open_store(tmp_path / "store") as store:
         assert await store.add(draw(1), "7")
     (file,) = (tmp_path / "store" / "7").iterdir()
@@ -41,7 +41,7 @@ async def test_a_correction_is_a_plain_file_under_its_label(tmp_path: Path) -> N
     assert files_under(tmp_path / "store") == ["7", "feedback.json"]
 
 
-async def test_an_image_is_there_once_under_its_newest_label(tmp_path: Path) -> None:
+async def test_an_image_is_stored_only_under_its_newest_label(tmp_path: Path) -> None:
     async with open_store(tmp_path) as store:
         assert [await store.add(draw(1), label) for label in ("7", "7", "1", "not_a_digit", "1")] == [
             *(True, False),
@@ -50,22 +50,22 @@ async def test_an_image_is_there_once_under_its_newest_label(tmp_path: Path) -> 
     assert files_under(tmp_path) == ["1", "feedback.json"]
 
 
-async def test_past_the_limit_nothing_is_stored_and_what_is_there_may_be_corrected_again(tmp_path: Path) -> None:
+async def test_a_full_store_refuses_new_images_and_accepts_new_labels_of_stored_ones(tmp_path: Path) -> None:
     now = 0.0
     async with open_store(tmp_path, limit=2, clock=lambda: now) as store:  # type: ignore[arg-type]
         for seed in (1, 2):
             await store.add(draw(seed), "7")
-        with pytest.raises(StoreFull, match="2 corrections are stored, the most"):
+        with pytest.raises(StoreFull, match="2 corrections are stored, the limit"):
             await store.add(draw(3), "7")
         assert not await store.add(draw(1), "7")
         assert files_under(tmp_path) == ["7", "7", "feedback.json"]
-        next((tmp_path / "7").iterdir()).unlink()  # someone makes room
+        next((tmp_path / "7").iterdir()).unlink()  # frees space
         now += 2
         assert await store.add(draw(3), "7")
 
 
 @pytest.mark.parametrize("scheme", ["", "memory:/"])
-async def test_an_image_that_is_labelled_anew_is_not_one_more(tmp_path: Path, scheme: str) -> None:
+async def test_a_new_label_of_a_stored_image_does_not_count_as_another_image(tmp_path: Path, scheme: str) -> None:
     async with open_store(f"{scheme}{tmp_path}", limit=3) as store:
         for label in ("7", "1", "2", "3"):
             assert await store.add(draw(1), label)
@@ -73,12 +73,12 @@ async def test_an_image_that_is_labelled_anew_is_not_one_more(tmp_path: Path, sc
             await store.add(draw(seed), "7")
         with pytest.raises(StoreFull):
             await store.add(draw(4), "7")
-        assert await store.add(draw(1), "4")  # in a full store too, as it takes no more room
+        assert await store.add(draw(1), "4")  # also in a full store, because the number of images stays the same
         with pytest.raises(StoreFull):
             await store.add(draw(4), "7")
 
 
-async def test_what_others_have_stored_counts(tmp_path: Path) -> None:
+async def test_images_stored_by_other_workers_count(tmp_path: Path) -> None:
     async with open_store(tmp_path) as store:
         await store.add(draw(1), "7")
     async with open_store(tmp_path, limit=1) as store:
@@ -86,20 +86,20 @@ async def test_what_others_have_stored_counts(tmp_path: Path) -> None:
             await store.add(draw(2), "7")
 
 
-async def test_a_full_disk_is_said_to_be_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_full_disk_raises_store_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(descriptor: int) -> NoReturn:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     async with open_store(tmp_path) as store:
         with monkeypatch.context() as patch:
             patch.setattr(os, "fsync", fail)
-            with pytest.raises(StoreFull, match="no room left"):
+            with pytest.raises(StoreFull, match="no space is left"):
                 await store.add(draw(1), "7")
         assert files_under(tmp_path) == []
         assert await store.add(draw(1), "7")
 
 
-async def test_a_place_that_cannot_be_written_to_is_logged_and_may_come_back(tmp_path: Path) -> None:
+async def test_a_store_that_becomes_writable_again_is_used(tmp_path: Path) -> None:
     place = tmp_path / "store"
     place.write_text("a file, not a folder")
     async with open_store(place) as store:
@@ -109,7 +109,7 @@ async def test_a_place_that_cannot_be_written_to_is_logged_and_may_come_back(tmp
         assert await store.add(draw(1), "7")
 
 
-async def test_a_store_of_another_format_is_left_alone(tmp_path: Path) -> None:
+async def test_a_store_of_another_format_is_not_written_to(tmp_path: Path) -> None:
     (tmp_path / "feedback.json").write_text('{"format": 2}')
     async with open_store(tmp_path) as store:
         with pytest.raises(StoreUnavailable, match="format"):
@@ -117,7 +117,7 @@ async def test_a_store_of_another_format_is_left_alone(tmp_path: Path) -> None:
     assert files_under(tmp_path) == ["feedback.json"]
 
 
-async def test_a_store_that_takes_too_long_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_store_that_takes_too_long_raises(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     answered = threading.Event()
     async with open_store(tmp_path, deadline_seconds=0.01) as store:
         monkeypatch.setattr(os, "fsync", lambda descriptor: answered.wait())
@@ -126,14 +126,14 @@ async def test_a_store_that_takes_too_long_is_not_waited_for(tmp_path: Path, mon
         answered.set()
 
 
-async def test_many_at_once_are_all_stored(tmp_path: Path) -> None:
+async def test_concurrent_corrections_are_all_stored(tmp_path: Path) -> None:
     async with open_store(tmp_path) as one, open_store(tmp_path) as other:
         added = await asyncio.gather(*(store.add(draw(seed), "7") for seed in range(40) for store in (one, other)))
     assert sum(added) >= 40
     assert len(list((tmp_path / "7").iterdir())) == 40
 
 
-async def test_a_store_can_be_anywhere_that_fsspec_knows() -> None:
+async def test_a_store_may_be_any_filesystem_of_fsspec() -> None:
     async with open_store("memory://corrections/app") as store:
         assert await store.add(draw(1), "7")
         assert await store.add(draw(1), "1")
@@ -145,7 +145,7 @@ async def test_a_store_can_be_anywhere_that_fsspec_knows() -> None:
 
 
 @pytest.mark.slow
-def test_after_kill_9_all_that_was_answered_is_there_and_all_that_is_there_is_whole(tmp_path: Path) -> None:
+def test_after_kill_9_every_confirmed_correction_is_stored_and_every_file_is_whole(tmp_path: Path) -> None:
     stored: list[int] = []
     statuses: set[int] = set()
     enough = threading.Event()
@@ -154,7 +154,7 @@ def test_after_kill_9_all_that_was_answered_is_there_and_all_that_is_there_is_wh
         def correct(seeds: range) -> None:
             try:
                 for seed in seeds:
-                    # New connections, so that ids come back to other workers than those which gave them out.
+                    # New connections, so that ids reach other workers than those that issued them.
                     picture = encode_png(np.pad(draw(seed)[:20, :20] // 128 * 255, 40))
                     answer = httpx.post(f"{url}/predict", content=picture, headers={"content-type": "image/png"})
                     if answer.status_code == 503:

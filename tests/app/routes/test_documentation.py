@@ -1,4 +1,4 @@
-"""The documentation: its policy, and the page in a real browser that heeds it."""
+"""The documentation: its policy, and the page in a browser that enforces it."""
 
 import base64
 import hashlib
@@ -13,7 +13,7 @@ from tests.app.service import service
 
 
 @pytest.mark.anyio
-async def test_its_policy_allows_the_inline_script_by_its_hash_only(client: httpx.AsyncClient) -> None:
+async def test_the_policy_allows_the_inline_script_by_its_hash_only(client: httpx.AsyncClient) -> None:
     response = await client.get("/docs")
     policy = dict(each.strip().split(" ", 1) for each in response.headers["content-security-policy"].split(";"))
     assert policy["default-src"] == policy["frame-ancestors"] == "'none'"
@@ -26,7 +26,7 @@ async def test_its_policy_allows_the_inline_script_by_its_hash_only(client: http
 
 
 @pytest.mark.anyio
-async def test_behind_a_prefix_the_files_have_it_too(client: httpx.AsyncClient) -> None:
+async def test_the_urls_of_the_files_have_the_root_path(client: httpx.AsyncClient) -> None:
     application = client._transport.app  # type: ignore[attr-defined]
     transport = httpx.ASGITransport(app=application, root_path="/digits")
     async with httpx.AsyncClient(transport=transport, base_url="http://service") as behind:
@@ -36,22 +36,22 @@ async def test_behind_a_prefix_the_files_have_it_too(client: httpx.AsyncClient) 
 
 
 @pytest.mark.slow
-def test_a_browser_shows_it_and_tries_it_out_without_a_violation(tmp_path: Path, seven: bytes) -> None:
+def test_a_browser_shows_the_page_and_tries_requests_without_a_violation(tmp_path: Path, seven: bytes) -> None:
     (tmp_path / "seven.png").write_bytes(seven)
-    complaints: list[str] = []
+    errors: list[str] = []
     with service(WORKERS="1", ACCESS_LOG="false") as (_, url), sync_playwright() as playwright:
         browser = launch(playwright)
         page = browser.new_page()
-        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: errors.append(str(error)))
         page.goto(f"{url}/docs")
         assert '"status": "live"' in try_out(page, "health-live_health_live_get")
         assert '"digit": 7' in try_out(page, "predict-predict_predict_post", tmp_path / "seven.png")
-        assert complaints == []
-        page.evaluate(INLINE)  # so that a violation is known to be seen
+        assert errors == []
+        page.evaluate(INLINE)  # proves that a violation is noticed
         page.wait_for_function("window.violated")
         browser.close()
-    assert any("Content Security Policy" in complaint for complaint in complaints)
+    assert any("Content Security Policy" in error for error in errors)
 
 
 INLINE = """
@@ -61,13 +61,13 @@ document.body.append(Object.assign(document.createElement("script"), { textConte
 
 
 def try_out(page: Page, operation: str, file: Path | None = None) -> str:
-    """Send a request as a reader of the page does, and return what the page shows of the answer."""
+    """Send a request with the page, and return the response that it shows."""
     block = page.locator(f"#operations-{operation}")
     block.locator(".opblock-summary-control").click()
     block.locator(".try-out__btn").click()
     if file is not None:
         block.locator("input[type=file]").set_input_files(file)
     block.locator("button.execute").click()
-    answer = block.locator(".live-responses-table .highlight-code").first
-    expect(answer).to_be_visible()
-    return answer.inner_text()
+    response = block.locator(".live-responses-table .highlight-code").first
+    expect(response).to_be_visible()
+    return response.inner_text()

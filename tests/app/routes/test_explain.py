@@ -11,13 +11,19 @@ PNG = {"content-type": "image/png"}
 
 
 @pytest.mark.parametrize("model", ["convnet", "softmax"])
-async def test_the_map_is_that_of_the_answer(client: httpx.AsyncClient, seven: bytes, model: str) -> None:
-    answer = (await client.post(f"/predict?model={model}", content=seven, headers=PNG)).json()
+async def test_the_occlusion_map_agrees_with_the_prediction(
+    client: httpx.AsyncClient, seven: bytes, model: str
+) -> None:
+    prediction = (await client.post(f"/predict?model={model}", content=seven, headers=PNG)).json()
     found = Occlusion.model_validate(
         (await client.post(f"/explain?model={model}", content=seven, headers=PNG)).raise_for_status().json()
     )
-    assert (found.model, found.version, found.digit) == (answer["model"], answer["version"], answer["digit"])
-    assert found.confidence == pytest.approx(answer["confidence"], abs=1e-5)
+    assert (found.model, found.version, found.digit) == (
+        prediction["model"],
+        prediction["version"],
+        prediction["digit"],
+    )
+    assert found.confidence == pytest.approx(prediction["confidence"], abs=1e-5)
     confidences = np.array(found.confidences)
     assert confidences.shape == np.shape(found.digits) == (12, 12)
     assert confidences[0, 0] == pytest.approx(found.confidence, abs=1e-5)  # a corner has no ink to cover
@@ -25,25 +31,27 @@ async def test_the_map_is_that_of_the_answer(client: httpx.AsyncClient, seven: b
     assert (np.array(found.digits)[confidences > 0.5] == found.digit).all()
 
 
-async def test_a_form_is_explained_as_a_body_is(client: httpx.AsyncClient, seven: bytes) -> None:
+async def test_a_form_and_a_raw_body_have_the_same_map(client: httpx.AsyncClient, seven: bytes) -> None:
     form = await client.post("/explain", files={"file": ("seven.png", seven, "image/png")})
     assert form.json() == (await client.post("/explain", content=seven, headers=PNG)).json()
 
 
 async def test_weights_and_biases_give_the_probabilities(client: httpx.AsyncClient, seven: bytes) -> None:
-    answer = (await client.post("/predict?model=softmax", content=seven, headers=PNG)).json()
-    response = await client.get(f"/models/softmax/weights?version={answer['version']}")
+    prediction = (await client.post("/predict?model=softmax", content=seven, headers=PNG)).json()
+    response = await client.get(f"/models/softmax/weights?version={prediction['version']}")
     found = WeightImages.model_validate(response.raise_for_status().json())
     assert response.headers["cache-control"] == "public, max-age=86400"
     card = next(model for model in (await client.get("/models")).json()["models"] if model["name"] == "softmax")
-    temperature = next(one for one in card["versions"] if one["version"] == answer["version"])["card"]["temperature"]
+    temperature = next(one for one in card["versions"] if one["version"] == prediction["version"])["card"][
+        "temperature"
+    ]
     weights, ink = np.array(found.weights), preprocess_picture(seven).image / 255
     assert weights.shape == (10, 28, 28)
     scores = np.exp(((weights * ink).sum(axis=(1, 2)) + found.biases) / temperature)
-    np.testing.assert_allclose(scores / scores.sum(), answer["probabilities"], atol=1e-3)
+    np.testing.assert_allclose(scores / scores.sum(), prediction["probabilities"], atol=1e-3)
 
 
-async def test_the_weights_of_the_newest_version_are_not_kept_for_long(client: httpx.AsyncClient) -> None:
+async def test_the_weights_of_the_default_version_are_not_cached(client: httpx.AsyncClient) -> None:
     assert (await client.get("/models/softmax/weights")).headers["cache-control"] == "no-cache"
 
 
@@ -56,7 +64,9 @@ async def test_the_weights_of_the_newest_version_are_not_kept_for_long(client: h
         ("/models/softmax/weights?version=0", 400, "malformed-request"),
     ],
 )
-async def test_what_has_no_weights_is_a_problem(client: httpx.AsyncClient, path: str, status: int, type_: str) -> None:
+async def test_weights_that_do_not_exist_are_a_problem(
+    client: httpx.AsyncClient, path: str, status: int, type_: str
+) -> None:
     response = await client.get(path)
     assert (response.status_code, response.json()["type"]) == (status, f"urn:digitserve:problem:{type_}")
 
@@ -71,7 +81,7 @@ async def test_what_has_no_weights_is_a_problem(client: httpx.AsyncClient, path:
         ("?version=none", b"x", "image/png", 400),
     ],
 )
-async def test_what_cannot_be_explained_is_a_problem(
+async def test_an_invalid_request_to_explain_is_a_problem(
     client: httpx.AsyncClient, query: str, body: bytes, content_type: str, status: int
 ) -> None:
     response = await client.post(f"/explain{query}", content=body, headers={"content-type": content_type})

@@ -19,14 +19,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 async def collector(anyio_backend: str, serve: Serve, folder: Path) -> AsyncIterator[httpx.AsyncClient]:
-    """Give a client of a service that collects corrections."""
+    """Return a client of a service that collects corrections."""
     async with serve(feedback_dir=str(folder), feedback_seconds=5, feedback_key="secret") as client:
         yield client
 
 
-async def ask(client: httpx.AsyncClient, picture: bytes) -> str:
-    answer = await client.post("/predict", content=picture, headers={"content-type": "image/png"})
-    return str(answer.json()["prediction_id"])
+async def predict(client: httpx.AsyncClient, picture: bytes) -> str:
+    response = await client.post("/predict", content=picture, headers={"content-type": "image/png"})
+    return str(response.json()["prediction_id"])
 
 
 def assert_problem(response: httpx.Response, status: int, name: str, word: str) -> None:
@@ -35,8 +35,10 @@ def assert_problem(response: httpx.Response, status: int, name: str, word: str) 
     assert word in problem.detail
 
 
-async def test_a_correction_stores_what_the_model_saw(collector: httpx.AsyncClient, folder: Path, seven: bytes) -> None:
-    correction = {"prediction_id": await ask(collector, seven), "label": 4}
+async def test_a_correction_stores_the_image_that_the_model_saw(
+    collector: httpx.AsyncClient, folder: Path, seven: bytes
+) -> None:
+    correction = {"prediction_id": await predict(collector, seven), "label": 4}
     first, second = [await collector.post("/feedback", json=correction) for _ in range(2)]
     assert (first.status_code, first.json()) == (200, {"label": "4", "new": True})
     assert (second.status_code, second.json()) == (200, {"label": "4", "new": False})
@@ -48,7 +50,7 @@ async def test_a_correction_stores_what_the_model_saw(collector: httpx.AsyncClie
 
 @pytest.mark.parametrize("label", ["not_a_digit", "9"])
 async def test_labels_can_be_text(collector: httpx.AsyncClient, folder: Path, seven: bytes, label: str) -> None:
-    correction = {"prediction_id": await ask(collector, seven), "label": label}
+    correction = {"prediction_id": await predict(collector, seven), "label": label}
     assert (await collector.post("/feedback", json=correction)).json()["label"] == label
     assert len(list((folder / label).iterdir())) == 1
 
@@ -63,14 +65,14 @@ async def test_each_prediction_of_a_batch_can_be_corrected(
 
 
 @pytest.mark.parametrize("label", ["ten", 10, -1, "", True, None, [4], 4.5, "not a digit", "../7"])
-async def test_a_label_that_is_none_is_refused(collector: httpx.AsyncClient, seven: bytes, label: object) -> None:
-    correction = {"prediction_id": await ask(collector, seven), "label": label}
+async def test_an_invalid_label_is_refused(collector: httpx.AsyncClient, seven: bytes, label: object) -> None:
+    correction = {"prediction_id": await predict(collector, seven), "label": label}
     assert_problem(
         await collector.post("/feedback", json=correction), 422, "wrong-label", "Expected a digit from 0 to 9"
     )
 
 
-async def test_an_id_that_is_none_is_unknown(collector: httpx.AsyncClient) -> None:
+async def test_an_invalid_id_is_unknown(collector: httpx.AsyncClient) -> None:
     response = await collector.post("/feedback", json={"prediction_id": "made-up", "label": 4})
     assert_problem(response, 404, "unknown-prediction", "Request a new prediction")
 
@@ -87,10 +89,10 @@ async def test_an_id_that_is_none_is_unknown(collector: httpx.AsyncClient) -> No
         (b'{"label": 4}', 400, "malformed-request", "The body has no member 'prediction_id'."),
         (b'{"prediction_id": "x"}', 400, "malformed-request", "The body has no member 'label'."),
         (b'{"prediction_id": 5, "label": 4}', 400, "malformed-request", "The member 'prediction_id' is 5: "),
-        (b" " * 5000, 413, "request-too-large", "more than 4,096 bytes, the most that a correction has."),
+        (b" " * 5000, 413, "request-too-large", "more than 4,096 bytes, the most that a correction may have."),
     ],
 )
-async def test_a_body_that_is_no_correction_is_explained(
+async def test_the_error_of_an_invalid_body_says_what_is_wrong(
     collector: httpx.AsyncClient, body: bytes, status: int, name: str, word: str
 ) -> None:
     response = await collector.post("/feedback", content=body)
@@ -99,26 +101,28 @@ async def test_a_body_that_is_no_correction_is_explained(
     assert "picture" not in response.json()["detail"]
 
 
-async def test_a_full_store_is_said_to_be_full(serve: Serve, tmp_path: Path, seven: bytes) -> None:
+async def test_a_full_store_is_a_problem_of_its_own(serve: Serve, tmp_path: Path, seven: bytes) -> None:
     async with serve(feedback_dir=str(tmp_path), feedback_limit=1) as client:
         (tmp_path / "7").mkdir()
         (tmp_path / "7" / "one.png").write_bytes(b"")
-        response = await client.post("/feedback", json={"prediction_id": await ask(client, seven), "label": 4})
+        response = await client.post("/feedback", json={"prediction_id": await predict(client, seven), "label": 4})
         assert_problem(response, 507, "feedback-full", "1 corrections are stored")
 
 
-async def test_a_store_that_fails_harms_nothing_else(serve: Serve, tmp_path: Path, seven: bytes) -> None:
+async def test_predictions_work_while_the_store_fails(serve: Serve, tmp_path: Path, seven: bytes) -> None:
     (tmp_path / "store").write_text("a file, not a folder")
     async with serve(feedback_dir=str(tmp_path / "store")) as client:
-        response = await client.post("/feedback", json={"prediction_id": await ask(client, seven), "label": 4})
+        response = await client.post("/feedback", json={"prediction_id": await predict(client, seven), "label": 4})
         assert_problem(response, 503, "feedback-unavailable", "Try again later")
         assert response.headers["retry-after"] == "1"
-        assert await ask(client, seven)
+        assert await predict(client, seven)
 
 
-async def test_where_it_is_off_answers_are_as_they_ever_were(client: httpx.AsyncClient, seven: bytes) -> None:
-    answer = await client.post("/predict", content=seven, headers={"content-type": "image/png"})
-    assert list(answer.json()) == [
+async def test_without_a_store_predictions_have_no_id_and_corrections_are_refused(
+    client: httpx.AsyncClient, seven: bytes
+) -> None:
+    response = await client.post("/predict", content=seven, headers={"content-type": "image/png"})
+    assert list(response.json()) == [
         *("digit", "confidence", "probabilities", "abstained", "reason", "model", "version", "seen"),
     ]
     response = await client.post("/feedback", json={"prediction_id": "x", "label": 4})

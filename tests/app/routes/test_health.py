@@ -7,7 +7,7 @@ from tests.conftest import Serve
 pytestmark = pytest.mark.anyio
 
 
-async def test_a_process_is_alive_before_it_is_ready(serve: Serve) -> None:
+async def test_a_process_is_live_before_it_is_ready(serve: Serve) -> None:
     async with serve(ready=False) as client:
         assert (await client.get("/health/live")).json() == {"status": "live"}
         response = await client.get("/health/ready")
@@ -16,7 +16,7 @@ async def test_a_process_is_alive_before_it_is_ready(serve: Serve) -> None:
     assert "still loading" in response.json()["detail"]
 
 
-async def test_ready_once_every_required_model_has_answered(serve: Serve) -> None:
+async def test_ready_when_every_required_model_is_ready(serve: Serve) -> None:
     async with serve() as client:
         response = await client.get("/health/ready")
     assert (response.status_code, response.json()) == (200, {"status": "ready"})

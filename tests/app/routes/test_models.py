@@ -20,13 +20,13 @@ PROMETHEUS_3 = (
     "application/openmetrics-text;version=0.0.1;q=0.5,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,"
     "text/plain;version=0.0.4;q=0.3,*/*;q=0.2"
 )
-"""What its versions 2 and 3 send."""
+"""The Accept headers of Prometheus 2 and 3."""
 
 
 async def test_every_model_and_version_is_listed_with_its_card(client: httpx.AsyncClient) -> None:
-    answer = ModelList.model_validate((await client.get("/models")).json())
-    assert [model.name for model in answer.models] == ["convnet", "softmax"]
-    for model in answer.models:
+    listed = ModelList.model_validate((await client.get("/models")).json())
+    assert [model.name for model in listed.models] == ["convnet", "softmax"]
+    for model in listed.models:
         newest = model.versions[0]
         assert (newest.state, newest.version) == ("ready", model.served)
         assert newest.card is not None
@@ -46,20 +46,20 @@ async def test_a_broken_version_is_listed_with_its_reason(serve: Serve, models_d
     assert "model.json cannot be read" in str(softmax.versions[0].reason)
 
 
-async def test_a_folder_that_cannot_be_read_is_listed_with_its_reason(serve: Serve, models_dir: Path) -> None:
+async def test_an_unreadable_model_is_listed_with_its_reason(serve: Serve, models_dir: Path) -> None:
     (models_dir / "loop").symlink_to("loop")
     (models_dir / os.fsdecode(b"\xff")).mkdir()
     async with serve(models_dir=models_dir) as client:
         loop, odd = await describe(client, "loop"), await describe(client, "\\udcff")
         index = (await client.post("/v2/repository/index")).json()
-        asked = await client.post("/v2/models/loop/infer")
+        inferred = await client.post("/v2/models/loop/infer")
         exposed = await client.get("/metrics", headers={"accept": "text/plain"})
     assert (loop.versions, loop.served) == ([], None)
     assert "loop cannot be read" in str(loop.reason)
     assert "not valid UTF-8" in str(odd.reason)
     assert {"name": "loop", "version": "", "state": "UNAVAILABLE", "reason": loop.reason} in index
-    assert asked.status_code == 503
-    assert "loop cannot be read" in asked.json()["error"]
+    assert inferred.status_code == 503
+    assert "loop cannot be read" in inferred.json()["error"]
     assert exposed.status_code == 200
 
 
@@ -93,7 +93,7 @@ async def test_metrics_give_the_accuracy_on_the_test_set(client: httpx.AsyncClie
         ),
     ],
 )
-async def test_metrics_come_in_the_form_that_the_accept_header_prefers(
+async def test_the_accept_header_selects_the_format_of_the_metrics(
     client: httpx.AsyncClient, accept: str, content_type: str
 ) -> None:
     response = await client.get("/metrics", headers={"accept": accept})
@@ -101,16 +101,18 @@ async def test_metrics_come_in_the_form_that_the_accept_header_prefers(
     assert response.headers["vary"] == "Accept"
 
 
-async def test_several_accept_headers_are_one(client: httpx.AsyncClient) -> None:
+async def test_several_accept_headers_are_combined(client: httpx.AsyncClient) -> None:
     headers = [("accept", "application/json;q=0.1"), ("accept", "text/plain")]
     response = await client.get("/metrics", headers=headers)
     assert response.headers["content-type"].startswith("text/plain")
 
 
 @pytest.mark.parametrize("accept", ["text/plain", "application/openmetrics-text; version=1.0.0"])
-async def test_prometheus_is_served_by_the_accept_header(serve: Serve, seven: bytes, accept: str) -> None:
+async def test_the_metrics_for_prometheus_count_predictions_and_refusals(
+    serve: Serve, seven: bytes, accept: str
+) -> None:
     async with serve() as client:
-        answer = await client.post("/predict", content=seven, headers={"content-type": "image/png"})
+        prediction = await client.post("/predict", content=seven, headers={"content-type": "image/png"})
         await client.post("/predict", content=b"text", headers={"content-type": "image/png"})
         response = await client.get("/metrics", headers={"accept": accept})
     assert response.headers["content-type"].startswith(accept.split(";", maxsplit=1)[0])
@@ -119,7 +121,7 @@ async def test_prometheus_is_served_by_the_accept_header(serve: Serve, seven: by
         for family in text_string_to_metric_families(response.text)
         for sample in family.samples
     }
-    model = ("model", "convnet"), ("version", str(answer.json()["version"]))
+    model = ("model", "convnet"), ("version", str(prediction.json()["version"]))
     assert samples["digitserve_predictions_total", ("digit", "7"), *model] == 1
     assert samples["digitserve_refusals_total", ("reason", "unsupported-picture")] == 1
     request = ("method", "POST"), ("route", "/predict"), ("status", "200")

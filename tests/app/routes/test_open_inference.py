@@ -9,7 +9,7 @@ import httpx
 import numpy as np
 import pytest
 
-from app.protocols.tensors import encode_bytes
+from app.protocols.picture_files import encode_bytes_tensor
 from imaging import preprocess_picture
 from tests.conftest import Serve, newest
 
@@ -33,8 +33,8 @@ async def infer(client: httpx.AsyncClient, body: object, **headers: str) -> dict
     response = await client.post(INFER, json=body, headers=headers)
     assert response.status_code == 200, response.text
     assert response.headers["content-type"] == "application/json"
-    answer: dict[str, Any] = response.json()
-    return answer
+    body: dict[str, Any] = response.json()
+    return body
 
 
 def assert_error(response: httpx.Response, status: int, words: str) -> None:
@@ -58,7 +58,7 @@ async def test_the_service_and_its_models_describe_themselves(client: httpx.Asyn
         assert (await client.get(f"/v2/models/{model}/config")).json()["backend"] == "openvino"
 
 
-async def test_all_forms_of_the_same_images_are_answered_alike(
+async def test_all_forms_of_the_same_images_have_the_same_scores(
     client: httpx.AsyncClient, images: np.ndarray, seven: bytes
 ) -> None:
     expected = await infer(client, {"inputs": [tensor(images)], "id": "42"})
@@ -67,14 +67,14 @@ async def test_all_forms_of_the_same_images_are_answered_alike(
     assert (probabilities["name"], logits["name"]) == ("probabilities", "logits")
     assert np.reshape(probabilities["data"], probabilities["shape"]).argmax(axis=1).tolist() == [7, 7, 7]
     flat = tensor(images, data=images.ravel().tolist())
-    shares = tensor(images, datatype="FP32", data=(images / 255).tolist())
-    for inputs in (flat, shares):
+    fractions = tensor(images, datatype="FP32", data=(images / 255).tolist())
+    for inputs in (flat, fractions):
         assert (await infer(client, {"inputs": [inputs]}))["outputs"] == expected["outputs"]
     picture = await client.post(INFER, content=seven, headers={HEADER: "0"})
     np.testing.assert_allclose(picture.json()["outputs"][0]["data"], probabilities["data"][:10], atol=1e-6)
 
 
-async def test_tensors_behind_the_json_in_both_directions(client: httpx.AsyncClient, images: np.ndarray) -> None:
+async def test_tensors_follow_the_json_in_request_and_response(client: httpx.AsyncClient, images: np.ndarray) -> None:
     inputs = tensor(images, parameters={"binary_data_size": images.nbytes})
     del inputs["data"]
     outputs = [{"name": "logits", "parameters": {"binary_data": True}}]
@@ -88,8 +88,8 @@ async def test_tensors_behind_the_json_in_both_directions(client: httpx.AsyncCli
     np.testing.assert_allclose(found.ravel(), plain["outputs"][0]["data"], atol=1e-6)
 
 
-async def test_pictures_are_read_as_by_predict(client: httpx.AsyncClient, seven: bytes) -> None:
-    raw = encode_bytes([seven, seven])
+async def test_picture_files_are_classified_as_by_predict(client: httpx.AsyncClient, seven: bytes) -> None:
+    raw = encode_bytes_tensor([seven, seven])
     inputs = {"name": "image", "shape": [2], "datatype": "BYTES", "parameters": {"binary_data_size": len(raw)}}
     outputs = [{"name": "probabilities", "parameters": {"classification": 1}}]
     text = json.dumps({"inputs": [inputs], "outputs": outputs}).encode()
@@ -100,7 +100,7 @@ async def test_pictures_are_read_as_by_predict(client: httpx.AsyncClient, seven:
 
 
 @pytest.mark.parametrize(("encoding", "compress"), [("gzip", gzip.compress), ("deflate", zlib.compress)])
-async def test_bodies_may_be_compressed(
+async def test_a_body_may_be_compressed(
     client: httpx.AsyncClient, images: np.ndarray, encoding: str, compress: Callable[[bytes], bytes]
 ) -> None:
     body = compress(json.dumps({"inputs": [tensor(images)]}).encode())
@@ -108,9 +108,7 @@ async def test_bodies_may_be_compressed(
     assert response.json()["outputs"][0]["shape"] == [3, 10]
 
 
-async def test_every_refusal_has_the_protocols_shape_and_the_service_lives_on(
-    client: httpx.AsyncClient, images: np.ndarray
-) -> None:
+async def test_every_error_has_the_format_of_the_protocol(client: httpx.AsyncClient, images: np.ndarray) -> None:
     async def refuse(words: str, status: int = 400, **body: object) -> None:
         assert_error(await client.post(INFER, json=body), status, words)
 
@@ -134,7 +132,9 @@ async def test_every_refusal_has_the_protocols_shape_and_the_service_lives_on(
     assert (await infer(client, {"inputs": [tensor(images)]}))["outputs"]
 
 
-async def test_not_ready_is_said_in_both_shapes(serve: Serve, tmp_path: Path, images: np.ndarray) -> None:
+async def test_a_service_or_model_that_is_not_ready_responds_with_503(
+    serve: Serve, tmp_path: Path, images: np.ndarray
+) -> None:
     async with serve(ready=False, models_dir=tmp_path, required_models="convnet") as client:
         response = await client.get("/v2/health/ready")
         assert (response.status_code, response.json()) == (503, {"ready": False})
@@ -144,12 +144,12 @@ async def test_not_ready_is_said_in_both_shapes(serve: Serve, tmp_path: Path, im
         assert response.headers["retry-after"] == "1"
 
 
-async def test_past_the_deadline(serve: Serve, images: np.ndarray) -> None:
+async def test_a_request_past_the_deadline_is_a_504(serve: Serve, images: np.ndarray) -> None:
     async with serve(deadline_seconds=1e-9) as client:
         assert_error(await client.post(INFER, json={"inputs": [tensor(images)]}), 504, "No answer within")
 
 
-async def test_what_was_done_is_counted(serve: Serve, images: np.ndarray) -> None:
+async def test_requests_are_counted_in_statistics_and_metrics(serve: Serve, images: np.ndarray) -> None:
     async with serve() as client:
         await infer(client, {"inputs": [tensor(images)]})
         await client.post(INFER, content=b"no picture", headers={HEADER: "0"})
@@ -163,9 +163,9 @@ async def test_what_was_done_is_counted(serve: Serve, images: np.ndarray) -> Non
         assert f'digitserve_predictions_total{{digit="7",model="convnet",version="{VERSION}"}} 3.0' in metrics.text
 
 
-async def test_models_are_listed_unloaded_and_loaded(serve: Serve) -> None:
-    async def index(**asked: object) -> set[tuple[str, str]]:
-        response = await client.post("/v2/repository/index", content=json.dumps(asked) if asked else b"")
+async def test_models_can_be_listed_unloaded_and_loaded(serve: Serve) -> None:
+    async def index(**options: object) -> set[tuple[str, str]]:
+        response = await client.post("/v2/repository/index", content=json.dumps(options) if options else b"")
         return {(entry["name"], entry["state"]) for entry in response.json()}
 
     async with serve() as client:

@@ -25,7 +25,7 @@ async def test_the_page_and_each_of_its_files_are_sent(client: httpx.AsyncClient
         assert file.headers["cache-control"] == "public, max-age=31536000, immutable"
 
 
-async def test_nothing_is_inline_and_nothing_comes_from_elsewhere(client: httpx.AsyncClient) -> None:
+async def test_no_code_is_inline_and_no_file_comes_from_another_site(client: httpx.AsyncClient) -> None:
     for path in PAGE.iterdir():
         assert not ELSEWHERE.search(path.read_text()), path
     policy = dict(part.split(" ", 1) for part in (await client.get("/")).headers["content-security-policy"].split("; "))
@@ -33,7 +33,7 @@ async def test_nothing_is_inline_and_nothing_comes_from_elsewhere(client: httpx.
     assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == "'self'"
 
 
-async def test_a_browser_that_has_the_page_is_told_so(client: httpx.AsyncClient) -> None:
+async def test_a_browser_with_the_current_page_gets_304(client: httpx.AsyncClient) -> None:
     page = await client.get("/")
     assert page.headers["cache-control"] == "no-cache"
     again = await client.get("/", headers={"if-none-match": page.headers["etag"]})
@@ -41,7 +41,7 @@ async def test_a_browser_that_has_the_page_is_told_so(client: httpx.AsyncClient)
     assert (await client.get("/", headers={"if-none-match": '"another"'})).status_code == 200
 
 
-async def test_who_cannot_decompress_gets_the_same_bytes(client: httpx.AsyncClient) -> None:
+async def test_the_page_is_the_same_with_and_without_compression(client: httpx.AsyncClient) -> None:
     compressed = await client.get("/", headers={"accept-encoding": "gzip"})
     plain = await client.get("/", headers={"accept-encoding": "identity"})
     assert compressed.headers["content-encoding"] == "gzip"
@@ -53,12 +53,12 @@ async def test_who_cannot_decompress_gets_the_same_bytes(client: httpx.AsyncClie
 @pytest.mark.parametrize(
     "path", ["/page/0123456789abcdef/main.js", "/page/{digest}/none.js", "/page/{digest}/..%2Fmain.py"]
 )
-async def test_a_file_that_is_not_there_is_a_problem(client: httpx.AsyncClient, path: str) -> None:
+async def test_a_missing_file_is_a_problem(client: httpx.AsyncClient, path: str) -> None:
     digest = (await client.get("/")).headers["etag"].strip('"')
     response = await client.get(path.format(digest=digest))
     assert response.status_code == response.json()["status"] == 404
 
 
-async def test_every_answer_says_how_long_it_took(client: httpx.AsyncClient) -> None:
+async def test_every_response_has_its_duration(client: httpx.AsyncClient) -> None:
     timing = (await client.get("/")).headers["server-timing"]
     assert float(timing.removeprefix("total;dur=")) > 0

@@ -35,7 +35,7 @@ def huge_png() -> bytes:
 
 
 @pytest.mark.parametrize("model", ["convnet", "softmax"])
-async def test_a_seven_is_read_from_a_raw_body_and_from_a_form(
+async def test_a_raw_body_and_a_form_have_the_same_prediction(
     client: httpx.AsyncClient, seven: bytes, model: str
 ) -> None:
     raw = await post(client, seven, f"?model={model}")
@@ -49,15 +49,20 @@ async def test_a_seven_is_read_from_a_raw_body_and_from_a_form(
     assert sum(prediction.probabilities) == pytest.approx(1, abs=1e-5)
 
 
-async def test_the_convnet_trusts_a_clear_seven(client: httpx.AsyncClient, seven: bytes) -> None:
-    answer = (await post(client, seven)).json()
-    assert (answer["model"], answer["abstained"], answer["reason"], answer["seen"]) == ("convnet", False, None, None)
+async def test_the_convnet_does_not_abstain_on_a_clear_seven(client: httpx.AsyncClient, seven: bytes) -> None:
+    prediction = (await post(client, seven)).json()
+    assert (prediction["model"], prediction["abstained"], prediction["reason"], prediction["seen"]) == (
+        "convnet",
+        False,
+        None,
+        None,
+    )
 
 
-async def test_a_blank_picture_is_not_to_be_trusted(client: httpx.AsyncClient) -> None:
-    answer = (await post(client, encode_png(np.full((50, 50), 255, np.uint8)))).json()
-    assert (answer["abstained"], answer["reason"]) == (True, "blank")
-    assert 0 <= answer["digit"] <= 9
+async def test_the_model_abstains_on_a_blank_picture(client: httpx.AsyncClient) -> None:
+    prediction = (await post(client, encode_png(np.full((50, 50), 255, np.uint8)))).json()
+    assert (prediction["abstained"], prediction["reason"]) == (True, "blank")
+    assert 0 <= prediction["digit"] <= 9
 
 
 async def test_abstentions_are_counted_by_their_reason(serve: Serve, seven: bytes) -> None:
@@ -80,12 +85,12 @@ async def test_seen_is_the_image_that_the_model_saw(client: httpx.AsyncClient, s
 
 
 @pytest.mark.parametrize("type_", ["PNG", "JPEG", "GIF", "TIFF", "BMP", "WEBP", "PPM"])
-async def test_picture_types_that_are_read(client: httpx.AsyncClient, type_: str) -> None:
-    response = await post(client, draw_seven(type_), type_="image/jpeg")  # the bytes are believed, not the name
+async def test_every_supported_picture_type_is_decoded(client: httpx.AsyncClient, type_: str) -> None:
+    response = await post(client, draw_seven(type_), type_="image/jpeg")  # the bytes decide, not the media type
     assert (response.status_code, response.json()["digit"]) == (200, 7)
 
 
-async def test_a_version_can_be_asked_for(client: httpx.AsyncClient, seven: bytes) -> None:
+async def test_a_request_may_name_a_version(client: httpx.AsyncClient, seven: bytes) -> None:
     newest = (await post(client, seven)).json()["version"]
     assert (await post(client, seven, f"?version={newest}")).json()["version"] == newest
 
@@ -109,7 +114,7 @@ BAD = {
 
 
 @pytest.mark.parametrize(("data", "query", "type_", "status", "word"), BAD.values(), ids=BAD)
-async def test_bad_input_gets_its_status_and_the_next_good_request_its_answer(
+async def test_bad_input_has_its_status_and_the_next_request_is_answered(
     client: httpx.AsyncClient, seven: bytes, data: bytes, query: str, type_: str, status: int, word: str
 ) -> None:
     response = await post(client, data, query, type_)
@@ -126,7 +131,7 @@ def assert_problem(response: httpx.Response, status: int, word: str) -> None:
     assert problem.instance == response.request.url.path
 
 
-async def test_a_body_of_unknown_length_is_counted_as_it_comes_in(client: httpx.AsyncClient) -> None:
+async def test_the_limit_holds_for_a_body_of_unknown_length(client: httpx.AsyncClient) -> None:
     sent = 0
 
     async def endless() -> AsyncIterator[bytes]:
@@ -145,7 +150,7 @@ async def test_a_form_must_have_one_file(client: httpx.AsyncClient, seven: bytes
     assert_problem(await client.post("/predict", files=form(b"")), 400, "0 bytes")
 
 
-async def test_a_batch_is_answered_in_order_and_one_bad_file_harms_no_other(
+async def test_a_batch_is_answered_in_order_and_a_bad_file_affects_no_other(
     client: httpx.AsyncClient, seven: bytes
 ) -> None:
     blank = encode_png(np.full((50, 50), 255, np.uint8))
@@ -160,18 +165,18 @@ async def test_a_batch_is_answered_in_order_and_one_bad_file_harms_no_other(
     assert rubbish["request_id"] == response.headers["x-request-id"]
 
 
-async def test_a_batch_answers_as_single_requests_do(client: httpx.AsyncClient, seven: bytes) -> None:
+async def test_a_batch_has_the_predictions_of_single_requests(client: httpx.AsyncClient, seven: bytes) -> None:
     pictures = [seven, draw_seven("JPEG"), draw_seven("PNG", (28, 28)), draw_seven("PNG", (60, 40))]
     together = (await client.post("/predict/batch", files=form(*pictures))).json()["predictions"]
     assert together == [(await post(client, picture)).json() for picture in pictures]
 
 
-async def test_a_batch_may_be_all_bad(client: httpx.AsyncClient) -> None:
+async def test_all_pictures_of_a_batch_may_be_bad(client: httpx.AsyncClient) -> None:
     response = await client.post("/predict/batch", files=form(b"a", b"b"))
     assert [item["status"] for item in response.json()["predictions"]] == [415, 415]
 
 
-async def test_bad_batches(client: httpx.AsyncClient, seven: bytes) -> None:
+async def test_bad_batches_are_refused(client: httpx.AsyncClient, seven: bytes) -> None:
     assert_problem(await client.post("/predict/batch", files=form(*[seven] * 65)), 413, "more than 64 files")
     assert_problem(await client.post("/predict/batch", files=form(seven, name="x")), 400, "'file'")
     assert_problem(await client.post("/predict/batch", content=seven, headers=PNG), 415, "multipart/form-data")
@@ -186,20 +191,20 @@ async def test_limits_are_settings(serve: Serve, seven: bytes) -> None:
         assert_problem(await client.post("/predict/batch", files=form(b"a", b"b")), 400, "several files")
 
 
-async def test_past_the_deadline(serve: Serve) -> None:
+async def test_a_request_past_the_deadline_is_a_504(serve: Serve) -> None:
     async with serve(deadline_seconds=1e-9) as client:
         noise = encode_png(np.random.default_rng(0).integers(0, 256, (500, 500), dtype=np.uint8))
         assert_problem(await post(client, noise), 504, "No answer within")
 
 
-async def test_a_model_that_is_not_ready_is_answered_with_when_to_try_again(serve: Serve, seven: bytes) -> None:
+async def test_a_model_that_is_not_ready_responds_with_retry_after(serve: Serve, seven: bytes) -> None:
     async with serve(ready=False) as client:
         response = await post(client, seven)
         assert_problem(response, 503, "still loading")
         assert response.headers["retry-after"] == "1"
 
 
-async def test_a_query_of_very_many_parameters_is_not_parsed(serve: Serve) -> None:
+async def test_a_query_with_too_many_parameters_is_not_parsed(serve: Serve) -> None:
     async with serve() as client:
         response = await client.post("/predict/batch?" + "a&" * 30, content=b"")
     assert response.status_code == 400

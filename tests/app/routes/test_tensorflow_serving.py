@@ -23,7 +23,7 @@ def assert_error(response: httpx.Response, status: int, text: str) -> None:
     assert response.headers["content-type"] == "application/json"
 
 
-async def test_rows_columns_and_pictures_are_answered_alike(
+async def test_rows_columns_and_pictures_have_the_same_scores(
     client: httpx.AsyncClient, image: np.ndarray, seven: bytes
 ) -> None:
     file = {"b64": base64.b64encode(seven).decode()}
@@ -35,14 +35,14 @@ async def test_rows_columns_and_pictures_are_answered_alike(
         np.testing.assert_allclose(columns["probabilities"], [row["probabilities"]], atol=1e-6)
 
 
-async def test_the_signature_of_the_old_examples(client: httpx.AsyncClient, image: np.ndarray) -> None:
+async def test_the_signature_predict_images_takes_flat_images(client: httpx.AsyncClient, image: np.ndarray) -> None:
     body = {"signature_name": "predict_images", "inputs": {"images": (image / 255).reshape(1, 784).tolist()}}
     [scores] = (await client.post(PREDICT, json=body)).json()["outputs"]
     assert np.argmax(scores) == 7
 
 
 @pytest.mark.parametrize("which", ["", f"/versions/{VERSION}", "/labels/stable", "/labels/latest"])
-async def test_versions_and_labels(client: httpx.AsyncClient, image: np.ndarray, which: str) -> None:
+async def test_a_path_may_name_a_version_or_a_label(client: httpx.AsyncClient, image: np.ndarray, which: str) -> None:
     path = f"/v1/models/convnet{which}"
     assert (await client.post(f"{path}:predict", json={"instances": [image.tolist()]})).status_code == 200
     [result] = (await client.post(f"{path}:classify", json={"examples": [{"images": image.tolist()}]})).json()["result"]
@@ -52,7 +52,7 @@ async def test_versions_and_labels(client: httpx.AsyncClient, image: np.ndarray,
     assert (await client.get(f"{path}/metadata")).json()["model_spec"]["version"] == VERSION
 
 
-async def test_the_words_of_a_path_come_in_any_case_and_names_do_not(
+async def test_the_keywords_of_a_path_ignore_case_and_names_do_not(
     client: httpx.AsyncClient, image: np.ndarray
 ) -> None:
     path = f"/V1/MODELS/convnet/Versions/{VERSION}:Predict"
@@ -61,7 +61,7 @@ async def test_the_words_of_a_path_come_in_any_case_and_names_do_not(
     assert (await client.get("/v1/models/Convnet")).status_code == 404
 
 
-async def test_errors_are_in_the_servers_own_words(client: httpx.AsyncClient, seven: bytes) -> None:
+async def test_errors_have_the_messages_of_tensorflow_serving(client: httpx.AsyncClient, seven: bytes) -> None:
     assert_error(await client.get("/v1/models/m"), 404, "Servable not found for request: Latest(m)")
     assert_error(await client.post("/v1/models/m:predict"), 404, "Servable not found for request: Latest(m)")
     assert_error(
