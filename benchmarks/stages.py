@@ -21,7 +21,7 @@ from app.inference.batching import Batcher
 from app.inference.engines import Images, OpenVINOEngine
 from app.inference.scores import Scores
 from app.observability.metrics import ServiceMetrics
-from app.routes.predict import answer
+from app.routes.predict import prediction_response
 from app.schemas import Prediction
 from app.server.fast_path_connection import FastPathConnection
 from app.server.worker import create_worker_app
@@ -145,7 +145,7 @@ def _answer(scores: Scores) -> Response:
         model="convnet",
         version=1,
     )
-    return answer(prediction, {"state": {}})
+    return prediction_response(prediction, {"state": {}})
 
 
 async def _ready(app: Any) -> None:  # noqa: ANN401 - FastAPI's state is untyped

@@ -75,12 +75,12 @@ class Loader:
 
         """
         if self._reading.busy_seconds() > READ_SECONDS:  # otherwise calls would pile up in the queue
-            raise _no_answer()
+            raise _timeout_error()
         try:
             async with asyncio.timeout(READ_SECONDS):
                 return await self._reading.run(function)
         except TimeoutError as error:
-            raise _no_answer() from error
+            raise _timeout_error() from error
         except OSError as error:
             message = (
                 f"The folder of models cannot be read: {printable(str(error))}. The loaded versions answer as before."
@@ -107,7 +107,7 @@ class Loader:
         await asyncio.gather(*(thread.close(seconds=CLOSE_SECONDS) for thread in (self._loading, self._reading)))
 
 
-def _no_answer() -> NotReady:
+def _timeout_error() -> NotReady:
     return NotReady(
         f"The folder of models has not been read within {READ_SECONDS:g} seconds: its disk does not answer. "
         "The loaded versions answer as before. Try again later."

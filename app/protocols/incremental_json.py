@@ -17,7 +17,7 @@ from app.protocols.json_text import parse
 from app.protocols.number_array import parse_numbers
 
 PIECE = 1 << 16
-"""Bytes of a string that are decoded in one step. The remaining text may always have so many bytes."""
+"""Bytes of a string that are decoded in one step. The remaining text may have so many bytes in any case."""
 MIN_CUT_BYTES = 1024
 """Shorter arrays and strings are parsed with the remaining text."""
 _MIN_MARKS = 10_000
@@ -146,15 +146,15 @@ def _find_split(text: bytes, start: int, end: int) -> int:
 def _parse_remaining(text: bytes, max_bytes: int, max_values: int) -> Any:  # noqa: ANN401 - any JSON value
     if len(text) > max_bytes:
         message = (
-            f"The JSON has {len(text):,} bytes beside its arrays of numbers and its long strings. A text of its size "
+            f"The JSON has {len(text):,} bytes besides its arrays of numbers and its long strings. A text of its size "
             f"may have {max_bytes:,}."
         )
         raise TooLarge(message)
     values = text.count(b",") + text.count(b"[")
     if values > max_values:
         message = (
-            f"The JSON has {values:,} values beside its arrays of numbers and its long strings. A text of its size may "
-            f"have {max_values:,}."
+            f"The JSON has {values:,} values besides its arrays of numbers and its long strings. A text of its size "
+            f"may have {max_values:,}."
         )
         raise TooLarge(message)
     return parse(text, is_whole=False)

@@ -74,8 +74,8 @@ async def _find_shape(text: bytes, start: int, end: int) -> tuple[int, ...]:
         if begin > start:
             await asyncio.sleep(0)
         kinds = text[begin:stop].translate(_KINDS, _WHITESPACE)
-        # With these, each number stands within the innermost brackets. That there is one between two commas, and no
-        # more than one, is seen when it is parsed.
+        # Numbers must be in innermost lists only. That there is exactly one number between two commas is checked when
+        # they are parsed.
         if any(wrong in kinds for wrong in (b"]0", b"0[", b"[]", b"?")):
             raise _irregular()
         parts.append(kinds.translate(None, b"0"))

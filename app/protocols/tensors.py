@@ -89,7 +89,10 @@ async def images_from_rows(rows: Sequence[Any] | Numbers, row_shape: tuple[int, 
         return await _to_images(values, datatype, (len(rows), *IMAGE_SHAPE))
     except MalformedRequest as error:  # its message names a datatype, which the request does not have
         value = _first_out_of_range(values, 1 if datatype == "FP32" else 255)
-        message = f"A value of the images is {value}. Expected ink as whole numbers 0 to 255 or, where one has a decimal point, all as 0.0 to 1.0."
+        message = (
+            f"A value of the images is {value}. Expected ink as whole numbers 0 to 255 or, where one has a decimal "
+            "point, all as 0.0 to 1.0."
+        )
         raise MalformedRequest(message) from error
 
 

@@ -38,7 +38,7 @@ async def explain(
     model: Annotated[str | None, Query(description="The model. By default `DEFAULT_MODEL`.")] = None,
     version: Version = None,
 ) -> Occlusion:
-    """Cover one square of the picture after the other, and predict the digit each time."""
+    """Predict the digit with one square of the picture after the other covered, which shows the decisive strokes."""
     settings: Settings = request.app.state.settings
     explainer: Explainer = request.app.state.explainer
     data = await read_picture(request, max_bytes=settings.max_body_bytes)

@@ -29,7 +29,7 @@ _EXPECTED = 'Expected {"prediction_id": "...", "label": 4}: the id of a predicti
     },
 )
 async def correct(request: Request) -> Stored:
-    """Store the 28x28 image that the model saw under its correct label, as training data. The picture is not stored."""
+    """Store the 28x28 image that the model saw under its correct label. Picture and sender are not stored."""
     feedback: Feedback | None = request.app.state.feedback
     metrics: ServiceMetrics = request.app.state.metrics
     if feedback is None:

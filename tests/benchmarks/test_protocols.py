@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from app.inference.engines import OpenVINOEngine
-from app.protocols.open_inference.requests import read_request
+from app.protocols.open_inference.requests import parse_request
 from benchmarks import payloads
 from benchmarks.protocols import bulk
 from benchmarks.servers import digitserve_alone
@@ -16,11 +16,11 @@ from tests.conftest import MODELS
 def test_the_bodies_are_what_the_service_reads() -> None:
     images = np.random.default_rng(0).integers(0, 256, (3, 28, 28), dtype=np.uint8)
     text, body = payloads.binary_tensor(images)
-    request = asyncio.run(read_request(body, str(len(text)), max_files=64))
+    request = asyncio.run(parse_request(body, str(len(text)), max_files=64))
     assert (np.asarray(request.inputs) == images).all()
     assert all(output.binary for output in request.outputs)
     assert (
-        np.asarray(asyncio.run(read_request(payloads.tensors(images).data, None, max_files=64)).inputs) == images
+        np.asarray(asyncio.run(parse_request(payloads.tensors(images).data, None, max_files=64)).inputs) == images
     ).all()
 
 

@@ -156,10 +156,10 @@ def test_after_kill_9_every_confirmed_correction_is_stored_and_every_file_is_who
                 for seed in seeds:
                     # New connections, so that ids reach other workers than those that issued them.
                     picture = encode_png(np.pad(draw(seed)[:20, :20] // 128 * 255, 40))
-                    answer = httpx.post(f"{url}/predict", content=picture, headers={"content-type": "image/png"})
-                    if answer.status_code == 503:
+                    response = httpx.post(f"{url}/predict", content=picture, headers={"content-type": "image/png"})
+                    if response.status_code == 503:
                         continue  # the service is busy
-                    correction = {"prediction_id": answer.json()["prediction_id"], "label": seed % 10}
+                    correction = {"prediction_id": response.json()["prediction_id"], "label": seed % 10}
                     status = httpx.post(f"{url}/feedback", json=correction).status_code
                     statuses.add(status)
                     if status == 200:

@@ -242,7 +242,7 @@ async def test_a_model_that_is_loading_is_not_ready(one_version: Path, repositor
         models.catalogue.find("softmax")
 
 
-async def test_what_is_required_and_missing_is_named(one_version: Path, repository: Open) -> None:
+async def test_missing_required_models_have_a_reason_until_they_are_loaded(one_version: Path, repository: Open) -> None:
     models = repository(one_version, required_models="softmax,convnet")
     assert "still being read" in models.catalogue.missing()["softmax"]
     await models.open()

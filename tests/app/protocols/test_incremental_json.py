@@ -124,9 +124,9 @@ async def test_a_huge_number_of_small_elements_is_refused_before_they_are_made(e
 async def test_the_error_names_the_number_and_the_limit() -> None:
     with pytest.raises(TooLarge, match=r"has 2,666,\d\d\d quotes and braces.*may have 15,625"):
         await parse_large(listed(b"{}")[:4_000_000])
-    with pytest.raises(TooLarge, match=r"values beside"):
+    with pytest.raises(TooLarge, match=r"values besides"):
         await parse_large(b'{"a":[' + b"{}," + b"0," * 20_000 + b'{}],"b":"' + b"x" * 10**6 + b'"}')
-    with pytest.raises(TooLarge, match=r"has 2,000,\d\d\d bytes beside"):
+    with pytest.raises(TooLarge, match=r"has 2,000,\d\d\d bytes besides"):
         await parse_large(b'{"a":' + b" " * 2_000_000 + b"1}")
 
 
