@@ -56,7 +56,7 @@ class LoadAttempt:
 
 
 class Loader:
-    """The two threads. Its methods are for the event loop."""
+    """Runs the two threads. Its methods are for the event loop."""
 
     def __init__(self, kind: EngineKind) -> None:
         self._kind = kind
