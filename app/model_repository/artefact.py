@@ -27,7 +27,7 @@ MAX_ENTRIES = 1_000
 _CARD = "model.json"
 _MAX_DIGITS = 18  # of a version number: they fit into 64 bits, and requests may ask for no more
 _MAX_NAMED_ERRORS = 5  # in the message about a card
-_MAX_LISTED_ERRORS = 1_000  # above this number, none is named: to list a hundred thousand takes a second
+_MAX_LISTED_ERRORS = 1_000  # with more errors, none is named: listing a hundred thousand takes a second
 _CHUNK_BYTES = 1024**2
 
 Fingerprint = tuple[tuple[str, int, int, int, int], ...]

@@ -27,7 +27,7 @@ class LoadedVersion:
 
 @dataclass(eq=False)
 class Version:
-    """A version, in whatever state it is."""
+    """A version and its state."""
 
     number: int
     directory: Path
@@ -43,7 +43,7 @@ class Version:
         return self.loaded.card if self.loaded else None
 
     def reset(self) -> None:
-        """Forget the last attempt to load it, so that there will be another one."""
+        """Forget the last attempt to load it, so that it is loaded again."""
         self.fingerprint = None
         if self.state == "failed":
             self.state, self.reason = "not_loaded", None

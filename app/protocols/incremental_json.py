@@ -17,20 +17,20 @@ from app.protocols.json_text import parse
 from app.protocols.number_array import parse_numbers
 
 PIECE = 1 << 16
-"""Bytes of a string that are decoded in one step. The remaining text may have so many bytes in any case."""
+"""Bytes of a string that are decoded in one step. A remaining text of this size is always accepted."""
 MIN_CUT_BYTES = 1024
 """Shorter arrays and strings are parsed with the remaining text."""
 _MIN_MARKS = 10_000
 _BYTES_PER_MARK = 256
-"""A text may have one mark, a quote or brace, for so many bytes, and _MIN_MARKS in any case. If each image is an object
-of its own, there is one mark for 400 bytes."""
+"""A text may have one mark, a quote or brace, per 256 bytes, and always _MIN_MARKS. If each image is an object of
+its own, a text has one mark per 400 bytes."""
 _REMAINING_SHARE = 16
 """A sixteenth of a text may remain. If each image is an object of its own, a fortieth does."""
 _STEP = 2000
 """Spans or values that are processed in one step."""
 
 _PLAIN = re.compile(rb"[^\\\x80-\xff]{12}")
-"""Behind so many plain characters, a string can be split: no escape sequence or surrogate pair spans them."""
+"""After 12 plain characters, a string can be split: no escape sequence or surrogate pair spans them."""
 _SEARCH_BYTES = 4096
 """How far to search for a place where a string can be split."""
 
