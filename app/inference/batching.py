@@ -22,13 +22,13 @@ from app.inference.scores import Scores
 class BatchObserver(Protocol):
     """Receives the sizes and times of batches."""
 
-    def waiting(self, images: int) -> None:
+    def observe_queue_size(self, images: int) -> None:
         """Record how many images wait at the start of a batch."""
 
-    def queued(self, seconds: float) -> None:
+    def observe_queue_time(self, seconds: float) -> None:
         """Record how long one job waited for the start of its batch."""
 
-    def inferred(self, images: int, seconds: float) -> None:
+    def observe_batch(self, images: int, seconds: float) -> None:
         """Record the number of images in a batch, and how long the engine took."""
 
 
@@ -38,7 +38,7 @@ class BatchTracer(Protocol):
     def current_context(self) -> object:
         """Return the trace context of the caller."""
 
-    def record_batch(self, waits: Iterable[tuple[object, float]], images: int, seconds: float) -> None:
+    def trace_batch(self, waits: Iterable[tuple[object, float]], images: int, seconds: float) -> None:
         """Record a batch: the trace context and the wait of each job, the number of images, and the time it took."""
 
 
@@ -104,7 +104,7 @@ class Batcher:
         self._observer.observe_queue_size(self._waiting + len(images))
         started = time.perf_counter()
         scores = self._engine(images)
-        self._observer.inferred(len(images), time.perf_counter() - started)
+        self._observer.observe_batch(len(images), time.perf_counter() - started)
         if self.on_scored is not None:
             self.on_scored(images, scores)
         return scores
@@ -176,11 +176,11 @@ class Batcher:
 
     def _begin_batch(self) -> list[_Job]:
         """Take the jobs of one batch out of the queue, and report how long they waited."""
-        self._observer.waiting(self._waiting)
+        self._observer.observe_queue_size(self._waiting)
         jobs = self._take_jobs()
         now = time.perf_counter()
         for job in jobs:
-            self._observer.queued(now - job.enqueued_at)
+            self._observer.observe_queue_time(now - job.enqueued_at)
         return jobs
 
     def _take_jobs(self) -> list[_Job]:
@@ -214,7 +214,7 @@ class Batcher:
         self._observer.observe_batch(start, seconds)
         if self._tracer is not None:
             waits = ((job.trace_context, started - job.enqueued_at) for job in jobs)
-            self._tracer.record_batch(waits, start, seconds)
+            self._tracer.trace_batch(waits, start, seconds)
 
     async def close(self) -> None:
         """Refuse new images, score those that are queued, then stop the engine's thread."""

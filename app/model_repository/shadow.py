@@ -110,4 +110,4 @@ class Shadow:
         self._count(card, "disagreed", len(images) - agreed)
 
     def _count(self, card: Card, outcome: str, images: int) -> None:
-        self._metrics.compared(card.name, card.version, self._pair.shadow, outcome, images)
+        self._metrics.count_shadow_images(card.name, card.version, self._pair.shadow, outcome, images)

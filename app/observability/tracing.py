@@ -51,7 +51,7 @@ class Tracing:
         return _CombinedObserver(observer, self)
 
     def current_context(self) -> Context:
-        """Return the trace context of the caller, for `record_batch`."""
+        """Return the context of the current request, to be passed to `trace_batch`."""
         return context.get_current()
 
     def observe_preprocessing(self, seconds: float) -> None:
@@ -66,21 +66,21 @@ class Tracing:
         span.update_name(f"{method} {route}")
         span.set_attributes({"http.route": route, "digitserve.request_id": request_id})
 
-    def record_batch(self, waits: Iterable[tuple[object, float]], images: int, seconds: float) -> None:
-        """Note that a batch has run.
+    def trace_batch(self, waits: Iterable[tuple[object, float]], images: int, seconds: float) -> None:
+        """Add the spans of a batch to the requests whose images it contains.
 
         Args:
-            waits: of each job in it, the trace context and how many seconds it waited for the batch to begin.
-            images: in the batch.
-            seconds: that the engine took.
+            waits: for each job of the batch, the context of its request and the seconds that it waited in the queue.
+            images: the number of images in the batch.
+            seconds: the time that the engine took.
 
         """
         end = time.time_ns()
-        began = end - _nanoseconds(seconds)
+        start = end - _nanoseconds(seconds)
         for parent, waited in waits:
             if isinstance(parent, Context):
-                self._note("queue", parent, began - _nanoseconds(waited), began)
-                self._note("inference", parent, began, end, images=images)
+                self._add_span("queue", parent, start - _nanoseconds(waited), start)
+                self._add_span("inference", parent, start, end, images=images)
 
     def _add_span(self, name: str, parent: Context, start: int, end: int, **attributes: int) -> None:
         self._tracer.start_span(name, parent, attributes=attributes, start_time=start).end(end)

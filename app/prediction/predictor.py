@@ -97,7 +97,7 @@ class Predictor:
         """
         started = time.perf_counter()
         for request in requests:
-            self._metrics.queued(started - request.received_at)
+            self._metrics.observe_queue_time(started - request.received_at)
         outcomes = self._preprocessor.preprocess_inline([request.picture for request in requests])
         images = [outcome.image for outcome in outcomes if isinstance(outcome, PreprocessedPicture)]
         classifications = loaded.batcher.score_inline(np.stack(images)).classifications if images else []
@@ -147,7 +147,7 @@ class Predictor:
         """Combine the findings of preprocessing and the classification of the model."""
         card = loaded.card
         reason = picture.finding or abstention_reason(card.abstention, classification)
-        self._metrics.predicted(card.name, card.version, classification.digit, reason)
+        self._metrics.count_prediction(card.name, card.version, classification.digit, reason)
         return Prediction(
             digit=classification.digit,
             confidence=classification.probabilities[classification.digit],

@@ -38,7 +38,7 @@ async def correct(request: Request) -> Stored:
     correction = await _parse_correction(request)
     label = _parse_label(correction.label)
     new = await feedback.store.add(feedback.prediction_ids.image_of(correction.prediction_id), label)
-    metrics.corrected(label)
+    metrics.count_correction(label)
     return Stored(label=label, new=new)
 
 

@@ -103,7 +103,7 @@ async def metrics(request: Request) -> Response:
     choice = negotiate(",".join(request.headers.getlist("accept")), (_JSON, *_PROMETHEUS))
     if choice.media_type != _JSON:
         metrics: ServiceMetrics = request.app.state.metrics
-        body, content_type = metrics.exposition(choice.asked)
+        body, content_type = metrics.exposition(choice.ranges)
         return Response(body, headers={"content-type": content_type, **_VARY})
     catalogue: ModelCatalogue = request.app.state.catalogue
     accuracies = Metrics(

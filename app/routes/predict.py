@@ -87,7 +87,7 @@ async def predict(request: Request) -> Response:
     settings: Settings = request.app.state.settings
     predictor: Predictor = request.app.state.predictor
     options = parse_options(request.scope["query_string"])
-    data = await one_picture(request, max_bytes=settings.max_body_bytes)
+    data = await read_picture(request, max_bytes=settings.max_body_bytes)
     model = options.model or settings.default_model
     prediction = await predictor.predict(data, model, options.version, seen=options.seen)
     return prediction_response(prediction, request.scope)
@@ -112,7 +112,7 @@ async def predict_batch(request: Request) -> Response:
     settings: Settings = request.app.state.settings
     predictor: Predictor = request.app.state.predictor
     options = parse_options(request.scope["query_string"])
-    pictures = await several_pictures(request, max_bytes=settings.max_body_bytes, max_files=settings.max_files)
+    pictures = await read_pictures(request, max_bytes=settings.max_body_bytes, max_files=settings.max_files)
     model = options.model or settings.default_model
     outcomes = await predictor.predict_several(pictures, model, options.version, seen=options.seen)
     if first := next((outcome for outcome in outcomes if isinstance(outcome, Prediction)), None):

@@ -108,12 +108,12 @@ class FastPath:
         return PendingRequest(scope, request_id_of(scope), prediction, served, send)
 
     def _parse(self, scope: Scope, body: bytes) -> tuple[LoadedVersion | None, bytes, predict.Options]:
-        """Return the version that answers, None if not inline, the picture and the options; raises what is wrong."""
+        """Return the model version (None if it does not run inline), the picture and the options, or raise an error."""
         if refusal := self._access_policy.refusal(scope):
             raise refusal
         content_type = next((value for name, value in scope["headers"] if name == b"content-type"), b"")
         options = predict.parse_options(scope["query_string"])
-        picture = picture_in(body, form_options(content_type.decode("latin-1")))
+        picture = extract_picture(body, form_options(content_type.decode("latin-1")))
         served = self._predictor.find_inline(picture, options.model or self._default_model, options.version)
         return served, picture, options
 
@@ -195,8 +195,12 @@ class FastPath:
         if isinstance(outcome, Prediction):
             response = predict.prediction_response(outcome, request.scope)
         else:
-            response = problems.answer_to(outcome, request.scope, request.request_id, self._request_log.refuse)
-        response.raw_headers += common_headers(request.request_id, time.perf_counter() - request.prediction.received_at)
+            response = problems.error_response(
+                outcome, request.scope, request.request_id, self._request_log.count_refusal
+            )
+        response.raw_headers += response_headers(
+            request.request_id, time.perf_counter() - request.prediction.received_at
+        )
         return response
 
     def _cancel(self, request: PendingRequest) -> None:

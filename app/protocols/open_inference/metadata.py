@@ -92,12 +92,12 @@ def describe_statistics(statistics: Statistics, versions: Iterable[tuple[str, in
 
 
 def _describe_version(statistics: Statistics, name: str, version: int) -> dict[str, Any]:
-    counts = statistics.of(name, version)
+    counts = statistics.get(name, version)
     not_measured = {"count": 0, "ns": 0}
     return {
         "name": name,
         "version": str(version),
-        "last_inference": counts.last,
+        "last_inference": counts.last_inference,
         "inference_count": counts.images,
         "execution_count": counts.requests,
         "inference_stats": {

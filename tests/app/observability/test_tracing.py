@@ -112,8 +112,8 @@ async def test_the_spans_of_a_batch_belong_to_the_requests_of_its_jobs() -> None
             contexts = []
             for name in ("first", "second"):
                 with tracer.start_as_current_span(name):
-                    senders.append(tracing.current_context())
-            tracing.record_batch([(senders[0], 0.2), (senders[1], 0.1)], 2, 0.05)
+                    contexts.append(tracing.current_context())
+            tracing.trace_batch([(contexts[0], 0.2), (contexts[1], 0.1)], 2, 0.05)
         spans = by_name(server.spans())
     first, second = spans["first"][0], spans["second"][0]
     assert [span.parent_span_id for span in spans["queue"]] == [first.span_id, second.span_id]

@@ -98,7 +98,7 @@ async def test_no_picture_too_many_and_broken_pictures_are_refused_and_counted_a
     ):
         with pytest.raises(error):
             await tensor_predictor.score(loaded, files)
-    assert statistics.of("softmax", 1).failures == 4
+    assert statistics.get("softmax", 1).failures == 4
 
 
 async def test_scoring_past_the_deadline_raises(loaded: LoadedVersion) -> None:

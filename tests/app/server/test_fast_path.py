@@ -63,7 +63,7 @@ async def fast_path(anyio_backend: str) -> AsyncIterator[FastPath]:
     """Return the fast path of an application with the published models."""
     app = create_worker_app(Settings.model_validate({"models_dir": MODELS, "access_log": False}))
     async with app.router.lifespan_context(app) as state:
-        while app.state.catalogue.missing():  # noqa: ASYNC110 - it tells nobody
+        while app.state.catalogue.missing():  # noqa: ASYNC110 - it has no event to wait for
             await asyncio.sleep(0.01)
         yield state["fast_path"]  # type: ignore[index]
 
@@ -172,7 +172,7 @@ class FakePredictor:
 
     def __init__(self) -> None:
         self.batches: list[list[bytes]] = []
-        self.versions = [LoadedVersion(None, None), LoadedVersion(None, None)]  # type: ignore[arg-type]  # not looked into
+        self.versions = [LoadedVersion(None, None), LoadedVersion(None, None)]  # type: ignore[arg-type]  # not used
 
     def find_inline(self, data: bytes, model: str, version: int | None) -> LoadedVersion:
         return self.versions[model == "softmax"]
