@@ -72,10 +72,10 @@ def as_it_was_drawn(digit: Grey, _: float) -> Grey:
 
 STEPS: dict[str, tuple[str, Callable[..., object]]] = {
     "grey along the direction of contrast": ("imaging.preprocessing.to_grey", luminance),
-    "paper estimated everywhere": ("imaging.ink._estimate_paper", even_paper),
+    "paper estimated everywhere": ("imaging.ink._estimate_background", even_paper),
     "ink by contrast and hysteresis": ("imaging.preprocessing.find_ink", otsu),
     "rulings taken out": ("imaging.preprocessing.remove_ruled_lines", as_it_is),
-    "pieces chosen": ("imaging.preprocessing.choose_digit", every_piece),
+    "pieces chosen": ("imaging.preprocessing.select_digit", every_piece),
     "scan with a local threshold": ("imaging.preprocessing.binarise_digit", one_threshold),
     "MNIST's pen": ("imaging.preprocessing.normalise_stroke_width", as_it_was_drawn),
 }
