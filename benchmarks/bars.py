@@ -1,4 +1,4 @@
-"""The bars that the service and the training have to clear, and whether they do. Knows results; writes nothing."""
+"""The bars: minimum or maximum values for the measured results, and whether they are met. Measures nothing."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -9,32 +9,32 @@ from benchmarks.results import ServingResults, TrainingResults, median, ratios
 from benchmarks.servers import BATCH
 
 _MANY_CALLS = (
-    "Opening the PNG and the network take much of it, and no faster library for either was found. The rest is many "
-    "calls to OpenCV and NumPy on few pixels, of which Python's share is as large as theirs."
+    "Decoding the PNG and running the network take most of the time, and no faster library was found for either. The "
+    "rest is many calls to OpenCV and NumPy with few pixels each, half of whose time is spent in Python."
 )
-_SINGLES_AS_CHEAP = (
-    "Single pictures that come in together are answered together, as a batch is: the cheaper that has made them, the "
-    "smaller this ratio. Most of what a batch could still save is the network's own arithmetic."
+_BATCHED_SINGLES = (
+    "Single pictures that arrive together are already processed as a batch. This makes single requests cheaper, and so "
+    "this ratio smaller. Most of the remaining cost of a batch is the network's arithmetic."
 )
 _GENERATOR = (
-    "With one worker the load generator has a core to itself, with two it takes its share of theirs; and the same "
-    "connections make batches of half the size, in which an image takes the network longer."
+    "With one worker the load generator has a core of its own; with two workers it shares their cores. And the same "
+    "number of connections makes batches of half the size, in which the network takes longer for each image."
 )
 _WAIT = (
-    "Where none is refused, all connections wait at once: each for as many answers as there are connections, at the "
-    "rate of good answers. Refusing some would not help, as whoever is refused asks again at once."
+    "If no request is refused, all connections wait at the same time, so each waits for as many answers as there are "
+    "connections. Refusing some requests would not help, because each refused client repeats its request at once."
 )
 _REFUSALS = (
-    "The cores that answer also read, send and refuse all that is too much. What a refusal takes of them, much of it "
-    "in the kernel and the load generator, is lost to the answers."
+    "The cores that answer requests also receive and refuse the excess requests. The processor time of a refusal, much "
+    "of it in the kernel and the load generator, is not available for answers."
 )
 
-OURS, ONE_WORKER, NOTHING = "digitserve", "digitserve-one-worker", "do-nothing"
+OURS, ONE_WORKER, DO_NOTHING = "digitserve", "digitserve-one-worker", "do-nothing"
 
 
 @dataclass(frozen=True)
 class Bar:
-    """One bar: what was measured in each round, and the limit that the median has to keep."""
+    """One bar: the values measured in each round, and the limit for their median."""
 
     text: str
     found: list[float]
@@ -42,7 +42,7 @@ class Bar:
     at_least: bool = True
     unit: str = ""
     obstacle: str = ""
-    """What holds it back where it is not met, as far as was found."""
+    """The known reason why it may not be met."""
 
     @property
     def value(self) -> float:
@@ -51,30 +51,30 @@ class Bar:
 
     @property
     def met(self) -> bool:
-        """Whether the median keeps the limit."""
+        """Whether the median is within the limit."""
         return self.value >= self.limit if self.at_least else self.value <= self.limit
 
 
 def serving_bars(results: ServingResults) -> list[Bar]:
-    """Give the bars of serving for which there is something measured."""
+    """Return the bars of serving that were measured."""
     sources: tuple[Callable[[ServingResults], Iterator[Bar]], ...] = (
-        _against_nothing,
+        _against_do_nothing,
         _against_peers,
-        _by_itself,
+        _ours_alone,
         _start,
         _overload,
     )
     return [bar for source in sources for bar in source(results) if bar.found]
 
 
-def _against_nothing(results: ServingResults) -> Iterator[Bar]:
+def _against_do_nothing(results: ServingResults) -> Iterator[Bar]:
     for shape, limit in (("raw", 0.4), ("multipart", 0.55)):
         for connections in (16, 64):
             name = f"digit-{shape}-{connections}"
-            found = ratios(results.rates(OURS, name), results.rates(NOTHING, name))
+            found = ratios(results.rates(OURS, name), results.rates(DO_NOTHING, name))
             yield Bar(f"{shape}, {connections} connections: rate / do nothing", found, limit)
     name = "digit-raw-1"
-    found = ratios(results.latencies(OURS, name, 50), results.latencies(NOTHING, name, 50))
+    found = ratios(results.latencies(OURS, name, 50), results.latencies(DO_NOTHING, name, 50))
     yield Bar("raw, one connection: p50 / p50 of do nothing", found, 2.5, at_least=False)
 
 
@@ -100,14 +100,14 @@ def _against_peers(results: ServingResults) -> Iterator[Bar]:
         )
 
 
-def _by_itself(results: ServingResults) -> Iterator[Bar]:
+def _ours_alone(results: ServingResults) -> Iterator[Bar]:
     name = "digit-raw-64"
     found = ratios(results.latencies(OURS, name, 99), results.latencies(OURS, name, 50))
     yield Bar("raw, 64 connections: p99 / p50", found, 6.0, at_least=False)
     pictures = {number: rate * BATCH for number, rate in results.rates(OURS, "digit-batch-4").items()}
     for shape in ("raw", "multipart"):
         found = ratios(pictures, results.rates(OURS, f"digit-{shape}-64"))
-        yield Bar(f"batches of 64: pictures a second / single posts, {shape}", found, 2.5, obstacle=_SINGLES_AS_CHEAP)
+        yield Bar(f"batches of 64: pictures a second / single posts, {shape}", found, 2.5, obstacle=_BATCHED_SINGLES)
     for connections in (16, 64):
         name = f"digit-raw-{connections}"
         found = ratios(results.rates(OURS, name), results.rates(ONE_WORKER, name))
@@ -138,7 +138,7 @@ def _overload(results: ServingResults) -> Iterator[Bar]:
 
 
 def training_bars(results: TrainingResults) -> list[Bar]:
-    """Give the bars of training for which there is something measured."""
+    """Return the bars of training that were measured."""
     bars = []
     for model, limit in (("softmax", 6.0), ("convnet", 1.15)):
         ours = results.steps_of(model, "training")

@@ -1,7 +1,7 @@
-"""Where the microseconds of one request go: `python -m benchmarks.stages`. In one process, without a network.
+"""Measure the time of each stage of a request: `python -m benchmarks.stages`. In one process, without a network.
 
-Each stage is run by itself, over and over. The whole is a request on one connection, by the express way; what it takes
-beyond the stages is what lies between them, telemetry and the event loop.
+Each stage is run alone and repeatedly. The whole request is sent over one connection, on the fast path. The difference
+between the whole and the sum of the stages is the time of metrics, the event loop and the code between the stages.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from app.main import create_app
 from app.observability.metrics import ServiceMetrics
 from app.routes.predict import answer
 from app.schemas import Prediction
-from app.server.fast_path_connection import Protocol
+from app.server.fast_path_connection import FastPathConnection
 from app.settings import Settings
 from app.web.uploads import form_options, picture_in
 from benchmarks import payloads, report
@@ -43,10 +43,10 @@ _READY_WITHIN_SECONDS = 60
 Stage = Callable[[], Awaitable[Any]]
 
 
-class _Instantly:
-    """An engine that takes no time, so that what is left is the queue."""
+class _NullEngine:
+    """An engine that takes no time, for measuring the queue alone."""
 
-    blocks_briefly = True
+    runs_inline = True
 
     def __call__(self, images: Images) -> Scores:
         return Scores(np.zeros((len(images), 10), np.float32), np.zeros((len(images), 10), np.float32))
@@ -81,7 +81,7 @@ def main(
 
 
 async def measure(picture: bytes, body: Body, models: Path, *, rounds: int, repeats: int) -> dict[str, list[float]]:
-    """Give the microseconds of every stage of a request, in each round."""
+    """Return the microseconds of every stage of a request in each round."""
     async with _stages(picture, body, models) as stages:
         found: dict[str, list[float]] = {name: [] for name in stages}
         for _ in range(rounds):
@@ -102,7 +102,7 @@ async def _time(stage: Stage, repeats: int) -> float:
 
 @asynccontextmanager
 async def _stages(picture: bytes, body: Body, models: Path) -> AsyncIterator[dict[str, Stage]]:
-    """Give what is to be timed, by name, in the order in which a request goes through it."""
+    """Yield the stages by name, in the order in which a request passes them."""
     pixels = decode(picture)
     images = normalise(pixels).image[np.newaxis]
     engine = OpenVINOEngine(newest_version(models / "convnet"))
@@ -111,7 +111,7 @@ async def _stages(picture: bytes, body: Body, models: Path) -> AsyncIterator[dic
     app = create_app(settings)
     async with (
         app.router.lifespan_context(app) as state,
-        Batcher(_Instantly(), queue_size=1, observer=ServiceMetrics()) as queue,
+        Batcher(_NullEngine(), queue_size=1, observer=ServiceMetrics()) as queue,
     ):
         await _ready(app)
         yield {
@@ -119,10 +119,10 @@ async def _stages(picture: bytes, body: Body, models: Path) -> AsyncIterator[dic
             "body": _sync(lambda: picture_in(body.data, form_options(body.content_type))),
             "decode": _sync(lambda: decode(picture)),
             "normalise": _sync(lambda: normalise(pixels)),
-            "queue": _sync(lambda: queue.score_now(images)),
+            "queue": _sync(lambda: queue.score_inline(images)),
             "inference": _sync(lambda: engine(images)),
             "answer": _sync(lambda: _answer(scores)),
-            WHOLE: exchange_with(app, body, speak=Protocol, state=state),
+            WHOLE: exchange_with(app, body, protocol_class=FastPathConnection, state=state),
         }
 
 
@@ -134,8 +134,8 @@ def _sync(function: Callable[[], object]) -> Stage:
 
 
 def _answer(scores: Scores) -> Response:
-    """Make an answer of scores, as the route does."""
-    (verdict,) = Scores(scores.probabilities, scores.logits).verdicts  # anew: they are kept
+    """Make a response from scores, as the route does."""
+    (verdict,) = Scores(scores.probabilities, scores.logits).verdicts  # a new object, because verdicts are cached
     prediction = Prediction(
         digit=verdict.digit,
         confidence=verdict.probabilities[verdict.digit],

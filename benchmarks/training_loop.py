@@ -1,4 +1,4 @@
-"""Times this project's training loop on one specification, in a process of its own. `benchmarks.training` starts it."""
+"""Time this project's training loop on one specification. `benchmarks.training` starts it as a process of its own."""
 
 import json
 import sys
@@ -17,7 +17,7 @@ from training.optimizers import build_optimizer
 
 
 def main() -> None:
-    """Read the specification that is named first, and print the microseconds of a step in each stretch."""
+    """Load the specification named by the first argument, and print the microseconds of a step in each stretch."""
     spec = json.loads(Path(sys.argv[1]).read_text())
     tf.config.experimental.enable_op_determinism()  # as a run of the training program does
     tf.keras.utils.set_random_seed(0)
@@ -28,11 +28,11 @@ def main() -> None:
         config = replace(config, augmentation=None, disturbance=None)
     network = build_affine() if spec["model"] == "softmax" else build_convnet(config.seed)
     optimizer = build_optimizer(config, network.trainable_variables)
-    take_steps = compile_steps(network, optimizer, train, config)  # without a teacher, as the others learn
+    take_steps = compile_steps(network, optimizer, train, config)  # without distillation, like the other programs
 
     steps_per_call = STEPS_PER_CALL[config.model]
     times = []
-    for stretch in range(spec["stretches"] + 1):  # the first is for compiling
+    for stretch in range(spec["stretches"] + 1):  # the first stretch compiles the step
         started = time.perf_counter()
         first = stretch * spec["steps"]
         batches = draw_batches(len(train), config.batch_size, first, spec["steps"], config.seed)

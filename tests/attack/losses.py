@@ -58,7 +58,7 @@ async def _stop_with_idle_clients(server: Server) -> Tally:
     await clients.ask_once()
     await asyncio.sleep(0.2)
     clients.take()
-    server.program.leader.send_signal(signal.SIGTERM)
+    server.program.process.send_signal(signal.SIGTERM)
     await clients.ask_once(within=1.0)
     await clients.close()
     return clients.take()

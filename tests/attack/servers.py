@@ -42,8 +42,8 @@ class Server:
     def workers(self) -> list[int]:
         """Find its worker processes: those that a supervisor started, or else the only one."""
         if self.workers_wanted == 1:
-            return [self.program.leader.pid]
-        return [pid for pid in _children(self.program.leader.pid) if b"spawn_main" in _read(pid, "cmdline")]
+            return [self.program.process.pid]
+        return [pid for pid in _children(self.program.process.pid) if b"spawn_main" in _read(pid, "cmdline")]
 
     def models_loaded(self) -> int:
         """Count how often a worker has loaded all models, as the log has it."""
@@ -124,7 +124,7 @@ def wait_until_ready(server: Server) -> None:
             if connection.recv(100).startswith(b"HTTP/1.1 200") and server.models_loaded() >= server.workers_wanted:
                 return
         time.sleep(0.05)
-    message = f"The server is not ready. Its last words: {server.program.last_words()}"
+    message = f"The server is not ready. The end of its log: {server.program.log_tail()}"
     raise RuntimeError(message)
 
 

@@ -63,7 +63,7 @@ def test_a_service_whose_workers_cannot_start_gives_up(log_folder: Path, tmp_pat
         "sys.meta_path.insert(0, Fail())\n"
     )
     with service(log_folder, {"PYTHONPATH": str(tmp_path)}, workers=2, ready=False) as server:
-        assert server.program.leader.wait(_GIVES_UP_SECONDS) == 1
+        assert server.program.process.wait(_GIVES_UP_SECONDS) == 1
         lines = [json.loads(line) for line in server.log_lines() if line.startswith("{")]
     assert any(line["level"] in {"error", "critical"} for line in lines)
 
