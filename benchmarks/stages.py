@@ -135,11 +135,11 @@ def _sync(function: Callable[[], object]) -> Stage:
 
 def _answer(scores: Scores) -> Response:
     """Make a response from scores, as the route does."""
-    (verdict,) = Scores(scores.probabilities, scores.logits).verdicts  # a new object, because verdicts are cached
+    (classification,) = Scores(scores.probabilities, scores.logits).classifications  # a new object: they are cached
     prediction = Prediction(
-        digit=verdict.digit,
-        confidence=verdict.probabilities[verdict.digit],
-        probabilities=verdict.probabilities,
+        digit=classification.digit,
+        confidence=classification.probabilities[classification.digit],
+        probabilities=classification.probabilities,
         abstained=False,
         reason=None,
         model="convnet",
