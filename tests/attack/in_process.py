@@ -1,4 +1,4 @@
-"""The two servers that are compared, in this process and round one application: what starts in no time.
+"""The service and stock uvicorn in this process, with the same application. They start fast.
 
 Knows uvicorn, the service's protocol and its application. The other tests of this folder know the service by its
 command alone.
@@ -15,7 +15,7 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.main import create_app
-from app.server.fast_path_connection import Protocol
+from app.server.fast_path_connection import FastPathConnection
 from app.settings import Settings
 from tests.attack.servers import ROOT
 from tests.attack.wire import Address
@@ -23,7 +23,7 @@ from tests.attack.wire import Address
 
 @asynccontextmanager
 async def both_servers() -> AsyncIterator[tuple[Address, Address]]:
-    """Run both, and give their addresses: the service's first."""
+    """Run both servers, and yield the addresses of the service and of stock uvicorn."""
     app = create_app(Settings(models_dir=ROOT / "models", access_log=False))
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # it warns of each request that is none
     async with AsyncExitStack() as stack:
@@ -32,12 +32,12 @@ async def both_servers() -> AsyncIterator[tuple[Address, Address]]:
             while app.state.repository.missing():  # noqa: ASYNC110 - it tells nobody
                 await asyncio.sleep(0.01)
         shared = _Started(app, state or {})
-        ours = await stack.enter_async_context(_listening(shared, Protocol))
+        ours = await stack.enter_async_context(_listening(shared, FastPathConnection))
         yield ours, await stack.enter_async_context(_listening(shared, "httptools"))
 
 
 class _Started:
-    """An application whose lifespan is somebody else's: servers are given its state."""
+    """An application whose lifespan runs elsewhere. Each server gets the lifespan state."""
 
     def __init__(self, app: ASGIApp, state: Mapping[str, Any]) -> None:
         self._app = app
