@@ -1,4 +1,4 @@
-"""The bars that the service and the training have to clear, and whether they do. Knows results; writes nothing."""
+"""The bars: minimum or maximum values for the measured results, and whether they are met. Measures nothing."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ _MANY_CALLS = (
     "Decoding the PNG and running the network take much of the time, and no faster library for either was found. The "
     "rest is many calls of OpenCV and NumPy on few pixels, about half of which is overhead of Python."
 )
-_SINGLES_AS_CHEAP = (
+_BATCHED_SINGLES = (
     "Single pictures that are received together are processed as a batch. The cheaper this has made them, the smaller "
     "is this ratio. Most of the remaining cost is the arithmetic of the network."
 )
@@ -29,12 +29,12 @@ _REFUSALS = (
     "and in the load generator, is not available for answers."
 )
 
-OURS, ONE_WORKER, NOTHING = "digitserve", "digitserve-one-worker", "do-nothing"
+OURS, ONE_WORKER, DO_NOTHING = "digitserve", "digitserve-one-worker", "do-nothing"
 
 
 @dataclass(frozen=True)
 class Bar:
-    """One bar: what was measured in each round, and the limit that the median has to keep."""
+    """One bar: the values measured in each round, and the limit for their median."""
 
     text: str
     found: list[float]
@@ -42,7 +42,7 @@ class Bar:
     at_least: bool = True
     unit: str = ""
     obstacle: str = ""
-    """What holds it back where it is not met, as far as was found."""
+    """The known reason why it may not be met."""
 
     @property
     def value(self) -> float:
@@ -51,30 +51,30 @@ class Bar:
 
     @property
     def met(self) -> bool:
-        """Whether the median keeps the limit."""
+        """Whether the median is within the limit."""
         return self.value >= self.limit if self.at_least else self.value <= self.limit
 
 
 def serving_bars(results: ServingResults) -> list[Bar]:
-    """Give the bars of serving for which there is something measured."""
+    """Return the bars of serving that were measured."""
     sources: tuple[Callable[[ServingResults], Iterator[Bar]], ...] = (
-        _against_nothing,
+        _against_do_nothing,
         _against_peers,
-        _by_itself,
+        _ours_alone,
         _start,
         _overload,
     )
     return [bar for source in sources for bar in source(results) if bar.found]
 
 
-def _against_nothing(results: ServingResults) -> Iterator[Bar]:
+def _against_do_nothing(results: ServingResults) -> Iterator[Bar]:
     for shape, limit in (("raw", 0.4), ("multipart", 0.55)):
         for connections in (16, 64):
             name = f"digit-{shape}-{connections}"
-            found = ratios(results.rates(OURS, name), results.rates(NOTHING, name))
+            found = ratios(results.rates(OURS, name), results.rates(DO_NOTHING, name))
             yield Bar(f"{shape}, {connections} connections: rate / do nothing", found, limit)
     name = "digit-raw-1"
-    found = ratios(results.latencies(OURS, name, 50), results.latencies(NOTHING, name, 50))
+    found = ratios(results.latencies(OURS, name, 50), results.latencies(DO_NOTHING, name, 50))
     yield Bar("raw, one connection: p50 / p50 of do nothing", found, 2.5, at_least=False)
 
 
@@ -100,14 +100,14 @@ def _against_peers(results: ServingResults) -> Iterator[Bar]:
         )
 
 
-def _by_itself(results: ServingResults) -> Iterator[Bar]:
+def _ours_alone(results: ServingResults) -> Iterator[Bar]:
     name = "digit-raw-64"
     found = ratios(results.latencies(OURS, name, 99), results.latencies(OURS, name, 50))
     yield Bar("raw, 64 connections: p99 / p50", found, 6.0, at_least=False)
     pictures = {number: rate * BATCH for number, rate in results.rates(OURS, "digit-batch-4").items()}
     for shape in ("raw", "multipart"):
         found = ratios(pictures, results.rates(OURS, f"digit-{shape}-64"))
-        yield Bar(f"batches of 64: pictures a second / single posts, {shape}", found, 2.5, obstacle=_SINGLES_AS_CHEAP)
+        yield Bar(f"batches of 64: pictures a second / single posts, {shape}", found, 2.5, obstacle=_BATCHED_SINGLES)
     for connections in (16, 64):
         name = f"digit-raw-{connections}"
         found = ratios(results.rates(OURS, name), results.rates(ONE_WORKER, name))
@@ -138,7 +138,7 @@ def _overload(results: ServingResults) -> Iterator[Bar]:
 
 
 def training_bars(results: TrainingResults) -> list[Bar]:
-    """Give the bars of training for which there is something measured."""
+    """Return the bars of training that were measured."""
     bars = []
     for model, limit in (("softmax", 6.0), ("convnet", 1.15)):
         ours = results.steps_of(model, "training")

@@ -1,4 +1,4 @@
-"""A closed loop of load, by wrk. Knows addresses and bodies, and no server."""
+"""Generate load in a closed loop, with wrk. Knows addresses and request bodies, and no server."""
 
 import json
 import os
@@ -16,11 +16,11 @@ _GRACE_SECONDS = 30
 
 
 class MissingToolError(Exception):
-    """A load generator is not installed; the message says how to get it."""
+    """A load generator is not installed. The message says how to install it."""
 
 
 class ClosedLoad(BaseModel):
-    """What came of a closed loop: each connection sends its next request when the last one is answered."""
+    """The results of a closed loop, in which each connection sends its next request when the last is answered."""
 
     rate: float
     """Answers with status 2xx a second."""
@@ -33,7 +33,7 @@ class ClosedLoad(BaseModel):
 
 
 def require_wrk() -> str:
-    """Give the version of wrk, or raise MissingToolError."""
+    """Return the version of wrk, or raise MissingToolError."""
     if shutil.which("wrk") is None:
         message = "The load generator wrk is not installed. On Debian: apt-get install wrk."
         raise MissingToolError(message)
@@ -42,7 +42,7 @@ def require_wrk() -> str:
 
 
 def drive(url: str, body: Body, *, connections: int, seconds: int) -> ClosedLoad:
-    """Keep `connections` busy for `seconds`, from one thread."""
+    """Send requests over `connections` connections for `seconds` seconds, from one thread."""
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(_SCRIPT), url]
     with tempfile.NamedTemporaryFile() as file:
         file.write(body.data)

@@ -1,6 +1,6 @@
-"""Compares two commits: `python -m benchmarks.compare BEFORE AFTER`. Each is laid out beside the project and measured.
+"""Compare the speed of two commits: `python -m benchmarks.compare BEFORE AFTER`. Each has a worktree of its own.
 
-Both are measured by the benchmarks of the working tree, so that the measure itself is the same.
+Both are measured with the benchmarks of the current working tree, so the method is the same.
 """
 
 import json
@@ -34,9 +34,9 @@ def main(
         str, typer.Option(help="A module and its options, which prints one line of JSON at the end: names and numbers.")
     ] = DEFAULT,
 ) -> None:
-    """Run the same benchmark on two commits in turn, and print what changed."""
+    """Run the same benchmark on two commits alternately, and print the differences."""
     unwind_when_terminated()
-    with laid_out(before) as first, laid_out(after) as second:
+    with worktree(before) as first, worktree(after) as second:
         found: tuple[dict[str, list[float]], dict[str, list[float]]] = defaultdict(list), defaultdict(list)
         for number in range(rounds):
             print(f"Round {number + 1} of {rounds}", file=sys.stderr, flush=True)
@@ -47,12 +47,12 @@ def main(
 
 
 @contextmanager
-def laid_out(commit: str) -> Iterator[Path]:
-    """Check a commit out into a folder of its own, with the benchmarks of the working tree, for as long as it lasts."""
+def worktree(commit: str) -> Iterator[Path]:
+    """Check a commit out into a temporary worktree, with the benchmarks of the current working tree."""
     make_cache()
     name = _git("rev-parse", "--short", f"{commit}^{{commit}}")
     folder = CACHE / "commits" / f"{name}-{os.getpid()}"
-    while folder.exists():  # both names may stand for one commit
+    while folder.exists():  # both arguments may name the same commit
         folder = folder.with_name(folder.name + "-again")
     _git("worktree", "add", "--detach", str(folder), commit)
     try:
@@ -64,7 +64,7 @@ def laid_out(commit: str) -> Iterator[Path]:
 
 
 def run(folder: Path, module: str) -> dict[str, float]:
-    """Run a module in a folder, and read the last line that it prints."""
+    """Run a module in a folder, and parse the last line of its output."""
     command = [sys.executable, "-m", *module.split()]
     printed = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, text=True, check=True).stdout  # noqa: S603
     figures: dict[str, float] = json.loads(printed.splitlines()[-1])
@@ -72,7 +72,7 @@ def run(folder: Path, module: str) -> dict[str, float]:
 
 
 def table(before: Figures, after: Figures) -> str:
-    """Set the medians side by side, with their ratio; in brackets the lowest and the highest."""
+    """Return a table of the medians and their ratio, with the lowest and the highest value in brackets."""
     width = max(map(len, before))
     lines = [f"{'':{width}}  {'before':>28}  {'after':>28}  after / before"]
     for name in before:

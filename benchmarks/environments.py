@@ -1,4 +1,4 @@
-"""An environment of its own for each server, with exactly the packages that its requirements pin."""
+"""Create a virtual environment for each server, with exactly the packages that its requirements pin."""
 
 import subprocess
 import venv
@@ -7,29 +7,30 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 PEERS = Path(__file__).parent / "peers"
 SERVICE = ROOT / "requirements" / "serve.txt"
-"""What users install. Beside the tools of development the service would be larger."""
+"""The requirements that users install. With the development requirements, the service would need more memory."""
 CACHE = ROOT / ".bench"
-"""Environments, logs and other things that can be made again. It hides itself from git."""
+"""Environments, logs and other files that can be made again. Git ignores this folder."""
 
 
 class PeerUnavailableError(Exception):
-    """A peer cannot be installed or started; the message says why."""
+    """A peer cannot be installed or started. The message says why."""
 
 
 def make_cache() -> None:
-    """Make the cache folder, which git is told to pass over by a file in it."""
+    """Make the cache folder, with a `.gitignore` file for the whole folder."""
     CACHE.mkdir(exist_ok=True)
     (CACHE / ".gitignore").write_text("*\n")
 
 
 def prepare(name: str, requirements: Path | None = None) -> Path:
-    """Give the folder of programs of an environment, which is made anew if its requirements changed.
+    """Return the `bin` folder of an environment. Make the environment anew if its requirements have changed.
 
     Args:
-        name: of a peer, or of the environment.
-        requirements: unless they are the peer's own.
+        name: The name of the peer, or of the environment.
+        requirements: The requirements file. The default is the peer's own.
 
-    Raises PeerUnavailableError if they cannot be installed.
+    Raises:
+        PeerUnavailableError: if the requirements cannot be installed.
 
     """
     make_cache()
@@ -61,6 +62,6 @@ def _install(name: str, folder: Path, requirements: Path) -> None:
 
 
 def pinned_version(peer: str, package: str) -> str:
-    """Look up the version of a package that a peer's requirements pin."""
+    """Return the version of a package that a peer's requirements pin."""
     lines = (PEERS / peer / "requirements.txt").read_text().splitlines()
     return next(line.split("==")[1].split()[0] for line in lines if line.startswith(f"{package}=="))

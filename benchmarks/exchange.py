@@ -1,4 +1,4 @@
-"""One request after the other through uvicorn and an ASGI application, without a network. Knows nothing of either."""
+"""Send requests through a server protocol and an ASGI application in one process, without a network."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -16,21 +16,23 @@ def exchange_with(
     app: Any,  # noqa: ANN401 - any ASGI application
     body: Body,
     *,
-    speak: type[HttpToolsProtocol] = HttpToolsProtocol,
+    protocol_class: type[HttpToolsProtocol] = HttpToolsProtocol,
     state: Mapping[str, Any] | None = None,
 ) -> Callable[[], Awaitable[None]]:
-    """Open a connection; what is given back sends one request over it and awaits the answer, which must be 200.
+    """Open a connection, and return a function that sends one request over it and waits for the response.
+
+    The function raises RuntimeError if the status of the response is not 200.
 
     Args:
-        app: that is asked.
-        body: of each request.
-        speak: how the server speaks HTTP.
-        state: what the application's lifespan left for it.
+        app: The ASGI application.
+        body: The body of each request.
+        protocol_class: The server's implementation of HTTP.
+        state: The lifespan state of the application.
 
     """
     config = uvicorn.Config(app, http="httptools", lifespan="off", access_log=False, log_config=None)
     config.load()
-    protocol = speak(config, ServerState(), dict(state or {}))
+    protocol = protocol_class(config, ServerState(), dict(state or {}))
     connection = _Connection()
     protocol.connection_made(connection)
     head = f"POST /predict HTTP/1.1\r\nhost: localhost\r\ncontent-type: {body.content_type}\r\n"
@@ -40,7 +42,7 @@ def exchange_with(
         protocol.data_received(request)
         status = await connection.status()
         if status != 200:
-            message = f"The application answered {status}; a benchmark of that would mean nothing."
+            message = f"The application answered with status {status} instead of 200, so there is nothing to measure."
             raise RuntimeError(message)
 
     return exchange
@@ -49,7 +51,7 @@ def exchange_with(
 async def constant(
     _scope: object, receive: Callable[[], Awaitable[Any]], send: Callable[[Any], Awaitable[None]]
 ) -> None:
-    """Be an application that answers as briefly as ASGI allows, with as many bytes as a prediction has."""
+    """Answer as fast as ASGI allows, with as many bytes as a prediction has."""
     while (await receive()).get("more_body"):
         pass
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"200")]})
@@ -57,7 +59,7 @@ async def constant(
 
 
 class _Connection(asyncio.Transport):
-    """Stands in for a socket: what the server writes is parsed at once, as a client would."""
+    """A transport without a socket, which parses the server's response at once."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -65,7 +67,7 @@ class _Connection(asyncio.Transport):
         self._parser = httptools.HttpResponseParser(self)
 
     async def status(self) -> int:
-        """Wait for the next answer, and give its status."""
+        """Wait for the next response, and return its status."""
         status = await self._answered
         self._answered = asyncio.get_running_loop().create_future()
         self._parser = httptools.HttpResponseParser(self)
@@ -84,4 +86,4 @@ class _Connection(asyncio.Transport):
         return False
 
     def close(self) -> None:
-        """Nothing to close."""
+        """Do nothing: there is no socket."""

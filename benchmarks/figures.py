@@ -1,4 +1,4 @@
-"""Draws what was measured. Knows results; judges nothing."""
+"""Draw plots of the results. Knows no bars."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,13 +10,13 @@ from matplotlib.figure import Figure
 from benchmarks.results import Overload, ServingResults, median
 from benchmarks.scenarios import CONNECTIONS
 
-_CONTESTANTS = ("do-nothing", "digitserve", "fastapi_tensorflow", "mlserver", "litserve", "bentoml", "ray")
+_SERVERS = ("do-nothing", "digitserve", "fastapi_tensorflow", "mlserver", "litserve", "bentoml", "ray")
 _PERCENTILES = (50.0, 75.0, 90.0, 95.0, 99.0, 99.9)
-_COLOURS = dict(zip(_CONTESTANTS, mpl.color_sequences["tab10"], strict=False))
+_COLOURS = dict(zip(_SERVERS, mpl.color_sequences["tab10"], strict=False))
 
 
 def draw_serving(results: ServingResults, folder: Path) -> list[str]:
-    """Draw everything that there is to draw of serving; gives the names of the files."""
+    """Draw all plots of serving into `folder`, and return the names of the files."""
     figures = {"rates.png": _rates(results), "latencies.png": _latencies(results)}
     if results.overloads:
         figures["overload.png"] = _overloads(results.overloads)
@@ -26,7 +26,7 @@ def draw_serving(results: ServingResults, folder: Path) -> list[str]:
 
 
 def _rates(results: ServingResults) -> Figure:
-    """Draw the rate against the connections, each server in the shape of request that suits it best."""
+    """Draw the rate against the number of connections, each server with its fastest shape of request."""
     figure = Figure(figsize=(8, 4.8), layout="constrained")
     axes = figure.subplots()
     for server in _present(results):
@@ -46,7 +46,7 @@ def _rates(results: ServingResults) -> Figure:
 
 
 def _latencies(results: ServingResults) -> Figure:
-    """Draw the latency at each percentile, at the fewest and at the most connections."""
+    """Draw the latency at each percentile, for the smallest and the largest number of connections."""
     figure = Figure(figsize=(11, 4.8), layout="constrained")
     ends = (CONNECTIONS[0], CONNECTIONS[-1])
     for axes, connections in zip(figure.subplots(1, 2), ends, strict=True):
@@ -66,7 +66,7 @@ def _latencies(results: ServingResults) -> Figure:
 
 
 def _overloads(overloads: Sequence[Overload]) -> Figure:
-    """Draw the answers of each second, one panel for each overload."""
+    """Draw the answers in each second, with a panel for each overload."""
     figure = Figure(figsize=(9, 3.2 * len(overloads)), layout="constrained")
     for axes, overload in zip(figure.subplots(len(overloads), squeeze=False)[:, 0], overloads, strict=True):
         seconds = range(overload.seconds)
@@ -80,7 +80,7 @@ def _overloads(overloads: Sequence[Overload]) -> Figure:
 
 
 def _present(results: ServingResults) -> list[str]:
-    return [server for server in _CONTESTANTS if server in results.labels]
+    return [server for server in _SERVERS if server in results.labels]
 
 
 def _line(axes: Axes, results: ServingResults, server: str, points: Sequence[tuple[float, float]]) -> None:

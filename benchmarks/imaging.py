@@ -1,6 +1,6 @@
-"""How long a picture takes from bytes to 28x28, and how much memory: `python -m benchmarks.imaging` prints the table.
+"""Measure the time and memory of preprocessing a picture: `python -m benchmarks.imaging` prints a table.
 
-One core, one picture at a time, each kind in a process of its own. The pictures are drawn in code.
+It measures on one core, one picture at a time, and each kind in a new process. The pictures are drawn in code.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from imaging import decode, encode_png, normalise, preprocess_picture
 
 
 class Kind(NamedTuple):
-    """A kind of picture, and the most milliseconds that it may take."""
+    """A kind of picture, and the limit for its time in milliseconds."""
 
     name: str
     height: int
@@ -45,9 +45,10 @@ KINDS = (
 
 
 class Cost(NamedTuple):
-    """What one picture cost: medians in milliseconds of processor time, and megabytes."""
+    """The cost of one picture: medians of processor time in milliseconds, and memory in megabytes."""
 
     size: int
+    """Of the file, in bytes."""
     decode: float
     normalise: float
     whole: float
@@ -55,7 +56,7 @@ class Cost(NamedTuple):
 
 
 def draw(kind: Kind) -> bytes:
-    """Draw a 2 as a file of that kind."""
+    """Draw a 2, and return it as a file of this kind."""
     side = min(kind.height, kind.width)
     corners = np.array([(0.3, 0.35), (0.45, 0.22), (0.65, 0.3), (0.35, 0.75), (0.7, 0.75)])
     picture = np.full((kind.height, kind.width), 250, np.uint8)
@@ -74,7 +75,7 @@ def draw(kind: Kind) -> bytes:
 
 
 def measure(data: bytes, seconds: float) -> Cost:
-    """Read `data` over and over for about `seconds`, on one core."""
+    """Preprocess `data` repeatedly for about `seconds` seconds, on one core."""
     cv2.setNumThreads(1)
     preprocess_picture(encode_png(np.full((60, 50), 200, np.uint8)))
     memory = peak_memory(data)
@@ -91,7 +92,7 @@ def measure(data: bytes, seconds: float) -> Cost:
 
 
 def peak_memory(data: bytes) -> float:
-    """Return the most megabytes that reading `data` held at once; on Linux only, whose peak can be set back."""
+    """Return the peak memory of preprocessing `data`, in megabytes. It needs Linux, where the peak can be reset."""
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
     before = memory_status("VmRSS")
     preprocess_picture(data)

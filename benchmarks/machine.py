@@ -1,4 +1,4 @@
-"""What a benchmark ran on: processor, system, versions, the commit. Nothing that names a person or a path."""
+"""Describe the machine of a benchmark: processor, system, versions, commit. No names of people or paths."""
 
 import importlib.metadata
 import os
@@ -25,7 +25,7 @@ _PACKAGES = (
 
 
 class Machine(BaseModel):
-    """The circumstances of a run."""
+    """The machine and the software of a run."""
 
     processor: str
     cores: int
@@ -36,7 +36,7 @@ class Machine(BaseModel):
     commit: str
     date: str
     busy: float
-    """Processes that wanted a core in the minute before the run began, on average: near 0 on a quiet machine."""
+    """The load average over the minute before the run: near 0 on an idle machine."""
 
     @classmethod
     def here(cls) -> "Machine":
@@ -55,7 +55,7 @@ class Machine(BaseModel):
 
 
 def installed_version(package: str) -> str:
-    """Look up which version of a package is installed beside the benchmarks."""
+    """Return the installed version of a package."""
     return importlib.metadata.version(package)
 
 
@@ -65,7 +65,7 @@ def _processor() -> str:
 
 
 def _commit() -> str:
-    """Give the short commit, with a plus sign if the program that was measured differs from it."""
+    """Return the short commit, with a plus sign if the working tree differs from it."""
     commit = _git("rev-parse", "--short", "HEAD")
     changed = _git("status", "--porcelain", "--", "app", "imaging", "training", "benchmarks", "models")
     return f"{commit}+" if changed else commit

@@ -1,8 +1,8 @@
-"""An open loop of load: requests go out on a timetable, whatever the server does. Knows addresses and bodies only.
+"""Generate load in an open loop: requests are due at fixed times, however fast the server is. Knows no server.
 
-A request is timed from the moment it was due, not from when it was sent, so that a stall of the server, or of this
-generator, is not left out of the figures ("coordinated omission"). A request that is due while every connection
-is waiting for an answer is not sent, and is counted.
+The latency of a request begins when it is due, not when it is sent. So the results include stalls of the server and of
+this generator (no "coordinated omission"). A request that is due while every connection waits for an answer is counted,
+but not sent.
 """
 
 import resource
@@ -22,11 +22,13 @@ from pydantic import BaseModel
 from benchmarks.payloads import Body
 
 _TICK_SECONDS = 0.001
-"""Between two looks at the clock and at what has come in: to wake up for each answer would cost the server a tenth."""
+"""The interval between two checks of clock and sockets. Waking up for each answer would cost the server 10 %."""
 _IDLE_SECONDS = 1
-_MOST_BYTES = 65_536
-"""Received at once."""
-_DEAD_AFTER_SECONDS = 20
+"""A connection that was idle for longer is checked before it is used."""
+_RECEIVE_BYTES = 65_536
+"""The most bytes that are received at once."""
+_HUNG_AFTER_SECONDS = 20
+"""After the end of the run, a request without an answer for this long counts as hung."""
 PERCENTILES = (50.0, 75.0, 90.0, 95.0, 99.0, 99.9, 100.0)
 
 
@@ -35,50 +37,50 @@ class Answers(BaseModel):
 
     count: int
     milliseconds: dict[float, float]
-    """The latency at each percentile, 100 being the slowest; empty without answers."""
+    """The latency at each percentile, 100 for the slowest. Empty if there are no answers."""
     each_second: list[int]
-    """How many came in each second of the run; those that came after it are in `count` only."""
+    """The number of answers in each second of the run. Answers after its end are in `count` only."""
 
     @property
     def rate(self) -> float:
-        """How many came a second."""
+        """The number of answers a second."""
         return sum(self.each_second) / len(self.each_second)
 
 
 class OpenLoad(BaseModel):
-    """What came of an open loop."""
+    """The results of an open loop."""
 
     offered: float
     """Requests that were due each second."""
     sent: float
-    """Requests that were sent each second: fewer, if all connections were waiting."""
+    """Requests that were sent each second: fewer than offered if all connections were waiting."""
     connections: int
     late_milliseconds: float
-    """How long after it was due a request was sent, at the 99th percentile: the generator's own share."""
+    """The delay between due and sent, at the 99th percentile: the generator's share of the latency."""
     good: Answers
     """Status 200."""
     refused: Answers
     """Status 503."""
     wrong: int
-    """Status 200 with another answer than the right one."""
+    """Answers with status 200 that were not correct."""
     without_retry_after: int
-    """Status 503 without the header that says when to come again."""
+    """Answers with status 503 without the header Retry-After."""
     other: int
-    """Any other status, and connections that broke."""
+    """Answers with any other status, and broken connections."""
     hung: int
-    """Requests without an answer long after the end."""
+    """Requests without an answer long after the end of the run."""
 
 
 @dataclass
-class _Tally:
-    """What the connections have found so far. Times are in seconds of `time.perf_counter`."""
+class _Counts:
+    """The results of all connections so far. Times are in seconds of `time.perf_counter`."""
 
     expected: bytes
     answers: dict[int, list[tuple[float, float]]] = field(default_factory=lambda: {200: [], 503: []})
-    """When an answer of this status was due, and how long it took."""
+    """For each status: when the request was due, and the latency."""
     late: list[float] = field(default_factory=list)
     faults: Counter[str] = field(default_factory=Counter)
-    under_way: int = 0
+    in_progress: int = 0
 
     def note(self, status: int, due: float, answer: bytes) -> None:
         if status == 200 and self.expected not in answer:
@@ -92,19 +94,19 @@ class _Tally:
 
 
 class _Connection:
-    """One connection, with at most one request under way; it puts itself back among the idle ones when answered.
+    """One connection, with at most one request in progress. After the answer, it adds itself to the idle connections.
 
-    The parser calls no more than `on_message_complete`: what this generator does is taken from the server's processors.
+    It implements only the parser's callback `on_message_complete`, because this generator shares the server's cores.
     """
 
-    def __init__(self, host: str, port: int, request: bytes, idle: "list[_Connection]", tally: _Tally) -> None:
+    def __init__(self, host: str, port: int, request: bytes, idle: "list[_Connection]", counts: _Counts) -> None:
         self._socket = socket.create_connection((host, port))
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2 * len(request))
         self._socket.setblocking(False)  # noqa: FBT003 - it takes no name
         self._request = request
         self._idle = idle
-        self._tally = tally
+        self._counts = counts
         self._busy = False
         self._due = 0.0
         self._idle_since = time.perf_counter()
@@ -113,11 +115,11 @@ class _Connection:
         idle.append(self)
 
     def fileno(self) -> int:
-        """Give the number of the file that is ready when there is something to receive."""
+        """Return the file descriptor of the socket, for polling."""
         return self._socket.fileno()
 
     def is_open(self) -> bool:
-        """Tell whether the server has not closed it: clients look before they send on a connection that was idle."""
+        """Tell whether the server has kept the connection open. Clients check this after a connection was idle."""
         if time.perf_counter() - self._idle_since < _IDLE_SECONDS:
             return True
         try:
@@ -128,23 +130,23 @@ class _Connection:
             return False
 
     def send(self, due: float) -> None:
-        """Send the request that was due then."""
+        """Send the request that was due at this time."""
         self._due, self._busy = due, True
-        self._tally.under_way += 1
-        self._tally.late.append(time.perf_counter() - due)
+        self._counts.in_progress += 1
+        self._counts.late.append(time.perf_counter() - due)
         try:
             sent = self._socket.send(self._request)
         except ConnectionError:
             self._lose()
             return
-        if sent < len(self._request):  # the buffer has room for it
+        if sent < len(self._request):  # the send buffer is large enough for a whole request
             message = f"The kernel took {sent:,} bytes of a request of {len(self._request):,}."
             raise RuntimeError(message)
 
     def receive(self) -> None:
-        """Take what has come in."""
+        """Receive and parse the available data."""
         try:
-            data = self._socket.recv(_MOST_BYTES)
+            data = self._socket.recv(_RECEIVE_BYTES)
         except ConnectionError:
             data = b""
         if not data:
@@ -155,8 +157,8 @@ class _Connection:
 
     def on_message_complete(self) -> None:
         self._busy = False
-        self._tally.under_way -= 1
-        self._tally.note(self._parser.get_status_code(), self._due, self._answer)
+        self._counts.in_progress -= 1
+        self._counts.note(self._parser.get_status_code(), self._due, self._answer)
         self._answer = b""
         self._idle_since = time.perf_counter()
         if self._parser.should_keep_alive():
@@ -167,72 +169,73 @@ class _Connection:
     def _lose(self) -> None:
         if self._busy:
             self._busy = False
-            self._tally.under_way -= 1
-            self._tally.faults["other"] += 1
+            self._counts.in_progress -= 1
+            self._counts.faults["other"] += 1
         elif self in self._idle:
             self._idle.remove(self)
         self.close()
 
     def close(self) -> None:
-        """Break the connection off."""
+        """Close the connection."""
         self._socket.close()
 
 
 @dataclass(frozen=True)
-class Timetable:
-    """When requests are due: so many a second, evenly, for so many seconds; over connections that are open before."""
+class Schedule:
+    """When requests are due: `rate` a second at equal intervals, over connections that are opened before."""
 
     rate: float
+    """Requests a second."""
     seconds: int
     connections: int
 
 
-def drive(url: str, body: Body, timetable: Timetable, *, expected: bytes) -> OpenLoad:
-    """Send requests as they become due. Every answer with status 200 must contain `expected`."""
-    _allow_files(timetable.connections + 100)
+def drive(url: str, body: Body, schedule: Schedule, *, expected: bytes) -> OpenLoad:
+    """Send requests when they are due. A correct answer with status 200 contains `expected`."""
+    _allow_files(schedule.connections + 100)
     address, request = urlsplit(url), _http(url, body)
-    tally, idle = _Tally(expected), list[_Connection]()
+    counts, idle = _Counts(expected), list[_Connection]()
     with ExitStack() as stack:
         connections = {}
-        for _ in range(timetable.connections):
-            connection = _Connection(str(address.hostname), address.port or 80, request, idle, tally)
+        for _ in range(schedule.connections):
+            connection = _Connection(str(address.hostname), address.port or 80, request, idle, counts)
             connections[connection.fileno()] = stack.enter_context(closing(connection))
         poller = stack.enter_context(select.epoll())
         for number in connections:
             poller.register(number, select.EPOLLIN)
         started = time.perf_counter()
-        _follow(timetable, idle, started, lambda: _receive(poller, connections))
-        deadline = time.perf_counter() + _DEAD_AFTER_SECONDS
-        while tally.under_way and time.perf_counter() < deadline:
+        _send_on_schedule(schedule, idle, started, lambda: _receive(poller, connections))
+        deadline = time.perf_counter() + _HUNG_AFTER_SECONDS
+        while counts.in_progress and time.perf_counter() < deadline:
             time.sleep(_TICK_SECONDS)
             _receive(poller, connections)
-    seconds = timetable.seconds
+    seconds = schedule.seconds
     return OpenLoad(
-        offered=timetable.rate,
-        sent=len(tally.late) / seconds,
-        connections=timetable.connections,
-        late_milliseconds=float(np.percentile(tally.late, 99)) * 1000 if tally.late else 0,
-        good=_answers(tally.answers[200], started, seconds),
-        refused=_answers(tally.answers[503], started, seconds),
-        wrong=tally.faults["wrong"],
-        without_retry_after=tally.faults["without_retry_after"],
-        other=tally.faults["other"],
-        hung=tally.under_way,
+        offered=schedule.rate,
+        sent=len(counts.late) / seconds,
+        connections=schedule.connections,
+        late_milliseconds=float(np.percentile(counts.late, 99)) * 1000 if counts.late else 0,
+        good=_answers(counts.answers[200], started, seconds),
+        refused=_answers(counts.answers[503], started, seconds),
+        wrong=counts.faults["wrong"],
+        without_retry_after=counts.faults["without_retry_after"],
+        other=counts.faults["other"],
+        hung=counts.in_progress,
     )
 
 
-def _follow(timetable: Timetable, idle: list[_Connection], started: float, receive: Callable[[], None]) -> None:
-    """Receive and send, at every tick of the clock; what is due and finds no idle connection is passed over."""
-    done, total = 0, round(timetable.rate * timetable.seconds)
+def _send_on_schedule(schedule: Schedule, idle: list[_Connection], started: float, receive: Callable[[], None]) -> None:
+    """Receive answers and send the due requests at every tick. Skip requests for which no connection is idle."""
+    done, total = 0, round(schedule.rate * schedule.seconds)
     while done < total:
         receive()
-        due = min(total, 1 + int((time.perf_counter() - started) * timetable.rate))
+        due = min(total, 1 + int((time.perf_counter() - started) * schedule.rate))
         for number in range(done, due):
             while idle and not idle[-1].is_open():
                 idle.pop().close()
             if not idle:
                 break
-            idle.pop().send(started + number / timetable.rate)
+            idle.pop().send(started + number / schedule.rate)
         done = max(done, due)
         time.sleep(_TICK_SECONDS)
 
@@ -264,7 +267,7 @@ def _http(url: str, body: Body) -> bytes:
 
 
 def _allow_files(count: int) -> None:
-    """Raise the number of files that this process may have open, as each connection is one."""
+    """Raise the limit of open files of this process, because each connection is a file."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < count:
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(count, hard), hard))

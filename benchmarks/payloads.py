@@ -1,4 +1,4 @@
-"""The pictures that the servers are sent, drawn in code, and the bodies that carry them. Knows no server."""
+"""Draw the pictures for the servers, and build the request bodies that contain them. Knows no server."""
 
 import io
 import json
@@ -29,7 +29,7 @@ class Body:
 
 
 def draw_digit(digit: int, side: int = 280) -> Image.Image:
-    """Draw a 1, 4 or 7 in white ink on black paper of fine grain, as a drawing program or a scanner has it."""
+    """Draw a 1, 4 or 7 in white on a black background with fine grain, like a drawing program or a scanner."""
     picture = Image.new("L", (side, side))
     points = [(x * side / 280, y * side / 280) for x, y in _STROKES[digit]]
     ImageDraw.Draw(picture).line(points, fill=254, width=side * 22 // 280, joint="curve")
@@ -38,17 +38,17 @@ def draw_digit(digit: int, side: int = 280) -> Image.Image:
 
 
 def digit_png(digit: int = 7) -> bytes:
-    """Give a digit as MNIST has it: a 28x28 PNG of about 200 bytes."""
+    """Return a digit in MNIST's form: a 28x28 PNG of about 200 bytes."""
     return encode_png(preprocess_picture(drawing_png(digit)).image)
 
 
 def drawing_png(digit: int = 7) -> bytes:
-    """Give a drawing of 280x280: a PNG of about 10 kB."""
+    """Return a drawing of 280x280 pixels: a PNG of about 10 kB."""
     return _save(draw_digit(digit), "PNG")
 
 
 def photo_jpeg(digit: int = 7) -> bytes:
-    """Give a picture of one megapixel: a JPEG."""
+    """Return a picture of one megapixel: a JPEG."""
     return _save(draw_digit(digit, side=1000), "JPEG")
 
 
@@ -59,12 +59,12 @@ def _save(picture: Image.Image, type_: str) -> bytes:
 
 
 def raw(picture: bytes) -> Body:
-    """Send a picture as the body itself."""
+    """Return a body that is the picture itself."""
     return Body("image/png" if picture.startswith(b"\x89PNG") else "image/jpeg", picture)
 
 
 def multipart(field: str, pictures: Sequence[bytes]) -> Body:
-    """Send pictures as the parts of a form, all of one name."""
+    """Return a multipart form with a part for each picture, all with the name `field`."""
     disposition = f'Content-Disposition: form-data; name="{field}"; filename="digit.png"\r\n'.encode()
     parts = [
         b"--" + _BOUNDARY + b"\r\n" + disposition + b"Content-Type: image/png\r\n\r\n" + picture + b"\r\n"
@@ -75,18 +75,18 @@ def multipart(field: str, pictures: Sequence[bytes]) -> Body:
 
 
 def tensor(picture: bytes) -> Body:
-    """Send the pixels of a picture as a tensor in the JSON of the Open Inference Protocol, version 2."""
+    """Return the pixels of a picture as a tensor in the JSON of the Open Inference Protocol, version 2."""
     return tensors(decode_plainly(picture)[np.newaxis])
 
 
 def tensors(images: NDArray[np.uint8]) -> Body:
-    """Send images, uint8 (n, 28, 28), in the same way."""
+    """Return `images`, uint8 (n, 28, 28), as a tensor in the JSON of the Open Inference Protocol, version 2."""
     values = {"name": "images", "shape": images.shape, "datatype": "UINT8", "data": images.ravel().tolist()}
     return Body("application/json", json.dumps({"inputs": [values]}).encode())
 
 
 def binary_tensor(images: NDArray[np.uint8]) -> tuple[bytes, bytes]:
-    """Give the JSON of a request for binary outputs, and the body: that JSON and the images behind it."""
+    """Return the JSON of a request for binary outputs, and the body: the JSON followed by `images`."""
     values = {
         "name": "images",
         "shape": images.shape,
@@ -98,7 +98,7 @@ def binary_tensor(images: NDArray[np.uint8]) -> tuple[bytes, bytes]:
 
 
 def decode_plainly(picture: bytes) -> NDArray[np.uint8]:
-    """Decode a picture as the peers do: grey, and resized to uint8 (28, 28) where it is not."""
+    """Decode a picture as the peers do: to grey, resized to uint8 (28, 28)."""
     with Image.open(io.BytesIO(picture)) as opened:
         grey = opened.convert("L")
     return np.asarray(grey if grey.size == (28, 28) else grey.resize((28, 28)))

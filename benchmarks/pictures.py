@@ -1,8 +1,9 @@
-"""What each step of imaging is worth: `python -m benchmarks.pictures labels.csv` prints the table.
+"""Measure how much each preprocessing step adds to the accuracy: `python -m benchmarks.pictures labels.csv`.
 
-Reads pictures of digits with the whole of imaging, then with one step left out at a time, then as most services do.
-The CSV names a picture in `file` (a path beside it) and its digit in `label`; columns `kind` and `writer` are reported
-by if they are there. `--rendered N` takes instead N MNIST test digits under each condition of `rendering.py`.
+It preprocesses pictures of digits with all steps, then without one step at a time (an ablation), then as most services
+do, and prints the accuracy of each. The CSV has the columns `file` (a path relative to the CSV) and `label`, and may
+have `kind` and `writer`, by which the accuracy is grouped. `--rendered N` uses N MNIST test digits under each condition
+of `rendering.py` instead.
 """
 
 import argparse
@@ -27,7 +28,7 @@ Grey = NDArray[np.uint8]
 
 
 class Picture(NamedTuple):
-    """A picture file and what is known of it."""
+    """A picture file with its label and its groups."""
 
     data: bytes
     digit: int
@@ -35,68 +36,68 @@ class Picture(NamedTuple):
 
 
 def luminance(pixels: Grey) -> Grey:
-    """Grey as the eye sees it, in place of the direction of most contrast."""
+    """Convert to luminance, instead of projecting on the first principal component."""
     return pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
 
 
-def even_paper(small: Grey) -> Grey:
-    """One paper for the whole picture, the median of its frame, in place of an estimate at every place."""
+def uniform_background(small: Grey) -> Grey:
+    """Use one background for the whole picture, the median of its frame, instead of an estimate for each pixel."""
     frame = np.concatenate([small[0], small[-1], small[:, 0], small[:, -1]])
     return np.full_like(small, np.median(frame))
 
 
 def otsu(contrast: Grey) -> Grey:
-    """Otsu's threshold on the whole picture, in place of one from full ink, with hysteresis."""
+    """Use Otsu's threshold on the whole picture, instead of a threshold with hysteresis."""
     return cv2.threshold(contrast, 0, 1, cv2.THRESH_BINARY | cv2.THRESH_OTSU)[1]
 
 
-def every_piece(components: Components) -> NDArray[np.intp]:
-    """All ink, in place of the main piece and what lies near it."""
+def all_components(components: Components) -> NDArray[np.intp]:
+    """Select all components, instead of the main component and those near it."""
     return np.arange(1, len(components.boxes))
 
 
-def one_threshold(_: Grey, digit: Grey) -> Grey:
-    """Keep the pieces as they were found, in place of a scan with a threshold of its own at every place."""
+def unchanged_digit(_: Grey, digit: Grey) -> Grey:
+    """Keep the digit's mask, instead of binarising the digit with a local threshold."""
     return digit
 
 
-def as_it_is(ink: Grey) -> Grey:
-    """Nothing, in place of the step."""
+def unchanged_ink(ink: Grey) -> Grey:
+    """Keep the ruled lines."""
     return ink
 
 
-def as_it_was_drawn(digit: Grey, _: float) -> Grey:
-    """Keep the strokes as wide as they are, in place of MNIST's pen."""
+def unchanged_strokes(digit: Grey, _: float) -> Grey:
+    """Keep the stroke width."""
     return 255 * digit
 
 
 STEPS: dict[str, tuple[str, Callable[..., object]]] = {
-    "grey along the direction of contrast": ("imaging.preprocessing.to_grey", luminance),
-    "paper estimated everywhere": ("imaging.ink._estimate_paper", even_paper),
-    "ink by contrast and hysteresis": ("imaging.preprocessing.find_ink", otsu),
-    "rulings taken out": ("imaging.preprocessing.remove_ruled_lines", as_it_is),
-    "pieces chosen": ("imaging.preprocessing.choose_digit", every_piece),
-    "scan with a local threshold": ("imaging.preprocessing.binarise_digit", one_threshold),
-    "MNIST's pen": ("imaging.preprocessing.normalise_stroke_width", as_it_was_drawn),
+    "grey by principal component": ("imaging.preprocessing.to_grey", luminance),
+    "background estimation": ("imaging.ink._estimate_background", uniform_background),
+    "threshold with hysteresis": ("imaging.preprocessing.find_ink", otsu),
+    "removal of ruled lines": ("imaging.preprocessing.remove_ruled_lines", unchanged_ink),
+    "selection of components": ("imaging.preprocessing.select_digit", all_components),
+    "local threshold": ("imaging.preprocessing.binarise_digit", unchanged_digit),
+    "stroke width normalisation": ("imaging.preprocessing.normalise_stroke_width", unchanged_strokes),
 }
-"""Each step, and what stands in for it when it is left out."""
+"""Each step: the function that implements it, and its replacement in the ablation."""
 
 
 def resized(data: bytes) -> PreprocessedPicture:
-    """Only resize, as most services do."""
+    """Only resize the picture, as most services do."""
     return PreprocessedPicture(
         np.asarray(cv2.resize(luminance(decode(data)), (28, 28), interpolation=cv2.INTER_AREA)), None
     )
 
 
 def resized_and_inverted(data: bytes) -> PreprocessedPicture:
-    """Resize, and invert what is bright."""
+    """Resize the picture, and invert it if it is bright."""
     image = resized(data).image
     return PreprocessedPicture(255 - image if image.mean() > 127 else image, None)
 
 
 def read_labelled(table: Path) -> list[Picture]:
-    """Read the pictures that the CSV names."""
+    """Load the pictures that the CSV names."""
     with table.open(newline="", encoding="utf-8") as lines:
         return [
             Picture(
@@ -109,7 +110,7 @@ def read_labelled(table: Path) -> list[Picture]:
 
 
 def render(mnist: Path, count: int) -> list[Picture]:
-    """Draw the first `count` MNIST test digits under every condition."""
+    """Render the first `count` MNIST test digits under every condition."""
     images = np.frombuffer(gzip.decompress((mnist / "t10k-images-idx3-ubyte.gz").read_bytes()), np.uint8, offset=16)
     labels = np.frombuffer(gzip.decompress((mnist / "t10k-labels-idx1-ubyte.gz").read_bytes()), np.uint8, offset=8)
     digits = list(zip(images.reshape(-1, 28, 28)[:count], labels[:count], strict=True))
@@ -121,45 +122,45 @@ def render(mnist: Path, count: int) -> list[Picture]:
     ]
 
 
-def judge(
-    pictures: list[Picture], read: Callable[[bytes], PreprocessedPicture], engine: Engine
+def classify(
+    pictures: list[Picture], preprocess: Callable[[bytes], PreprocessedPicture], engine: Engine
 ) -> tuple[list[bool], int]:
-    """Return whether each picture was read right, and for how many there was a finding."""
-    preprocessed = [read(picture.data) for picture in pictures]
-    images = np.stack([reading.image for reading in preprocessed])
+    """Return whether each picture was classified correctly, and the number of pictures with a finding."""
+    preprocessed = [preprocess(picture.data) for picture in pictures]
+    images = np.stack([picture.image for picture in preprocessed])
     batches = [images[start : start + LARGEST_BATCH] for start in range(0, len(images), LARGEST_BATCH)]
-    answers = np.concatenate([engine(batch).probabilities.argmax(axis=1) for batch in batches])
-    right = [answer == picture.digit for answer, picture in zip(answers, pictures, strict=True)]
-    return right, sum(reading.finding is not None for reading in preprocessed)
+    predictions = np.concatenate([engine(batch).probabilities.argmax(axis=1) for batch in batches])
+    correct = [prediction == picture.digit for prediction, picture in zip(predictions, pictures, strict=True)]
+    return correct, sum(picture.finding is not None for picture in preprocessed)
 
 
-def percent(right: Iterable[bool]) -> str:
-    """Give a share as people read it."""
-    return f"{100 * np.mean(list(right)):.1f} %"
+def percent(correct: Iterable[bool]) -> str:
+    """Format the accuracy as a percentage."""
+    return f"{100 * np.mean(list(correct)):.1f} %"
 
 
-def report(pictures: list[Picture], right: list[bool], findings: int) -> None:
-    """Print what the whole of imaging makes of the pictures, by each of their groups."""
-    print(f"{len(pictures)} pictures: {percent(right)} right, a finding against {findings}\n")
+def report(pictures: list[Picture], correct: list[bool], findings: int) -> None:
+    """Print the accuracy with all steps, by group."""
+    print(f"{len(pictures)} pictures: {percent(correct)} correct, {findings} with a finding\n")
     for column in pictures[0].groups:
         groups = defaultdict(list)
-        for picture, is_right in zip(pictures, right, strict=True):
-            groups[picture.groups[column]].append(is_right)
+        for picture, is_correct in zip(pictures, correct, strict=True):
+            groups[picture.groups[column]].append(is_correct)
         mean = percent(float(np.mean(group)) for group in groups.values())
-        print(f"| {column} | pictures | right |\n|---|---|---|")
+        print(f"| {column} | pictures | correct |\n|---|---|---|")
         for name, group in sorted(groups.items()):
             print(f"| {name} | {len(group)} | {percent(group)} |")
         print(f"| mean | | {mean} |\n")
 
 
 def ablate(pictures: list[Picture], engine: Engine) -> None:
-    """Print what is read right with one step left out at a time."""
-    print("| left out | right |\n|---|---|")
-    for step, (place, stand_in) in STEPS.items():
-        with patch(place, stand_in):
-            print(f"| {step} | {percent(judge(pictures, preprocess_picture, engine)[0])} |")
-    for name, read in {"all: resize, invert if bright": resized_and_inverted, "all: resize": resized}.items():
-        print(f"| {name} | {percent(judge(pictures, read, engine)[0])} |")
+    """Print the accuracy without one step at a time."""
+    print("| without | correct |\n|---|---|")
+    for step, (function, replacement) in STEPS.items():
+        with patch(function, replacement):
+            print(f"| {step} | {percent(classify(pictures, preprocess_picture, engine)[0])} |")
+    for name, preprocess in {"all: resize, invert if bright": resized_and_inverted, "all: resize": resized}.items():
+        print(f"| {name} | {percent(classify(pictures, preprocess, engine)[0])} |")
 
 
 def main() -> None:
@@ -169,14 +170,14 @@ def main() -> None:
     parser.add_argument("--rendered", type=int, metavar="N", help="MNIST test digits to draw under each condition")
     parser.add_argument("--mnist", type=Path, help="the folder with MNIST's four files, for --rendered")
     parser.add_argument("--model", type=Path, default=Path("models/convnet/5"), help="default: %(default)s")
-    parser.add_argument("--no-ablation", action="store_true", help="only the whole of imaging")
+    parser.add_argument("--no-ablation", action="store_true", help="measure only with all steps")
     arguments = parser.parse_args()
     if (arguments.table is None) == (arguments.rendered is None) or bool(arguments.rendered) != bool(arguments.mnist):
         parser.error("give either a CSV, or --rendered N with --mnist FOLDER")
     cv2.setNumThreads(1)
     engine = load_engine("openvino", arguments.model)
     pictures = read_labelled(arguments.table) if arguments.table else render(arguments.mnist, arguments.rendered)
-    report(pictures, *judge(pictures, preprocess_picture, engine))
+    report(pictures, *classify(pictures, preprocess_picture, engine))
     if not arguments.no_ablation:
         ablate(pictures, engine)
 

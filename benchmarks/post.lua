@@ -1,5 +1,5 @@
--- Has wrk send one POST over and over, and print what it found as one line of JSON.
--- BODY_FILE names a file with the body, CONTENT_TYPE its type.
+-- Makes wrk send the same POST request repeatedly, and print the results as one line of JSON.
+-- BODY_FILE names the file with the body, CONTENT_TYPE its media type.
 
 wrk.method = "POST"
 wrk.headers["Content-Type"] = os.getenv("CONTENT_TYPE")

@@ -1,4 +1,4 @@
-"""Starts a program, knows all processes that come of it, and ends them. Knows nothing of what it does. Linux only."""
+"""Start a program, find all of its processes, and end them. Knows nothing of what the program does. Linux only."""
 
 import os
 import signal
@@ -11,35 +11,37 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-_TOKEN = "BENCHMARK_TOKEN"  # noqa: S105 - marks a program's processes, opens nothing
-_PATIENCE_SECONDS = 10.0
-_STRAGGLERS_SECONDS = 0.5
+_TOKEN = "BENCHMARK_TOKEN"  # noqa: S105 - no secret: it marks the processes of a program
+_TERMINATION_SECONDS = 10.0
+"""The time for the started process to end after SIGTERM."""
+_CHILDREN_SECONDS = 0.5
+"""The time for the other processes to end after that."""
 
 
 @dataclass(frozen=True)
 class Program:
-    """A running program: the process that was started, and whatever inherited its environment."""
+    """A running program: the started process, and all processes that inherited its environment."""
 
-    leader: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes]
     token: str
     log: Path
 
     def processes(self) -> list[int]:
-        """Find the ids of all its processes, also of those that left its process group."""
+        """Return the ids of all of its processes, including those that left its process group."""
         mark = f"{_TOKEN}={self.token}".encode()
         return [pid for pid in _all_processes() if mark in _read(pid, "environ").split(b"\0")]
 
     def resident_mb(self) -> float:
-        """Add up the memory that its processes hold, in MB, what several of them share counted once."""
+        """Return the memory of all of its processes in MB. Shared memory is counted once (PSS)."""
         rollups = [_read(pid, "smaps_rollup").decode() for pid in self.processes()]
         return sum(_field(rollup, "Pss") for rollup in rollups)
 
     def largest_resident_mb(self) -> float:
-        """Give the resident memory of its largest process, in MB, all that it shares included."""
+        """Return the resident memory of its largest process in MB, including shared memory (RSS)."""
         return max(_field(_read(pid, "status").decode(), "VmRSS") for pid in self.processes())
 
     def processor_seconds(self) -> float:
-        """Add up the processor time that its processes have had so far."""
+        """Return the processor time of all of its processes so far, in seconds."""
         ticks = 0
         for pid in self.processes():
             fields = _read(pid, "stat").decode().rpartition(")")[2].split()
@@ -47,30 +49,30 @@ class Program:
         return ticks / os.sysconf("SC_CLK_TCK")
 
     def has_ended(self) -> bool:
-        """Tell whether the process that was started is gone."""
-        return self.leader.poll() is not None
+        """Tell whether the started process has ended."""
+        return self.process.poll() is not None
 
-    def last_words(self) -> str:
-        """Give the end of what it printed."""
+    def log_tail(self) -> str:
+        """Return the end of its output."""
         return self.log.read_text(errors="replace")[-2000:]
 
 
 @contextmanager
 def running(command: Sequence[str], *, folder: Path, environment: Mapping[str, str], log: Path) -> Iterator[Program]:
-    """Run a program for as long as the context lasts, its output going to `log`; then end all that came of it."""
+    """Run a program within the context, with its output in `log`. Then end all of its processes."""
     token = uuid.uuid4().hex
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:
-        leader = subprocess.Popen(  # noqa: S603 - commands are this project's own
+        process = subprocess.Popen(  # noqa: S603 - commands are this project's own
             command,
             cwd=folder,
             env={**os.environ, **environment, _TOKEN: token},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            start_new_session=True,  # Ctrl-C comes to us alone, and we end it in order
+            start_new_session=True,  # so that Ctrl-C interrupts only this process, which then ends the program
         )
-    program = Program(leader, token, log)
+    program = Program(process, token, log)
     try:
         yield program
     finally:
@@ -78,7 +80,10 @@ def running(command: Sequence[str], *, folder: Path, environment: Mapping[str, s
 
 
 def unwind_when_terminated() -> None:
-    """Make SIGTERM, and SIGINT even where a shell has it ignored, unwind this process: what it started is ended too."""
+    """Make SIGTERM and SIGINT raise KeyboardInterrupt, so that this process ends the programs that it has started.
+
+    A shell may have set SIGINT to be ignored.
+    """
 
     def leave(_signal: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
@@ -88,21 +93,21 @@ def unwind_when_terminated() -> None:
 
 
 def _end(program: Program) -> None:
-    """Ask the leader to stop, which stops the others if it is well written; end by force what is left."""
-    program.leader.terminate()
+    """Terminate the started process, which should end the others. Kill the processes that are left."""
+    program.process.terminate()
     try:
-        program.leader.wait(_PATIENCE_SECONDS)
+        program.process.wait(_TERMINATION_SECONDS)
     except subprocess.TimeoutExpired:
-        program.leader.kill()
-    deadline = time.monotonic() + _STRAGGLERS_SECONDS
+        program.process.kill()
+    deadline = time.monotonic() + _CHILDREN_SECONDS
     while time.monotonic() < deadline and program.processes():
         time.sleep(0.02)
     while left := program.processes():
         for pid in left:
-            with suppress(ProcessLookupError):  # it ended by itself
+            with suppress(ProcessLookupError):  # it has ended meanwhile
                 os.kill(pid, signal.SIGKILL)
         time.sleep(0.02)
-    program.leader.wait()
+    program.process.wait()
 
 
 def _all_processes() -> list[int]:
@@ -112,12 +117,12 @@ def _all_processes() -> list[int]:
 def _read(pid: int, file: str) -> bytes:
     try:
         return Path(f"/proc/{pid}/{file}").read_bytes()
-    except OSError:  # it has ended, or belongs to somebody else
+    except OSError:  # the process has ended, or belongs to another user
         return b""
 
 
 def _field(text: str, name: str) -> float:
-    """Read a field of /proc that is given in kB, in MB; 0 where it is missing because the process has ended."""
+    """Return a field of /proc in MB. Return 0 if it is missing, because the process has ended."""
     for line in text.splitlines():
         if line.startswith(f"{name}:"):
             return int(line.split()[1]) / 1000 * 1.024

@@ -1,7 +1,8 @@
-"""The tensor protocols in bulk: `python -m benchmarks.protocols`. Against the bare engine, and against MLServer.
+"""Compare large tensor requests with the engine alone and with MLServer: `python -m benchmarks.protocols`.
 
-A binary request of 10,000 images is set against the engine alone, on the same images in its largest batches, in turn.
-JSON requests of 64 images are set against MLServer, which speaks the same protocol; both have two workers.
+A binary request of 10,000 images is compared with the engine alone, which scores the same images in its largest
+batches. JSON requests of 64 images are compared with MLServer, which implements the same protocol. Both servers have
+two workers.
 """
 
 import http.client
@@ -23,9 +24,9 @@ from benchmarks import payloads
 from benchmarks.closed_loop import ClosedLoad, drive, require_wrk
 from benchmarks.environments import ROOT
 from benchmarks.processes import unwind_when_terminated
-from benchmarks.servers import BATCH, Server, digitserve, digitserve_alone, mlserver
+from benchmarks.servers import BATCH, Server, digitserve, digitserve_one_worker, mlserver
 from benchmarks.serving import newest_version
-from benchmarks.turn import Judge, Picture, take_turn
+from benchmarks.turn import Picture, Reference, take_turn
 
 IMAGES = 10_000
 _INFER = "/v2/models/convnet/infer"
@@ -39,12 +40,12 @@ def main(
     connections: Annotated[int, typer.Option(min=1, help="Of the comparison, at a time.")] = 8,
     peers: Annotated[bool, typer.Option(help="Whether to compare with MLServer, which is installed for it.")] = True,
 ) -> None:
-    """Measure both, and print one line of JSON for each."""
+    """Measure both comparisons, and print one line of JSON for each."""
     unwind_when_terminated()
     saved_model = newest_version(models / "convnet")
-    picture = Judge(saved_model).judge(payloads.digit_png())
+    picture = Reference(saved_model).predict(payloads.digit_png())
     images = np.repeat(payloads.decode_plainly(picture.data)[np.newaxis], IMAGES, axis=0)
-    served, bare = bulk(digitserve_alone(models), OpenVINOEngine(saved_model), picture, images, rounds=rounds)
+    served, bare = bulk(digitserve_one_worker(models), OpenVINOEngine(saved_model), picture, images, rounds=rounds)
     ratios = np.array(served) / np.array(bare)
     print(json.dumps({"images_per_second": _median(served), "engine_alone": _median(bare), "ratio": _median(ratios)}))
     if not peers:
@@ -64,7 +65,7 @@ def main(
 def bulk(
     server: Server, engine: OpenVINOEngine, picture: Picture, images: NDArray[np.uint8], *, rounds: int
 ) -> tuple[list[float], list[float]]:
-    """Give the images a second of one binary request after the other, and of the engine in this process, in turn."""
+    """Return the images a second of the service and of the engine in this process, measured alternately."""
     served, bare = [], []
     text, body = payloads.binary_tensor(images)
     headers = {"Inference-Header-Content-Length": str(len(text))}
@@ -83,21 +84,21 @@ def bulk(
             for start in range(0, len(images), LARGEST_BATCH):
                 engine(images[start : start + LARGEST_BATCH])
             bare.append(len(images) / (time.perf_counter() - started))
-    return served[1:], bare[1:]  # the first round warms both
+    return served[1:], bare[1:]  # the first round is for warm-up
 
 
 def _check(response: http.client.HTTPResponse, answer: bytes, picture: Picture, count: int) -> None:
-    """See that every image was answered, and right; the probabilities come before the logits."""
+    """Check that the answer to every image is correct. The probabilities precede the logits."""
     if response.status != 200:
-        message = f"The service answers {response.status}: {answer[:300]!r}"
+        message = f"The service answered with status {response.status}: {answer[:300]!r}"
         raise RuntimeError(message)
     length = int(response.headers["Inference-Header-Content-Length"])
     probabilities = np.frombuffer(answer, "<f4", count * 10, length).reshape(count, 10)
-    np.testing.assert_allclose(probabilities, np.tile(picture.plainly.probabilities, (count, 1)), atol=1e-4)
+    np.testing.assert_allclose(probabilities, np.tile(picture.resized.probabilities, (count, 1)), atol=1e-4)
 
 
 def rate(server: Server, path: str, picture: Picture, load: Callable[..., ClosedLoad], seconds: int) -> float:
-    """Give the requests a second that a server answers."""
+    """Return the requests a second that a server answers."""
     with take_turn(server, picture) as turn:
         load(turn.address + path, seconds=1)
         found = load(turn.address + path, seconds=seconds)

@@ -1,4 +1,4 @@
-"""Writes `docs/benchmarks.md` out of whatever has been measured so far. Measures nothing."""
+"""Write `docs/benchmarks.md` from the stored results. Measures nothing."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ and takes more of them at a higher rate."""
 
 
 def write(page: Path = PAGE, folder: Path = FOLDER) -> None:
-    """Write the page and its plots; what has not been measured is said to be missing."""
+    """Write the page and its plots. Where there are no results, say so."""
     serving, training, stages = ServingResults.load(folder), TrainingResults.load(folder), StagesResults.load(folder)
     bars = [*(serving_bars(serving) if serving else []), *(training_bars(training) if training else [])]
     parts = {
@@ -69,7 +69,7 @@ def _bars(bars: Sequence[Bar]) -> str:
 def _serving(results: ServingResults, folder: Path) -> str:
     figures.draw_serving(results, folder)
     sections = [
-        _circumstances(results.machine),
+        _machine(results.machine),
         _method(results),
         *[f"### Answers a second, {text}\n\n{_rates(results, shape)}" for text, shape in _SHAPES],
         f"### Larger requests\n\nPictures a second.\n\n{_larger(results)}",
@@ -86,20 +86,20 @@ def _serving(results: ServingResults, folder: Path) -> str:
 
 def _method(results: ServingResults) -> str:
     return (
-        f"The model is {results.model}; the peers run it in TensorFlow {results.tensorflow}. The load comes from wrk "
-        f"{results.wrk} on the same machine, with one thread. Rounds, in which the servers take turns: "
-        f"{results.rounds}, with {results.seconds} s for each figure; every figure is the median of the rounds, and in "
-        f"brackets the lowest and the highest. The digit is a PNG of {results.picture_bytes['digit']} bytes, the "
-        f"drawing one of {results.picture_bytes['drawing']:,}."
+        f"The model is {results.model}; the peers run it in TensorFlow {results.tensorflow}. The load generator is wrk "
+        f"{results.wrk} on the same machine, with one thread. The servers were measured alternately in "
+        f"{results.rounds} rounds, {results.seconds} s for each figure. Every figure is the median of the rounds, with "
+        f"the lowest and the highest value in brackets. The digit is a PNG of {results.picture_bytes['digit']} bytes, "
+        f"the drawing a PNG of {results.picture_bytes['drawing']:,} bytes."
     )
 
 
-def _circumstances(machine: Machine) -> str:
+def _machine(machine: Machine) -> str:
     packages = ", ".join(f"{name} {version}" for name, version in machine.packages.items())
     return (
         f"Measured {machine.date} at commit `{machine.commit}` on {machine.processor}, {machine.cores} cores, "
-        f"{machine.memory_gb} GB, {machine.system}, Python {machine.python}, {packages}. Load of the machine just "
-        f"before: {machine.busy:g}."
+        f"{machine.memory_gb} GB, {machine.system}, Python {machine.python}, {packages}. Load average before the run: "
+        f"{machine.busy:g}."
     )
 
 
@@ -188,7 +188,7 @@ def _three(milliseconds: dict[float, float]) -> str:
 
 def _faults(results: ServingResults) -> str:
     lines = [
-        f"- {results.labels[server]}: {count} requests were answered with an error, or not in two seconds."
+        f"- {results.labels[server]}: {count} requests got an error, or no answer within two seconds."
         for server, count in results.faults().items()
     ]
     lines += [f"- {server} could not take part: {reason}" for server, reason in results.unavailable.items()]
@@ -205,13 +205,13 @@ def _training(results: TrainingResults) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in results.versions.items())
     steps = " or ".join(f"{count} steps of {model}" for model, count in results.steps.items())
     method = (
-        f"{versions}. Rounds, in which the programs take turns: {results.rounds}, each of {results.stretches} "
-        f"stretches of {steps}; the median of a round's stretches counts."
+        f"{versions}. The programs were measured alternately in {results.rounds} rounds of {results.stretches} "
+        f"stretches each. A stretch has {steps}. The time of a round is the median of its stretches."
     )
-    reasons = "\n".join(f"- {name} could not take part: {reason}" for name, reason in results.unavailable.items())
+    reasons = "\n".join(f"- {name} could not be measured: {reason}" for name, reason in results.unavailable.items())
     return "\n\n".join(
         [
-            _circumstances(results.machine),
+            _machine(results.machine),
             method,
             _table(("microseconds a step", *results.steps), rows),
             reasons,
@@ -225,12 +225,12 @@ def _stages(results: StagesResults) -> str:
         (stage, *(_spread(stages[stage]) if stage in stages else "" for stages in results.microseconds.values()))
         for stage in names
     ]
-    method = f"{results.rounds} rounds in turn, {results.repeats} runs of each stage in each."
-    return "\n\n".join([_circumstances(results.machine), method, _table(("microseconds", *results.microseconds), rows)])
+    method = f"The stages were measured alternately in {results.rounds} rounds, with {results.repeats} runs of each."
+    return "\n\n".join([_machine(results.machine), method, _table(("microseconds", *results.microseconds), rows)])
 
 
 def _spread(values: Sequence[float], unit: str = "") -> str:
-    """Write the median and, of several values, the lowest and the highest."""
+    """Format the median and, for several values, the lowest and the highest."""
     if not values:
         return ""
     text = _short(float(np.median(values))) + (f" {unit}" if unit else "")

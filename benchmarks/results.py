@@ -1,4 +1,4 @@
-"""What was measured, and how it is kept: JSON files beside the page that is made of them. Judges nothing."""
+"""The results of the benchmarks, stored as JSON files. Knows no bars."""
 
 from collections import defaultdict
 from collections.abc import Callable
@@ -31,20 +31,20 @@ class Start(BaseModel):
     server: str
     round: int
     seconds: float
-    """From the start of its process to its first right answer."""
+    """From the start of its process to its first correct answer."""
     resident_mb: float
-    """Of all its processes after the load, shared memory counted once."""
+    """The memory of all of its processes after the load. Shared memory is counted once (PSS)."""
     largest_resident_mb: float
-    """Of its largest process, shared memory included."""
+    """The memory of its largest process, including shared memory (RSS)."""
 
 
 class Overload(BaseModel):
-    """One open loop far above what the service can do."""
+    """One open loop with a rate far above the service's capacity."""
 
     picture: str
     seconds: int
     best: float
-    """Good answers a second in a closed loop just before."""
+    """The answers a second in a closed loop just before: the capacity."""
     load: OpenLoad
     before_mb: float
     after_mb: float
@@ -57,45 +57,45 @@ class Results(BaseModel):
 
     @classmethod
     def load(cls, folder: Path = FOLDER) -> Self | None:
-        """Read what was measured last, if anything was."""
+        """Load the last results, or return None if there are none."""
         path = folder / cls.file_name()
         return cls.model_validate_json(path.read_bytes()) if path.is_file() else None
 
     def save(self, folder: Path = FOLDER) -> None:
-        """Keep what was measured."""
+        """Store the results."""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / self.file_name()).write_text(self.model_dump_json(indent=1) + "\n")
 
     @classmethod
     def file_name(cls) -> str:
-        """Give the name of the file that holds this kind of results."""
+        """Return the name of the file with this kind of results."""
         return cls.__name__.removesuffix("Results").lower() + ".json"
 
 
 class ServingResults(Results):
-    """All that `benchmarks.serving` measures."""
+    """The results of `benchmarks.serving`."""
 
     wrk: str
     tensorflow: str
     model: str
-    """The network in one line, with its multiply-adds."""
+    """The description of the network, with its multiply-adds."""
     picture_bytes: dict[str, int]
     rounds: int
     seconds: int
     labels: dict[str, str]
-    """The servers that were measured, in their order."""
+    """The label of each measured server, by name and in order."""
     unavailable: dict[str, str]
-    """The servers that could not be, and why."""
+    """The reason why a server could not be measured, by name."""
     measurements: list[Measurement] = []
     starts: list[Start] = []
     overloads: list[Overload] = []
 
     def rates(self, server: str, scenario: str) -> dict[int, float]:
-        """Give the answers a second in each round."""
+        """Return the answers a second in each round."""
         return self._each_round(server, scenario, lambda load: load.rate)
 
     def latencies(self, server: str, scenario: str, percentile: float) -> dict[int, float]:
-        """Give the latency at a percentile, in milliseconds, in each round."""
+        """Return the latency at a percentile in each round, in milliseconds."""
         return self._each_round(server, scenario, lambda load: load.milliseconds[percentile])
 
     def _each_round(self, server: str, scenario: str, value: Callable[[ClosedLoad], float]) -> dict[int, float]:
@@ -106,17 +106,17 @@ class ServingResults(Results):
         }
 
     def fastest(self, server: str, picture: str, connections: int) -> str | None:
-        """Choose the scenario in which a server answers single pictures of a kind fastest, if it takes them at all."""
+        """Return the scenario in which a server answers single pictures of this kind fastest, or None."""
         names = [f"{picture}-{shape}-{connections}" for shape in ("raw", "multipart", "tensor")]
         rates = {name: median(self.rates(server, name)) for name in names if self.rates(server, name)}
         return max(rates, key=lambda name: rates[name]) if rates else None
 
     def starts_of(self, server: str) -> list[Start]:
-        """Give a server's starts."""
+        """Return the starts of a server."""
         return [start for start in self.starts if start.server == server]
 
     def faults(self) -> dict[str, int]:
-        """Count, for each server that had any, the answers in closed loops that were not 2xx, or did not come."""
+        """Return the number of requests in closed loops without an answer 2xx, for each server that had any."""
         counts: defaultdict[str, int] = defaultdict(int)
         for measurement in self.measurements:
             counts[measurement.server] += measurement.load.refused + measurement.load.broken
@@ -130,22 +130,22 @@ class TrainingMeasurement(BaseModel):
     program: str
     round: int
     microseconds: list[float]
-    """A step, in each of several stretches of many steps."""
+    """The time of a step, in each of several stretches of many steps."""
 
 
 class TrainingResults(Results):
-    """All that `benchmarks.training` measures."""
+    """The results of `benchmarks.training`."""
 
     rounds: int
     stretches: int
     steps: dict[str, int]
-    """In one stretch, by model."""
+    """The steps of a stretch, by model."""
     versions: dict[str, str]
     unavailable: dict[str, str]
     measurements: list[TrainingMeasurement] = []
 
     def steps_of(self, model: str, program: str) -> dict[int, float]:
-        """Give the median time of a step in each round, in microseconds."""
+        """Return the median time of a step in each round, in microseconds."""
         return {
             measurement.round: float(np.median(measurement.microseconds))
             for measurement in self.measurements
@@ -154,19 +154,19 @@ class TrainingResults(Results):
 
 
 class StagesResults(Results):
-    """All that `benchmarks.stages` measures: for each shape of request, the microseconds of each stage."""
+    """The results of `benchmarks.stages`: the microseconds of each stage, for each shape of request."""
 
     rounds: int
     repeats: int
     microseconds: dict[str, dict[str, list[float]]]
-    """Request -> stage -> the mean of each round's repeats."""
+    """By request and stage: the mean of the repeats of each round."""
 
 
 def median(rounds: dict[int, float]) -> float:
-    """Give the median of the rounds."""
+    """Return the median of the rounds."""
     return float(np.median(list(rounds.values())))
 
 
-def ratios(above: dict[int, float], below: dict[int, float]) -> list[float]:
-    """Divide round by round, so that a round in which the machine was slow speaks of both."""
-    return [above[number] / below[number] for number in above if number in below]
+def ratios(numerators: dict[int, float], denominators: dict[int, float]) -> list[float]:
+    """Return the ratio in each round. In a round in which the machine was slow, both values are affected."""
+    return [numerators[number] / denominators[number] for number in numerators if number in denominators]

@@ -1,4 +1,4 @@
-"""What every server is asked to do in its turn, and what this service is asked besides. Knows no figures or bars."""
+"""The load scenarios for all servers, and the overload for this service. Knows no bars."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -12,14 +12,14 @@ PictureName = Literal["digit", "drawing", "photo"]
 CONNECTIONS = (1, 16, 64)
 WARM_UP_SECONDS = 1
 OVERLOAD = 10
-"""Times the capacity."""
+"""The rate of an overload, as a multiple of the capacity."""
 _OVERLOAD_CONNECTIONS = 2000
 _CAPACITY_CONNECTIONS = 16
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """One load."""
+    """One kind of load."""
 
     shape: Shape
     picture: PictureName
@@ -27,7 +27,7 @@ class Scenario:
 
     @property
     def name(self) -> str:
-        """The name it has among the results."""
+        """Its name in the results."""
         return f"{self.picture}-{self.shape}-{self.connections}"
 
 
@@ -39,7 +39,7 @@ SCENARIOS = (
 
 
 def scenarios_of(server: Server) -> list[Scenario]:
-    """Choose what a server can do; of a variant of this service only what the variant is there for."""
+    """Return the scenarios that a server supports. For a variant of this service, return only the variant's own."""
     return [
         scenario
         for scenario in SCENARIOS
@@ -58,7 +58,7 @@ def measure(turn: Turn, pictures: dict[PictureName, Picture], *, number: int, se
     measurements = []
     for scenario in scenarios_of(turn.server):
         url = turn.url(scenario.shape)
-        body = turn.server.routes[scenario.shape].carry(pictures[scenario.picture].data)
+        body = turn.server.routes[scenario.shape].build_body(pictures[scenario.picture].data)
         closed_loop.drive(url, body, connections=scenario.connections, seconds=WARM_UP_SECONDS)
         load = closed_loop.drive(url, body, connections=scenario.connections, seconds=seconds)
         print(f"  {scenario.name:22} {load.rate * pictures_in(scenario.shape):8.0f} pictures/s", flush=True)
@@ -68,7 +68,7 @@ def measure(turn: Turn, pictures: dict[PictureName, Picture], *, number: int, se
 
 
 def measure_start(turn: Turn, *, number: int) -> Start:
-    """Note how long a server took to start, and what memory it holds now."""
+    """Return the start time and the current memory of a server."""
     return Start(
         server=turn.server.name,
         round=number,
@@ -79,14 +79,14 @@ def measure_start(turn: Turn, *, number: int) -> Start:
 
 
 def overload(turn: Turn, name: PictureName, picture: Picture, *, seconds: int, capacity_seconds: int) -> Overload:
-    """Find a server's capacity for a picture, ask ten times as much of it, and see that it is well afterwards."""
-    url, body = turn.url("raw"), turn.server.routes["raw"].carry(picture.data)
+    """Measure a server's capacity for a picture, send ten times as many requests, and check its answers afterwards."""
+    url, body = turn.url("raw"), turn.server.routes["raw"].build_body(picture.data)
     best = closed_loop.drive(url, body, connections=_CAPACITY_CONNECTIONS, seconds=capacity_seconds)
     before = turn.program.resident_mb()
     load = open_loop.drive(
         url,
         body,
-        open_loop.Timetable(rate=OVERLOAD * best.rate, seconds=seconds, connections=_OVERLOAD_CONNECTIONS),
+        open_loop.Schedule(rate=OVERLOAD * best.rate, seconds=seconds, connections=_OVERLOAD_CONNECTIONS),
         expected=f'"digit":{picture.expected_of(turn.server).digit},'.encode(),
     )
     after = turn.program.resident_mb()

@@ -1,4 +1,4 @@
-"""The servers that are compared: how each is started, where it takes pictures, how its answer reads. Drives none."""
+"""The compared servers: how to start each one, its routes, and how to parse its answers. Sends no requests."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -14,7 +14,7 @@ from benchmarks.environments import CACHE, PEERS, ROOT, SERVICE, pinned_version,
 from benchmarks.payloads import Body
 
 Shape = Literal["raw", "multipart", "tensor", "batch"]
-"""How pictures come: as the body, as the part of a form, as numbers in JSON, 64 of them as the parts of a form."""
+"""The shape of a request: a picture as the body, as a part of a form, as a tensor in JSON, or 64 as parts of a form."""
 
 WORKERS = 2
 BATCH = 64
@@ -22,7 +22,7 @@ BATCH = 64
 
 @dataclass(frozen=True)
 class Answer:
-    """What every server says of a picture."""
+    """The prediction of a server for a picture."""
 
     digit: int
     probabilities: NDArray[np.float64]  # [10]
@@ -34,16 +34,16 @@ def _read_answer(content: dict[str, Any]) -> Answer:
 
 @dataclass(frozen=True)
 class Route:
-    """Where a server takes a picture, in which shape, and how the JSON of its answer reads."""
+    """The path of a server's route, how to build the request's body, and how to parse the JSON of its answer."""
 
     path: str
-    carry: Callable[[bytes], Body]
+    build_body: Callable[[bytes], Body]
     read_answer: Callable[[Any], Answer] = _read_answer
 
 
 @dataclass(frozen=True)
 class Server:
-    """One contestant. `{port}` in its command and environment stands for the port it gets."""
+    """A compared server. `{port}` in its command and environment is replaced by its port."""
 
     name: str
     label: str
@@ -52,14 +52,14 @@ class Server:
     folder: Path = ROOT
     environment: Mapping[str, str] = field(default_factory=dict)
     normalises: bool = False
-    """Whether it brings a picture into MNIST's form, rather than only resize it."""
+    """Whether it converts a picture to MNIST's form instead of only resizing it."""
     classifies: bool = True
     """Whether its answer depends on the picture."""
     tolerance: float = 2e-3
-    """How far a probability may be from the model's own: the peers run it in another library, and may resize by another
-    Pillow."""
+    """The largest deviation of a probability from the model's. The peers run the model in another library, and may
+    resize with another version of Pillow."""
     variant: frozenset[str] = frozenset()
-    """Of a variant: the scenarios that it is there for."""
+    """For a variant of this service: the scenarios in which it is measured."""
 
 
 def raw_route(path: str = "/predict") -> Route:
@@ -75,7 +75,7 @@ def multipart_route(
 
 
 def batch_route() -> Route:
-    """Send a picture 64 times in one form; the answer is that of the last."""
+    """Send a picture 64 times in one form. The answer for the last one is used."""
     return Route(
         "/predict/batch",
         lambda picture: payloads.multipart("file", [picture] * BATCH),
@@ -84,7 +84,7 @@ def batch_route() -> Route:
 
 
 def digitserve(models: Path) -> Server:
-    """Start this service as `make serve` does, but for its access log: the others write none."""
+    """Start this service as `make serve` does, but without access log, like the other servers."""
     return Server(
         name="digitserve",
         label="Digitserve",
@@ -101,7 +101,7 @@ def digitserve(models: Path) -> Server:
 
 
 def digitserve_with_log(models: Path) -> Server:
-    """Start this service with its access log, which is how it comes."""
+    """Start this service with its access log, which is the default."""
     plain = digitserve(models)
     return replace(
         plain,
@@ -113,7 +113,7 @@ def digitserve_with_log(models: Path) -> Server:
 
 
 def digitserve_in_bfloat16(models: Path) -> Server:
-    """Start this service in bfloat16; a processor that has none keeps it from starting."""
+    """Start this service in bfloat16. On a processor without bfloat16 it does not start."""
     plain = digitserve(models)
     return replace(
         plain,
@@ -125,7 +125,7 @@ def digitserve_in_bfloat16(models: Path) -> Server:
     )
 
 
-def digitserve_alone(models: Path) -> Server:
+def digitserve_one_worker(models: Path) -> Server:
     """Start this service with one worker."""
     plain = digitserve(models)
     return replace(
@@ -138,7 +138,7 @@ def digitserve_alone(models: Path) -> Server:
 
 
 def do_nothing() -> Server:
-    """Start the server that all others are measured against."""
+    """Start the FastAPI application that returns a constant, which is the reference for the others."""
     uvicorn = "-m uvicorn serve:app --loop uvloop --http httptools --no-access-log --log-level warning --port {port}"
     return Server(
         name="do-nothing",
@@ -146,13 +146,13 @@ def do_nothing() -> Server:
         routes={"raw": raw_route("/predict/raw"), "multipart": multipart_route()},
         command=(str(prepare("do_nothing") / "python"), *uvicorn.split(), "--workers", str(WORKERS)),
         folder=PEERS / "do_nothing",
-        environment={"PYTHONPATH": str(ROOT)},  # for the shape of the answer
+        environment={"PYTHONPATH": str(ROOT)},  # for the schema of the answer
         classifies=False,
     )
 
 
 def fastapi_tensorflow(saved_model: Path) -> Server:
-    """Start FastAPI with TensorFlow behind it, without batches."""
+    """Start FastAPI with TensorFlow, without batching."""
     return Server(
         name="fastapi_tensorflow",
         label=f"FastAPI {pinned_version('fastapi_tensorflow', 'fastapi')} + TensorFlow",
@@ -164,7 +164,7 @@ def fastapi_tensorflow(saved_model: Path) -> Server:
 
 
 def litserve(saved_model: Path) -> Server:
-    """Start LitServe, whose uploads are forms with a part `request`."""
+    """Start LitServe, which takes uploads as forms with a part `request`."""
     return Server(
         name="litserve",
         label=f"LitServe {pinned_version('litserve', 'litserve')}",
@@ -176,7 +176,7 @@ def litserve(saved_model: Path) -> Server:
 
 
 def bentoml(saved_model: Path) -> Server:
-    """Start BentoML, whose batched methods take a form with a list of files."""
+    """Start BentoML, which takes uploads for a batched method as forms with a list of files."""
     serve = "-m bentoml serve serve:Digits --host 127.0.0.1 --port {port}"
     return Server(
         name="bentoml",
@@ -193,7 +193,7 @@ def bentoml(saved_model: Path) -> Server:
 
 
 def mlserver(saved_model: Path) -> Server:
-    """Start MLServer, which is sent the pixels as a tensor; the ports that it also wants are those after its own."""
+    """Start MLServer, which takes the pixels as a tensor and needs three ports."""
     return Server(
         name="mlserver",
         label=f"MLServer {pinned_version('mlserver', 'mlserver')}",
@@ -212,7 +212,7 @@ def mlserver(saved_model: Path) -> Server:
 
 
 def ray_serve(saved_model: Path) -> Server:
-    """Start Ray Serve on a Ray of its own."""
+    """Start Ray Serve on a local Ray cluster of its own."""
     return Server(
         name="ray",
         label=f"Ray Serve {pinned_version('ray', 'ray')}",
@@ -230,7 +230,7 @@ PEER_SERVERS: Mapping[str, Callable[[Path], Server]] = {
     "mlserver": mlserver,
     "ray": ray_serve,
 }
-"""How to make each peer, given the folder of the SavedModel. May raise PeerUnavailableError."""
+"""The function that makes each peer from the folder of a SavedModel. It may raise PeerUnavailableError."""
 
 
 def _peer_environment(saved_model: Path) -> dict[str, str]:
@@ -239,8 +239,8 @@ def _peer_environment(saved_model: Path) -> dict[str, str]:
         "PORT": "{port}",
         "WORKERS": str(WORKERS),
         "PYTHONPATH": str(PEERS),
-        "HOME": str(CACHE / "home"),  # some keep files there
-        # Two workers for two cores: more threads than that only get in each other's way.
+        "HOME": str(CACHE / "home"),  # some servers store files there
+        # Two workers use both of two cores. More threads would only compete for the cores.
         "TF_NUM_INTRAOP_THREADS": "1",
         "TF_NUM_INTEROP_THREADS": "1",
         "TF_CPP_MIN_LOG_LEVEL": "3",

@@ -1,4 +1,4 @@
-"""Compares the servers: `python -m benchmarks.serving`. Runs them in turn, and has the page written."""
+"""Compare the servers: `python -m benchmarks.serving` measures them in turn and writes docs/benchmarks.md."""
 
 import json
 import textwrap
@@ -16,14 +16,14 @@ from benchmarks.processes import unwind_when_terminated
 from benchmarks.results import FOLDER, Overload, ServingResults
 from benchmarks.scenarios import PictureName, measure, measure_start, overload
 from benchmarks.servers import PEER_SERVERS, Server
-from benchmarks.turn import Judge, Picture, WrongAnswerError, take_turn
+from benchmarks.turn import Picture, Reference, WrongAnswerError, take_turn
 
 OVERLOADS: tuple[PictureName, ...] = ("photo", "digit")
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How much is measured."""
+    """The number and duration of the measurements."""
 
     rounds: int
     seconds: int
@@ -43,7 +43,7 @@ def main(  # noqa: PLR0913 - each is an option of the command line
     quick: Annotated[bool, typer.Option(help="One round of a second each, to see that all of it works.")] = False,
     out: Annotated[Path, typer.Option(help="Folder for the results and the plots; the page goes beside it.")] = FOLDER,
 ) -> None:
-    """Start each server in turn, drive it, check its answers, and write docs/benchmarks.md."""
+    """Start each server in turn, measure it, check its answers, and write docs/benchmarks.md."""
     unwind_when_terminated()
     plan = QUICK if quick else Plan(rounds, seconds, overload_seconds)
     try:
@@ -55,12 +55,12 @@ def main(  # noqa: PLR0913 - each is an option of the command line
 
 
 def run(models: Path, plan: Plan, only: list[str]) -> ServingResults:
-    """Measure everything that is asked for."""
+    """Measure the chosen servers."""
     saved_model = newest_version(models / "convnet")
-    judge = Judge(saved_model)
+    reference = Reference(saved_model)
     pictures: dict[PictureName, Picture] = {
-        "digit": judge.judge(payloads.digit_png()),
-        "drawing": judge.judge(payloads.drawing_png()),
+        "digit": reference.predict(payloads.digit_png()),
+        "drawing": reference.predict(payloads.drawing_png()),
     }
     card = json.loads((saved_model / "model.json").read_text())
     results = ServingResults(
@@ -74,20 +74,20 @@ def run(models: Path, plan: Plan, only: list[str]) -> ServingResults:
         labels={},
         unavailable={},
     )
-    contestants = line_up(models, saved_model, only, results)
+    compared = choose_servers(models, saved_model, only, results)
     for number in range(plan.rounds):
-        for server in list(contestants):
+        for server in list(compared):
             print(f"Round {number + 1} of {plan.rounds}: {server.label}", flush=True)
             try:
                 _take_turn(server, pictures, number, plan, results)
             except (PeerUnavailableError, WrongAnswerError) as error:
                 _leave_out(server.label, error, results)
-                contestants.remove(server)
+                compared.remove(server)
     if plan.overload_seconds:
-        pictures["photo"] = judge.judge(payloads.photo_jpeg())
+        pictures["photo"] = reference.predict(payloads.photo_jpeg())
         results.overloads = [
             _overload(server, name, pictures, plan)
-            for server in contestants
+            for server in compared
             if server.name == "digitserve"
             for name in OVERLOADS
         ]
@@ -95,36 +95,38 @@ def run(models: Path, plan: Plan, only: list[str]) -> ServingResults:
 
 
 def newest_version(model: Path) -> Path:
-    """Find the folder of a model's newest version; raises FileNotFoundError if it has none."""
+    """Return the folder of a model's newest version. Raises FileNotFoundError if it has none."""
     versions = [path for path in model.glob("*") if path.name.isdecimal()]
     if not versions:
-        message = f"{model} holds no version of the model. Train one (make train), or name another folder (--models)."
+        message = (
+            f"{model} contains no version of the model. Train one (make train), or name another folder (--models)."
+        )
         raise FileNotFoundError(message)
     return max(versions, key=lambda path: int(path.name))
 
 
-def line_up(models: Path, saved_model: Path, only: list[str], results: ServingResults) -> list[Server]:
-    """Choose the servers, in the order of their turns, and install what they need; those that cannot be are noted."""
-    contestants = [servers.do_nothing(), servers.digitserve(models)]
-    contestants += [
+def choose_servers(models: Path, saved_model: Path, only: list[str], results: ServingResults) -> list[Server]:
+    """Return the chosen servers in order, installed. Store the reason for each server that cannot be installed."""
+    compared = [servers.do_nothing(), servers.digitserve(models)]
+    compared += [
         servers.digitserve_with_log(models),
         servers.digitserve_in_bfloat16(models),
-        servers.digitserve_alone(models),
+        servers.digitserve_one_worker(models),
     ]
     for name, build in PEER_SERVERS.items():
         if not only or name in only:
             try:
-                contestants.append(build(saved_model))
+                compared.append(build(saved_model))
             except PeerUnavailableError as error:
                 _leave_out(name, error, results)
-    chosen = [server for server in contestants if not only or server.name in only]
+    chosen = [server for server in compared if not only or server.name in only]
     results.labels = {server.name: server.label for server in chosen}
     return chosen
 
 
 def _leave_out(name: str, error: Exception, results: ServingResults) -> None:
     print(f"{name} is left out: {error}", flush=True)
-    # Short enough for the page, and without where this machine keeps the project.
+    # Short enough for the page, and without the path of the project on this machine.
     results.unavailable[name] = textwrap.shorten(str(error).splitlines()[0].replace(f"{ROOT}/", ""), 500)
 
 

@@ -1,7 +1,7 @@
-"""Where the microseconds of one request go: `python -m benchmarks.stages`. In one process, without a network.
+"""Measure the time of each stage of a request: `python -m benchmarks.stages`. In one process, without a network.
 
-Each stage is run by itself, over and over. The whole is a request on one connection, by the express way; what it takes
-beyond the stages is what lies between them, telemetry and the event loop.
+Each stage is run alone and repeatedly. The whole request is sent over one connection, on the fast path. The difference
+between the whole and the sum of the stages is the time of metrics, the event loop and the code between the stages.
 """
 
 import asyncio
@@ -43,8 +43,8 @@ _READY_WITHIN_SECONDS = 60
 Stage = Callable[[], Awaitable[Any]]
 
 
-class _Instantly:
-    """An engine that takes no time, so that what is left is the queue."""
+class _NullEngine:
+    """An engine that takes no time, for measuring the queue alone."""
 
     runs_inline = True
 
@@ -81,7 +81,7 @@ def main(
 
 
 async def measure(picture: bytes, body: Body, models: Path, *, rounds: int, repeats: int) -> dict[str, list[float]]:
-    """Give the microseconds of every stage of a request, in each round."""
+    """Return the microseconds of every stage of a request in each round."""
     async with _stages(picture, body, models) as stages:
         found: dict[str, list[float]] = {name: [] for name in stages}
         for _ in range(rounds):
@@ -102,7 +102,7 @@ async def _time(stage: Stage, repeats: int) -> float:
 
 @asynccontextmanager
 async def _stages(picture: bytes, body: Body, models: Path) -> AsyncIterator[dict[str, Stage]]:
-    """Give what is to be timed, by name, in the order in which a request goes through it."""
+    """Yield the stages by name, in the order in which a request passes them."""
     pixels = decode(picture)
     images = normalise(pixels).image[np.newaxis]
     engine = OpenVINOEngine(newest_version(models / "convnet"))
@@ -111,7 +111,7 @@ async def _stages(picture: bytes, body: Body, models: Path) -> AsyncIterator[dic
     app = create_worker_app(settings)
     async with (
         app.router.lifespan_context(app) as state,
-        Batcher(_Instantly(), queue_size=1, observer=ServiceMetrics()) as queue,
+        Batcher(_NullEngine(), queue_size=1, observer=ServiceMetrics()) as queue,
     ):
         await _ready(app)
         yield {
@@ -122,7 +122,7 @@ async def _stages(picture: bytes, body: Body, models: Path) -> AsyncIterator[dic
             "queue": _sync(lambda: queue.score_inline(images)),
             "inference": _sync(lambda: engine(images)),
             "answer": _sync(lambda: _answer(scores)),
-            WHOLE: exchange_with(app, body, speak=FastPathConnection, state=state),
+            WHOLE: exchange_with(app, body, protocol_class=FastPathConnection, state=state),
         }
 
 
@@ -134,8 +134,8 @@ def _sync(function: Callable[[], object]) -> Stage:
 
 
 def _answer(scores: Scores) -> Response:
-    """Make an answer of scores, as the route does."""
-    (classification,) = Scores(scores.probabilities, scores.logits).classifications  # anew: they are kept
+    """Make a response from scores, as the route does."""
+    (classification,) = Scores(scores.probabilities, scores.logits).classifications  # a new object: they are cached
     prediction = Prediction(
         digit=classification.digit,
         confidence=classification.probabilities[classification.digit],

@@ -1,4 +1,4 @@
-"""Compares training programs: `python -m benchmarks.training`. Runs them in turn, and has the page written."""
+"""Compare the training programs: `python -m benchmarks.training` measures them and writes docs/benchmarks.md."""
 
 import json
 import os
@@ -22,14 +22,14 @@ from training.networks import CONVNET_SHAPES
 from training.recipes import DEFAULTS, MODEL_NAMES, ModelName
 
 STEPS = {"softmax": 500, "convnet": 100}
-"""In one stretch, which gives one figure."""
+"""The number of steps in a stretch, for which one time is measured."""
 
 _TIMEOUT_SECONDS = 600
 
 
 @dataclass(frozen=True)
 class Program:
-    """A program that is told what to train, and prints the microseconds of a step in each stretch."""
+    """A program that trains a specified model, and prints the microseconds of a step in each stretch."""
 
     name: str
     command: tuple[str, ...]
@@ -54,7 +54,7 @@ def main(
 
 
 def run(mnist: Mnist, rounds: int, stretches: int) -> TrainingResults:
-    """Give every program its turn with every model, in every round."""
+    """Run every program with every model in every round."""
     results = TrainingResults(
         machine=Machine.here(),
         rounds=rounds,
@@ -67,7 +67,7 @@ def run(mnist: Mnist, rounds: int, stretches: int) -> TrainingResults:
         },
         unavailable={},
     )
-    programs = _line_up(results)
+    programs = _choose_programs(results)
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "data.npz"
         np.savez(data, images=mnist.train.images, labels=mnist.train.labels)
@@ -88,7 +88,7 @@ def run(mnist: Mnist, rounds: int, stretches: int) -> TrainingResults:
 
 
 def specification(model: ModelName) -> dict[str, Any]:
-    """Say what every program has to train."""
+    """Return the specification of a model, which is the same for every program."""
     config = DEFAULTS[model]
     return {
         "model": model,
@@ -100,8 +100,8 @@ def specification(model: ModelName) -> dict[str, Any]:
     }
 
 
-def _line_up(results: TrainingResults) -> list[Program]:
-    """Choose the programs, and install what they need; one that cannot be is noted."""
+def _choose_programs(results: TrainingResults) -> list[Program]:
+    """Return the programs, installed. Store the reason for each program that cannot be installed."""
     ours = (sys.executable, "-m", "benchmarks.training_loop")
     programs = [
         Program("training", ours),

@@ -1,4 +1,4 @@
-"""Times this project's training loop on one specification, in a process of its own. `benchmarks.training` starts it."""
+"""Time this project's training loop on one specification. `benchmarks.training` starts it as a process of its own."""
 
 import json
 import sys
@@ -18,7 +18,7 @@ from training.recipes import DEFAULTS
 
 
 def main() -> None:
-    """Read the specification that is named first, and print the microseconds of a step in each stretch."""
+    """Load the specification named by the first argument, and print the microseconds of a step in each stretch."""
     spec = json.loads(Path(sys.argv[1]).read_text())
     tf.config.experimental.enable_op_determinism()  # as a run of the training program does
     tf.keras.utils.set_random_seed(0)
@@ -34,7 +34,7 @@ def main() -> None:
 
     steps_per_call = STEPS_PER_CALL[recipe.model]
     times = []
-    for stretch in range(spec["stretches"] + 1):  # the first is for compiling
+    for stretch in range(spec["stretches"] + 1):  # the first stretch compiles the step
         started = time.perf_counter()
         first = stretch * spec["steps"]
         batches = draw_batches(len(train), recipe.batch_size, first, spec["steps"], recipe.seed)

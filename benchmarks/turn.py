@@ -1,4 +1,4 @@
-"""One server's turn: it is started, asked until it answers right, and stopped. Knows no load."""
+"""One server's turn: start it, wait until its answers are correct, and stop it. Generates no load."""
 
 import socket
 import time
@@ -19,63 +19,63 @@ from imaging import preprocess_picture
 
 _START_LIMIT_SECONDS = 180
 _POLL_SECONDS = 0.005
-_IN_A_ROW = 12
-"""So many right answers, over connections of their own, meet every worker."""
-_REST_SHARE = 0.2
-"""A server has come to rest when it wants less than this of one core."""
-_REST_LIMIT_SECONDS = 30
+_CONSECUTIVE_ANSWERS = 12
+"""The number of correct answers in sequence, each over a new connection, that reach every worker."""
+_IDLE_LOAD = 0.2
+"""A server is idle if it uses less than this share of one core."""
+_IDLE_TIMEOUT_SECONDS = 30
 
 
 class WrongAnswerError(Exception):
-    """A server's answer is not the one that the model gives; the message says to what, and how."""
+    """A server's answer differs from the model's prediction. The message contains both."""
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture and what the model says of it, by either way of making it 28x28."""
+    """A picture and the model's predictions for it, with both kinds of preprocessing."""
 
     data: bytes
-    plainly: Answer
-    """Of the picture resized."""
+    resized: Answer
+    """The prediction for the picture resized to 28x28."""
     normalised: Answer
-    """Of the picture brought into MNIST's form."""
+    """The prediction for the picture in MNIST's form."""
 
     def expected_of(self, server: Server) -> Answer:
-        """Choose the answer that a server should give."""
-        return self.normalised if server.normalises else self.plainly
+        """Return the correct answer for a server."""
+        return self.normalised if server.normalises else self.resized
 
 
-class Judge:
-    """Knows the right answers, because it asks the model itself."""
+class Reference:
+    """Returns the correct predictions, by running the model itself."""
 
     def __init__(self, saved_model: Path) -> None:
         self._engine = OpenVINOEngine(saved_model)
 
-    def judge(self, data: bytes) -> Picture:
-        """Ask the model about a picture."""
-        return Picture(data, self._ask(payloads.decode_plainly(data)), self._ask(preprocess_picture(data).image))
+    def predict(self, data: bytes) -> Picture:
+        """Return a picture with the model's predictions."""
+        return Picture(data, self._run(payloads.decode_plainly(data)), self._run(preprocess_picture(data).image))
 
-    def _ask(self, image: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> Answer:
+    def _run(self, image: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> Answer:
         probabilities = self._engine(image[np.newaxis]).probabilities[0].astype(np.float64)
         return Answer(int(probabilities.argmax()), probabilities)
 
 
 @dataclass(frozen=True)
 class Turn:
-    """A server that is up."""
+    """A running server."""
 
     server: Server
     address: str
     program: Program
     start_seconds: float
-    """From the start of its process to its first right answer."""
+    """From the start of its process to its first correct answer."""
 
     def url(self, shape: Shape) -> str:
-        """Give the address of the route that takes pictures in this shape."""
+        """Return the URL of the route for this shape of request."""
         return self.address + self.server.routes[shape].path
 
     def check(self, pictures: Sequence[Picture]) -> None:
-        """Send every picture in every shape that the server takes; raises WrongAnswerError."""
+        """Send every picture in every shape that the server supports. Raises WrongAnswerError."""
         with httpx.Client(timeout=20) as client:
             for shape in self.server.routes:
                 for picture in pictures:
@@ -84,9 +84,9 @@ class Turn:
 
 @contextmanager
 def take_turn(server: Server, picture: Picture) -> Iterator[Turn]:
-    """Start a server and yield it once it has answered the picture right; stop it in the end.
+    """Start a server, yield it as soon as its answers to `picture` are correct, and stop it in the end.
 
-    Raises PeerUnavailableError if it does not come up.
+    Raises PeerUnavailableError if it does not start.
     """
     ports = _free_ports(3)
     names = {"port": ports[0], "second_port": ports[1], "third_port": ports[2]}
@@ -98,36 +98,36 @@ def take_turn(server: Server, picture: Picture) -> Iterator[Turn]:
     with processes.running(command, folder=server.folder, environment=environment, log=log) as program:
         _await_answers(server, program, address, picture, count=1)
         start_seconds = time.perf_counter() - started
-        _await_rest(program)
-        _await_answers(server, program, address, picture, count=_IN_A_ROW)
+        _await_idle(program)
+        _await_answers(server, program, address, picture, count=_CONSECUTIVE_ANSWERS)
         yield Turn(server, address, program, start_seconds)
 
 
 def _await_answers(server: Server, program: Program, address: str, picture: Picture, *, count: int) -> None:
-    """Ask over a new connection each time until so many answers in a row are right."""
+    """Send `picture` over new connections until `count` answers in sequence are correct."""
     deadline = time.monotonic() + _START_LIMIT_SECONDS
     shape = next(iter(server.routes))
-    problem, right = "it answered nothing", 0
+    problem, correct = "it sent no answer", 0
     with httpx.Client(timeout=20, limits=httpx.Limits(max_keepalive_connections=0)) as client:
         while not program.has_ended() and time.monotonic() < deadline:
             try:
                 _check(server, client, address + server.routes[shape].path, shape, picture)
             except (httpx.HTTPError, WrongAnswerError) as error:
-                problem, right = str(error) or type(error).__name__, 0
+                problem, correct = str(error) or type(error).__name__, 0
                 time.sleep(_POLL_SECONDS)
             else:
-                right += 1
-                if right == count:
+                correct += 1
+                if correct == count:
                     return
-    message = f"it did not start: {problem.rstrip('.')}.\nThe end of its log:\n{program.last_words()}"
+    message = f"it did not start: {problem.rstrip('.')}.\nThe end of its log:\n{program.log_tail()}"
     raise PeerUnavailableError(message)
 
 
-def _await_rest(program: Program) -> None:
-    """Give workers that are still starting the time to finish; a server that never rests is not waited for."""
-    deadline = time.monotonic() + _REST_LIMIT_SECONDS
+def _await_idle(program: Program) -> None:
+    """Wait until the server is idle, because some workers may still be starting. Give up after a time limit."""
+    deadline = time.monotonic() + _IDLE_TIMEOUT_SECONDS
     share = 1.0
-    while share > _REST_SHARE and time.monotonic() < deadline:
+    while share > _IDLE_LOAD and time.monotonic() < deadline:
         before = program.processor_seconds()
         time.sleep(1)
         share = program.processor_seconds() - before
@@ -135,16 +135,16 @@ def _await_rest(program: Program) -> None:
 
 def _check(server: Server, client: httpx.Client, url: str, shape: Shape, picture: Picture) -> None:
     route = server.routes[shape]
-    body = route.carry(picture.data)
+    body = route.build_body(picture.data)
     response = client.post(url, content=body.data, headers={"content-type": body.content_type})
     if response.status_code != 200:
-        message = f"it answers {response.status_code} to {shape}: {response.text[:500]}"
+        message = f"it answered {shape} with status {response.status_code}: {response.text[:500]}"
         raise WrongAnswerError(message)
     answer = route.read_answer(response.json())
     expected = picture.expected_of(server)
     if server.classifies and not np.allclose(answer.probabilities, expected.probabilities, atol=server.tolerance):
         message = (
-            f"it says {answer.digit} {answer.probabilities.round(3)} to {shape}, where the model says "
+            f"it answered {shape} with {answer.digit} {answer.probabilities.round(3)}; the model predicts "
             f"{expected.digit} {expected.probabilities.round(3)}."
         )
         raise WrongAnswerError(message)

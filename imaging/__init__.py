@@ -1,7 +1,7 @@
-"""Any picture of a handwritten digit -> the 28x28 image that a model was trained on.
+"""Convert any picture of a handwritten digit to the 28x28 image that a model was trained on.
 
-`preprocess_picture` takes all steps: bytes -> pixels (`decode`) -> ink and paper -> 28x28 (`normalise`).
-`preprocess_pictures` does the same for several, in less time. Knows no HTTP, no TensorFlow and no model.
+`preprocess_picture` does the whole conversion: `decode` parses the file, and `normalise` finds the digit in the pixels
+and scales it. `preprocess_pictures` converts several pictures in less time. Knows no HTTP, no TensorFlow and no model.
 """
 
 from imaging.checks import Finding
@@ -13,7 +13,7 @@ __version__ = "0.2.0.dev0"
 """The version of Digitserve. It is defined here because both `app` and `training` may import this package."""
 
 PREPROCESSING_VERSION = 3
-"""Goes up whenever `preprocess_picture` makes a different image of the same bytes."""
+"""Increases whenever `preprocess_picture` makes a different image of the same file."""
 
 __all__ = [
     "DEFAULT_MAX_PIXELS",

@@ -1,6 +1,6 @@
-"""Drawings and clean scans, whose pixels are paper or full ink with hardly any between: which levels these are.
+"""Bilevel pictures, as drawing programs and clean scans have them: find their two grey levels and their ink.
 
-Knows nothing of digits. The levels are found before the picture is reduced, as that blends the two at every edge.
+Knows nothing of digits. The levels are found before the picture is reduced: reducing mixes them at every edge.
 """
 
 from bisect import bisect_left
@@ -12,72 +12,74 @@ import numpy as np
 from numpy.typing import NDArray
 
 _SAMPLE_SIDE = 64
-"""The levels are found on about this many pixels along the longest side."""
+"""The longest side of the sample on which the levels are found, in pixels, about."""
 
-_EVEN = 6
-"""Paper is as far as this from its level."""
+_BACKGROUND_TOLERANCE = 6
+"""The largest deviation of a background pixel from the background level, in grey values."""
 
-_LEAST_CONTRAST = 64
-"""How far apart, of 255, the two levels are at least."""
+_MIN_LEVEL_DISTANCE = 64
+"""The least distance between the two levels, in grey values."""
 
-_SHARE = 0.8
-"""This share of all that is not paper has three quarters of the contrast of its median, or more: it is full ink."""
+_MIN_FULL_INK = 0.8
+"""The least share of ink pixels with at least three quarters of the ink's median contrast."""
 
-_HALF = 127
-"""Of full contrast, 255."""
+_HALF_CONTRAST = 127
+"""Half of full contrast, 255."""
 
-_SPAN = 0.9
-"""Ink that spans more than this share of the width or the height may be a ruling's."""
+_MAX_SPAN = 0.9
+"""The largest width or height of the ink, as a share of the picture's. Wider ink may be a ruled line."""
 
-_VALUES = np.arange(256)
+_GREY_VALUES = np.arange(256)
 
 
 class Levels(NamedTuple):
-    """The two lightnesses of a picture, 0 to 255."""
+    """The two grey levels of a bilevel picture, 0 to 255."""
 
-    paper: int
+    background: int
     ink: int
 
     def measure_contrast(self, grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Return how much each pixel of `grey`, uint8 (h, w), differs from paper towards ink: 0 none, 255 all."""
-        return np.asarray(cv2.LUT(grey, _contrast_of_values(self)), np.uint8)
+        """Return the contrast of each pixel of `grey`, uint8 (h, w), with the background: 0 for none, 255 for full."""
+        return np.asarray(cv2.LUT(grey, _contrast_table(self)), np.uint8)
 
 
 @lru_cache(maxsize=64)
-def _contrast_of_values(levels: Levels) -> NDArray[np.uint8]:
-    """Return (256,) the contrast of each lightness."""
-    paper, ink = levels
-    if ink < paper:
-        return np.interp(_VALUES, (ink, paper - _EVEN), (255, 0)).astype(np.uint8)
-    return np.interp(_VALUES, (paper + _EVEN, ink), (0, 255)).astype(np.uint8)
+def _contrast_table(levels: Levels) -> NDArray[np.uint8]:
+    """Return uint8 (256,), the contrast of each grey value."""
+    background, ink = levels
+    if ink < background:
+        return np.interp(_GREY_VALUES, (ink, background - _BACKGROUND_TOLERANCE), (255, 0)).astype(np.uint8)
+    return np.interp(_GREY_VALUES, (background + _BACKGROUND_TOLERANCE, ink), (0, 255)).astype(np.uint8)
 
 
 def find_levels(grey: NDArray[np.uint8]) -> Levels | None:
-    """Return the levels of `grey`, uint8 (h, w), or None if it has more than two, or half of it is not paper."""
+    """Return the two levels of `grey`, uint8 (h, w), or None if it is not bilevel or half of it is not background."""
     step = -(-max(grey.shape) // _SAMPLE_SIDE)
     counts = np.bincount(grey[::step, ::step].ravel(), minlength=256)
-    paper = int(counts.argmax())
-    up_to = [0, *counts.cumsum().tolist()]  # [v]: how many are darker than v
-    total = up_to[-1]
-    darker, lighter = up_to[max(paper - _EVEN, 0)], total - up_to[min(paper + _EVEN, 255) + 1]
+    background = int(counts.argmax())
+    darker_than = [0, *counts.cumsum().tolist()]  # [v]: the number of pixels darker than v
+    total = darker_than[-1]
+    darker = darker_than[max(background - _BACKGROUND_TOLERANCE, 0)]
+    lighter = total - darker_than[min(background + _BACKGROUND_TOLERANCE, 255) + 1]
     if not 0 < darker + lighter < total / 2:
         return None
     if darker > lighter:
-        ink = bisect_left(up_to, darker / 2) - 1
-        full = up_to[ink + (paper - ink) // 4 + 1]
+        ink = bisect_left(darker_than, darker / 2) - 1
+        full = darker_than[ink + (background - ink) // 4 + 1]
     else:
-        ink = bisect_left(up_to, total - lighter / 2) - 1
-        full = total - up_to[ink - (ink - paper) // 4]
-    is_bilevel = full >= _SHARE * (darker + lighter) and abs(ink - paper) >= _LEAST_CONTRAST
-    return Levels(paper, ink) if is_bilevel else None
+        ink = bisect_left(darker_than, total - lighter / 2) - 1
+        full = total - darker_than[ink - (ink - background) // 4]
+    is_bilevel = full >= _MIN_FULL_INK * (darker + lighter) and abs(ink - background) >= _MIN_LEVEL_DISTANCE
+    return Levels(background, ink) if is_bilevel else None
 
 
 def find_bilevel_ink(contrast: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
-    """Return the pixels of `contrast`, uint8 (h, w), with half of full contrast: uint8 (h, w), 1 ink and 0 paper.
+    """Return the ink mask of `contrast`, uint8 (h, w): 1 for at least half of full contrast, 0 for background.
 
-    None if they reach the border, or nearly from border to border: rulings, frames, shadows and neighbours do.
+    Return None if there is no ink, or if it touches the border or spans nearly the whole width or height: it may then
+    contain ruled lines, frames, shadows or neighbouring digits.
     """
-    ink = (contrast > _HALF).view(np.uint8)
-    (height, width), (left, top, across, down) = ink.shape, cv2.boundingRect(ink)
-    inside = 0 < left < width - across and 0 < top < height - down
-    return ink if inside and across < _SPAN * width and down < _SPAN * height else None
+    ink = (contrast > _HALF_CONTRAST).view(np.uint8)
+    (height, width), (left, top, ink_width, ink_height) = ink.shape, cv2.boundingRect(ink)
+    is_inside = 0 < left < width - ink_width and 0 < top < height - ink_height
+    return ink if is_inside and ink_width < _MAX_SPAN * width and ink_height < _MAX_SPAN * height else None

@@ -1,55 +1,60 @@
-"""The digit cut out and scanned: one size and two values, ink and paper, as NIST's forms were before MNIST.
+"""Crop the digit, scale it to one size and binarise it, as NIST's forms were scanned for MNIST.
 
-Knows nothing of what else is on the picture.
+Knows nothing of the other components of the picture.
 """
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-_SIDE = 80
-"""Longest side of the digit in a scan, in pixels: four for each of MNIST's."""
+_DIGIT_SIDE = 80
+"""The longest side of a binarised digit, in pixels: four for each pixel of a digit in MNIST."""
 
-_NEIGHBOURHOOD = 11
-"""How far, in pixels of the scan, a stroke is as dark as its darkest place: about one stroke's width."""
+_WINDOW = 11
+"""The side of the window of the local threshold, in pixels of the binarised digit: about one stroke width."""
 
 _MARGIN = 2
-"""How much round the digit is looked at, and how much paper there is round a scan, in pixels."""
+"""How many pixels around the digit are cropped with it, and how many of background are padded."""
 
-_HALF = 127
-"""Of full contrast, 255."""
+_HALF_CONTRAST = 127
+"""Half of full contrast, 255."""
 
-_NEXT = np.ones((3, 3), np.uint8)
-"""A pixel and its neighbours."""
+_NEIGHBOURHOOD = np.ones((3, 3), np.uint8)
+"""A pixel and its eight neighbours."""
 
 
 def binarise_digit(contrast: NDArray[np.uint8], digit: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return the pixels of `contrast`, uint8 (h, w), that `digit`, uint8 (h, w), marks with 1, as 1 ink and 0 paper.
+    """Return the digit with a longest side of 80 pixels, padded: uint8, 1 for ink and 0 for background.
 
-    Ink is what has half the contrast of the darkest ink near it, so a stroke keeps its width where the pen runs dry
-    or is out of focus. The digit is 80 pixels long, with paper all round it.
+    The threshold is local: a pixel is ink if it has half the contrast of the darkest ink around it. So a faint or
+    blurred stroke keeps its width.
+
+    Args:
+        contrast: uint8 (h, w), 0 for background and 255 for full contrast.
+        digit: uint8 (h, w), 1 for the pixels of the digit and 0 elsewhere.
+
     """
-    large = _cut_out(contrast, digit)
-    square = np.ones((_NEIGHBOURHOOD, _NEIGHBOURHOOD), np.uint8)
-    darkest = np.asarray(cv2.blur(cv2.dilate(large, square), (_NEIGHBOURHOOD, _NEIGHBOURHOOD)), np.uint8)
-    return _pad(large > darkest // 2)
+    crop = _crop(contrast, digit)
+    window = np.ones((_WINDOW, _WINDOW), np.uint8)
+    maximum = np.asarray(cv2.blur(cv2.dilate(crop, window), (_WINDOW, _WINDOW)), np.uint8)
+    return _pad(crop > maximum // 2)
 
 
 def binarise_bilevel_digit(contrast: NDArray[np.uint8], digit: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return the same of a bilevel picture, all of whose ink has full contrast: ink is what has half of that."""
-    return _pad(_cut_out(contrast, digit) > _HALF)
+    """Do what `binarise_digit` does, for ink that has full contrast everywhere: the threshold is half of it."""
+    return _pad(_crop(contrast, digit) > _HALF_CONTRAST)
 
 
-def _cut_out(contrast: NDArray[np.uint8], digit: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return the contrast of the pixels that `digit` marks and of their neighbours, else 0, brought to one size."""
+def _crop(contrast: NDArray[np.uint8], digit: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Crop `contrast` to the digit, set all but the digit and its neighbouring pixels to 0, and scale to one size."""
     left, top, width, height = cv2.boundingRect(digit)
     window = np.s_[max(top - _MARGIN, 0) : top + height + _MARGIN, max(left - _MARGIN, 0) : left + width + _MARGIN]
-    near = np.asarray(cv2.dilate(digit[window], _NEXT), np.uint8)
-    return _resize(contrast[window] * near, _SIDE / max(width, height))
+    mask = np.asarray(cv2.dilate(digit[window], _NEIGHBOURHOOD), np.uint8)
+    return _resize(contrast[window] * mask, _DIGIT_SIDE / max(width, height))
 
 
-def _pad(scan: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    return np.asarray(cv2.copyMakeBorder(scan.view(np.uint8), *(_MARGIN,) * 4, cv2.BORDER_CONSTANT, value=0), np.uint8)
+def _pad(ink: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    return np.asarray(cv2.copyMakeBorder(ink.view(np.uint8), *(_MARGIN,) * 4, cv2.BORDER_CONSTANT, value=0), np.uint8)
 
 
 def _resize(image: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:

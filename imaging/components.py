@@ -1,4 +1,4 @@
-"""The pieces that hang together in the ink: which of them are the digit. Knows nothing of colours or of files."""
+"""Connected components of an ink mask, and which of them are the digit. Knows no grey values and no file format."""
 
 from typing import NamedTuple
 
@@ -8,53 +8,58 @@ from numpy.typing import NDArray
 
 from imaging.errors import ExpensiveToDecode
 
-_SPECK = 0.08
-"""A piece whose longest side is less than this share of the main one's is dirt."""
+_MIN_SIDE = 0.08
+"""The least longest side of a component, as a share of the main component's. A smaller component is a speck of dirt."""
 
-_NEAR = 0.3
-"""A piece belongs to the digit if its gap to it is at most this share of the main one's longest side."""
+_MAX_GAP = 0.3
+"""The largest gap between a component and the digit that it belongs to, as a share of the main component's side."""
 
-_NEAR_ON_BORDER = 0.1
-"""The same for a piece that the border cuts: it may as well be a neighbour's."""
+_MAX_GAP_AT_BORDER = 0.1
+"""The largest gap for a component that touches the border of the picture: it may belong to a neighbouring digit."""
 
-_ALONG_BORDER = 0.5
-"""A piece of which the border takes more than this share of its longest side is a shadow, a finger or a frame."""
+_MAX_BORDER_CONTACT = 0.5
+"""A component with more border pixels than this share of its longest side is a shadow, a finger or a frame."""
 
-_OUTSIDER = 0.1
-"""How much the size of such a piece counts for when the main one is chosen."""
+_BORDER_WEIGHT = 0.1
+"""The factor on the size of a component along the border when the main component is selected."""
 
 
 class Components(NamedTuple):
-    """The pieces of a mask."""
+    """The n connected components (8-connectivity) of an ink mask. Label 0 is the background."""
 
     ink: NDArray[np.uint8]
-    """(h, w): the mask itself, 1 and 0."""
+    """(h, w): the mask, 1 for ink and 0 for background."""
     labels: NDArray[np.int32]
-    """(h, w): the number of the piece that each pixel belongs to, 0 for paper."""
+    """(h, w): the label of the component of each pixel."""
     boxes: NDArray[np.int32]
-    """(n + 1, 4): left, top, right, bottom (exclusive) of each piece; row 0 is the paper."""
+    """(n + 1, 4): the bounding box of each component: left, top, right, bottom (exclusive), in pixels."""
     areas: NDArray[np.int32]
-    """(n + 1,): the number of pixels of each piece."""
+    """(n + 1,): the number of pixels of each component."""
     sides: NDArray[np.int32]
-    """(n + 1,): the longest side of each piece's box."""
+    """(n + 1,): the longest side of each bounding box, in pixels."""
 
-    def mask(self, numbers: NDArray[np.intp]) -> NDArray[np.uint8]:
-        """Return the pixels of the pieces of these `numbers`: uint8 (h, w), 1 and 0."""
-        if len(numbers) == len(self.areas) - 1:
+    def mask(self, selected: NDArray[np.intp]) -> NDArray[np.uint8]:
+        """Return uint8 (h, w), 1 for the pixels of the components with the labels `selected`, (k,), and 0 elsewhere."""
+        if len(selected) == len(self.areas) - 1:
             return self.ink
-        if len(numbers) == 1:
-            return np.asarray((self.labels == numbers[0]).view(np.uint8))
-        wanted = np.zeros(len(self.areas), np.uint8)
-        wanted[numbers] = 1
-        return np.asarray(wanted[self.labels])
+        if len(selected) == 1:
+            return np.asarray((self.labels == selected[0]).view(np.uint8))
+        is_selected = np.zeros(len(self.areas), np.uint8)
+        is_selected[selected] = 1
+        return np.asarray(is_selected[self.labels])
 
 
-def find_components(ink: NDArray[np.uint8], *, most: int | None = None) -> Components:
-    """Return the pieces of `ink`, uint8 (h, w), 1 ink and 0 paper. Raises NotBrief for more of them than `most`."""
+def find_components(ink: NDArray[np.uint8], *, max_count: int | None = None) -> Components:
+    """Return the connected components of `ink`, uint8 (h, w), 1 for ink and 0 for background.
+
+    Raises:
+        ExpensiveToDecode: if there are more than `max_count` labels, the background's included.
+
+    """
     count, labels = cv2.connectedComponents(ink, connectivity=8)
-    if most is not None and count > most:
+    if max_count is not None and count > max_count:
         raise ExpensiveToDecode
-    if count == 2:  # OpenCV's own table takes ten times as long as the labels
+    if count == 2:  # for a single component, OpenCV's statistics take ten times as long as its labels
         left, top, width, height = cv2.boundingRect(ink)
         return Components(
             ink,
@@ -74,39 +79,45 @@ def find_components(ink: NDArray[np.uint8], *, most: int | None = None) -> Compo
     )
 
 
-def choose_digit(components: Components) -> NDArray[np.intp]:
-    """Return the numbers of the pieces that make up the digit: the main one and what lies near it."""
+def select_digit(components: Components) -> NDArray[np.intp]:
+    """Return (k,), the sorted labels of the digit: of the main component and of all components near it.
+
+    k is 0 if there is no ink.
+    """
     if len(components.boxes) <= 2:
         return np.arange(1, len(components.boxes))
-    contact = _border_contact(components)
-    along = contact > _ALONG_BORDER * components.sides
-    main = _main_piece(components, along)
+    contact = _count_border_pixels(components)
+    is_along_border = contact > _MAX_BORDER_CONTACT * components.sides
+    main = _find_main_component(components, is_along_border)
     side = components.sides[main]
-    reach = np.where(contact > 0, _NEAR_ON_BORDER, _NEAR) * side
-    allowed = (components.sides >= _SPECK * side) & ~along
-    allowed[[0, main]] = False
-    others = np.flatnonzero(allowed)
-    near = _all_near(components.boxes[main], components.boxes[others], reach[others].astype(np.int32))
-    return np.sort(np.append(others[near], main))
+    max_gaps = np.where(contact > 0, _MAX_GAP_AT_BORDER, _MAX_GAP) * side
+    is_candidate = (components.sides >= _MIN_SIDE * side) & ~is_along_border
+    is_candidate[[0, main]] = False
+    candidates = np.flatnonzero(is_candidate)
+    near = _find_near(components.boxes[main], components.boxes[candidates], max_gaps[candidates].astype(np.int32))
+    return np.sort(np.append(candidates[near], main))
 
 
-def _all_near(box: NDArray[np.int32], boxes: NDArray[np.int32], reach: NDArray[np.int32]) -> NDArray[np.bool_]:
-    """Return which of `boxes`, (n, 4), lie within their `reach`, (n,) pixels, of `box` or of others that do."""
-    lefts, tops, rights, bottoms = boxes.T + np.array([-1, -1, 1, 1], np.int32)[:, np.newaxis] * reach
+def _find_near(box: NDArray[np.int32], boxes: NDArray[np.int32], max_gaps: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Return bool (n,): which of `boxes`, (n, 4), belong to `box`, directly or through other boxes.
+
+    A box belongs to it if its gap to the bounding box of all that belong to it is at most its `max_gaps`, (n,) pixels.
+    """
+    lefts, tops, rights, bottoms = boxes.T + np.array([-1, -1, 1, 1], np.int32)[:, np.newaxis] * max_gaps
     left, top, right, bottom = box.tolist()
-    chosen = np.zeros(len(boxes), np.bool_)
+    selected = np.zeros(len(boxes), np.bool_)
     while True:
         near = (lefts <= right) & (tops <= bottom) & (rights >= left) & (bottoms >= top)
-        found = boxes[near > chosen]
-        if not len(found):
-            return chosen
-        chosen |= near
-        left, top = min(left, int(found[:, 0].min())), min(top, int(found[:, 1].min()))
-        right, bottom = max(right, int(found[:, 2].max())), max(bottom, int(found[:, 3].max()))
+        added = boxes[near > selected]
+        if not len(added):
+            return selected
+        selected |= near
+        left, top = min(left, int(added[:, 0].min())), min(top, int(added[:, 1].min()))
+        right, bottom = max(right, int(added[:, 2].max())), max(bottom, int(added[:, 3].max()))
 
 
-def _border_contact(components: Components) -> NDArray[np.intp]:
-    """Return (n + 1,) how many pixels of each piece lie on the picture's border."""
+def _count_border_pixels(components: Components) -> NDArray[np.intp]:
+    """Return (n + 1,): how many pixels of each component lie on the border of the picture."""
     labels = components.labels
     border = np.concatenate([labels[0], labels[-1], labels[1:-1, 0], labels[1:-1, -1]])
     contact = np.bincount(border, minlength=len(components.boxes))
@@ -114,8 +125,8 @@ def _border_contact(components: Components) -> NDArray[np.intp]:
     return contact
 
 
-def _main_piece(components: Components, along: NDArray[np.bool_]) -> int:
-    """Return the largest piece, by the side of its box and its ink."""
-    size = components.sides * np.sqrt(components.areas) * np.where(along, _OUTSIDER, 1)
+def _find_main_component(components: Components, is_along_border: NDArray[np.bool_]) -> int:
+    """Return the label of the largest component, by its longest side and its area."""
+    size = components.sides * np.sqrt(components.areas) * np.where(is_along_border, _BORDER_WEIGHT, 1)
     size[0] = 0
     return int(size.argmax())

@@ -1,4 +1,4 @@
-"""What the headers of a picture file say before anything is decoded. Knows no file format and no decoder."""
+"""What the headers of a picture file say, in a form common to all file formats. Knows no file format and no decoder."""
 
 from typing import NamedTuple
 
@@ -6,21 +6,22 @@ from imaging.errors import PictureTooLarge
 
 
 class Container(NamedTuple):
-    """The facts in the headers of a picture file, and the file without what its decoder does not need."""
+    """The size of a picture, and its file without the parts that the decoder does not need."""
 
     width: int
-    """In pixels, as stored: before the picture is turned upright."""
+    """In pixels, as stored: before the orientation is applied."""
     height: int
+    """In pixels, as stored."""
     data: bytes
-    """A file of the same pixels, without texts, profiles, EXIF and further frames."""
+    """A file with the same pixels, without texts, colour profiles, EXIF and further frames."""
     buffers: int = 0
-    """How many bytes the decoder needs at most, beside the file and the picture."""
+    """The most bytes that the decoder allocates besides the file and the picture."""
     orientation: int = 1
-    """Of EXIF 2.3, tag 274."""
+    """EXIF 2.3, tag 274: 1 is upright."""
 
 
 def check_count(count: int, limit: int, parts: str) -> None:
-    """Raise PictureTooLarge where a file has more than `limit` of its `parts`, so that each walk through it ends."""
+    """Raise PictureTooLarge if a file has more than `limit` of its `parts`. This bounds every loop over them."""
     if count > limit:
-        message = f"The picture file has more than {limit:,} {parts}, too many to be read. Save it again, without them."
+        message = f"The picture file has more than {limit:,} {parts}, which is not allowed. Save it again without them."
         raise PictureTooLarge(message)

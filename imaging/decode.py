@@ -1,45 +1,42 @@
-"""The bytes of a picture file -> an array of its pixels, upright. Knows file formats; knows nothing of ink."""
+"""Decode a picture file into an array of pixels, upright, within limits of memory. Knows nothing of ink.
+
+Each file format has a module of its own, which parses the headers. Pillow, OpenCV or that module decodes the pixels.
+"""
 
 import io
-import sys
-from collections.abc import Callable, Iterator
-from functools import lru_cache, partial
+from collections.abc import Callable
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from imaging import bmp, gif, jpeg, png, pnm, tiff, webp
+from imaging.alpha import composite_on_background
 from imaging.container import Container
+from imaging.conversion import TARGET_SIDE, reduction_factor, rotate_upright, to_8_bits
 from imaging.errors import PictureError, PictureTooLarge, UnreadablePicture, UnsupportedPicture
 
 DEFAULT_MAX_PIXELS = 24_000_000
+"""The most pixels of a picture, unless the caller names another number."""
 
-_LONGEST_SIDE = 512
-"""A much larger picture comes reduced by the whole factor that brings it nearest to this: no digit needs more."""
+_MAX_MEMORY_BYTES = 120_000_000
+"""The most memory for decoding, besides the file. 24 megapixels of RGB take 96 MB in Pillow."""
 
-_MOST_BYTES = 120_000_000
-"""What decoding may take over the size of the file. 24 megapixels of RGB are 96 MB in Pillow."""
+_MAX_SIDE = 1_000_000
+"""The longest side allowed, in pixels. Pillow allocates a pointer for each row and loops over the rows."""
 
-_LONGEST_PICTURE = 1_000_000
-"""Pillow has a pointer and a step of a loop for each row, however short."""
+_BYTES_PER_PIXEL = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}
+"""The memory for a pixel of a Pillow image, by its mode. All other modes take 4 bytes."""
 
-_PIXEL_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}
-"""Of a Pillow picture, by its mode; all others have 4."""
-
-_PIECE = 32
-"""A picture is converted in pieces of so many pixels of the reduced one: about a sixteenth."""
-
-_Box = tuple[int, int, int, int]
-"""Left, top, right, bottom."""
-
-_BRIEF_JPEG_BYTES = 1024
-_BRIEF_PNG_BYTES = 32 * 1024
-_BRIEF_PIXELS = 320 * 320
-_FORM_BYTES = 1024
-"""What is round a picture in a form."""
+_CHEAP_JPEG_BYTES = 1024
+"""The largest JPEG file that is cheap to decode."""
+_CHEAP_PNG_BYTES = 32 * 1024
+"""The largest PNG file that is cheap to decode."""
+_CHEAP_PIXELS = 320 * 320
+"""The most pixels of a PNG file, or samples of a JPEG file, that is cheap to decode."""
+_MULTIPART_BYTES = 1024
+"""What a multipart body contains besides the picture."""
 
 _SIGNATURES: dict[str, tuple[bytes, ...]] = {
     "PNG": (png.SIGNATURE,),
@@ -50,12 +47,7 @@ _SIGNATURES: dict[str, tuple[bytes, ...]] = {
     "WEBP": (b"RIFF",),
     "PPM": tuple(b"P%d" % digit for digit in range(1, 7)),
 }
-"""Pillow's name of each format that is read, and how its files begin. MPO files are JPEG files with more behind."""
-
-_VALUES = np.arange(256, dtype=np.float64)
-
-_ONE_COLOUR = 16
-"""Where the values of each channel have a smaller deviation than this, they are of one colour."""
+"""The signatures of each supported format, by Pillow's name. An MPO file is a JPEG file with more pictures appended."""
 
 _INSPECT: dict[str, Callable[[bytes], Container]] = {
     "PNG": png.inspect,
@@ -66,64 +58,44 @@ _INSPECT: dict[str, Callable[[bytes], Container]] = {
     "WEBP": webp.inspect,
     "PPM": pnm.inspect,
 }
-_DECODERS: dict[str, Callable[[bytes], NDArray[Any]]] = {"WEBP": webp.read, "PPM": pnm.read}
-"""Of the formats that Pillow decodes at too high a cost."""
+"""The function that parses the headers of each format."""
 
-_NOT_PNG = frozenset({"image/jpeg", "image/jpg", "image/gif", "image/bmp", "image/tiff", "image/webp"})
-"""The types that say of a picture that it is something else than a PNG."""
+_DECODERS: dict[str, Callable[[bytes], NDArray[Any]]] = {"WEBP": webp.decode, "PPM": pnm.decode}
+"""The decoders of the formats for which Pillow takes too much time or memory."""
 
-_READABLE = "PNG, JPEG (MPO too), GIF, BMP, TIFF, WebP, PBM, PGM or PPM"
+_MEDIA_TYPES_BUT_PNG = frozenset({"image/jpeg", "image/jpg", "image/gif", "image/bmp", "image/tiff", "image/webp"})
+"""The media types of pictures other than PNG."""
 
-_UPRIGHT: dict[int, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
-    2: np.fliplr,
-    3: lambda pixels: np.rot90(pixels, 2),
-    4: np.flipud,
-    5: lambda pixels: np.swapaxes(pixels, 0, 1),
-    6: lambda pixels: np.rot90(pixels, -1),
-    7: lambda pixels: np.swapaxes(np.rot90(pixels, 2), 0, 1),
-    8: np.rot90,
-}
-"""What turns a picture of each EXIF orientation upright (EXIF 2.3, tag 274); 1 is upright."""
-
-_TRANSPOSE = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-"""The same for Pillow's pictures."""
-_LYING = {5, 6, 7, 8}
-_COLUMNS_REVERSED = {2, 3, 6, 7}
-_ROWS_REVERSED = {3, 4, 7, 8}
-"""Orientations by what turning upright does; columns and rows are those of the upright picture."""
+_SUPPORTED = "PNG, JPEG (MPO too), GIF, BMP, TIFF, WebP, PBM, PGM or PPM"
 
 
 def decode(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> NDArray[np.uint8]:
-    """Return the pixels of the picture in `data`: uint8, (h, w) if it is grey and (h, w, 3) RGB if it is coloured.
+    """Return the pixels of the picture file `data`: uint8, (h, w) for a grey and (h, w, 3) RGB for a coloured picture.
 
-    The picture is turned upright by its EXIF, what is transparent is laid on paper, and of an animation it is the
-    first frame. A picture of 768 pixels or more on its longest side comes reduced by a whole factor, to 384 to 640.
+    The picture is turned upright by its EXIF orientation. Transparent pixels get a background. Of an animation, the
+    first frame is decoded. A picture with a longest side of 768 pixels or more is reduced by a whole factor, to 384 to
+    640 pixels. Decoding takes at most 120 MB of memory besides `data`.
 
-    Decoding takes at most 120 MB of memory over the size of `data`.
+    Raises:
+        UnsupportedPicture: if the file format is not supported.
+        UnreadablePicture: if the file is broken or truncated.
+        PictureTooLarge: if there are more than `max_pixels` pixels, or too many parts, or decoding would take too much
+            memory. This is decided from the headers.
 
-    Raises UnsupportedPicture, UnreadablePicture, or, by the headers alone, PictureTooLarge.
     """
-    if _is_small_png(data, max_pixels) and (pixels := png.open_plain(data)) is not None:
-        return _lay_on_paper(pixels) if pixels.shape[2:] == (4,) else pixels
-    name = _format_of(data)
+    if _is_small_png(data, max_pixels) and (pixels := png.decode_plain(data)) is not None:
+        return composite_on_background(pixels) if pixels.shape[2:] == (4,) else pixels
+    name = _detect_format(data)
     if name is None:
-        beginning = f"that begin with {data[:8]!r} " if data else ""
-        message = f"The {len(data)} bytes {beginning}are no picture that is read here. Send {_READABLE}."
+        beginning = f" that begin with {data[:8]!r}" if data else ""
+        message = f"The {len(data)} bytes{beginning} are not a picture in a supported format. Send {_SUPPORTED}."
         raise UnsupportedPicture(message)
-    if name == "PNG" and (size := png.size_of(data)):
-        _check_size(*size, max_pixels)  # also where nothing follows the header
+    if name == "PNG" and (size := png.read_size(data)):
+        _check_size(*size, max_pixels)  # before the rest, as nothing but the header may be there
     try:
         container = _INSPECT[name](data)
         _check_size(container.width, container.height, max_pixels)
-        return _read(name, container)
+        return _decode_container(name, container)
     except PictureError:
         raise
     except Exception as error:
@@ -131,57 +103,59 @@ def decode(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> NDArray[np.u
 
 
 def is_cheap_to_decode(data: bytes) -> bool:
-    """Tell from the headers whether reading the picture in `data` briefly takes at most about two milliseconds.
+    """Tell from the headers whether preprocessing the picture file `data` takes at most about two milliseconds.
 
-    What the pixels may still add is told by `preprocess_pictures` with `brief`.
+    The pixels may still make it expensive: then `preprocess_pictures` with `cheap_only` returns ExpensiveToDecode.
     """
     if data.startswith(png.SIGNATURE):
-        return len(data) <= _BRIEF_PNG_BYTES and png.is_light(data, _BRIEF_PIXELS)
+        return len(data) <= _CHEAP_PNG_BYTES and png.is_cheap(data, _CHEAP_PIXELS)
     # In formats other than JPEG a kilobyte can hold millions of pixels.
-    return len(data) <= _BRIEF_JPEG_BYTES and _is_light_jpeg(data)
+    return len(data) <= _CHEAP_JPEG_BYTES and _is_cheap_jpeg(data)
 
 
-def _is_light_jpeg(data: bytes) -> bool:
-    name = _format_of(data)
-    return name is None or (name == "JPEG" and jpeg.is_light(data, _BRIEF_PIXELS))
+def _is_cheap_jpeg(data: bytes) -> bool:
+    """Tell whether `data` is a JPEG file that is cheap to decode, or in no supported format and so refused at once."""
+    name = _detect_format(data)
+    return name is None or (name == "JPEG" and jpeg.is_cheap(data, _CHEAP_PIXELS))
 
 
 def may_be_cheap_to_decode(length: int, media_type: str) -> bool:
-    """Tell whether `is_brief` could hold for the one picture in a body that is announced, in bytes and by its type."""
-    if media_type.partition(";")[0].strip().lower() in _NOT_PNG:
-        return length <= _BRIEF_JPEG_BYTES
-    return length <= _BRIEF_PNG_BYTES + _FORM_BYTES
+    """Tell whether `is_cheap_to_decode` may hold for the picture in a body of `length` bytes of this `media_type`."""
+    if media_type.partition(";")[0].strip().lower() in _MEDIA_TYPES_BUT_PNG:
+        return length <= _CHEAP_JPEG_BYTES
+    return length <= _CHEAP_PNG_BYTES + _MULTIPART_BYTES
 
 
 def encode_png(image: NDArray[np.uint8]) -> bytes:
-    """Return the grey `image`, uint8 (h, w), as the bytes of a PNG file."""
+    """Return the grey `image`, uint8 (h, w), as a PNG file."""
     file = io.BytesIO()
     Image.fromarray(image).save(file, "PNG")
     return file.getvalue()
 
 
 def _is_small_png(data: bytes, max_pixels: int) -> bool:
-    """Tell whether `data` begins like a PNG file that needs no reducing."""
-    size = png.size_of(data) if data.startswith(png.SIGNATURE) else None
-    return size is not None and _reduction(*size) < 2 and size[0] * size[1] <= max_pixels
+    """Tell whether `data` begins like a PNG file of an allowed size that is not reduced."""
+    size = png.read_size(data) if data.startswith(png.SIGNATURE) else None
+    return size is not None and reduction_factor(*size) < 2 and size[0] * size[1] <= max_pixels
 
 
 def _check_size(width: int, height: int, max_pixels: int) -> None:
     if width * height > max_pixels:
         message = (
-            f"The picture has {width} x {height} pixels; at most {max_pixels:,} in all are allowed. Send it smaller."
+            f"The picture has {width} x {height} pixels; at most {max_pixels:,} in total are allowed. "
+            "Send a smaller picture."
         )
         raise PictureTooLarge(message)
-    if max(width, height) > _LONGEST_PICTURE:
+    if max(width, height) > _MAX_SIDE:
         message = (
-            f"The picture has {width} x {height} pixels; at most {_LONGEST_PICTURE:,} along a side are allowed. "
-            "Send it smaller."
+            f"The picture has {width} x {height} pixels; at most {_MAX_SIDE:,} on a side are allowed. "
+            "Send a smaller picture."
         )
         raise PictureTooLarge(message)
 
 
-def _format_of(data: bytes) -> str | None:
-    """Return Pillow's name of the format that `data` begins like, if it is one that is read."""
+def _detect_format(data: bytes) -> str | None:
+    """Return Pillow's name of the supported format whose signature `data` has, or None."""
     for name, signatures in _SIGNATURES.items():
         if data.startswith(signatures) and (name != "WEBP" or data[8:12] == b"WEBP"):
             return name
@@ -189,179 +163,42 @@ def _format_of(data: bytes) -> str | None:
 
 
 def _unreadable(name: str | None, error: Exception) -> UnreadablePicture:
-    # Pillow would name the object in memory that it was given.
-    reason = "its beginning makes no sense" if isinstance(error, UnidentifiedImageError) else error
-    return UnreadablePicture(f"The {name} picture is broken or truncated ({reason}). Save it again and send that.")
+    # Pillow's message would contain the representation of a Python object.
+    reason = "its header is invalid" if isinstance(error, UnidentifiedImageError) else error
+    return UnreadablePicture(f"The {name} picture is broken or truncated ({reason}). Save it again and send that file.")
 
 
-def _read(name: str, container: Container) -> NDArray[np.uint8]:
-    """Decode the picture of the format `name`, if there is memory for it, and turn it upright."""
+def _decode_container(name: str, container: Container) -> NDArray[np.uint8]:
+    """Decode a picture of the format `name` and turn it upright. Raises PictureTooLarge if that takes much memory."""
     if name in _DECODERS:
-        _check_memory(container, -container.width * container.height // 2)  # its buffers are gone by then
-        pixels = _to_8_bits(_DECODERS[name](container.data))
-        return _turn(pixels, container.orientation)
-    with Image.open(io.BytesIO(_unfold(name, container)), formats=[name]) as picture:
-        least = 3 * _LONGEST_SIDE // 4
-        picture.draft(picture.mode, (least, least))
-        _check_memory(container, _PIXEL_BYTES.get(picture.mode, 4) * picture.width * picture.height)
+        # The decoder's buffers are freed before the conversion begins, so the conversion's memory does not add to them.
+        _check_memory(container, -container.width * container.height // 2)
+        pixels = to_8_bits(_DECODERS[name](container.data))
+        return rotate_upright(pixels, container.orientation)
+    with Image.open(io.BytesIO(_decompress(name, container)), formats=[name]) as picture:
+        min_side = 3 * TARGET_SIDE // 4
+        picture.draft(picture.mode, (min_side, min_side))
+        _check_memory(container, _BYTES_PER_PIXEL.get(picture.mode, 4) * picture.width * picture.height)
         picture.load()
-        if name == "TIFF":  # turned before it is reduced, which makes a difference in the last rows
-            return _to_8_bits(picture, container.orientation)
-        return _turn(_to_8_bits(picture), container.orientation)
+        if name == "TIFF":  # rotated before the reduction, as in Pillow: the order changes the last rows
+            return to_8_bits(picture, container.orientation)
+        return rotate_upright(to_8_bits(picture), container.orientation)
 
 
-def _unfold(name: str, container: Container) -> bytes:
+def _decompress(name: str, container: Container) -> bytes:
     if name != "BMP":
         return container.data
     _check_memory(container, 0)
-    return bmp.unfold(container.data)
+    return bmp.decompress(container.data)
 
 
 def _check_memory(container: Container, picture_bytes: int) -> None:
-    pieces = container.width * container.height // 2  # while it is converted: two of 16 pieces, of 4 bytes a pixel
-    needed = picture_bytes + container.buffers + pieces
-    if needed > _MOST_BYTES:
+    conversion = container.width * container.height // 2  # two strips of a sixteenth, of 4 bytes a pixel
+    needed = picture_bytes + container.buffers + conversion
+    if needed > _MAX_MEMORY_BYTES:
         size = f"{container.width} x {container.height}"
         message = (
-            f"The picture of {size} pixels needs {needed / 1e6:,.0f} MB of memory to be decoded; at most "
-            f"{_MOST_BYTES / 1e6:,.0f} are allowed. Send it smaller, or as PNG or baseline JPEG."
+            f"Decoding the picture of {size} pixels needs {needed / 1e6:,.0f} MB of memory; at most "
+            f"{_MAX_MEMORY_BYTES / 1e6:,.0f} MB are allowed. Send a smaller picture, or a PNG or a baseline JPEG."
         )
         raise PictureTooLarge(message)
-
-
-def _turn(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
-    turn = _UPRIGHT.get(orientation)
-    return pixels if turn is None else np.ascontiguousarray(turn(pixels))
-
-
-def _to_8_bits(picture: Image.Image | NDArray[Any], orientation: int = 1) -> NDArray[np.uint8]:
-    """Return the pixels of `picture`, of whatever mode, grey or RGB, turned by `orientation` and reduced."""
-    sample = picture if isinstance(picture, Image.Image) else Image.fromarray(picture[:1, :1])
-    if sample.mode in {"I", "F"} or sample.mode.startswith("I;16"):
-        return _scale_to_8_bits(_reduce(picture, "F", orientation))
-    if sample.has_transparency_data:
-        return _lay_on_paper(_reduce(picture, "RGBA", orientation))
-    if sample.mode == "LAB":
-        return _reduce(picture, "L", orientation)
-    return _reduce(picture, "L" if sample.mode in {"1", "L"} else "RGB", orientation)
-
-
-def _reduce(picture: Image.Image | NDArray[Any], mode: str, orientation: int) -> NDArray[Any]:
-    """Return `picture` in `mode`, turned and reduced.
-
-    That is done piece by piece where Pillow makes a second picture: to convert it, or to weigh colours by their alpha.
-    """
-    if isinstance(picture, Image.Image):
-        width, height = picture.size
-        crop = picture.crop
-    else:
-        height, width = picture.shape[:2]
-        crop = partial(_crop_array, picture)
-    if orientation in _LYING:
-        width, height = height, width
-    factor = _reduction(width, height)
-    factors = max(1, min(factor, width)), max(1, min(factor, height))
-    if isinstance(picture, Image.Image) and orientation not in _TRANSPOSE and picture.mode == mode != "RGBA":
-        return np.asarray(picture.reduce(factors) if factor > 1 else picture)
-    if isinstance(picture, Image.Image) and orientation not in _TRANSPOSE and factor < 2:
-        return np.asarray(_convert(picture, mode))
-    pieces = []
-    for start, end in _pieces(max(width, height), max(factor, 1)):
-        box = (start, 0, end, height) if width >= height else (0, start, width, end)
-        piece = _convert(crop(_turn_back(box, width, height, orientation)), mode)
-        if orientation in _TRANSPOSE:
-            piece = piece.transpose(_TRANSPOSE[orientation])
-        pieces.append(np.asarray(piece.reduce(factors) if factor > 1 else piece))
-    return np.concatenate(pieces, axis=1 if width >= height else 0)
-
-
-def _pieces(length: int, factor: int) -> Iterator[tuple[int, int]]:
-    """Go through start and end of each piece of a side: whole multiples of `factor`, and the last one with the rest."""
-    starts = [*range(0, max(1, length - factor + 1), _PIECE * factor)]
-    return zip(starts, [*starts[1:], length], strict=True)
-
-
-def _turn_back(box: _Box, width: int, height: int, orientation: int) -> _Box:
-    """Return where `box`, of a picture of this size, was before the picture was turned by `orientation`."""
-    left, top, right, bottom = box
-    if orientation in _COLUMNS_REVERSED:
-        left, right = width - right, width - left
-    if orientation in _ROWS_REVERSED:
-        top, bottom = height - bottom, height - top
-    return (top, left, bottom, right) if orientation in _LYING else (left, top, right, bottom)
-
-
-def _crop_array(pixels: NDArray[Any], box: _Box) -> Image.Image:
-    left, top, right, bottom = box
-    return Image.fromarray(np.ascontiguousarray(pixels[top:bottom, left:right]))
-
-
-def _convert(picture: Image.Image, mode: str) -> Image.Image:
-    """Return `picture` in `mode`, without the copy that Pillow makes where it is in it already."""
-    if picture.mode == mode:
-        return picture
-    return picture.getchannel("L") if picture.mode == "LAB" else picture.convert(mode)
-
-
-def _reduction(width: int, height: int) -> int:
-    """Return the factor by which a picture of this size is reduced; 0 and 1 are none."""
-    return round(max(width, height) / _LONGEST_SIDE)
-
-
-def _scale_to_8_bits(values: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Return `values`, (h, w), so that the largest is 255: scanners of 10, 12 and 14 bits write 16-bit files too."""
-    positive = np.maximum(np.nan_to_num(values, posinf=0, neginf=0), 0)
-    return np.rint(positive * (255 / max(float(positive.max()), 1e-6))).astype(np.uint8)
-
-
-def _lay_on_paper(rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return `rgba`, uint8 (h, w, 4), as RGB, with paper where it is transparent.
-
-    Where the visible is of one colour, or covers less than half, it is ink: the paper is white or black, whichever
-    differs more. Else the visible holds its own paper, and the rest is filled with that. Where nothing at all is
-    visible, the alpha is a mistake of whoever wrote the file, and the colours stand as they are.
-    """
-    *colours, alpha = (np.asarray(channel, np.uint8) for channel in cv2.split(rgba))
-    least, most, _, _ = cv2.minMaxLoc(alpha)
-    if least == 255 or most == 0:
-        return np.asarray(cv2.cvtColor(rgba, cv2.COLOR_RGBA2RGB), np.uint8)
-    if all(np.array_equal(colours[0], colour) for colour in colours[1:]):
-        colours = colours[:1]
-    visible = (alpha >= most / 2).view(np.uint8)
-    papers = _choose_paper([_count_values(colour, visible) for colour in colours], alpha.size)
-    laid = [_lay_channel(colour, alpha, paper) for colour, paper in zip(colours, papers, strict=True)]
-    return np.asarray(cv2.merge(laid * (3 // len(laid))), np.uint8)
-
-
-def _lay_channel(colour: NDArray[np.uint8], alpha: NDArray[np.uint8], paper: float) -> NDArray[np.uint8]:
-    """Return `colour`, uint8 (h, w), on a `paper` of this lightness."""
-    places = np.asarray(cv2.merge((alpha, colour) if sys.byteorder == "little" else (colour, alpha)))
-    return np.take(_table_on_paper(paper), places.view(np.uint16)[..., 0])
-
-
-def _choose_paper(counts: list[NDArray[np.int64]], pixels: int) -> list[float]:
-    """Return the lightness of the paper in each channel, by the counts (256,) of the visible values in each."""
-    visible = int(counts[0].sum())
-    means = [float(_VALUES @ count) / visible for count in counts]
-    variances = [float((_VALUES - mean) ** 2 @ count) / visible for mean, count in zip(means, counts, strict=True)]
-    if visible > pixels / 2 and max(variances) > _ONE_COLOUR**2:
-        return [_median(count) for count in counts]
-    return [255.0 if sum(means) / len(means) < 128 else 0.0] * len(means)
-
-
-def _count_values(values: NDArray[np.uint8], mask: NDArray[np.uint8]) -> NDArray[np.int64]:
-    counts = cv2.calcHist([values], [0], mask, [256], [0, 256])
-    return np.asarray(counts, np.int64).ravel()
-
-
-def _median(counts: NDArray[np.int64]) -> float:
-    up_to = counts.cumsum()
-    total = int(up_to[-1])
-    return float(np.searchsorted(up_to, [(total + 1) // 2, total // 2 + 1]).mean())
-
-
-@lru_cache(maxsize=16)
-def _table_on_paper(paper: float) -> NDArray[np.uint8]:
-    """Return, (65536,), what each colour and alpha, 256 * colour + alpha, becomes on a `paper` of this lightness."""
-    share = np.arange(256) / np.float32(255)
-    return np.rint(np.arange(256)[:, np.newaxis] * share + paper * (1 - share)).astype(np.uint8).ravel()

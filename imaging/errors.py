@@ -1,27 +1,29 @@
-"""What can be wrong with a picture. Knows nothing of how pictures are read, nor of HTTP statuses.
+"""The errors of this package. Knows no file format and no HTTP status.
 
 PictureError
-├── UnsupportedPicture    the bytes are no picture type that is read
-├── UnreadablePicture     a known type, but broken or truncated
+├── UnsupportedPicture    the format of the file is not supported
+├── UnreadablePicture     the format is supported, but the file is broken or truncated
 └── PictureTooLarge       more pixels, memory or parts than allowed
+
+ExpensiveToDecode is raised only where a caller asks for cheap pictures only.
 """
 
 
 class PictureError(Exception):
-    """A picture could not be read. The message says what was wrong, what was expected and what to do."""
+    """A picture could not be decoded. The message says what was wrong, what was expected and what to do."""
 
 
 class UnsupportedPicture(PictureError):
-    """The bytes are of no picture type that is read."""
+    """The format of the file is not supported."""
 
 
 class UnreadablePicture(PictureError):
-    """The bytes are of a known picture type, but broken or truncated."""
+    """The format of the file is supported, but the file is broken or truncated."""
 
 
 class PictureTooLarge(PictureError):
-    """The headers announce more pixels, more memory or more parts than are allowed; nothing was decoded."""
+    """The headers announce more pixels, memory or parts than allowed. Nothing was decoded."""
 
 
 class ExpensiveToDecode(Exception):
-    """Reading the picture takes longer than a brief reading may. That is no fault of the picture."""
+    """The picture takes too long to be preprocessed on an event loop. The picture itself is valid."""

@@ -1,6 +1,6 @@
-"""Which way up a picture is, by its EXIF or its XMP. Knows nothing else of either, and of no picture format.
+"""Find the orientation of a picture in its EXIF or XMP metadata. Knows no other tag, and no picture format.
 
-Pillow builds all of both to tell this, in a time and a memory that the file decides.
+Pillow parses all of the metadata to find it, which takes as much time and memory as the file decides.
 """
 
 import re
@@ -8,26 +8,29 @@ import struct
 
 _ORIENTATION = 0x0112
 _SHORT, _LONG = 3, 4
-_MOST_ENTRIES = 1000
-"""Of a directory; further ones are not looked at. EXIF orders them by tag, and this is one of the lowest."""
-_MOST_XMP_BYTES = 1 << 20
+_MAX_ENTRIES = 1000
+"""The entries of a directory that are searched. EXIF sorts them by tag, and the orientation's is one of the lowest."""
+_MAX_XMP_BYTES = 1 << 20
+"""The bytes of XMP that are searched."""
 
-_IN_XMP = re.compile(rb'tiff:Orientation(?:="|>)([0-9])')
+_XMP_ORIENTATION = re.compile(rb'tiff:Orientation(?:="|>)([0-9])')
 
 
 def find_orientation(exif: bytes, xmp: bytes = b"") -> int:
-    """Return the orientation (EXIF 2.3, tag 274) by `exif`, with or without its "Exif" before it, or else by `xmp`.
+    """Return the orientation (EXIF 2.3, tag 274) from `exif`, or from `xmp` if `exif` has none.
 
-    1, which is upright, where neither says it. Any bytes are taken, in bounded time.
+    Return 1, upright, if neither has one. `exif` may begin with the marker "Exif". Any bytes are accepted, and the
+    time is bounded.
     """
-    orientation = _in_exif(exif)
+    orientation = _parse_exif(exif)
     if orientation is not None:
         return orientation
-    match = _IN_XMP.search(xmp, 0, _MOST_XMP_BYTES)
+    match = _XMP_ORIENTATION.search(xmp, 0, _MAX_XMP_BYTES)
     return int(match[1]) if match else 1
 
 
-def _in_exif(exif: bytes) -> int | None:
+def _parse_exif(exif: bytes) -> int | None:
+    """Return the orientation in `exif`, or None if it has none or is broken."""
     start = 0
     while exif.startswith(b"Exif\0\0", start) and start < 12:
         start += 6
@@ -39,7 +42,7 @@ def _in_exif(exif: bytes) -> int | None:
         return None
     (count,) = struct.unpack_from(order + "H", exif, directory)
     first = directory + 2
-    entries = exif[first : first + 12 * min(count, _MOST_ENTRIES)]
+    entries = exif[first : first + 12 * min(count, _MAX_ENTRIES)]
     for tag, type_, values, value in struct.iter_unpack(order + "HHL4s", entries[: len(entries) // 12 * 12]):
         if tag == _ORIENTATION and type_ in {_SHORT, _LONG} and values == 1:
             return int(struct.unpack_from(order + ("H" if type_ == _SHORT else "L"), value)[0])

@@ -1,39 +1,39 @@
-"""Colour -> grey, along the direction in which ink and paper differ. Knows nothing of which of them is darker."""
+"""Convert colour to grey so that ink and background keep their contrast. Knows nothing of which of them is darker."""
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 _SAMPLE_SIDE = 128
-"""The direction is found on about this many pixels along the longest side."""
+"""The longest side of the sample on which the weights of the channels are computed, in pixels, about."""
 
 
 def to_grey(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return RGB `pixels`, uint8 (h, w, 3), as grey, uint8 (h, w); what is grey already comes back as it is.
+    """Return `pixels`, uint8 (h, w) grey or (h, w, 3) RGB, as grey, uint8 (h, w). A grey picture is not changed.
 
-    The weights of the three channels are the first principal axis of the colours about the paper's (the median of
-    the frame), so a red pen on a blue paper of the same lightness keeps its contrast.
+    The weights of the channels are the first principal component of the colours, about the background colour (the
+    median of the frame). So red ink keeps its contrast on a blue background of the same lightness.
     """
     if pixels.ndim == 2:
         return pixels
     first, second, third = cv2.split(pixels)
     if np.array_equal(first, second) and np.array_equal(first, third):
         return np.asarray(first, np.uint8)
-    weights = _contrast_direction(pixels)
+    weights = _principal_component(pixels)
     offset = -255 * weights[weights < 0].sum()
     return np.asarray(cv2.transform(pixels, np.append(weights, offset)[np.newaxis]), np.uint8)
 
 
 def is_grey(pixels: NDArray[np.uint8]) -> bool:
-    """Tell whether no pixel of `pixels`, uint8 (h, w) or (h, w, 3) RGB, has a colour."""
+    """Tell whether every pixel of `pixels`, uint8 (h, w) or (h, w, 3) RGB, is grey."""
     if pixels.ndim == 2:
         return True
     first, second, third = cv2.split(pixels)
     return np.array_equal(first, second) and np.array_equal(first, third)
 
 
-def _contrast_direction(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return three weights whose absolute values sum to 1; the largest is positive."""
+def _principal_component(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return (3,), the weights of the channels. Their absolute values sum to 1, and their sum is not negative."""
     step = max(1, max(pixels.shape) // _SAMPLE_SIDE)
     sample = pixels[::step, ::step].astype(np.float32)
     frame = np.concatenate([sample[0], sample[-1], sample[:, 0], sample[:, -1]])

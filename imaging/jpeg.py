@@ -1,6 +1,6 @@
-"""JPEG files: their segments (ITU-T T.81, annex B) up to the pixels. Knows nothing of how pixels are decoded.
+"""JPEG files: parse the segments before the first scan (ITU-T T.81, annex B). Does not decode pixels.
 
-Of an MPO file, it is the first picture.
+Of an MPO file, the first picture is parsed.
 """
 
 import re
@@ -14,30 +14,34 @@ from imaging.exif import find_orientation
 
 _SOS, _APP1, _FILL = 0xDA, 0xE1, 0xFF
 _STANDALONE = {0x00, 0x01, *range(0xD0, 0xDA), _FILL}
-"""Second bytes of what is no segment."""
+"""The markers without a segment, and the two bytes that are no marker: 0x00 (stuffing) and 0xFF (fill)."""
 _FRAMES = {0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF}
 _BASELINE = {0xC0, 0xC1}
 _ARITHMETIC = {0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF}
-"""Takes ten times as long as Huffman coding, and no camera or program writes it."""
-_LONGEST_LIGHT_SIDE = 640
+"""Arithmetic coding takes ten times as long as Huffman coding, and no camera or program writes it."""
+_CHEAP_SIDE = 640
+"""The longest side of a picture that is cheap to decode, in pixels."""
 _PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}
 _TABLES = {0xC4, 0xCC, 0xDB, 0xDD}
 """Huffman codes, arithmetic conditioning, quantisation, restart interval."""
 _NEEDED = {**dict.fromkeys(_FRAMES | _TABLES, b""), 0xE0: b"JFIF", 0xEE: b"Adobe"}
-"""The markers of what a decoder needs, and how its content begins: application segments say what the colours are."""
+"""The markers of the segments that a decoder needs, and how each segment begins.
+
+The application segments JFIF and Adobe name the colour space.
+"""
 _EXIF, _XMP = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"
 
 _COEFFICIENT_BYTES = 2
-_MOST_SEGMENTS = 10_000
-_MOST_TABLE_BYTES = 1 << 16
-"""Pillow reads quantisation tables in a Python loop; a picture needs some 2 kB of tables."""
-_MOST_SCANS = 64
-"""Usual are 1, or 10 where it is progressive."""
-_MOST_WORK = 2_500_000_000
-"""Samples times scans: a scan goes through all of them, even where it has no bits. About a third of a second."""
+_MAX_SEGMENTS = 10_000
+_MAX_TABLE_BYTES = 1 << 16
+"""Pillow parses quantisation tables in a Python loop. A picture needs about 2 kB of tables."""
+_MAX_SCANS = 64
+"""A baseline picture usually has 1 scan, and a progressive one 10."""
+_MAX_SCANNED_SAMPLES = 2_500_000_000
+"""The most samples times scans, which take about a third of a second. Even an empty scan visits every sample."""
 
 _MARKER = re.compile(rb"\xff+([\x01-\xcf\xd8-\xfe])")
-"""In the pixels: 0xFF00 is data, and 0xFFD0 to 0xFFD7 are restarts."""
+"""A marker within the entropy-coded data, where 0xFF00 is data and 0xFFD0 to 0xFFD7 are restart markers."""
 
 
 class _Frame(NamedTuple):
@@ -46,37 +50,41 @@ class _Frame(NamedTuple):
     marker: int
     width: int
     height: int
-    factors: list[tuple[int, int]]
-    """How often each component is sampled, across and down, in a block of the frame."""
+    sampling_factors: list[tuple[int, int]]
+    """The horizontal and the vertical sampling factor of each colour component."""
 
     @property
     def samples(self) -> int:
-        """How many coefficients all of its components have, in whole blocks."""
-        widest, tallest = (max(factors) for factors in zip(*self.factors, strict=True))
-        across, down = -(-self.width // (8 * widest)), -(-self.height // (8 * tallest))
-        return sum(64 * across * horizontal * down * vertical for horizontal, vertical in self.factors)
+        """The number of coefficients of all colour components, in whole blocks of 8x8."""
+        max_horizontal, max_vertical = (max(factors) for factors in zip(*self.sampling_factors, strict=True))
+        columns, rows = -(-self.width // (8 * max_horizontal)), -(-self.height // (8 * max_vertical))
+        return sum(64 * columns * horizontal * rows * vertical for horizontal, vertical in self.sampling_factors)
 
 
 class Header(NamedTuple):
-    """All that stands before the first scan of a file."""
+    """The contents of a file before its first scan."""
 
     frame: _Frame
     scan: int
-    """Where the segment of the first scan begins."""
+    """The offset of the first scan's segment, behind its marker."""
     kept: list[bytes]
     """The segments that a decoder needs."""
     exif: bytes
     xmp: bytes
 
     def is_buffered(self, data: bytes) -> bool:
-        """Tell whether the picture comes in several scans, so that the decoder holds all of its coefficients."""
-        return self.frame.marker in _PROGRESSIVE or data[self.scan + 2] < len(self.frame.factors)
+        """Tell whether the picture has several scans, so that the decoder keeps all of its coefficients in memory."""
+        return self.frame.marker in _PROGRESSIVE or data[self.scan + 2] < len(self.frame.sampling_factors)
 
 
 def inspect(data: bytes) -> Container:
-    """Return the facts of the JPEG file `data`.
+    """Parse the header of the JPEG file `data`.
 
-    Raises ValueError where its header is broken, and PictureTooLarge for too many segments or scans.
+    Raises:
+        ValueError, struct.error: if the header is broken.
+        UnsupportedPicture: if the picture has arithmetic coding.
+        PictureTooLarge: if there are too many segments, tables or scans.
+
     """
     header = read_header(data)
     frame = header.frame
@@ -88,29 +96,32 @@ def inspect(data: bytes) -> Container:
     return Container(frame.width, frame.height, b"".join([*header.kept, data[header.scan - 2 :]]), buffers, orientation)
 
 
-def is_light(data: bytes, pixels: int) -> bool:
-    """Tell whether a JPEG file has one scan of at most so many samples as `pixels`, or is refused by its header."""
+def is_cheap(data: bytes, max_samples: int) -> bool:
+    """Tell whether the JPEG file `data` has one scan of at most `max_samples` samples, or an invalid header.
+
+    A file with an invalid header is refused at once.
+    """
     try:
         header = read_header(data)
     except (PictureError, ValueError, struct.error):
         return True
     frame = header.frame
-    if max(frame.width, frame.height) > _LONGEST_LIGHT_SIDE or frame.marker not in _BASELINE:
+    if max(frame.width, frame.height) > _CHEAP_SIDE or frame.marker not in _BASELINE:
         return False
-    return frame.width * frame.height * len(frame.factors) <= pixels and not header.is_buffered(data)
+    return frame.width * frame.height * len(frame.sampling_factors) <= max_samples and not header.is_buffered(data)
 
 
 def read_header(data: bytes) -> Header:
-    """Read all segments up to the first scan. Raises what `inspect` does."""
+    """Parse all segments before the first scan. Raises what `inspect` raises."""
     kept, exif, xmp, frame = [b"\xff\xd8"], [], b"", None
     table_bytes = 0
     for marker, start, end in _segments(data):
         content = data[start + 2 : end]
         if marker == _SOS and frame is not None and content:
-            check_count(table_bytes, _MOST_TABLE_BYTES, "bytes of tables")
+            check_count(table_bytes, _MAX_TABLE_BYTES, "bytes of tables")
             return Header(frame, start, kept, b"".join(exif), xmp)
         if marker in _ARITHMETIC:
-            message = "The JPEG picture has arithmetic coding, which is not read. Save it as a baseline JPEG."
+            message = "The JPEG picture has arithmetic coding, which is not supported. Save it as a baseline JPEG."
             raise UnsupportedPicture(message)
         if marker in _FRAMES:
             frame = _read_frame(marker, content)
@@ -122,15 +133,15 @@ def read_header(data: bytes) -> Header:
             table_bytes += len(content)
         if marker in _NEEDED and content.startswith(_NEEDED[marker]):
             kept.append(data[start - 2 : end])
-    message = "no scan follows its header"
+    message = "its header is followed by no scan"
     raise ValueError(message)
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
-    """Go through marker, start and end of each segment; what is between them is passed over, as decoders do."""
+    """Yield the marker, start and end of each segment. Bytes between segments are skipped, as decoders do."""
     at, count = 2, 0
     while 0 <= (at := data.find(b"\xff", at)) < len(data) - 3:
-        check_count(count := count + 1, _MOST_SEGMENTS, "segments")
+        check_count(count := count + 1, _MAX_SEGMENTS, "segments")
         marker = data[at + 1]
         if marker in _STANDALONE:
             at += 1 if marker == _FILL else 2
@@ -144,7 +155,7 @@ def _read_frame(marker: int, content: bytes) -> _Frame:
     _, height, width, count = struct.unpack_from(">BHHB", content)
     factors = [divmod(sampling, 16) for sampling in content[7 : 6 + 3 * count : 3]]
     if not width or not height or not factors or not all(1 <= factor <= 4 for pair in factors for factor in pair):
-        message = "its frame header makes no sense"
+        message = "its frame header is invalid"
         raise ValueError(message)
     return _Frame(marker, width, height, factors)
 
@@ -152,12 +163,12 @@ def _read_frame(marker: int, content: bytes) -> _Frame:
 def _check_scans(data: bytes, header: Header) -> None:
     scans = 0
     for count, marker in enumerate(_MARKER.finditer(data, header.scan - 2)):
-        check_count(count, _MOST_SEGMENTS, "segments")
+        check_count(count, _MAX_SEGMENTS, "segments")
         if data[marker.end() - 1] == _SOS:
-            check_count(scans := scans + 1, _MOST_SCANS, "scans")
-    if scans * header.frame.samples > _MOST_WORK:
+            check_count(scans := scans + 1, _MAX_SCANS, "scans")
+    if scans * header.frame.samples > _MAX_SCANNED_SAMPLES:
         message = (
-            f"The JPEG picture has {scans} scans of {header.frame.samples:,} samples, too many to be read in time. "
-            "Send it as a baseline JPEG, or smaller."
+            f"The JPEG picture has {scans} scans of {header.frame.samples:,} samples, which takes too long to decode. "
+            "Send a baseline JPEG, or a smaller picture."
         )
         raise PictureTooLarge(message)

@@ -1,29 +1,30 @@
-"""MNIST's form: 28x28, white ink on black, the digit in a box of 20, its centre of mass in the middle.
+"""MNIST's form: 28x28 pixels, white ink on black, the digit scaled to 20x20 and centred by its centre of mass.
 
-Knows how MNIST was made out of scans of ink (LeCun et al. 1998; Yadav and Bottou 2019, "Cold Case: The Lost MNIST
-Digits"); knows nothing of pictures.
+Knows how MNIST was made from scanned ink (LeCun et al. 1998; Yadav and Bottou 2019, "Cold Case: The Lost MNIST
+Digits"). Knows nothing of pictures.
 """
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-_BOX = 20
-_SIDE = 28
-_INDEX = np.arange(_SIDE)
+_BOX_SIDE = 20
+_IMAGE_SIDE = 28
 
 
 def is_mnist_form(grey: NDArray[np.uint8]) -> bool:
-    """Tell whether `grey`, uint8 (h, w), has what every one of MNIST's 70,000 images has.
+    """Tell whether `grey`, uint8 (h, w), has the properties that all 70,000 images of MNIST have.
 
-    That is: 28x28, ink of 254 or more, at least half of it bare paper of exactly 0, a box of 19 or 20 on its longest
-    side, and the centre of mass at 13.45 to 14.5, counting the first pixel as 0.
+    They are: 28x28 pixels, a largest value of 254 or more, a value of exactly 0 in at least half of the pixels, a
+    bounding box whose longest side is 19 or 20, and a centre of mass at 13.45 to 14.5, the first pixel being at 0.
     """
-    # OpenCV's functions rather than NumPy's, which take twice as long for so few pixels.
-    if grey.shape != (_SIDE, _SIDE) or cv2.minMaxLoc(grey)[1] < 254 or cv2.countNonZero(grey) > grey.size // 2:
+    # NumPy takes twice as long as OpenCV for so few pixels.
+    if grey.shape != (_IMAGE_SIDE, _IMAGE_SIDE):
+        return False
+    if cv2.minMaxLoc(grey)[1] < 254 or cv2.countNonZero(grey) > grey.size // 2:
         return False
     _, _, width, height = cv2.boundingRect(grey)
-    if max(width, height) not in {_BOX - 1, _BOX}:
+    if max(width, height) not in {_BOX_SIDE - 1, _BOX_SIDE}:
         return False
     moments = cv2.moments(grey)
     centre = moments["m10"] / moments["m00"], moments["m01"] / moments["m00"]
@@ -31,14 +32,19 @@ def is_mnist_form(grey: NDArray[np.uint8]) -> bool:
 
 
 def to_mnist_form(ink: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return `ink`, uint8 (h, w), 0 paper and 255 ink, in MNIST's form: uint8 (28, 28). There must be some ink."""
-    square = _square(ink)
-    digit = cv2.resize(square, (_BOX, _BOX), interpolation=cv2.INTER_AREA)
+    """Return `ink` in MNIST's form: uint8 (28, 28).
+
+    Args:
+        ink: uint8 (h, w), 0 for background and 255 for ink. At least one pixel is not 0.
+
+    """
+    square = _crop_to_square(ink)
+    digit = cv2.resize(square, (_BOX_SIDE, _BOX_SIDE), interpolation=cv2.INTER_AREA)
     return _centre(np.asarray(cv2.convertScaleAbs(digit, alpha=255 / cv2.minMaxLoc(digit)[1]), np.uint8))
 
 
-def _square(ink: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return the tight box round the ink, the shorter side padded with paper."""
+def _crop_to_square(ink: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Crop `ink` to its bounding box, and pad the shorter side with background to a square."""
     left, top, width, height = cv2.boundingRect(ink)
     side = max(width, height)
     row, column = (side - height) // 2, (side - width) // 2
@@ -48,9 +54,10 @@ def _square(ink: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _centre(digit: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return the 28x28 with `digit`, uint8 (20, 20), moved by whole pixels so that its mass is in the middle."""
+    """Place `digit`, uint8 (20, 20), in uint8 (28, 28), by whole pixels, with its centre of mass in the middle."""
     moments = cv2.moments(digit)
-    row, column = (min(max(int(14.5 - moments[axis] / moments["m00"]), 0), _SIDE - _BOX) for axis in ("m01", "m10"))
-    image = np.zeros((_SIDE, _SIDE), np.uint8)
-    image[row : row + _BOX, column : column + _BOX] = digit
+    max_offset = _IMAGE_SIDE - _BOX_SIDE
+    row, column = (min(max(int(14.5 - moments[axis] / moments["m00"]), 0), max_offset) for axis in ("m01", "m10"))
+    image = np.zeros((_IMAGE_SIDE, _IMAGE_SIDE), np.uint8)
+    image[row : row + _BOX_SIDE, column : column + _BOX_SIDE] = digit
     return image

@@ -1,6 +1,6 @@
-"""PNG files: their chunks up to the pixels, and plain ones, as browsers and drawing programs write them, opened fast.
+"""PNG files: parse the chunks, and decode plain files fast. Knows nothing of ink.
 
-Knows nothing of ink.
+A plain file is one as browsers and drawing programs write it: 8 bits, no palette, and no chunk that changes the pixels.
 """
 
 import re
@@ -19,47 +19,51 @@ from imaging.exif import find_orientation
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _END = b"\x00\x00\x00\x00IEND\xaeB`\x82"
 _PLAIN_CHUNKS = {b"IHDR", b"IDAT", b"IEND", b"gAMA", b"cHRM", b"sRGB", b"pHYs", b"tIME", b"tEXt"}
-_EXIF_AS_TEXT = b"Raw profile type"
-"""How a text begins that holds which way up the picture is."""
-_MODES = {bytes((8, 0, 0, 0, 0)): "mono", bytes((8, 2, 0, 0, 0)): "rgb", bytes((8, 6, 0, 0, 0)): "rgba"}
-"""What the header says after the size, of eight bits for each channel and not interlaced."""
+_EXIF_TEXT_KEYWORD = b"Raw profile type"
+"""How the keyword of a text begins that contains EXIF, and with it the orientation."""
+_PLAIN_MODES = {bytes((8, 0, 0, 0, 0)): "mono", bytes((8, 2, 0, 0, 0)): "rgb", bytes((8, 6, 0, 0, 0)): "rgba"}
+"""The decoder's name of each plain mode, by the header's bytes behind the size: 8 bits a channel, not interlaced."""
 
 _FIRST_CHUNK = len(SIGNATURE) + 25
-"""Where the first chunk behind the header begins."""
+"""The offset of the first chunk behind the header."""
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
-"""How many each type of colour has."""
-_MOST_CHUNKS = 50_000
-_MOST_PLAIN_CHUNKS = 1_000
-"""The programs that are meant write a chunk for every 8 kB, or one for all."""
-_CHUNK_BYTES = 12
-"""Of a chunk without content."""
-_MOST_LIGHT_CHUNKS = 100
-_LEAST_BYTES_OF_MANY_CHUNKS = _CHUNK_BYTES * _MOST_LIGHT_CHUNKS
-_LEAST_BYTES_OF_MANY_BLOCKS = 4096
-"""Three hundred empty blocks of compressed data, which take half a millisecond to be passed over."""
-_LONGEST_LIGHT_SIDE = 640
-_MOST_TEXT_BYTES = 1 << 18
-"""Of a text, unfolded: what is looked for stands at its beginning."""
+"""The number of channels of each colour type."""
+_MAX_CHUNKS = 50_000
+_MAX_PLAIN_CHUNKS = 1_000
+"""Browsers and drawing programs write one chunk of pixels, or one for every 8 kB."""
+_CHUNK_OVERHEAD = 12
+"""The bytes of a chunk without content: its length, name and checksum."""
+_CHEAP_CHUNKS = 100
+"""The most chunks of a file that is cheap to decode."""
+_MIN_BYTES_OF_MANY_CHUNKS = _CHUNK_OVERHEAD * _CHEAP_CHUNKS
+"""A file of at most this many bytes has no more than `_CHEAP_CHUNKS` chunks."""
+_MIN_BYTES_OF_MANY_BLOCKS = 4096
+"""A file of this size may contain three hundred empty deflate blocks, which take half a millisecond to skip."""
+_CHEAP_SIDE = 640
+"""The longest side of a picture that is cheap to decode, in pixels."""
+_MAX_TEXT_BYTES = 1 << 18
+"""The bytes of a text that are decompressed: the orientation is near its beginning."""
 _XMP = b"XML:com.adobe.xmp"
 _RAW_EXIF = b"Raw profile type exif"
 _EXIF_KEYWORD = b"exif"
 _KEYWORD = re.compile(rb"(XML:com\.adobe\.xmp|Raw profile type exif|exif)\0")
-"""Of the texts that may say which way up the picture is."""
+"""The keywords of the texts that may contain the orientation."""
 
 
-def size_of(data: bytes) -> tuple[int, int] | None:
-    """Return the width and height that the header of the PNG `data` says, or None if it is cut short."""
-    size = len(SIGNATURE) + 8
-    return struct.unpack_from(">II", data, size) if len(data) >= size + 8 else None
+def read_size(data: bytes) -> tuple[int, int] | None:
+    """Return the width and height in the header of the PNG file `data`, in pixels, or None if it is truncated."""
+    offset = len(SIGNATURE) + 8
+    return struct.unpack_from(">II", data, offset) if len(data) >= offset + 8 else None
 
 
-def open_plain(data: bytes) -> NDArray[np.uint8] | None:
-    """Return the pixels of the PNG `data`, uint8 (h, w), (h, w, 3) RGB or (h, w, 4) RGBA, if it is plain and whole.
+def decode_plain(data: bytes) -> NDArray[np.uint8] | None:
+    """Return the pixels of the PNG file `data`, uint8 (h, w), (h, w, 3) RGB or (h, w, 4) RGBA, if it is plain.
 
-    Otherwise return None: Pillow opens what is left, several times slower, or says what is wrong with it.
+    Return None if it is not plain or is broken: Pillow, which is several times slower, decodes such a file or finds
+    its error.
     """
-    mode = _MODES.get(data[24:29])
-    size = size_of(data)
+    mode = _PLAIN_MODES.get(data[24:29])
+    size = read_size(data)
     if mode is None or size is None or not _has_plain_chunks(data):
         return None
     try:
@@ -69,71 +73,76 @@ def open_plain(data: bytes) -> NDArray[np.uint8] | None:
     return pixels[..., 0] if mode == "mono" else pixels
 
 
-def is_light(data: bytes, pixels: int) -> bool:
-    """Tell whether the PNG `data` has at most so many `pixels` and few chunks, or is refused by its header.
+def is_cheap(data: bytes, max_pixels: int) -> bool:
+    """Tell whether the PNG file `data` has at most `max_pixels` pixels and few chunks, or a truncated header.
 
-    A third of the pixels are allowed in the modes that Pillow decodes.
+    A file with a truncated header is refused at once. In the modes that Pillow decodes, a third of the pixels are
+    allowed.
     """
-    size = size_of(data)
+    size = read_size(data)
     if size is None:
         return True
     width, height = size
-    if data[24:29] not in _MODES:
-        pixels //= 3
-    if width * height > pixels or width > _LONGEST_LIGHT_SIDE or height > _LONGEST_LIGHT_SIDE:
+    if data[24:29] not in _PLAIN_MODES:
+        max_pixels //= 3
+    if width * height > max_pixels or width > _CHEAP_SIDE or height > _CHEAP_SIDE:
         return False
-    if len(data) <= _LEAST_BYTES_OF_MANY_CHUNKS:
+    if len(data) <= _MIN_BYTES_OF_MANY_CHUNKS:
         return True
-    if len(data) > _LEAST_BYTES_OF_MANY_BLOCKS and len(data) > 2 * _raw_bytes(data, width, height):
-        return False  # it holds what is no pixel
+    if len(data) > _MIN_BYTES_OF_MANY_BLOCKS and len(data) > 2 * _raw_bytes(data, width, height):
+        return False  # most of the file is not pixels
     return _has_few_chunks(data)
 
 
 def _has_few_chunks(data: bytes) -> bool:
     at = len(SIGNATURE)
-    for _ in range(_MOST_LIGHT_CHUNKS):
-        if at + _CHUNK_BYTES > len(data):
+    for _ in range(_CHEAP_CHUNKS):
+        if at + _CHUNK_OVERHEAD > len(data):
             return True
-        at += _CHUNK_BYTES + int.from_bytes(data[at : at + 4], "big")
+        at += _CHUNK_OVERHEAD + int.from_bytes(data[at : at + 4], "big")
     return False
 
 
 def _raw_bytes(data: bytes, width: int, height: int) -> int:
-    """Return how many bytes the pixels have, without the filters of the rows."""
+    """Return the size of the pixels before compression, in bytes, without the filter byte of each row."""
     return width * height * _CHANNELS.get(data[25], 4) * data[24] // 8
 
 
 def inspect(data: bytes) -> Container:
-    """Return the facts of the PNG file `data`; of an animated one, its default image's.
+    """Parse the chunks of the PNG file `data`. Of an animated file, the default image is used.
 
-    Raises ValueError where its header is broken, and PictureTooLarge for too many chunks.
+    Raises:
+        ValueError: if the header is broken.
+        PictureTooLarge: if there are too many chunks.
+
     """
-    size = size_of(data)
+    size = read_size(data)
     if size is None or data[12:16] != b"IHDR" or len(data) < _FIRST_CHUNK:
-        message = "its beginning makes no sense"
+        message = "its header is invalid"
         raise ValueError(message)
     depth, colour = data[24], data[25]
-    parts = _read_parts(data)
-    pixels = b"".join(parts.pixels)
-    file = [data[:_FIRST_CHUNK], *parts.colours, struct.pack(">I", len(pixels)), b"IDAT", pixels, bytes(4), _END]
+    chunks = _parse_chunks(data)
+    pixels = b"".join(chunks.pixels)
+    file = [data[:_FIRST_CHUNK], *chunks.colours, struct.pack(">I", len(pixels)), b"IDAT", pixels, bytes(4), _END]
     row = size[0] * depth * _CHANNELS.get(colour, 4) // 8 + 2
-    orientation = find_orientation(parts.find_exif(), parts.find_text(_XMP))
+    orientation = find_orientation(chunks.find_exif(), chunks.find_text(_XMP))
     return Container(*size, b"".join(file), 2 * row, orientation)
 
 
-class _Parts(NamedTuple):
-    """What is used of the chunks of a file."""
+class _Chunks(NamedTuple):
+    """The chunks of a file that are used."""
 
     colours: list[bytes]
-    """Whole chunks: the palette and what is transparent."""
+    """The whole chunks of the palette (PLTE) and of the transparency (tRNS)."""
     pixels: list[memoryview]
-    """Contents of chunks that follow one another."""
+    """The contents of the first consecutive chunks of pixels (IDAT)."""
     texts: dict[bytes, tuple[bytes, bytes]]
-    """By its keyword, the kind of chunk and the content of the last text of those that are looked for."""
+    """The name and the content of the last text chunk with each keyword that may contain the orientation."""
     exif: list[bytes]
+    """The contents of the EXIF chunks (eXIf)."""
 
     def find_exif(self) -> bytes:
-        """Return the EXIF, by whichever way a program has put it in; empty if there is none."""
+        """Return the EXIF, from an EXIF chunk or a text, or nothing."""
         if self.exif:
             return self.exif[-1]
         if _EXIF_KEYWORD in self.texts:
@@ -146,37 +155,37 @@ class _Parts(NamedTuple):
             return b""
 
     def find_text(self, keyword: bytes) -> bytes:
-        """Return the beginning of the text with `keyword`, or nothing."""
+        """Return the beginning of the text with `keyword`, decompressed, or nothing."""
         name, content = self.texts.get(keyword, (b"tEXt", b""))
         if name == b"tEXt":
-            return content[:_MOST_TEXT_BYTES]
+            return content[:_MAX_TEXT_BYTES]
         if name == b"zTXt":
             return _inflate(content[1:])
         text = b"".join(content[2:].split(b"\0", 2)[2:])
-        return _inflate(text) if content[:1] == b"\1" else text[:_MOST_TEXT_BYTES]
+        return _inflate(text) if content[:1] == b"\1" else text[:_MAX_TEXT_BYTES]
 
 
-def _read_parts(data: bytes) -> _Parts:
-    parts = _Parts([], [], {}, [])
-    is_behind = False
-    for name, start, end in _chunks(data, _FIRST_CHUNK, _MOST_CHUNKS):
+def _parse_chunks(data: bytes) -> _Chunks:
+    chunks = _Chunks([], [], {}, [])
+    pixels_ended = False
+    for name, start, end in _iterate_chunks(data, _FIRST_CHUNK, _MAX_CHUNKS):
         if name == b"IEND":
             break
-        if name == b"IDAT" and not is_behind:
-            parts.pixels.append(memoryview(data)[start:end])
+        if name == b"IDAT" and not pixels_ended:
+            chunks.pixels.append(memoryview(data)[start:end])
             continue
-        is_behind = bool(parts.pixels)
-        if name in {b"PLTE", b"tRNS"} and not is_behind:
-            parts.colours.append(data[start - 8 : end + 4])
+        pixels_ended = bool(chunks.pixels)
+        if name in {b"PLTE", b"tRNS"} and not pixels_ended:
+            chunks.colours.append(data[start - 8 : end + 4])
         elif name == b"eXIf":
-            parts.exif.append(data[start:end])
+            chunks.exif.append(data[start:end])
         elif name in {b"tEXt", b"zTXt", b"iTXt"} and (keyword := _KEYWORD.match(data, start, end)):
-            parts.texts[keyword[1]] = name, data[keyword.end() : end]
-    return parts
+            chunks.texts[keyword[1]] = name, data[keyword.end() : end]
+    return chunks
 
 
-def _chunks(data: bytes, at: int, limit: int) -> Iterator[tuple[bytes, int, int]]:
-    """Go through the name of each chunk, and where its content begins and ends."""
+def _iterate_chunks(data: bytes, at: int, limit: int) -> Iterator[tuple[bytes, int, int]]:
+    """Yield the name of each chunk, and the start and end of its content."""
     count = 0
     while at + 8 <= len(data):
         check_count(count := count + 1, limit, "chunks")
@@ -187,18 +196,18 @@ def _chunks(data: bytes, at: int, limit: int) -> Iterator[tuple[bytes, int, int]
 
 def _inflate(content: bytes) -> bytes:
     try:
-        return zlib.decompressobj().decompress(content, _MOST_TEXT_BYTES)
+        return zlib.decompressobj().decompress(content, _MAX_TEXT_BYTES)
     except zlib.error:
         return b""
 
 
 def _has_plain_chunks(data: bytes) -> bool:
-    """Tell whether the PNG `data` is whole, with nothing behind it, and holds no chunk that changes the pixels."""
+    """Tell whether the PNG file `data` is complete, with nothing after its end, and no chunk changes the pixels."""
     start = len(SIGNATURE)
-    for _ in range(_MOST_PLAIN_CHUNKS):
-        if start + _CHUNK_BYTES > len(data):
+    for _ in range(_MAX_PLAIN_CHUNKS):
+        if start + _CHUNK_OVERHEAD > len(data):
             break
-        if data[start + 4 : start + 8] not in _PLAIN_CHUNKS or data.startswith(_EXIF_AS_TEXT, start + 8):
+        if data[start + 4 : start + 8] not in _PLAIN_CHUNKS or data.startswith(_EXIF_TEXT_KEYWORD, start + 8):
             return False
-        start += _CHUNK_BYTES + int.from_bytes(data[start : start + 4], "big")
+        start += _CHUNK_OVERHEAD + int.from_bytes(data[start : start + 4], "big")
     return start == len(data) and data.endswith(_END)

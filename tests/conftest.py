@@ -1,4 +1,4 @@
-"""What many tests stand on: the published models, a digit drawn in code, and a client of a running application."""
+"""Fixtures for many tests: the published models, a digit drawn in code, and a client of a running application."""
 
 import io
 import json
@@ -34,19 +34,19 @@ def anyio_backend() -> str:
 
 @pytest.fixture
 def metrics() -> ServiceMetrics:
-    """Give what counts, with nothing counted."""
+    """Return metrics that are all zero."""
     return ServiceMetrics()
 
 
 @pytest.fixture
 def log() -> LogCapture:
-    """Give what takes the entries of a log down."""
+    """Return a processor that stores the entries of the log."""
     return LogCapture()
 
 
 @pytest.fixture
 def models_dir(tmp_path: Path) -> Path:
-    """Give a folder of models that a test may spoil: the newest of each, as its version 1."""
+    """Return a folder of models that a test may change: the newest version of each, as version 1."""
     for name in find_names(MODELS):
         copy = shutil.copytree(newest(name), tmp_path / "models" / name / "1")
         card = json.loads((copy / "model.json").read_text())
@@ -55,12 +55,12 @@ def models_dir(tmp_path: Path) -> Path:
 
 
 def newest(name: str) -> Path:
-    """Give the folder of the published version that a service answers with."""
+    """Return the folder of the newest published version of a model."""
     return MODELS / name / str(find_versions(MODELS / name)[0])
 
 
 def publish(models_dir: Path, name: str, version: int) -> Path:
-    """Publish another version of a model in a folder of a test's own: a copy of the first but for its number."""
+    """Publish another version of a model in a test's own folder: a copy of version 1 with another number."""
     hidden = Path(shutil.copytree(models_dir / name / "1", models_dir / name / f".{version}"))
     card = json.loads((hidden / "model.json").read_text())
     (hidden / "model.json").write_text(json.dumps(card | {"version": version}))
@@ -69,12 +69,12 @@ def publish(models_dir: Path, name: str, version: int) -> Path:
 
 @pytest.fixture(scope="session")
 def seven() -> bytes:
-    """Draw a 7 in dark ink on light paper, as a PNG file."""
+    """Return a PNG file of a 7 in dark ink on a light background."""
     return draw_seven("PNG")
 
 
 def draw_seven(type_: str, size: tuple[int, int] = (280, 280), mode: str = "L") -> bytes:
-    """Draw a 7 as a file of the type that Pillow knows by that name."""
+    """Return a file of a 7, in the format with this name in Pillow."""
     picture = Image.new("L", (280, 280), 250)
     ImageDraw.Draw(picture).line([(80, 70), (200, 70), (120, 220)], fill=10, width=22, joint="curve")
     file = io.BytesIO()
@@ -84,13 +84,13 @@ def draw_seven(type_: str, size: tuple[int, int] = (280, 280), mode: str = "L") 
 
 @pytest.fixture(scope="session")
 def serve() -> Serve:
-    """Give a context that runs an application in this process and yields its client."""
+    """Return a context manager that runs an application in this process and yields its client."""
     return _serve
 
 
 @pytest.fixture(scope="session")
 async def client(anyio_backend: str) -> AsyncIterator[httpx.AsyncClient]:
-    """Give a client of an application with the default settings, the same for all tests: starting one takes a while."""
+    """Return a client of an application with the default settings. All tests share it, as starting takes a while."""
     async with _serve() as client:
         yield client
 
@@ -111,7 +111,7 @@ async def _serve(*, ready: bool = True, **settings: object) -> AsyncIterator[htt
 
 @asynccontextmanager
 async def _starting_within(seconds: float) -> AsyncIterator[None]:
-    """Have an application wait for its models for so long before it takes requests."""
+    """Make an application wait up to `seconds` seconds for its models before it accepts requests."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("app.main._START_SECONDS", seconds)
         yield

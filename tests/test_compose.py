@@ -1,4 +1,4 @@
-"""`docker-compose.yml` bounds what each service may take of the machine."""
+"""`docker-compose.yml` limits the resources of each service."""
 
 import re
 from pathlib import Path
@@ -14,7 +14,7 @@ MEGABYTES_OF_A_WORKER = 450
 
 
 def megabytes(limit: str) -> float:
-    """Read a limit, or the one that stands where its variable is not set."""
+    """Return a limit in megabytes; for a variable, its default."""
     number, unit = re.fullmatch(r"(?:\$\{\w+:-)?(\d+)([mg])\}?", limit).groups()  # type: ignore[union-attr]
     return int(number) * {"m": 1, "g": 1024}[unit]
 
@@ -29,6 +29,6 @@ def test_every_service_has_limits(name: str) -> None:
         assert 1024 <= limit["soft"] == limit["hard"] <= 65536
 
 
-def test_sixteen_workers_fit_even_when_they_take_the_most() -> None:
+def test_sixteen_workers_fit_into_the_memory_limit() -> None:
     assert megabytes(SERVICES["serve"]["mem_limit"]) >= 16 * MEGABYTES_OF_A_WORKER
-    assert SERVICES["serve"]["mem_limit"] == SERVICES["serve"]["memswap_limit"]  # which is of both together
+    assert SERVICES["serve"]["mem_limit"] == SERVICES["serve"]["memswap_limit"]  # the limit of memory and swap together

@@ -1,4 +1,4 @@
-"""The artefact is the interface: what `training` publishes, `app` serves, and both engines agree on it."""
+"""The artefact is the interface: `app` serves what `training` publishes, and both engines give the same predictions."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 
 
 def draw_examples(count: int) -> Examples:
-    """Draw ten kinds of picture that are easy to tell apart: a bar in a row of its own, and noise."""
+    """Draw ten classes of images that are easy to classify: a bar in a row of its own, and noise."""
     rng = np.random.default_rng(count)
     labels = rng.integers(0, 10, count).astype(np.int32)
     images = rng.integers(0, 60, (count, 28, 28))
@@ -49,7 +49,7 @@ def artefact(data: Mnist, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_the_card_is_what_the_schema_says(artefact: Path) -> None:
+def test_the_card_is_valid_by_the_schema(artefact: Path) -> None:
     card = Card.model_validate_json((artefact / "model.json").read_bytes())
     assert (card.name, card.version) == ("convnet", 1)
     assert card.corrupted
@@ -64,7 +64,7 @@ def test_the_card_is_what_the_schema_says(artefact: Path) -> None:
 
 
 @pytest.mark.parametrize("batch", [1, 64])
-def test_openvino_reads_the_folder_and_agrees_with_tensorflow(artefact: Path, data: Mnist, batch: int) -> None:
+def test_openvino_loads_the_folder_and_agrees_with_tensorflow(artefact: Path, data: Mnist, batch: int) -> None:
     from training.publishing.export import load, predict_in_batches  # noqa: PLC0415 (imports TensorFlow)
 
     signature, _ = load(artefact)

@@ -1,4 +1,4 @@
-"""The feedback store is an interface: what the service stores, training learns from, wherever it is."""
+"""The feedback store is an interface: training loads what the service stores, in a folder and in S3."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +20,7 @@ IMAGES = generate_digits(30, np.random.default_rng(0)).images
 
 @pytest.fixture
 def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Run a server that behaves as S3 does, and give the address of a bucket there."""
+    """Run a server with the API of S3, and yield the address of a bucket."""
     from moto.server import ThreadedMotoServer  # noqa: PLC0415 (takes a second, which the fast suite must not)
 
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
@@ -48,7 +48,7 @@ def address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         fsspec.filesystem("memory").rm("/corrections", recursive=True)
 
 
-async def test_what_the_service_stores_training_reads(address: str) -> None:
+async def test_training_loads_what_the_service_stores(address: str) -> None:
     async with FeedbackStore(address, limit=100, deadline_seconds=10) as store:
         for place, image in enumerate(IMAGES):
             assert await store.add(image, str(place % 10))

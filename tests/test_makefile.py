@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 MAKEFILE = (ROOT / "Makefile").read_text()
-# Stands for Python of any version: runs code with that version, copies itself into environments, and logs other calls.
+# Replaces Python of any version: runs code with that version, copies itself into environments, and logs other calls.
 FAKE_PYTHON = """#!/bin/sh
 case "$1 $2" in
   "-c "*) exec {python} -c "import sys; sys.version_info = ({version}, 0, 'final', 0); exec(sys.argv[1])" "$2";;
@@ -47,12 +47,12 @@ def test_a_python_without_tensorflow_is_refused_before_anything_is_installed(tar
     assert {path.name for path in log.parent.iterdir()} == {"python"}
 
 
-def test_serving_needs_no_tensorflow_and_takes_it(log: Path) -> None:
+def test_serving_accepts_a_python_without_tensorflow(log: Path) -> None:
     assert install("serve", (3, 14), log).returncode == 0
     assert "-r requirements/serve.txt" in log.read_text()
 
 
-def test_an_environment_that_serves_is_refused_too(log: Path) -> None:
+def test_an_existing_environment_for_serving_is_refused(log: Path) -> None:
     install("serve", (3, 14), log)
     done = install("dev", (3, 13), log)
     assert done.returncode
@@ -61,7 +61,7 @@ def test_an_environment_that_serves_is_refused_too(log: Path) -> None:
 
 
 @pytest.mark.parametrize("version", [(3, 11), (3, 13)])
-def test_other_versions_are_taken(version: tuple[int, int], log: Path) -> None:
+def test_other_versions_are_accepted(version: tuple[int, int], log: Path) -> None:
     assert install("dev", version, log).returncode == 0
     assert "-r requirements/dev.txt" in log.read_text()
 

@@ -1,4 +1,4 @@
-"""The whole line on the real data: test images as picture files, through imaging and the engine."""
+"""The whole pipeline on the real data: test images as picture files, through imaging and the engine."""
 
 import os
 from pathlib import Path
@@ -29,14 +29,14 @@ def seen(examples: Examples) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
     return np.stack([preprocess_picture(encode_png(image)).image for image in examples.images])
 
 
-def test_every_image_passes_bit_for_bit(
+def test_preprocessing_changes_no_test_image(
     examples: Examples, seen: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
 ) -> None:
     np.testing.assert_array_equal(seen, examples.images)
 
 
 @pytest.mark.parametrize("directory", VERSIONS, ids=lambda path: f"{path.parent.name}-{path.name}")
-def test_the_service_reads_as_many_right_as_the_card_says(
+def test_the_service_has_the_accuracy_of_the_card(
     directory: Path, examples: Examples, seen: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
 ) -> None:
     engine = OpenVINOEngine(directory)

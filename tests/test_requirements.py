@@ -1,4 +1,4 @@
-"""What is pinned for installation is what `pyproject.toml` allows."""
+"""The pinned requirements are allowed by `pyproject.toml`."""
 
 import re
 import tomllib
@@ -16,13 +16,13 @@ PINNED = [path for path in sorted((ROOT / "requirements").glob("*.txt")) if "--h
 
 
 def pins(text: str) -> list[tuple[str, str]]:
-    """List what a file pins: normal names (PEP 503) and versions. Some have one version for each version of Python."""
+    """Return the pins of a file: normalised names (PEP 503) and versions. A name may have a version for each Python."""
     found = re.findall(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([^\s;\\]+)", text, re.MULTILINE)
     return [(canonicalize_name(name), version) for name, version in found]
 
 
 def disallowed(declared: Iterable[str], pinned: list[tuple[str, str]]) -> list[str]:
-    """List the pins that a declared requirement does not allow."""
+    """Return the pins that a declared requirement does not allow."""
     return [
         f"{requirement} does not allow {version}"
         for requirement in map(Requirement, declared)
@@ -41,12 +41,12 @@ def test_every_pin_is_allowed(path: Path) -> None:
 
 
 @pytest.mark.parametrize(("name", "extras"), [("serve", [""]), ("train", ["", "train"]), ("dev", [*DECLARED])])
-def test_all_that_is_declared_is_pinned(name: str, extras: list[str]) -> None:
+def test_every_declared_requirement_is_pinned(name: str, extras: list[str]) -> None:
     pinned = dict(pins((ROOT / "requirements" / f"{name}.txt").read_text()))
     assert {canonicalize_name(Requirement(each).name) for extra in extras for each in DECLARED[extra]} <= pinned.keys()
 
 
-def test_a_pin_that_moves_past_is_found() -> None:
+def test_a_pin_outside_of_the_declared_range_is_found() -> None:
     pinned = pins('uvicorn==0.55.0 \\\n    --hash=sha256:00\nuvloop==0.22.1 ; sys_platform != "win32" \\\n')
     assert disallowed(DECLARED[""], pinned) == ["uvicorn<0.55,>=0.53 does not allow 0.55.0"]
     assert disallowed(DECLARED[""], [("uvicorn", "0.52.9")])

@@ -1,4 +1,4 @@
-"""The loop that learns, with the real commands: corrections in, a better model out and served, never a worse one."""
+"""Retraining with the real commands: corrections make a better model, which is served. A worse one is not published."""
 
 import hashlib
 import json
@@ -22,11 +22,11 @@ from training.data.synthetic_glyphs import parse_glyph
 pytestmark = [pytest.mark.slow, pytest.mark.mnist]
 
 SEVEN = "23 (23 31 41) 71 49 / 35 76"
-"""How the writer writes it: with a hook and a bar, like a 9 to who knows MNIST alone."""
+"""The writer's 7: with a hook and a bar, so that a model trained on MNIST alone predicts 9."""
 
 
 def draw_sevens(count: int, seed: int) -> list[bytes]:
-    """Draw sevens of the one writer, as PNG files."""
+    """Return PNG files of this writer's sevens."""
     rng = np.random.default_rng(seed)
     return [encode_png(255 - draw_glyph(parse_glyph(SEVEN), rng)) for _ in range(count)]
 
@@ -47,12 +47,12 @@ def train(models: Path, also: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def models(tmp_path: Path) -> Path:
-    """Give a folder with the published softmax regression alone: it learns in seconds."""
+    """Return a folder with the published softmax regression alone, which is trained in seconds."""
     shutil.copytree(newest("softmax"), tmp_path / "models" / "softmax" / newest("softmax").name)
     return tmp_path / "models"
 
 
-def test_a_writer_s_corrections_are_learnt_and_served(models: Path, tmp_path: Path) -> None:
+def test_a_model_trained_with_corrections_is_served(models: Path, tmp_path: Path) -> None:
     store, before = tmp_path / "feedback", int(newest("softmax").name)
     settings = {"MODELS_DIR": str(models), "FEEDBACK_DIR": str(store), "ACCESS_LOG": "false"}
     with (
@@ -72,7 +72,7 @@ def test_a_writer_s_corrections_are_learnt_and_served(models: Path, tmp_path: Pa
         end = time.monotonic() + 20
         while ask(client, draw_sevens(1, seed=2))[0]["version"] == before:
             assert time.monotonic() < end, "the service did not take the new version up"
-            time.sleep(0.1)  # as any client that waits for it
+            time.sleep(0.1)  # a client would poll as well
         assert share_of_sevens(ask(client, draw_sevens(100, seed=3))) > 0.9
 
     card = json.loads((models / "softmax" / str(before + 1) / "model.json").read_text())

@@ -1,4 +1,4 @@
-"""The notebook as it stands came out of a whole run, and it still runs."""
+"""The committed notebook has the output of a complete run, and still runs."""
 
 import re
 from collections.abc import Iterator
@@ -63,7 +63,7 @@ def assert_its_claims_hold(notebook: NotebookNode) -> None:
     assert "The label of the test image is 7." in printed(notebook, "answers")
 
 
-def test_the_notebook_came_out_of_a_whole_run(committed: NotebookNode) -> None:
+def test_the_notebook_has_the_output_of_a_complete_run(committed: NotebookNode) -> None:
     assert_ran(committed)
     assert_its_claims_hold(committed)
     assert 0.91 <= accuracy(committed, "first-test") <= 0.93
@@ -72,13 +72,13 @@ def test_the_notebook_came_out_of_a_whole_run(committed: NotebookNode) -> None:
     assert "5,000 iterations" in printed(committed, "second-training")
 
 
-def test_the_notebook_is_small_and_names_no_folder_of_a_machine(committed: NotebookNode) -> None:
+def test_the_notebook_is_small_and_contains_no_path_of_a_machine(committed: NotebookNode) -> None:
     assert TUTORIAL.stat().st_size < 1_500_000
     for _, output in outputs(committed):
         assert not re.search(r"/(tmp|home|root|work)/", output.get("text", ""))
 
 
-def test_no_text_gives_a_figure_that_a_run_gives(committed: NotebookNode) -> None:
+def test_no_text_contains_a_figure_of_a_run(committed: NotebookNode) -> None:
     texts = [cell.source for cell in committed.cells if cell.cell_type == "markdown"]
     for cell in ("first-test", "second-test"):
         for figure in re.findall(r"\d{2}\.\d+%", printed(committed, cell)):

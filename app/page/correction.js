@@ -1,49 +1,49 @@
-// Lets people say what an answer should have been. Knows nothing of how the service keeps it.
+// Lets people correct a prediction. Knows nothing of how the service stores corrections.
 
-const CHOICES = [...Array(10).keys(), "not_a_digit"];
+const LABELS = [...Array(10).keys(), "not_a_digit"];
 
-/** The row of buttons under the answers; it is there only for answers that can be corrected. */
-export class Correction {
+/** The row of label buttons below the predictions. It is hidden unless the prediction can be corrected. */
+export class CorrectionForm {
   #element;
-  #words;
+  #message;
   #buttons;
   #predictionId = null;
 
-  /** `send(predictionId, label)` stores a correction, and raises an error that says what went wrong if it cannot. */
+  /** `send(predictionId, label)` stores a correction. If it fails, it throws an error with a message for people. */
   constructor(element, send) {
     this.#element = element;
-    this.#words = document.createElement("p");
-    this.#words.setAttribute("role", "status");
+    this.#message = document.createElement("p");
+    this.#message.setAttribute("role", "status");
     const row = document.createElement("div");
     row.setAttribute("role", "group");
-    row.setAttribute("aria-label", "What it was");
-    this.#buttons = CHOICES.map((label) => makeButton(row, label, () => this.#choose(label, send)));
-    element.append(this.#words, row);
+    row.setAttribute("aria-label", "Correct label");
+    this.#buttons = LABELS.map((label) => makeButton(row, label, () => this.#choose(label, send)));
+    element.append(this.#message, row);
   }
 
-  /** Offer to correct an answer, or nothing where it has no id. */
+  /** Show the buttons for a prediction. Hide them if it has no id: then the service stores no corrections. */
   offer(predictionId) {
     this.#predictionId = predictionId ?? null;
     this.#element.hidden = !predictionId;
-    this.#words.textContent = "Read wrong? Say what it was, to be learnt from:";
-    this.#allow(true);
+    this.#message.textContent = "Is the prediction wrong? Choose the correct label. It is stored for training.";
+    this.#enable(true);
   }
 
   async #choose(label, send) {
     const id = this.#predictionId;
-    this.#allow(false);
-    let words = `Thank you. Kept as ${label === "not_a_digit" ? "no digit" : `a ${label}`}, to be learnt from.`;
+    this.#enable(false);
+    let message = `Thank you. Stored for training as ${label === "not_a_digit" ? "not a digit" : `a ${label}`}.`;
     try {
       await send(id, label);
     } catch (error) {
-      words = error.message;
-      if (id === this.#predictionId) this.#allow(true);
+      message = error.message;
+      if (id === this.#predictionId) this.#enable(true);
     }
-    if (id === this.#predictionId) this.#words.textContent = words;
+    if (id === this.#predictionId) this.#message.textContent = message;
   }
 
-  #allow(allowed) {
-    for (const button of this.#buttons) button.disabled = !allowed;
+  #enable(enabled) {
+    for (const button of this.#buttons) button.disabled = !enabled;
   }
 }
 

@@ -1,9 +1,9 @@
-// Turns a canvas into a picture file.
+// Encodes a canvas as a picture file.
 
 /**
- * Get what is on `canvas` as a file of `type`; `quality`, from 0 to 1, is for types that lose some of it.
+ * Return the content of `canvas` as a file of the media type `type`. `quality`, 0 to 1, is for lossy types.
  *
- * At once: `toBlob` waits until the browser is idle, and on a busy machine now and then for ever.
+ * This is synchronous: `toBlob` waits until the browser is idle, which on a busy machine may never be the case.
  */
 export function encode(canvas, type, quality) {
   const [, base64] = canvas.toDataURL(type, quality).split(",");

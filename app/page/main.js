@@ -1,116 +1,117 @@
-// Puts the page together: what is drawn goes to the service, what it answers is shown.
+// Connects the parts of the page: sends each picture to the service, and shows the predictions.
 
-import { AnswerCard, say } from "./answer.js";
-import { Correction } from "./correction.js";
+import { CorrectionForm } from "./correction.js";
+import { OcclusionMap, WeightImages } from "./explanation.js";
+import { NAMES } from "./format.js";
 import { Pad } from "./pad.js";
 import { watchPictures } from "./pictures.js";
-import { blank, inkOf, paintInk } from "./raster.js";
+import { describePrediction, PredictionCard } from "./prediction.js";
+import { blank, loadInk, paintInk } from "./raster.js";
 import { makeReport } from "./report.js";
 import * as service from "./service.js";
 import { TokenForm } from "./token.js";
-import { Evidence, OcclusionMap } from "./why.js";
-import { NAMES } from "./words.js";
 
 const find = (selector) => document.querySelector(selector);
 const RETRY_MILLISECONDS = 1000;
 
 const pad = new Pad(find("#pad"));
-const cards = new Map(Object.keys(NAMES).map((name) => [name, new AnswerCard(find(`[data-model=${name}]`))]));
-const occlusionMap = new OcclusionMap(find("#occlusion"), find("#patch"), find("#occlusion-words"));
-const evidence = new Evidence(find("#evidence"), find("#evidence-words"));
-const correction = new Correction(find("#correction"), service.correct);
+const cards = new Map(Object.keys(NAMES).map((name) => [name, new PredictionCard(find(`[data-model=${name}]`))]));
+const occlusionMap = new OcclusionMap(find("#occlusion"), find("#patch"), find("#occlusion-summary"));
+const weightImages = new WeightImages(find("#weights"), find("#weights-summary"));
+const correction = new CorrectionForm(find("#correction"), service.correct);
 const tokenForm = new TokenForm(find("#token"), (token) => {
   service.useToken(token);
-  read();
+  predict();
 });
 
-let turn = new AbortController(); // of the reading under way: a newer one ends it
-let shown = null; // what the last reading left to be painted again: {ink, occlusion}
-let weightsOf = null; // the version whose weights are shown
+let current = new AbortController(); // of the prediction in progress: a newer one aborts it
+let shown = null; // {ink, occlusion} of the shown prediction, to be painted again in other colours
+let weightsVersion = null; // the version whose weights are shown
 
-/** Have both models read what is on the pad. */
-async function read() {
-  turn.abort();
-  turn = new AbortController();
-  const { signal } = turn;
+/** Send the picture on the pad to both models, and show their predictions. */
+async function predict() {
+  current.abort();
+  current = new AbortController();
+  const { signal } = current;
   updateTools();
-  const content = pad.content();
-  if (!content) {
+  const picture = pad.picture();
+  if (!picture) {
     warn(null);
     return reset("Nothing drawn yet");
   }
   try {
-    const answers = await Promise.all([...cards.keys()].map((name) => service.predict(content, name, signal)));
-    await showAnswers(answers);
+    const answers = await Promise.all([...cards.keys()].map((name) => service.predict(picture, name, signal)));
+    await showPredictions(answers);
     warn(null);
-    await showReasons(content, answers, signal);
+    await showExplanations(picture, answers, signal);
   } catch (error) {
-    if (!signal.aborted) await fail(error, signal, read);
+    if (!signal.aborted) await handle(error, signal, predict);
   }
 }
 
-async function showAnswers(answers) {
+async function showPredictions(answers) {
   for (const { prediction } of answers) cards.get(prediction.model).show(prediction);
   correction.offer(answers[0].prediction.prediction_id);
-  const ink = await inkOf(answers[0].prediction.seen);
+  const ink = await loadInk(answers[0].prediction.seen);
   shown = { ink, occlusion: null };
-  paintInk(find("#seen"), ink);
-  find("#seen").setAttribute("aria-label", "What the models saw of your picture");
+  paintInk(find("#model-input"), ink);
+  find("#model-input").setAttribute("aria-label", "Your picture as the input of the models");
   find("#time").textContent = describeTime(answers);
-  find("#status").textContent = answers.map(({ prediction }) => say(NAMES[prediction.model], prediction)).join(" ");
+  const sentences = answers.map(({ prediction }) => describePrediction(NAMES[prediction.model], prediction));
+  find("#status").textContent = sentences.join(" ");
 }
 
-async function showReasons(content, answers, signal) {
-  evidence.setInk(shown.ink);
+async function showExplanations(picture, answers, signal) {
+  weightImages.setInk(shown.ink);
   const softmax = answers.find(({ prediction }) => prediction.model === "softmax").prediction;
-  const [occlusion] = await Promise.all([service.explain(content, "convnet", signal), loadWeights(softmax.version)]);
+  const [occlusion] = await Promise.all([service.explain(picture, "convnet", signal), loadWeights(softmax.version)]);
   if (signal.aborted) return;
   shown.occlusion = occlusion;
   occlusionMap.show(occlusion, shown.ink);
 }
 
 async function loadWeights(version) {
-  if (weightsOf === version) return;
-  evidence.setWeights(await service.weights("softmax", version));
-  weightsOf = version;
+  if (weightsVersion === version) return;
+  weightImages.setWeights(await service.weights("softmax", version));
+  weightsVersion = version;
 }
 
-/** Take back what was answered, lest it be taken for an answer to what is on the pad now. */
-function reset(words) {
+/** Remove the shown predictions: they do not belong to the picture that is on the pad now. */
+function reset(message) {
   shown = null;
-  for (const card of cards.values()) card.reset(words);
-  blank(find("#seen"));
-  find("#seen").setAttribute("aria-label", "Nothing seen yet");
+  for (const card of cards.values()) card.reset(message);
+  blank(find("#model-input"));
+  find("#model-input").setAttribute("aria-label", "No model input yet");
   find("#time").textContent = find("#status").textContent = "";
   occlusionMap.reset();
-  evidence.setInk(null);
+  weightImages.setInk(null);
   correction.offer(null);
 }
 
-/** Say what went wrong, and if it will pass, try `again` when it has. */
-async function fail(error, signal, again) {
-  if (error instanceof service.Gone) {
-    warn("The server cannot be reached. What you drew is kept, and read as soon as it is back.");
+/** Show a message for an error. If the error is temporary, wait and call `retry`. */
+async function handle(error, signal, retry) {
+  if (error instanceof service.Unreachable) {
+    warn("The server cannot be reached. Your picture is kept and will be sent again as soon as the server is back.");
     if (!pad.isEmpty) reset("Waiting for the server");
-    await backAgain(signal);
-  } else if (error instanceof service.Refused && error.passing) {
+    await waitUntilReady(signal);
+  } else if (error instanceof service.ServiceError && error.isTemporary) {
     warn(`The server is busy: ${error.message} Trying again.`);
     if (!pad.isEmpty) reset("Waiting for the server");
     await pause(error.retrySeconds * 1000);
-  } else if (error instanceof service.Refused && error.wantsToken) {
-    reset("Not read");
+  } else if (error instanceof service.ServiceError && error.needsToken) {
+    reset("No prediction");
     tokenForm.ask();
-    return warn("The server reads pictures only for those who send its token.");
-  } else if (error instanceof service.Refused) {
-    reset("Not read");
+    return warn("This server requires a token for predictions. Please enter it below.");
+  } else if (error instanceof service.ServiceError) {
+    reset("No prediction");
     return warn(error.message);
   } else {
     throw error;
   }
-  if (!signal.aborted) await again();
+  if (!signal.aborted) await retry();
 }
 
-async function backAgain(signal) {
+async function waitUntilReady(signal) {
   do {
     await pause(RETRY_MILLISECONDS);
   } while (!signal.aborted && !(await service.isReady()));
@@ -118,30 +119,32 @@ async function backAgain(signal) {
 
 const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
-function warn(words) {
+/** Show a message above the predictions, or none for null. */
+function warn(message) {
   const notice = find("#notice");
-  notice.hidden = words === null;
-  notice.textContent = words ?? "";
+  notice.hidden = message === null;
+  notice.textContent = message ?? "";
 }
 
 function describeTime(answers) {
   const times = answers.map(({ milliseconds }) => milliseconds);
-  return times.includes(null) ? "" : `The server took ${times.map((time) => time.toFixed(1)).join(" and ")} milliseconds.`;
+  return times.includes(null) ? "" : `Server time: ${times.map((time) => time.toFixed(1)).join(" and ")} milliseconds.`;
 }
 
 function updateTools() {
   find("#undo").disabled = !pad.canUndo;
   find("#clear").disabled = pad.isEmpty;
   find("#invitation").hidden = !pad.isEmpty && pad.isShown;
-  find("#invitation").textContent = pad.isEmpty ? "Draw here" : "A picture that this browser cannot show";
+  find("#invitation").textContent = pad.isEmpty ? "Draw here" : "This browser cannot show the picture";
 }
 
-async function take(picture) {
+async function usePicture(picture) {
   const { blob, bitmap } = await picture;
   pad.show(blob, bitmap);
 }
 
-async function report(signal) {
+/** Show how accurate the served models are. */
+async function showReport(signal) {
   try {
     const [metrics, models] = await Promise.all([service.metrics(), service.models()]);
     find("#report").replaceChildren(...makeReport(metrics, models));
@@ -149,16 +152,16 @@ async function report(signal) {
     if ("softmax" in metrics) await loadWeights(metrics.softmax.version);
     if (pad.isEmpty) warn(null);
   } catch (error) {
-    await fail(error, signal, () => report(signal));
+    await handle(error, signal, () => showReport(signal));
   }
 }
 
-pad.addEventListener("change", read);
+pad.addEventListener("change", predict);
 pad.addEventListener("begin", () => {
   find("#invitation").hidden = true;
 });
 pad.addEventListener("pen", ({ detail }) => {
-  find("#status").textContent = `Pen ${detail}`;
+  find("#status").textContent = `Pen ${detail}.`;
 });
 find("#undo").addEventListener("click", () => pad.undo());
 find("#clear").addEventListener("click", () => pad.clear());
@@ -171,10 +174,10 @@ document.addEventListener("keydown", (event) => {
     pad.undo();
   }
 });
-watchPictures([find("#choose"), find("#camera")], find(".sheet"), take);
+watchPictures([find("#choose"), find("#camera")], find(".sheet"), usePicture);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
-  if (shown) paintInk(find("#seen"), shown.ink);
+  if (shown) paintInk(find("#model-input"), shown.ink);
   if (shown?.occlusion) occlusionMap.show(shown.occlusion, shown.ink);
-  evidence.render();
+  weightImages.render();
 });
-report(new AbortController().signal);
+showReport(new AbortController().signal);

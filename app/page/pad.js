@@ -1,41 +1,41 @@
-// The drawing pad: strokes by mouse, finger, pen or keyboard, or a picture laid on it. Knows nothing of the service.
+// The drawing pad: strokes by mouse, finger, pen or keyboard, or a picture. Knows nothing of the service.
 
 import { encode } from "./encode.js";
 
-const EXPORT_SIDE = 280;
+const EXPORT_SIDE = 280; // of the PNG file, in pixels
 const KEY_STEP = 0.04; // of the pad's side
 const FINE_STEP = 0.01;
 const MOVES = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 const EMPTY = { strokes: [], picture: null };
 
 /**
- * A canvas that is drawn on. It dispatches `change` when there is something else on it, and `pen` with `detail` "down"
- * or "up" when the keyboard moves the pen's tip. All places are shares of the pad's side.
+ * A canvas to draw on. It dispatches `begin` when a stroke begins, `change` when its content has changed, and `pen` with
+ * `detail` "down" or "up" when the keyboard lowers or lifts the pen. All coordinates are shares of the pad's side.
  */
 export class Pad extends EventTarget {
   #canvas;
   #context;
   #history = [EMPTY];
-  #stroke = null; // being drawn: {width, points: [{x, y, pressure}]}
-  #pointer = null;
-  #cursor = null; // where the keyboard holds the pen
+  #stroke = null; // the one in progress: {width, points: [{x, y, pressure}]}
+  #pointer = null; // the id of the pointer that draws it
+  #cursor = null; // the position of the keyboard's pen
 
   constructor(canvas) {
     super();
     this.penWidth = 0.08;
     this.#canvas = canvas;
     this.#context = canvas.getContext("2d");
-    canvas.addEventListener("pointerdown", (event) => this.#press(event));
-    canvas.addEventListener("pointermove", (event) => this.#move(event));
-    canvas.addEventListener("pointerup", (event) => this.#lift(event));
-    canvas.addEventListener("pointercancel", (event) => this.#lift(event));
-    canvas.addEventListener("keydown", (event) => this.#key(event));
-    canvas.addEventListener("blur", () => this.#leave());
+    canvas.addEventListener("pointerdown", (event) => this.#pointerDown(event));
+    canvas.addEventListener("pointermove", (event) => this.#pointerMove(event));
+    canvas.addEventListener("pointerup", (event) => this.#pointerUp(event));
+    canvas.addEventListener("pointercancel", (event) => this.#pointerUp(event));
+    canvas.addEventListener("keydown", (event) => this.#keyDown(event));
+    canvas.addEventListener("blur", () => this.#removeCursor());
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#render());
   }
 
   get isEmpty() {
-    const { strokes, picture } = this.#now;
+    const { strokes, picture } = this.#content;
     return !strokes.length && !picture && !this.#stroke;
   }
 
@@ -50,22 +50,22 @@ export class Pad extends EventTarget {
   }
 
   clear() {
-    if (!this.isEmpty) this.#put(EMPTY);
+    if (!this.isEmpty) this.#push(EMPTY);
   }
 
-  /** Whether what is on the pad can be seen: a browser cannot show every type of picture that the server reads. */
+  /** Whether the content is visible: a browser cannot show every file format that the server supports. */
   get isShown() {
-    return this.#now.picture?.bitmap !== null;
+    return this.#content.picture?.bitmap !== null;
   }
 
-  /** Lay a picture on the pad: the blob that is to be read, and its bitmap to be shown, or null. */
+  /** Replace the content by a picture: its file, and its bitmap, or null if the browser cannot show it. */
   show(blob, bitmap) {
-    this.#put({ strokes: [], picture: { blob, bitmap } });
+    this.#push({ strokes: [], picture: { blob, bitmap } });
   }
 
-  /** What is to be read: the picture as it came, or the strokes as a PNG, dark on white; null if there is nothing. */
-  content() {
-    const { strokes, picture } = this.#now;
+  /** Return the file to be sent: the picture's own, or a PNG of the strokes, black on white; null for an empty pad. */
+  picture() {
+    const { strokes, picture } = this.#content;
     if (picture) return picture.blob;
     if (!strokes.length) return null;
     const canvas = document.createElement("canvas");
@@ -77,11 +77,11 @@ export class Pad extends EventTarget {
     return encode(canvas, "image/png");
   }
 
-  get #now() {
+  get #content() {
     return this.#history.at(-1);
   }
 
-  #put(content) {
+  #push(content) {
     this.#history.push(content);
     this.#changed();
   }
@@ -91,79 +91,79 @@ export class Pad extends EventTarget {
     this.dispatchEvent(new Event("change"));
   }
 
-  #press(event) {
+  #pointerDown(event) {
     if (this.#pointer !== null || event.button !== 0) return;
-    this.#leave();
+    this.#removeCursor();
     this.#pointer = event.pointerId;
     this.#canvas.setPointerCapture(event.pointerId);
-    this.#begin(this.#place(event));
+    this.#beginStroke(this.#pointAt(event));
   }
 
-  #move(event) {
+  #pointerMove(event) {
     if (event.pointerId !== this.#pointer) return;
     const moves = event.getCoalescedEvents?.() ?? [];
-    (moves.length ? moves : [event]).forEach((move) => this.#stroke.points.push(this.#place(move)));
+    (moves.length ? moves : [event]).forEach((move) => this.#stroke.points.push(this.#pointAt(move)));
     this.#render();
   }
 
-  #lift(event) {
+  #pointerUp(event) {
     if (event.pointerId !== this.#pointer) return;
     this.#pointer = null;
-    this.#end();
+    this.#endStroke();
   }
 
-  #place(event) {
+  #pointAt(event) {
     const box = this.#canvas.getBoundingClientRect();
-    // A mouse reports half pressure whatever it does, and a finger is no better; a pen means it.
+    // Only a pen measures its pressure. A mouse always reports 0.5, and a finger a constant or an arbitrary value.
     const pressure = event.pointerType === "pen" ? 0.4 + 1.2 * event.pressure : 1;
     return { x: (event.clientX - box.left) / box.width, y: (event.clientY - box.top) / box.height, pressure };
   }
 
-  #begin(point) {
+  #beginStroke(point) {
     this.#stroke = { width: this.penWidth, points: [point] };
     this.dispatchEvent(new Event("begin"));
     this.#render();
   }
 
-  #end() {
+  #endStroke() {
     const stroke = this.#stroke;
     this.#stroke = null;
-    this.#put({ strokes: [...this.#now.strokes, stroke], picture: null });
+    this.#push({ strokes: [...this.#content.strokes, stroke], picture: null });
   }
 
-  #key(event) {
+  #keyDown(event) {
     const move = MOVES[event.key];
     const isPen = event.key === " " || event.key === "Enter";
     if ((!move && !isPen) || this.#pointer !== null || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
     this.#cursor ??= { x: 0.5, y: 0.3, pressure: 1 };
-    if (move) this.#step(move, event.shiftKey ? FINE_STEP : KEY_STEP);
-    else if (!event.repeat) this.#toggle();
+    if (move) this.#moveCursor(move, event.shiftKey ? FINE_STEP : KEY_STEP);
+    else if (!event.repeat) this.#togglePen();
     this.#render();
   }
 
-  #step([right, down], step) {
+  #moveCursor([right, down], step) {
     const within = (value) => Math.min(Math.max(value, 0), 1);
     this.#cursor = { x: within(this.#cursor.x + right * step), y: within(this.#cursor.y + down * step), pressure: 1 };
     this.#stroke?.points.push(this.#cursor);
   }
 
-  #toggle() {
+  #togglePen() {
     this.dispatchEvent(new CustomEvent("pen", { detail: this.#stroke ? "up" : "down" }));
-    if (this.#stroke) this.#end();
-    else this.#begin(this.#cursor);
+    if (this.#stroke) this.#endStroke();
+    else this.#beginStroke(this.#cursor);
   }
 
-  #leave() {
+  #removeCursor() {
     if (this.#pointer !== null) return;
     this.#cursor = null;
-    if (this.#stroke) this.#end();
+    if (this.#stroke) this.#endStroke();
     else this.#render();
   }
 
   #render() {
     const { width: side } = this.#canvas;
-    const { strokes, picture } = this.#now;
+    const { strokes, picture } = this.#content;
     const ink = getComputedStyle(this.#canvas).color;
     this.#context.clearRect(0, 0, side, side);
     if (this.#stroke) [...strokes, this.#stroke].forEach((stroke) => drawStroke(this.#context, stroke, side, ink));

@@ -1,15 +1,15 @@
-// Pictures that are chosen, photographed, pasted or dropped, made ready to be shown and sent.
+// Takes pictures that are chosen, photographed, pasted or dropped, and prepares them to be shown and sent.
 
 import { encode } from "./encode.js";
 
-const LONGEST_SIDE = 1600;
-const MOST_BYTES = 1_500_000;
+const MAX_SIDE = 1600; // in pixels
+const MAX_BYTES = 1_500_000;
 
 /**
- * Watch for pictures from everywhere they can come from.
+ * Watch the file inputs, the clipboard and the drop zone for pictures.
  *
- * `take(picture)` is given a promise of `{blob, bitmap}`; the bitmap is null where the browser cannot show the picture,
- * which the server may be able to read all the same.
+ * `take(picture)` is called with a promise of `{blob, bitmap}`. The bitmap is null if the browser cannot show the
+ * picture; the server may support its format nevertheless.
  */
 export function watchPictures(inputs, dropZone, take) {
   const takeFirst = (files) => {
@@ -20,7 +20,7 @@ export function watchPictures(inputs, dropZone, take) {
   for (const input of inputs) {
     input.addEventListener("change", () => {
       takeFirst(input.files);
-      input.value = ""; // so that the same file can be chosen again
+      input.value = ""; // otherwise choosing the same file again would dispatch no event
     });
   }
   document.addEventListener("paste", (event) => {
@@ -47,17 +47,17 @@ async function prepare(file) {
   } catch {
     return { blob: file, bitmap: null };
   }
-  return { blob: file.size > MOST_BYTES ? reduce(bitmap) : file, bitmap };
+  return { blob: file.size > MAX_BYTES ? reduce(bitmap) : file, bitmap };
 }
 
-/** Make a picture smaller: a phone's photograph takes longer to send than anything else here takes. */
+/** Reduce a picture: sending a phone's photograph takes longer than everything else. */
 function reduce(bitmap) {
-  const scale = Math.min(1, LONGEST_SIDE / Math.max(bitmap.width, bitmap.height));
+  const scale = Math.min(1, MAX_SIDE / Math.max(bitmap.width, bitmap.height));
   const canvas = document.createElement("canvas");
   canvas.width = Math.round(bitmap.width * scale);
   canvas.height = Math.round(bitmap.height * scale);
   const context = canvas.getContext("2d");
-  context.fillStyle = "#fff"; // behind what is transparent
+  context.fillStyle = "#fff"; // the background of transparent pixels, as JPEG has no transparency
   context.fillRect(0, 0, canvas.width, canvas.height);
   context.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
   return encode(canvas, "image/jpeg", 0.92);

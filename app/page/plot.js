@@ -1,21 +1,21 @@
-// Small plots as SVG: lines, bars and their axes. Knows nothing of what is plotted.
+// Draws small plots as SVG: axes, lines, dots and bars. Knows nothing of the data.
 
 const [WIDTH, HEIGHT] = [360, 230];
 const FRAME = { left: 44, right: 352, top: 12, bottom: 196 };
 
 /**
- * Make a plot: an SVG element and what is needed to draw in it.
+ * Make a plot, `{svg, atX, atY}`: an SVG element, and the functions from values to its coordinates.
  *
- * `x` and `y` are axes, `{from, to, ticks, label, text}`: `text` says how a tick is written. `says` is the plot in
- * words, for those who do not see it.
+ * `x` and `y` are axes, `{from, to, ticks, label, text}`, where `text(tick)` formats a tick. `description` is the text
+ * alternative for screen readers.
  */
-export function makePlot({ x, y, says }) {
-  const svg = shape("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": says, class: "plot" });
+export function makePlot({ x, y, description }) {
+  const svg = shape("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": description, class: "plot" });
   const atX = scale(x, FRAME.left, FRAME.right);
   const atY = scale(y, FRAME.bottom, FRAME.top);
   for (const tick of y.ticks) {
     svg.append(
-      shape("line", { x1: FRAME.left, x2: FRAME.right, y1: atY(tick), y2: atY(tick), class: "rule" }),
+      shape("line", { x1: FRAME.left, x2: FRAME.right, y1: atY(tick), y2: atY(tick), class: "gridline" }),
       text(y.text(tick), { x: FRAME.left - 7, y: atY(tick) + 4, "text-anchor": "end" }),
     );
   }
@@ -37,7 +37,7 @@ export function addDots({ svg, atX, atY }, points, class_) {
   }
 }
 
-/** Draw an upright bar from the foot of the plot, `width` wide, around `x + offset` (in the plot's own units). */
+/** Draw a vertical bar from 0 to `y` at `x`. `offset` and `width` are in the units of the SVG. */
 export function addBar({ svg, atX, atY }, { x, y, offset, width, title }, class_) {
   const attributes = { x: atX(x) + offset - width / 2, y: atY(y), width, height: Math.max(0, FRAME.bottom - atY(y)), rx: 2 };
   svg.append(titled(shape("rect", { ...attributes, class: `column ${class_}` }), title));
@@ -47,16 +47,16 @@ function scale({ from, to }, start, end) {
   return (value) => start + ((value - from) / (to - from)) * (end - start);
 }
 
-function titled(element, words) {
+function titled(element, content) {
   const title = shape("title");
-  title.textContent = words;
+  title.textContent = content;
   element.append(title);
   return element;
 }
 
-function text(words, attributes) {
+function text(content, attributes) {
   const element = shape("text", attributes);
-  element.textContent = words;
+  element.textContent = content;
   return element;
 }
 

@@ -1,36 +1,36 @@
-// Draws 28x28 images, pixel for pixel, in the page's own colours.
+// Paints and loads 28x28 images, pixel by pixel, in the colours of the style sheet.
 
 export const SIDE = 28;
 
-/** Get a colour of the style sheet, `--name: r g b`, as three numbers. */
+/** Return a colour of the style sheet, `--name: r g b`, as three numbers. */
 export function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim().split(/\s+/).map(Number);
 }
 
-/** Give each pixel what `shade(index)` says: `[r, g, b, alpha from 0 to 1]`. */
-export function paint(canvas, shade) {
+/** Set each pixel to `colourOf(index)`: `[r, g, b, alpha from 0 to 1]`. */
+export function paint(canvas, colourOf) {
   const context = canvas.getContext("2d");
   const image = context.createImageData(SIDE, SIDE);
   for (let index = 0; index < SIDE * SIDE; index += 1) {
-    const [red, green, blue, alpha] = shade(index);
+    const [red, green, blue, alpha] = colourOf(index);
     image.data.set([red, green, blue, alpha * 255], index * 4);
   }
   context.putImageData(image, 0, 0);
 }
 
-/** Show ink, 784 numbers from 0 to 1. */
+/** Paint ink, 784 numbers from 0 to 1. */
 export function paintInk(canvas, ink) {
-  const dark = colour("ink-rgb");
-  paint(canvas, (index) => [...dark, ink[index]]);
+  const inkColour = colour("ink-rgb");
+  paint(canvas, (index) => [...inkColour, ink[index]]);
 }
 
-/** Make an image empty. */
+/** Clear an image. */
 export function blank(canvas) {
   canvas.getContext("2d").clearRect(0, 0, SIDE, SIDE);
 }
 
-/** Read the ink, 784 numbers from 0 to 1, out of a 28x28 picture at an address. */
-export async function inkOf(url) {
+/** Load a 28x28 picture, white ink on black, and return its ink: 784 numbers from 0 to 1. */
+export async function loadInk(url) {
   const picture = new Image();
   picture.src = url;
   await picture.decode();
@@ -42,5 +42,5 @@ export async function inkOf(url) {
   return Float32Array.from({ length: SIDE * SIDE }, (_, index) => data[index * 4] / 255);
 }
 
-/** Mix two colours: `share` of the second. */
-export const mix = (one, other, share) => one.map((value, channel) => value + (other[channel] - value) * share);
+/** Mix two colours, with a `share` from 0 to 1 of the second. */
+export const mix = (first, second, share) => first.map((value, channel) => value + (second[channel] - value) * share);

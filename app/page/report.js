@@ -1,35 +1,35 @@
-// How good the served models are: from their test reports and cards.
+// The report on the accuracy of the served models, from their test reports and model cards.
 
 import { addBar, addDots, addLine, makePlot } from "./plot.js";
-import { NAMES, number, percent, some } from "./words.js";
+import { countDigits, NAMES, number, percent } from "./format.js";
 
 const ORDER = ["convnet", "softmax"];
 
-/** Make the report out of the answers of `/metrics` and `/models`. */
+/** Return the elements of the report, from the responses of `/metrics` and `/models`. */
 export function makeReport(metrics, models) {
   const names = ORDER.filter((name) => name in metrics);
   const cards = Object.fromEntries(names.map((name) => [name, cardOf(models, name, metrics[name].version)]));
   return [
     box("tiles", ...names.map((name) => makeTile(name, metrics[name]))),
-    box("columns", makeMisreadings(names, metrics), makeCalibration(names, metrics)),
+    box("columns", makeErrorRates(names, metrics), makeCalibration(names, metrics)),
     box("columns", ...names.map((name) => makeConfusion(name, metrics[name].test.confusion))),
     box("columns", ...makeCurves(names, cards)),
   ];
 }
 
 function cardOf(models, name, version) {
-  return models.find((model) => model.name === name)?.versions.find((one) => one.version === version)?.card;
+  return models.find((model) => model.name === name)?.versions.find((candidate) => candidate.version === version)?.card;
 }
 
 function makeTile(name, { version, parameters, multiply_adds: multiplyAdds, test }) {
   const [low, high] = test.interval_95;
   const facts = [
-    ["Read right", `${number(test.correct)} of ${number(test.total)}`],
-    ["95\u202f% interval", `${percent(low, 2)} to ${percent(high, 2)}`],
-    ["Calibration error", percent(test.expected_calibration_error, 2)],
-    ["Abstained", `${number(test.abstained)} times`],
+    ["Correct predictions", `${number(test.correct)} of ${number(test.total)}`],
+    ["95\u202f% confidence interval", `${percent(low, 2)} to ${percent(high, 2)}`],
+    ["Expected calibration error", percent(test.expected_calibration_error, 2)],
+    ["Abstentions", number(test.abstained)],
     ["Parameters", number(parameters)],
-    ["Multiply-adds", `${number(multiplyAdds)} an image`],
+    ["Multiply-adds per image", number(multiplyAdds)],
   ];
   const list = make("dl", "facts");
   for (const [term, value] of facts) list.append(box("", make("dt", "", term), make("dd", "", value)));
@@ -37,84 +37,86 @@ function makeTile(name, { version, parameters, multiply_adds: multiplyAdds, test
   return card(title, make("p", "figure", percent(test.accuracy, 2)), make("p", "quiet", `accuracy of version ${version}`), list);
 }
 
-function makeMisreadings(names, metrics) {
-  const missed = (name, digit) => 1 - metrics[name].test.recall[digit];
-  const most = Math.max(...names.flatMap((name) => metrics[name].test.recall.map((recall) => 1 - recall)));
-  const top = Math.ceil(most * 20) / 20 || 0.05;
+function makeErrorRates(names, metrics) {
+  const errorRate = (name, digit) => 1 - metrics[name].test.recall[digit];
+  const highest = Math.max(...names.flatMap((name) => metrics[name].test.recall.map((recall) => 1 - recall)));
+  const top = Math.ceil(highest * 20) / 20 || 0.05;
   const digits = [...Array(10).keys()];
-  const worst = (name) => digits.reduce((found, digit) => (missed(name, digit) > missed(name, found) ? digit : found));
+  const worst = (name) => digits.reduce((found, digit) => (errorRate(name, digit) > errorRate(name, found) ? digit : found));
+  const maxima = names.map((name) => `${NAMES[name]}: highest for ${worst(name)}, ${percent(errorRate(name, worst(name)))}.`);
   const plot = makePlot({
     x: { from: -0.6, to: 9.6, ticks: digits, label: "digit", text: String },
     y: { from: 0, to: top, ticks: steps(top, 0.05), text: (share) => percent(share, 0) },
-    says: `Share of each digit misread. ${names.map((name) => `${NAMES[name]}: most for ${worst(name)}, ${percent(missed(name, worst(name)))}.`).join(" ")}`,
+    description: `Error rate by digit. ${maxima.join(" ")}`,
   });
-  names.forEach((name, place) => {
+  names.forEach((name, index) => {
     for (const digit of digits) {
-      const title = `${NAMES[name]}: ${percent(missed(name, digit))} of the ${digit}s misread`;
-      addBar(plot, { x: digit, y: missed(name, digit), offset: place * 11 - 5.5, width: 9, title }, name);
+      const title = `${NAMES[name]}: ${percent(errorRate(name, digit))} of the ${digit}s misclassified`;
+      addBar(plot, { x: digit, y: errorRate(name, digit), offset: index * 11 - 5.5, width: 9, title }, name);
     }
   });
-  return figure("Misread, digit by digit", "Share of the test images of each digit that is not read right.", plot.svg, legend(names));
+  return figure("Error rate by digit", "The share of each digit's test images that are misclassified.", plot.svg, legend(names));
 }
 
 function makeCalibration(names, metrics) {
   const known = names.filter((name) => metrics[name].test.reliability);
-  const lacking = names.filter((name) => !metrics[name].test.reliability);
-  const words = "Of the answers given with some confidence, how many are right. On the dashed line it means what it says.";
-  const errors = names.map((name) => `${NAMES[name]}: off by ${percent(metrics[name].test.expected_calibration_error, 2)} on average.`);
-  const versions = lacking.map((name) => `version ${metrics[name].version} of the ${NAMES[name].toLowerCase()}`);
-  const note = lacking.length ? [make("p", "quiet", `The card of ${versions.join(" and that of ")} holds no curve.`)] : [];
-  const title = "Do they know how sure they are?";
-  if (!known.length) return figure(title, words, make("p", "finding", errors.join(" ")), ...note);
+  const missing = names.filter((name) => !metrics[name].test.reliability);
+  const intro = "The share of correct predictions for each range of confidence. On the dashed line, the two are equal.";
+  const errors = names.map((name) => `${NAMES[name]}: ${percent(metrics[name].test.expected_calibration_error, 2)} expected calibration error.`);
+  const notes = missing.map((name) => make("p", "quiet", `${NAMES[name]}: the model card of version ${metrics[name].version} contains no calibration curve.`));
+  const title = "Calibration";
+  if (!known.length) return figure(title, intro, make("p", "summary", errors.join(" ")), ...notes);
   const plot = makePlot({
     x: { from: 0, to: 1, ticks: [0, 0.25, 0.5, 0.75, 1], label: "confidence", text: (share) => percent(share, 0) },
     y: { from: 0, to: 1, ticks: [0, 0.25, 0.5, 0.75, 1], text: (share) => percent(share, 0) },
-    says: `Calibration. ${errors.join(" ")}`,
+    description: `Calibration. ${errors.join(" ")}`,
   });
   addLine(plot, [[0, 0], [1, 1]], "ideal");
   for (const name of known) {
     const bins = metrics[name].test.reliability.filter(([images]) => images > 0);
-    addLine(plot, bins.map(([, confidence, right]) => [confidence, right]), name);
-    const say = ([images, confidence, right]) => `${number(images)} answers, ${percent(confidence)} sure, ${percent(right)} right`;
-    addDots(plot, bins.map((bin) => [bin[1], bin[2], 2 + Math.log10(bin[0]), say(bin)]), name);
+    addLine(plot, bins.map(([, confidence, accuracy]) => [confidence, accuracy]), name);
+    const describe = ([images, confidence, accuracy]) => `${number(images)} predictions: mean confidence ${percent(confidence)}, accuracy ${percent(accuracy)}`;
+    addDots(plot, bins.map((bin) => [bin[1], bin[2], 2 + Math.log10(bin[0]), describe(bin)]), name);
   }
-  return figure(title, words, plot.svg, make("p", "quiet", errors.join(" ")), ...note, legend(known));
+  return figure(title, intro, plot.svg, make("p", "quiet", errors.join(" ")), ...notes, legend(known));
 }
 
 function makeConfusion(name, confusion) {
-  const readout = make("p", "finding", "Point at a square, or move there with the arrow keys.");
-  readout.setAttribute("aria-live", "polite");
+  const summary = make("p", "summary", "Point at a cell, or move to it with the arrow keys.");
+  summary.setAttribute("aria-live", "polite");
   const table = make("table", "confusion");
-  table.append(make("caption", "visually-hidden", `${NAMES[name]}: true digits down, answers across`));
+  table.append(make("caption", "visually-hidden", `${NAMES[name]}: true digits in rows, predicted digits in columns`));
   const head = table.createTHead().insertRow();
-  head.append(make("td"), ...confusion.map((_, digit) => headCell(digit, "col", `read as ${digit}`)));
+  head.append(make("td"), ...confusion.map((_, digit) => headCell(digit, "col", `predicted ${digit}`)));
   const body = table.createTBody();
-  const most = Math.max(...confusion.flatMap((row, truth) => row.filter((_, answer) => answer !== truth)), 1);
-  const say = (truth, answer) => {
+  const largest = Math.max(...confusion.flatMap((row, truth) => row.filter((_, predicted) => predicted !== truth)), 1);
+  const describe = (truth, predicted) => {
     const total = confusion[truth].reduce((sum, count) => sum + count, 0);
-    const count = confusion[truth][answer];
-    readout.textContent = truth === answer ? `${number(count)} of ${some(total, truth)} are read right.` : `${number(count)} of ${some(total, truth)} ${count === 1 ? "is" : "are"} read as ${answer}.`;
+    const count = confusion[truth][predicted];
+    const verb = count === 1 ? "is" : "are";
+    const outcome = truth === predicted ? "classified correctly" : `misclassified as ${predicted}`;
+    summary.textContent = `${number(count)} of ${countDigits(total, truth)} ${verb} ${outcome}.`;
   };
   confusion.forEach((row, truth) => {
     const line = body.insertRow();
     line.append(headCell(truth, "row", `true ${truth}`));
-    row.forEach((count, answer) => {
+    row.forEach((count, predicted) => {
       const cell = line.insertCell();
       cell.textContent = count || "";
-      cell.tabIndex = truth || answer ? -1 : 0;
-      cell.setAttribute("aria-label", `${count} of true ${truth} read as ${answer}`);
-      if (truth === answer) cell.className = "right";
-      else if (count) cell.style.setProperty("--share", Math.sqrt(count / most));
-      cell.addEventListener("pointerenter", () => say(truth, answer));
-      cell.addEventListener("focus", () => say(truth, answer));
+      cell.tabIndex = truth || predicted ? -1 : 0;
+      cell.setAttribute("aria-label", `${count} of true ${truth} predicted as ${predicted}`);
+      if (truth === predicted) cell.className = "correct";
+      else if (count) cell.style.setProperty("--share", Math.sqrt(count / largest));
+      cell.addEventListener("pointerenter", () => describe(truth, predicted));
+      cell.addEventListener("focus", () => describe(truth, predicted));
     });
   });
-  moveByArrows(body);
-  return figure(`${NAMES[name]}: what it takes for what`, "Rows are the true digits, columns the answers.", table, readout);
+  addArrowKeys(body);
+  return figure(`${NAMES[name]}: confusion matrix`, "Rows are the true digits, columns the predicted digits.", table, summary);
 }
 
-/** Let the arrow keys move the focus in a table, of which one cell at a time can be reached with Tab. */
-function moveByArrows(body) {
+/** Let the arrow keys move the focus between the cells of a table. Tab reaches only one cell at a time. */
+function addArrowKeys(body) {
   const moves = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
   body.addEventListener("keydown", (event) => {
     const move = moves[event.key];
@@ -137,23 +139,23 @@ function makeCurves(names, cards) {
   const losses = known.flatMap((name) => cards[name].history.map(({ loss }) => loss));
   const top = Math.ceil(Math.max(...losses, 0.1) * 5) / 5;
   const plots = [
-    ["How they learnt: accuracy", "On the validation images, as training went on.", "validation_accuracy", { from: 0.85, to: 1, ticks: [0.85, 0.9, 0.95, 1], text: (share) => percent(share, 0) }],
-    ["How they learnt: loss", "On the training images. The network's cannot reach zero: none of its targets is one digit alone.", "loss", { from: 0, to: top, ticks: steps(top, top > 1 ? 0.4 : 0.2), text: (loss) => loss.toFixed(1) }],
+    ["Accuracy during training", "Measured on the validation images.", "validation_accuracy", { from: 0.85, to: 1, ticks: [0.85, 0.9, 0.95, 1], text: (share) => percent(share, 0) }],
+    ["Loss during training", "Measured on the training images. The network's loss cannot reach 0, because its targets are probabilities of several digits.", "loss", { from: 0, to: top, ticks: steps(top, top > 1 ? 0.4 : 0.2), text: (loss) => loss.toFixed(1) }],
   ];
-  return plots.map(([title, words, field, y]) => {
+  return plots.map(([title, intro, field, y]) => {
     const ends = known.map((name) => `${NAMES[name]}: ${cards[name].history.at(-1)[field].toFixed(3)} at the end.`);
-    const plot = makePlot({ x, y, says: `${title}. ${ends.join(" ")}` });
+    const plot = makePlot({ x, y, description: `${title}. ${ends.join(" ")}` });
     for (const name of known) {
-      const points = wholeIntervals(cards[name].history).map((point) => [point.iteration, Math.max(y.from, point[field])]);
+      const points = dropShortInterval(cards[name].history).map((point) => [point.iteration, Math.max(y.from, point[field])]);
       addLine(plot, points, name);
     }
-    return figure(title, words, plot.svg, legend(known));
+    return figure(title, intro, plot.svg, legend(known));
   });
 }
 
-/** Leave out a last point that comes so soon after the one before it that its loss is that of a few batches. */
-function wholeIntervals(history) {
-  return history.filter(({ iteration }, place) => !place || iteration - history[place - 1].iteration > history[0].iteration / 2);
+/** Leave out the last point if its interval is less than half as long as the others: its loss is of a few batches. */
+function dropShortInterval(history) {
+  return history.filter(({ iteration }, index) => !index || iteration - history[index - 1].iteration > history[0].iteration / 2);
 }
 
 const steps = (to, by) => Array.from({ length: Math.round(to / by) + 1 }, (_, index) => index * by);
@@ -164,8 +166,8 @@ function legend(names) {
   return list;
 }
 
-function figure(title, words, ...content) {
-  return card(make("h3", "", title), make("p", "", words), ...content);
+function figure(title, intro, ...content) {
+  return card(make("h3", "", title), make("p", "", intro), ...content);
 }
 
 function card(...content) {
@@ -180,16 +182,16 @@ function box(class_, ...content) {
   return element;
 }
 
-function headCell(words, scope, label) {
-  const cell = make("th", "", words);
+function headCell(text, scope, label) {
+  const cell = make("th", "", text);
   cell.scope = scope;
   cell.setAttribute("aria-label", label);
   return cell;
 }
 
-function make(tag, class_, words = "") {
+function make(tag, class_, text = "") {
   const element = document.createElement(tag);
   if (class_) element.className = class_;
-  element.textContent = words;
+  element.textContent = text;
   return element;
 }

@@ -1,67 +1,67 @@
-// Asks the service. Knows its routes and how it fails, and nothing of the page.
+// Sends requests to the service. Knows its routes and errors, and nothing of the page.
 
-const TOKEN = "token"; // kept for this tab, until it is closed
+const TOKEN = "token"; // the key in the session storage, which the browser keeps until the tab is closed
 
-/** The service answered that it will not, or cannot: `message` is its own, for people. */
-export class Refused extends Error {
+/** The service answered with an error status. `message` is the service's own text for people. */
+export class ServiceError extends Error {
   constructor(problem, status, retrySeconds) {
     super(problem.detail);
     this.status = status;
     this.retrySeconds = retrySeconds;
   }
 
-  /** Whether the same request may be answered a little later. */
-  get passing() {
+  /** Whether the same request may succeed a little later. */
+  get isTemporary() {
     return this.status === 503 || this.status === 504;
   }
 
-  /** Whether a token was not sent, or not the right one. */
-  get wantsToken() {
+  /** Whether the token was missing or wrong. */
+  get needsToken() {
     return this.status === 401;
   }
 }
 
-/** There was no answer at all. */
-export class Gone extends Error {}
+/** The service did not answer. */
+export class Unreachable extends Error {}
 
-/** Send this token from now on. */
+/** Send this token with every request from now on. */
 export function useToken(token) {
   sessionStorage.setItem(TOKEN, token);
 }
 
-/** Read the picture with one model: `{prediction, milliseconds}`, the time that of the server alone. */
+/** Return the prediction of one model for a picture: `{prediction, milliseconds}`, with the time in the server alone. */
 export async function predict(picture, model, signal) {
-  const response = await ask(`predict?model=${model}&seen=true`, send(picture, signal));
+  const response = await request(`predict?model=${model}&seen=true`, post(picture, signal));
   return { prediction: await response.json(), milliseconds: serverTime(response) };
 }
 
-/** Find out what the answer to a picture hangs on. */
+/** Return the occlusion of a picture: how the prediction changes with each square covered. */
 export async function explain(picture, model, signal) {
-  return (await ask(`explain?model=${model}`, send(picture, signal))).json();
+  return (await request(`explain?model=${model}`, post(picture, signal))).json();
 }
 
-/** Say what a prediction should have been: a digit, or `not_a_digit`. */
+/** Store the correct label of a prediction: a digit, or `not_a_digit`. */
 export async function correct(predictionId, label) {
   const body = JSON.stringify({ prediction_id: predictionId, label });
-  await ask("feedback", { method: "POST", body, headers: { "Content-Type": "application/json" } });
+  await request("feedback", { method: "POST", body, headers: { "Content-Type": "application/json" } });
 }
 
-/** Get the weight images of one version of a model. */
+/** Return the weight images of one version of a model. */
 export async function weights(model, version) {
-  return (await ask(`models/${model}/weights?version=${version}`)).json();
+  return (await request(`models/${model}/weights?version=${version}`)).json();
 }
 
-/** Get the test report of each model that is served, by its name. */
+/** Return the test report of each served model, by the model's name. */
 export async function metrics() {
-  return (await (await ask("metrics", { headers: { Accept: "application/json" } })).json()).models;
+  return (await (await request("metrics", { headers: { Accept: "application/json" } })).json()).models;
 }
 
-/** Get every model, its versions and their cards. */
+/** Return all models with their versions and model cards. */
 export async function models() {
-  return (await (await ask("models")).json()).models;
+  return (await (await request("models")).json()).models;
 }
 
-/** Tell whether every model answers. */
+/** Tell whether the service is ready to answer. */
 export async function isReady() {
   try {
     return (await fetch("health/ready", { cache: "no-store" })).ok;
@@ -70,11 +70,11 @@ export async function isReady() {
   }
 }
 
-function send(picture, signal) {
+function post(picture, signal) {
   return { method: "POST", body: picture, headers: { "Content-Type": picture.type || "application/octet-stream" }, signal };
 }
 
-async function ask(path, options = {}) {
+async function request(path, options = {}) {
   const token = sessionStorage.getItem(TOKEN);
   const headers = token === null ? options.headers : { ...options.headers, Authorization: `Bearer ${token}` };
   let response;
@@ -82,17 +82,17 @@ async function ask(path, options = {}) {
     response = await fetch(path, { ...options, headers });
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Gone("The server cannot be reached.", { cause: error });
+    throw new Unreachable("The server cannot be reached.", { cause: error });
   }
-  if (!response.ok) throw await refusal(response);
+  if (!response.ok) throw await toError(response);
   return response;
 }
 
-async function refusal(response) {
+async function toError(response) {
   const retrySeconds = Number(response.headers.get("Retry-After")) || 1;
   const isProblem = response.headers.get("Content-Type")?.startsWith("application/problem+json");
-  const problem = isProblem ? await response.json() : { detail: `The server answered ${response.status}.` };
-  return new Refused(problem, response.status, retrySeconds);
+  const problem = isProblem ? await response.json() : { detail: `The server answered with status ${response.status}.` };
+  return new ServiceError(problem, response.status, retrySeconds);
 }
 
 function serverTime(response) {

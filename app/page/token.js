@@ -1,11 +1,11 @@
-// Asks people for the token, where the service wants one. Knows nothing of what it is good for.
+// Asks people for the token that the service requires. Knows nothing of how the token is sent.
 
-/** The form under the notice; it is there only from when a token was asked for until one is given. */
+/** The form below the notice. It is hidden unless a token is needed. */
 export class TokenForm {
   #element;
   #input;
 
-  /** `use(token)` takes what was typed. */
+  /** `use(token)` is called with the token that was entered. */
   constructor(element, use) {
     this.#element = element;
     this.#input = element.querySelector("input");
@@ -16,7 +16,7 @@ export class TokenForm {
     });
   }
 
-  /** Ask for it, and once more if what was given is not the right one. */
+  /** Show the empty form, unless it is shown already. */
   ask() {
     if (!this.#element.hidden) return;
     this.#element.hidden = false;

@@ -1,9 +1,10 @@
-"""Attacks a service of its own for an hour, or as long as is said, and prints what came of it.
+"""Start a service, attack it for an hour or for a given time, and print the effects.
 
     python -m tests.attack [--minutes 60] [--seed 0]
 
-First each attack alone, and all conversations of some seeds; then, for the rest of the time, all bombs in random order,
-some at once, with good requests beside them all the while. Ends with status 1 if the mix passed a limit.
+First, each attack runs alone, and the conversations of some seeds are compared with stock uvicorn. Then all bombs are
+sent in random order, several at a time, together with valid requests (the mix). The exit status is 1 if the mix exceeds
+a limit.
 """
 
 import argparse
@@ -30,11 +31,11 @@ from tests.attack.witnesses import Window, quantile
 _AT_ONCE = 4
 _CONVERSATIONS_AT_ONCE = 200
 _STRETCH_SECONDS = 10.0
-"""After which the memory is looked at anew."""
+"""The interval between two measurements of the memory."""
 
 
 def main() -> None:
-    """Run all of it."""
+    """Run all attacks."""
     parser = argparse.ArgumentParser(prog="python -m tests.attack", description=__doc__)
     parser.add_argument("--minutes", type=float, default=60, help="how long the mix goes on")
     parser.add_argument("--seed", type=int, default=0, help="from which conversations and mixes are generated")
@@ -130,11 +131,11 @@ def _bomb(name: str) -> Bomb:
 
 
 class _Mix:
-    """All bombs in random order, some at once, and conversations; and what was noticed meanwhile."""
+    """All bombs in random order, several at a time, and the effects observed meanwhile."""
 
     def __init__(self, target: Target, seed: int) -> None:
         self._target = target
-        self._draw = random.Random(seed)  # noqa: S311 - it has to come again
+        self._draw = random.Random(seed)  # noqa: S311 - the seed makes it repeatable
         self.window = Window()
         self.worker_mb = self.reading_mb = 0.0
         self.statuses: Counter[int] = Counter()
@@ -142,7 +143,7 @@ class _Mix:
         self.restarts = 0
 
     def run(self, seconds: float) -> None:
-        """Throw bombs as long as that."""
+        """Send bombs for `seconds` seconds."""
         end = time.monotonic() + seconds
         with ThreadPoolExecutor(_AT_ONCE) as threads:
             while time.monotonic() < end:
@@ -177,12 +178,12 @@ class _Mix:
 
 
 def _mix(seed: int, seconds: float) -> bool:
-    """Run the mix, print what was noticed, and tell whether all limits were kept."""
+    """Run the mix, print the effects, and tell whether all limits were kept."""
     with Target() as target:
         mix = _Mix(target, seed)
         time.sleep(5)
         idle = target.witnesses.window()
-        for name in BOMBS:  # made beforehand: it takes time
+        for name in BOMBS:  # made before the mix, because it takes time
             _bomb(name)
         target.witnesses.window()
         mix.run(seconds)

@@ -1,7 +1,7 @@
 """Requests that cost little to send and could cost much to answer. Made in code; knows no server.
 
-A bomb is asked of a service like any other request. Whoever finds another kind adds a function here or in
-`hostile_pictures.py`, and all parts of the harness send it from then on.
+A bomb is sent like any other request. To add another kind, add a function here or in `hostile_pictures.py`: then all
+parts of the harness send it.
 """
 
 import gzip
@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from tests.attack.hostile_pictures import LIMIT, PICTURES, jpeg_empty_scans, png_noise, png_texts
 
 ANSWERED = frozenset({200, 400, 413, 414, 415, 422, 503, 504})
-"""What may be answered: never 500, and always something."""
+"""The allowed statuses. A 500 or a missing answer is a fault."""
 
 _PREDICT_V1 = "/v1/models/convnet:predict"
 _PREDICT_V2 = "/v2/models/convnet/infer"
@@ -28,10 +28,10 @@ class Bomb:
     body: bytes
     statuses: frozenset[int] = ANSWERED
     holds_pictures: bool = False
-    """Whether pictures are read of it, which may take more memory than other bodies."""
+    """Whether its pictures are decoded, which may take more memory than other bodies."""
 
     def bytes(self) -> bytes:
-        """Return it as it is sent."""
+        """Return the request as bytes."""
         lines = [f"POST {self.path} HTTP/1.1", "Host: service", *(f"{name}: {value}" for name, value in self.headers)]
         return "\r\n".join([*lines, f"Content-Length: {len(self.body)}", "", ""]).encode() + self.body
 
@@ -180,7 +180,7 @@ def _head_bombs() -> Iterator[tuple[str, Maker]]:
     yield "type-parameters", _header("type-parameters", "Content-Type", "multipart/form-data" + "; a=b" * 8000)
     yield "type-quotes", _header("type-quotes", "Content-Type", 'multipart/form-data; boundary="' + '\\"' * 20_000)
     yield "authorization", _header("authorization", "Authorization", "Bearer " + "a" * 50_000)
-    # Where the framework's own routing reads cookies.
+    # On this route, the framework parses cookies.
     yield "cookie-of-quotes", _header("cookie-of-quotes", "Cookie", 'a="' + '\\"' * 25_000 + '"', path="/explain")
     yield "trace", _header("trace", "traceparent", "00-" + "a" * 50_000)
 
@@ -210,4 +210,4 @@ BOMBS: Mapping[str, Maker] = {
     **dict(_head_bombs()),
     **dict(_others()),
 }
-"""All bombs by name. Each is made when it is wanted: together they are some hundred megabytes."""
+"""All bombs by name. Each is made when it is needed, because together they have some hundred megabytes."""

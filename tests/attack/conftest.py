@@ -1,4 +1,4 @@
-"""The servers that the tests of this folder attack."""
+"""Fixtures: the servers that the tests of this folder attack."""
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -12,14 +12,14 @@ from tests.attack.wire import Address
 
 @pytest.fixture(scope="session")
 async def addresses(anyio_backend: str) -> AsyncIterator[tuple[Address, Address]]:
-    """Give the addresses of the service and of stock uvicorn, both in this process, the same for all tests."""
+    """Return the addresses of the service and of stock uvicorn, both in this process and shared by all tests."""
     async with both_servers() as addresses:
         yield addresses
 
 
 @pytest.fixture(scope="session")
 def target() -> Iterator[Target]:
-    """Give a service with witnesses beside it."""
+    """Return a service with witnesses."""
     with Target() as running:
         yield running
 

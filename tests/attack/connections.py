@@ -1,7 +1,7 @@
-"""Attacks by what is sent over connections, or is not: in number, without end, without reading, without hurry.
+"""Attacks on connections: many requests at once, endless requests, clients that do not read, and slow clients.
 
-Each takes a server, and returns what it saw and whether that is what is meant to be seen. All are bounded in bytes and
-in time.
+Each attack takes a server, and returns its observation and whether that is the expected behaviour. Bytes and time are
+bounded.
 """
 
 import itertools
@@ -26,12 +26,12 @@ _UNREAD = GET[:-2] + b"A: " + b"a" * 21 + b"\r\n\r\n"  # 64 bytes: reads end bet
 _MOST_BYTES = 24_000_000
 _MOST_SECONDS = 1.5
 _LET_GO_SECONDS = 2.0
-"""How much later than UPLOAD_SECONDS a connection may be closed."""
+"""The largest delay after UPLOAD_SECONDS until a connection is closed."""
 
 
 @dataclass(frozen=True)
 class Attack:
-    """What is done, and what it may cost."""
+    """An attack, and its limits for memory and lag."""
 
     run: Callable[[Server], tuple[str, bool]]
     most_mb: float = CONNECTION_MB
@@ -41,7 +41,7 @@ class Attack:
 
 @contextmanager
 def connected(address: Address, *, receive_buffer: int | None = None) -> Iterator[socket.socket]:
-    """Open a connection that ends with a reset, so that nothing of it stays behind."""
+    """Open a connection that ends with a reset, so that it leaves nothing in the kernel."""
     with socket.socket() as connection:
         if receive_buffer is not None:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
@@ -80,7 +80,7 @@ def _read_answers(connection: socket.socket, count: int) -> bytes:
 def _pour(
     start: bytes, unit: bytes, server: Server, *, must_close: bool, most_seconds: float = _MOST_SECONDS
 ) -> tuple[str, bool]:
-    """Send `unit` over and over, and read nothing."""
+    """Send `unit` repeatedly, and read nothing."""
     block = unit * max(1, 32_768 // len(unit))
     sent, end = 0, time.monotonic() + most_seconds
     with connected(server.address) as connection:
@@ -117,7 +117,7 @@ def _stopped_uploads(server: Server) -> tuple[str, bool]:
 
 
 def _never_reading(server: Server) -> tuple[str, bool]:
-    """Ask for megabytes, and read none of them."""
+    """Request megabytes, and read none of them."""
     with connected(server.address) as connection:  # the document is made when it is first asked for
         ask(connection, b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n")
     with connected(server.address, receive_buffer=4096) as connection:
@@ -143,7 +143,7 @@ def _slow_heads(server: Server) -> tuple[str, bool]:
 
 
 def _silent(server: Server) -> tuple[str, bool]:
-    """Open three hundred connections, and say nothing."""
+    """Open three hundred connections, and send nothing."""
     with ExitStack() as stack:
         connections = [stack.enter_context(connected(server.address)) for _ in range(300)]
         return _let_go(server, connections, UPLOAD_SECONDS + _LET_GO_SECONDS)
@@ -174,7 +174,7 @@ def _come_true(holds: Callable[[], bool], seconds: float) -> bool:
 
 
 def until_served_again(server: Server, idle: int, most_seconds: float = 15) -> float:
-    """Take all descriptors of a server with clients that ask once and stay; return after how long others are served."""
+    """Use up all file descriptors of a server with idle clients. Return the seconds until other clients are served."""
     with ExitStack() as stack:
         for _ in range(idle):
             with suppress(OSError):
@@ -199,7 +199,7 @@ _ENDLESS = {
     "trailer": (_CHUNKED + b"0\r\na: ", b"b"),
     "trailers of a GET": (GET[:-2] + b"Transfer-Encoding: chunked\r\n\r\n0\r\n", b"a:\r\n"),
 }
-"""What the server has to end: how it begins, and what is sent over and over then."""
+"""Requests that the server has to end: the beginning, and the part that is sent repeatedly."""
 _FOLLOWED = {
     "blank lines": (b"", b"\r\n"),
     "body": (_CHUNKED, b"1000\r\n" + bytes(4096) + b"\r\n"),
@@ -209,7 +209,7 @@ _FOLLOWED = {
     "body that is refused": (_CHUNKED.replace(b"/predict", b"/nothing"), b"4\r\nabcd\r\n"),
     "offers without reading": (b"", b"GET / HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n"),
 }
-"""What may go on for as long as a request may take, if it costs nothing."""
+"""Requests that may go on for as long as the deadline, if they cost nothing."""
 
 ATTACKS: Mapping[str, Attack] = {
     "4,000 requests in one write": Attack(partial(_in_one_write, GET, 4000)),

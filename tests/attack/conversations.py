@@ -1,7 +1,7 @@
-"""Generates what clients send over one connection, good and broken HTTP/1.1, from a seed. Opens no connection.
+"""Generate the bytes of one connection from a seed, with valid and broken HTTP/1.1. Opens no connection.
 
-A conversation is put together of pieces. Each knows what stock uvicorn is sent in its place, so that stock says how
-the service has to answer. This is also where all differences that are meant are written down: see `ENDINGS`.
+A conversation consists of pieces. Each piece has the bytes that stock uvicorn gets in its place, so that stock uvicorn
+defines the expected answer of the service. All intended differences are listed in `ENDINGS`.
 """
 
 import itertools

@@ -1,7 +1,7 @@
-"""Compares what the service answers with what stock uvicorn answers, conversation by conversation.
+"""Compare the answers of the service with those of stock uvicorn, conversation by conversation.
 
-Each fault names the seed: `python -m tests.attack.differential SEED...` tells of these conversations again, against
-servers of its own.
+Each fault names its seed. `python -m tests.attack.differential SEED...` repeats these conversations with servers of its
+own.
 """
 
 import asyncio

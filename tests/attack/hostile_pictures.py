@@ -1,6 +1,6 @@
-"""Picture files that are small and claim much, or that hold counts without end. Made in code; knows no HTTP.
+"""Small picture files that announce large pictures, or contain many parts. They are made in code. Knows no HTTP.
 
-Each function returns the bytes of one file. None is larger than 8 MB, the default of MAX_BODY_BYTES.
+Each function returns one file. None is larger than 8 MB, the default of MAX_BODY_BYTES.
 """
 
 import io
@@ -211,8 +211,8 @@ def png_data_in_empty_chunks() -> bytes:
     return _fill(_png((28, 28), ())[:33], _chunk(b"IDAT"), _SMALL_DATA + _chunk(b"IEND"))
 
 
-def png_brief_with_empty_chunks() -> bytes:
-    """As many empty IDAT chunks as fit in 30 kB: small enough to be taken for brief."""
+def png_cheap_with_empty_chunks() -> bytes:
+    """As many empty IDAT chunks as fit in 30 kB: the file is small enough to seem cheap to decode."""
     return _fill(_png((28, 28), ())[:33], _chunk(b"IDAT"), _SMALL_DATA + _chunk(b"IEND"), size=30_000)
 
 
@@ -610,7 +610,7 @@ PICTURES: Mapping[str, Callable[[], bytes]] = {
         png_empty_chunks,
         png_unknown_chunks,
         png_data_in_empty_chunks,
-        png_brief_with_empty_chunks,
+        png_cheap_with_empty_chunks,
         png_noise,
         png_noise_one_bit,
         png_noise_interlaced,

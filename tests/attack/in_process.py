@@ -1,4 +1,4 @@
-"""The two servers that are compared, in this process and round one application: what starts in no time.
+"""The service and stock uvicorn in this process, with the same application. They start fast.
 
 Knows uvicorn, the service's protocol and its application. The other tests of this folder know the service by its
 command alone.
@@ -23,7 +23,7 @@ from tests.attack.wire import Address
 
 @asynccontextmanager
 async def both_servers() -> AsyncIterator[tuple[Address, Address]]:
-    """Run both, and give their addresses: the service's first."""
+    """Run both servers, and yield the addresses of the service and of stock uvicorn."""
     app = create_app(Settings(models_dir=ROOT / "models", access_log=False))
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # it warns of each request that is none
     async with AsyncExitStack() as stack:
@@ -37,7 +37,7 @@ async def both_servers() -> AsyncIterator[tuple[Address, Address]]:
 
 
 class _Started:
-    """An application whose lifespan is somebody else's: servers are given its state."""
+    """An application whose lifespan runs elsewhere. Each server gets the lifespan state."""
 
     def __init__(self, app: ASGIApp, state: Mapping[str, Any]) -> None:
         self._app = app

@@ -1,4 +1,4 @@
-"""What the service may cost while it is attacked. Knows how to judge an outcome, and not how it came about."""
+"""The limits for time, lag and memory during an attack, and the check of an outcome. Runs no attack."""
 
 from collections.abc import Callable
 
@@ -7,15 +7,15 @@ from tests.attack.hostile_pictures import LIMIT
 from tests.attack.target import DEADLINE_SECONDS, Outcome
 
 LAG_MS = 60.0
-"""Longest lag of the loop by one bomb. The service promises 2 ms for a picture and 20 for a body; the rest is for a
-machine that is busy, whose own lag is added."""
+"""The longest lag of the event loop by one bomb. The service promises 2 ms for a picture and 20 ms for a body. The rest
+is a tolerance for a busy machine, whose own lag is added."""
 MIXED_LAG_MS = 25.0
-"""The lag that is not passed in 99.9 % of all cases while all kinds come, with good requests beside."""
+"""The limit for the 99.9th percentile of the lag during the mix of bombs and valid requests."""
 WORKER_MB = 450.0
 CONNECTION_MB = 64.0
-"""Most memory for what comes over one connection, with what the allocator rounds up."""
+"""The most memory for the requests of one connection, with the overhead of the allocator."""
 _PICTURE_MB = 120.0
-"""Most memory for one picture, over its file's own size."""
+"""The most memory for one picture, besides its file."""
 _TIMES_BODY = 8
 _SLACK_MB = 40.0
 _SLACK_SECONDS = 1.0
@@ -37,7 +37,7 @@ def persistent(try_once: Callable[[], str]) -> str:
 
 
 def for_bomb(bomb: Bomb) -> float:
-    """Say how much memory may be taken for a bomb, in MB."""
+    """Return the most memory for a bomb, in MB."""
     most_body = LIMIT if any(value == "gzip" for _, value in bomb.headers) else len(bomb.body)
     for_pictures = _PICTURE_MB + len(bomb.body) / 1e6 if bomb.holds_pictures else 0.0
     return max(for_pictures, _TIMES_BODY * most_body / 1e6) + _SLACK_MB
@@ -50,7 +50,7 @@ def faults(
     most_seconds: float = DEADLINE_SECONDS + _SLACK_SECONDS,
     most_lag_ms: float = LAG_MS,
 ) -> str:
-    """Say which limits an attack made the service pass; nothing if it kept all."""
+    """Return a description of the limits that the service exceeded; empty if it kept all of them."""
     lag, reference = outcome.window.worst(), outcome.window.worst_reference()
     most_lag = most_lag_ms + 4 * reference
     small, large, memory = outcome.window.small, outcome.window.large, outcome.memory

@@ -1,4 +1,4 @@
-"""How many requests are lost when a worker is killed, when a worker is stopped, and when the server is stopped."""
+"""Count the requests that are lost when a worker is killed, when it is stopped, and when the server is stopped."""
 
 import asyncio
 import os
@@ -17,15 +17,15 @@ _PATIENCE_SECONDS = 30
 
 @dataclass(frozen=True)
 class Losses:
-    """What became of the requests of 60 clients, until another worker had taken the place of the one that ended."""
+    """The outcomes of the requests of 60 clients, until another worker has replaced the ended one."""
 
     killed: Tally
     held_by_killed: int
-    """Connections that the killed worker had: at most so many can break, however well a server does."""
+    """The number of connections of the killed worker: with any server, this many may break."""
     stopped: Tally
     held_by_stopped: int
     idle: Tally
-    """Of the clients that were idle when the whole server was stopped, and asked in the second after that."""
+    """The outcomes of clients that were idle when the server was stopped, and sent a request in the second after."""
 
 
 async def measure(server: Server) -> Losses:
@@ -58,7 +58,7 @@ async def _stop_with_idle_clients(server: Server) -> Tally:
     await clients.ask_once()
     await asyncio.sleep(0.2)
     clients.take()
-    server.program.leader.send_signal(signal.SIGTERM)
+    server.program.process.send_signal(signal.SIGTERM)
     await clients.ask_once(within=1.0)
     await clients.close()
     return clients.take()

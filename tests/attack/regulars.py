@@ -1,4 +1,4 @@
-"""Clients that ask over and over over kept connections, and count what becomes of their requests.
+"""Clients that send requests repeatedly over kept-alive connections, and count the outcomes.
 
 They look before they ask whether the server has closed the connection, as clients do: then nothing is lost, and they
 open another. What counts as broken is a request that was sent over a connection on which others have been answered, and
@@ -18,17 +18,17 @@ _PATIENCE_SECONDS = 20
 
 @dataclass
 class Tally:
-    """What became of requests."""
+    """The outcomes of requests."""
 
     answered: int = 0
     broken: int = 0
-    """Sent over a kept connection, and not answered."""
+    """Sent over a kept-alive connection, and not answered."""
     refused: int = 0
-    """Sent over no connection, or over a new one that came to nothing."""
+    """Not sent, or sent over a new connection that failed."""
 
 
 class Regulars:
-    """Some clients, each with a connection of its own."""
+    """Several clients, each with its own connection."""
 
     def __init__(self, address: Address, count: int) -> None:
         self._address = address
@@ -38,11 +38,11 @@ class Regulars:
         self.tally = Tally()
 
     async def run(self) -> None:
-        """Ask until `stop` is called."""
+        """Send requests until `stop` is called."""
         await asyncio.gather(*map(self._ask_over_and_over, range(self._count)))
 
     async def ask_once(self, within: float = 0.0) -> None:
-        """Have each ask once, spread over `within` seconds."""
+        """Let each client send one request, spread over `within` seconds."""
 
         async def ask_later(place: int) -> None:
             await asyncio.sleep(within * place / self._count)
@@ -51,11 +51,11 @@ class Regulars:
         await asyncio.gather(*map(ask_later, range(self._count)))
 
     def stop(self) -> None:
-        """Have nobody ask again."""
+        """Stop sending requests."""
         self._stopped = True
 
     def take(self) -> Tally:
-        """Return what was counted since the last call."""
+        """Return the outcomes since the last call."""
         tally, self.tally = self.tally, Tally()
         return tally
 

@@ -1,4 +1,4 @@
-"""The two servers that are compared, each as processes of its own: the service, and stock uvicorn with its application.
+"""The service, and stock uvicorn with the same application, each in processes of its own.
 
 Knows how to start them, which of their processes are workers, and what memory each process takes. Linux only.
 """
@@ -19,7 +19,7 @@ from benchmarks.processes import Program, running
 ROOT = Path(__file__).parent.parent.parent
 _PATIENCE_SECONDS = 60
 _MODELS = 2
-"""How many are published."""
+"""The number of published models."""
 _SAMPLE_SECONDS = 0.02
 _LISTEN = "0A"  # proc(5), /proc/net/tcp
 _RESET_PEAK = "5"  # proc(5), /proc/pid/clear_refs
@@ -28,7 +28,7 @@ QUIET = {"ACCESS_LOG": "false", "OPENCV_FOR_THREADS_NUM": "1"}
 
 @dataclass(frozen=True)
 class Server:
-    """A server that runs and is ready."""
+    """A running server that is ready."""
 
     program: Program
     port: int
@@ -36,25 +36,25 @@ class Server:
 
     @property
     def address(self) -> tuple[str, int]:
-        """Say where it listens."""
+        """Return its address."""
         return "127.0.0.1", self.port
 
     def workers(self) -> list[int]:
-        """Find its worker processes: those that a supervisor started, or else the only one."""
+        """Return the ids of its worker processes: those that a supervisor started, or the only process."""
         if self.workers_wanted == 1:
-            return [self.program.leader.pid]
-        return [pid for pid in _children(self.program.leader.pid) if b"spawn_main" in _read(pid, "cmdline")]
+            return [self.program.process.pid]
+        return [pid for pid in _children(self.program.process.pid) if b"spawn_main" in _read(pid, "cmdline")]
 
     def models_loaded(self) -> int:
-        """Count how often a worker has loaded all models, as the log has it."""
+        """Return how often a worker has loaded all models, from the log."""
         return sum("model ready" in line for line in self.log_lines()) // _MODELS
 
     def reading(self) -> list[int]:
-        """Find the processes that its workers have started."""
+        """Return the ids of the processes that its workers have started."""
         return [pid for worker in self.workers() for pid in _descendants(worker)]
 
     def log_lines(self) -> list[str]:
-        """Return what it has printed."""
+        """Return its output."""
         return self.program.log.read_text(errors="replace").splitlines()
 
 
@@ -67,7 +67,7 @@ def service(
     descriptors: int | None = None,
     ready: bool = True,
 ) -> Iterator[Server]:
-    """Run the service; its log goes into `folder`. With `ready=False` it may come to nothing."""
+    """Run the service, with its log in `folder`. With `ready=False` it may fail to start."""
     port = _free_port()
     environment = {**QUIET, "PORT": str(port), "WORKERS": str(workers), **(settings or {})}
     with _server(
@@ -124,24 +124,24 @@ def wait_until_ready(server: Server) -> None:
             if connection.recv(100).startswith(b"HTTP/1.1 200") and server.models_loaded() >= server.workers_wanted:
                 return
         time.sleep(0.05)
-    message = f"The server is not ready. Its last words: {server.program.last_words()}"
+    message = f"The server is not ready. The end of its log: {server.program.log_tail()}"
     raise RuntimeError(message)
 
 
 @dataclass(frozen=True)
 class Memory:
-    """Resident memory in MB, the most in a stretch of time."""
+    """The largest resident memory in a period, in MB."""
 
     worker: float
-    """Of the largest worker."""
+    """The memory of the largest worker."""
     reading: float
-    """Of the largest process that a worker has started; 0 without any."""
+    """The memory of the largest process that a worker has started; 0 without such a process."""
     growth: float
-    """How much more both were than at the beginning."""
+    """The growth of both since the beginning."""
 
 
 class MemoryWatch:
-    """Samples the memory of a server's processes as long as the context lasts; `window` tells of the time since."""
+    """Samples the memory of a server's processes. `window` returns the maxima since the last call."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
@@ -159,7 +159,7 @@ class MemoryWatch:
         self._thread.join()
 
     def window(self) -> Memory:
-        """Say what the most was since the last call, and begin anew."""
+        """Return the maxima since the last call, and reset them."""
         with self._lock:
             self._sample()
             growth = self._worker - self._worker_base + self._reading - self._reading_base
@@ -186,7 +186,7 @@ class MemoryWatch:
 
 
 def peak_mb(pid: int) -> float:
-    """Return the most resident memory that a process has had since that was last reset, in MB; 0 if it has ended."""
+    """Return the peak resident memory of a process since the last reset, in MB; 0 if the process has ended."""
     found = re.search(rb"VmHWM:\s+(\d+) kB", _read(pid, "status"))
     return int(found[1]) * 1024 / 1e6 if found else 0.0
 
@@ -218,7 +218,7 @@ def _read(pid: int, file: str) -> bytes:
 
 
 def peers(port: int, *, pid: int | None = None) -> set[int]:
-    """Return the ports of the clients whose connections to `port` some process, or the one of `pid`, holds open."""
+    """Return the client ports of the open connections to `port`, of any process or of the process `pid`."""
     lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     held = [line for line in lines if line[1].endswith(f":{port:04X}") and line[9] != "0" and line[3] != _LISTEN]
     if pid is not None:

@@ -1,4 +1,4 @@
-"""A service under attack, with witnesses beside it, and what each bomb did to it. Judges nothing."""
+"""A service under attack with witnesses, and the effects of each attack. Knows no limits."""
 
 import socket
 import tempfile
@@ -19,7 +19,7 @@ from tests.attack.witnesses import Window, Witnesses, predict, seven
 DEADLINE_SECONDS = 1.0
 UPLOAD_SECONDS = 3.0
 SETTINGS = {"DEADLINE_SECONDS": str(DEADLINE_SECONDS), "UPLOAD_SECONDS": str(UPLOAD_SECONDS)}
-"""Shorter than the defaults, so that what is waited for comes soon."""
+"""Timeouts shorter than the defaults, to shorten the tests."""
 PATIENCE_SECONDS = 15.0
 _SETTLE_SECONDS = 0.06
 _LARGE_MB = 280.0
@@ -27,23 +27,23 @@ _LARGE_MB = 280.0
 
 @dataclass(frozen=True)
 class Outcome:
-    """What an attack did."""
+    """The effects of an attack."""
 
     name: str
     seen: str
-    """What the attacker got to see."""
+    """What the attacker observed."""
     as_expected: bool
-    """Whether that is what is meant to be seen."""
+    """Whether this is the expected behaviour."""
     seconds: float
-    """How long the attack took."""
+    """The duration of the attack."""
     window: Window
     memory: Memory
     held_up: bool
-    """Whether a good large picture was not read soon after."""
+    """Whether a valid large picture was not answered soon after the attack."""
 
 
 class Target:
-    """One service with one worker; it is started anew when it no longer answers."""
+    """A service with one worker, which is restarted when it no longer answers."""
 
     def __enter__(self) -> Self:
         self._folder = tempfile.TemporaryDirectory()
@@ -64,7 +64,7 @@ class Target:
         self.idle = self.witnesses.window()
 
     def restart(self) -> None:
-        """End the service, and start it anew."""
+        """Restart the service."""
         self._stack.close()
         self._start()
 
@@ -81,7 +81,7 @@ class Target:
         return self.observe(name, send_all)
 
     def observe(self, name: str, attack: Callable[[Server], tuple[str, bool]]) -> Outcome:
-        """Run an attack, and start anew what is stuck after it."""
+        """Run an attack, and restart the service if it is stuck after it."""
         self.witnesses.window()
         self.memory.window()
         started = time.monotonic()
@@ -90,12 +90,12 @@ class Target:
         time.sleep(_SETTLE_SECONDS)
         window, memory = self.witnesses.window(), self.memory.window()
         held_up = not self.reads_large_pictures()
-        if held_up or memory.worker > _LARGE_MB:  # it is not laid to the next one
+        if held_up or memory.worker > _LARGE_MB:  # so that the next attack begins with a new service
             self.restart()
         return Outcome(name, seen, as_expected, seconds, window, memory, held_up)
 
     def reads_large_pictures(self) -> bool:
-        """Tell whether a good large picture is read within the deadline and a little more."""
+        """Tell whether a valid large picture is answered within the deadline and a tolerance."""
         end = time.monotonic() + 2 * DEADLINE_SECONDS
         while time.monotonic() < end:
             with suppress(OSError), socket.create_connection(self.server.address, 2 * DEADLINE_SECONDS) as connection:
@@ -110,7 +110,7 @@ def send(address: tuple[str, int], request: bytes) -> int:
     """Send a request over a connection of its own; return the status of the answer, 0 if there is none."""
     try:
         with socket.create_connection(address, PATIENCE_SECONDS) as connection:
-            with suppress(ConnectionError):  # it has been answered before all was sent
+            with suppress(ConnectionError):  # the server answered before the whole request was sent
                 connection.sendall(request)
             return read_answer(connection)[0]
     except OSError:

@@ -1,4 +1,4 @@
-"""No request costs more than its share: time, the loop's attention, memory, and its neighbours' answers."""
+"""No request exceeds the limits for time, event loop lag and memory, or prevents answers to other requests."""
 
 import asyncio
 import json
@@ -23,7 +23,7 @@ QUICK = (
     "png-texts",
     "png-international-texts",
     "png-profiles",
-    "png-brief-with-empty-chunks",
+    "png-cheap-with-empty-chunks",
     "png-noise",
     "png-noise-one-bit",
     "png-grid",
@@ -39,7 +39,7 @@ QUICK = (
     "pictures-in-a-tensor",
     "batch-of-empty-scans",
 )
-"""Small, soon made, and at least one of each kind that could hold up the loop."""
+"""Small bombs that are made fast: at least one of each kind that could block the event loop."""
 
 
 @pytest.mark.anyio
@@ -52,7 +52,7 @@ async def test_small_bombs_do_not_hold_up_the_event_loop(addresses: tuple[Addres
 
 
 async def longest_tick(work: Awaitable[object]) -> float:
-    """Return by how much, in seconds, the loop was late at the most while something was done."""
+    """Return the largest lag of the event loop during a call, in seconds."""
     running = asyncio.ensure_future(work)
     longest = 0.0
     while not running.done():
@@ -87,7 +87,7 @@ def test_all_small_bombs_at_once_cost_no_more_than_their_share(target: Target) -
 
 @pytest.mark.slow
 def test_all_that_is_printed_is_json(target: Target) -> None:
-    """Native libraries complain on standard error of what they cannot read."""
+    """Native libraries print on standard error what they cannot decode."""
     assert [line for line in target.server.log_lines() if not _is_json(line)] == []
 
 

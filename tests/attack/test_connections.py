@@ -1,4 +1,4 @@
-"""No connection costs more than its share, whatever is sent over it, or is not."""
+"""No connection exceeds the limits, whether it sends a lot, slowly or nothing."""
 
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial

@@ -1,4 +1,4 @@
-"""What the service answers is what stock uvicorn answers, but for what is meant to differ."""
+"""The service answers like stock uvicorn, except where it differs by design."""
 
 import os
 from pathlib import Path

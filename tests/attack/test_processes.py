@@ -1,4 +1,4 @@
-"""What becomes of clients when processes end, and of the service when none can begin."""
+"""The effects on clients when processes end, and the service's behaviour when no worker can start."""
 
 import asyncio
 import json
@@ -16,9 +16,9 @@ from tests.attack.witnesses import predict, seven
 pytestmark = pytest.mark.slow
 
 _TOLERANCE = 12
-"""How many more requests may be lost by accident, of 60 clients: three standard deviations of those of one worker."""
+"""How many more of 60 requests may be lost by chance: three standard deviations of the losses of one worker."""
 _TRIES = 3
-"""Which requests are under way when a worker ends is chance: what is worse than stock is worse each time."""
+"""The number of tries. It is chance which requests are in progress when a worker ends; a real fault fails each time."""
 _GIVES_UP_SECONDS = 20
 
 
@@ -33,7 +33,7 @@ async def test_no_more_is_lost_than_with_stock_uvicorn(log_folder: Path) -> None
 
 
 def _loses_no_more(ours: Losses, theirs: Losses) -> bool:
-    """Compare shares: a request that is under way in a worker that ends is lost with any server."""
+    """Compare shares: with any server, a request in progress is lost when its worker ends."""
     killed = theirs.killed.broken / max(theirs.held_by_killed, 1) * ours.held_by_killed
     stopped = theirs.stopped.broken / max(theirs.held_by_stopped, 1) * ours.held_by_stopped
     return (
@@ -63,13 +63,13 @@ def test_a_service_whose_workers_cannot_start_gives_up(log_folder: Path, tmp_pat
         "sys.meta_path.insert(0, Fail())\n"
     )
     with service(log_folder, {"PYTHONPATH": str(tmp_path)}, workers=2, ready=False) as server:
-        assert server.program.leader.wait(_GIVES_UP_SECONDS) == 1
+        assert server.program.process.wait(_GIVES_UP_SECONDS) == 1
         lines = [json.loads(line) for line in server.log_lines() if line.startswith("{")]
     assert any(line["level"] in {"error", "critical"} for line in lines)
 
 
 def test_a_worker_that_ends_is_replaced_however_often(log_folder: Path) -> None:
-    """Giving up is for workers that never began."""
+    """The service gives up only if workers have never started."""
     with service(log_folder, workers=2) as server:
         for _ in range(3):
             (victim, *_) = server.workers()

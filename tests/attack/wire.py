@@ -1,4 +1,4 @@
-"""HTTP/1.1 as a client meets it: bytes out, answers in. Knows no server, and sends whatever it is given."""
+"""An HTTP/1.1 client for arbitrary bytes: sends them and parses the responses. Knows no server."""
 
 import asyncio
 import socket
@@ -11,7 +11,7 @@ Address = tuple[str, int]
 
 
 class Answer(NamedTuple):
-    """One final answer; interim ones, such as 100 Continue, are passed over."""
+    """A final response. Interim responses, such as 100 Continue, are skipped."""
 
     status: int
     headers: dict[str, str]
@@ -19,11 +19,11 @@ class Answer(NamedTuple):
 
 
 class NotHTTP(Exception):
-    """What a server sent is no sequence of answers."""
+    """The bytes from a server are not a sequence of responses."""
 
 
 def parse(stream: bytes, without_body: Collection[int] = ()) -> list[Answer]:
-    """Split what a server has sent into its answers.
+    """Split the bytes from a server into its responses.
 
     Args:
         stream: all that came over one connection.
@@ -54,11 +54,11 @@ def parse(stream: bytes, without_body: Collection[int] = ()) -> list[Answer]:
 
 
 class Received(NamedTuple):
-    """What came back over one connection."""
+    """The responses over one connection."""
 
     stream: bytes
     closed: bool
-    """Whether the server closed the connection, rather than fall silent."""
+    """Whether the server closed the connection. Otherwise it stopped sending."""
 
 
 async def converse(
@@ -141,5 +141,5 @@ def _some(connection: socket.socket) -> bytes:
 
 
 def reset_when_closed(connection: socket.socket) -> None:
-    """Have the connection end at once with a reset when it is closed, whatever has not been sent or read."""
+    """Let the connection end with a reset when it is closed, even if there are unsent or unread bytes."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

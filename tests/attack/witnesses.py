@@ -1,4 +1,4 @@
-"""Clients that do nothing wrong, beside those that do: what they notice is what an attack costs others.
+"""Valid clients during an attack. Their observations are the effects of the attack on others.
 
     python -m tests.attack.witnesses PORT
 
@@ -35,19 +35,19 @@ _LIVE = b"GET /health/live HTTP/1.1\r\nHost: service\r\n\r\n"
 
 @dataclass
 class Window:
-    """What was noticed in a stretch of time."""
+    """The observations in a period."""
 
     lags: list[float] = field(default_factory=list)
-    """Of the loop, in seconds, one for each tick: how long after it the answer was there."""
+    """The lag of the event loop in seconds, for each tick: the time from the tick to the answer."""
     reference_lags: list[float] = field(default_factory=list)
-    """The same of the bare server."""
+    """The lag of the bare server."""
     small: Counter[str] = field(default_factory=Counter)
-    """What became of good requests with a small picture: `right`, `refused` (503), `wrong`, `lost`."""
+    """The outcomes of valid requests with a small picture: `right`, `refused` (503), `wrong`, `lost`."""
     large: Counter[str] = field(default_factory=Counter)
-    """The same with a large picture."""
+    """The outcomes of valid requests with a large picture."""
 
     def add(self, other: Self) -> None:
-        """Add another stretch of time."""
+        """Add another period."""
         self.lags += other.lags
         self.reference_lags += other.reference_lags
         self.small += other.small
@@ -63,13 +63,13 @@ class Window:
 
 
 def quantile(values: list[float], share: float) -> float:
-    """Return the value, in milliseconds, that this share of the values, in seconds, does not pass."""
+    """Return the quantile at `share` of the values, which are in seconds, in milliseconds."""
     ordered = sorted(values)
     return 1000 * ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
 
 
 def seven(side: int, format_: str = "PNG") -> bytes:
-    """Draw a 7 as a file."""
+    """Return a picture file of a 7."""
     image = Image.new("L", (280, 280), 250)
     ImageDraw.Draw(image).line([(80, 70), (200, 70), (120, 220)], fill=10, width=22, joint="curve")
     file = io.BytesIO()
@@ -78,7 +78,7 @@ def seven(side: int, format_: str = "PNG") -> bytes:
 
 
 def predict(picture: bytes) -> bytes:
-    """Return a request to have a picture read."""
+    """Return a request for the prediction of a picture."""
     head = (
         f"POST /predict HTTP/1.1\r\nHost: service\r\nContent-Type: image/png\r\nContent-Length: {len(picture)}\r\n\r\n"
     )
@@ -106,7 +106,7 @@ class Witnesses:
         self._process.communicate()  # it ends with its input
 
     def window(self) -> Window:
-        """Say what was noticed since the last call."""
+        """Return the observations since the last call."""
         assert self._process.stdin
         assert self._process.stdout
         self._process.stdin.write("\n")
@@ -138,14 +138,14 @@ class _Client:
 
 
 class _Watch:
-    """The threads of the witnesses, and what they have noticed."""
+    """The threads of the witnesses, and their observations."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._window = Window()
 
     def take(self) -> Window:
-        """Take what was noticed since the last call."""
+        """Return the observations since the last call."""
         with self._lock:
             window, self._window = self._window, Window()
         return window
@@ -155,7 +155,7 @@ class _Watch:
         threading.Thread(target=run, args=arguments, daemon=True).start()
 
     def tick(self, port: int, *, reference: bool) -> None:
-        """Ask at each tick. Ticks that pass while an answer is awaited have waited too, and are counted."""
+        """Send a request at each tick. Ticks during a wait for an answer count with their waiting time."""
         client = _Client(port)
         client.ask(_LIVE)
         due = time.perf_counter()
@@ -170,7 +170,7 @@ class _Watch:
                     due += TICK_SECONDS
 
     def predict(self, port: int, picture: bytes, pause: float, *, large: bool) -> None:
-        """Have a picture of a 7 read over and over."""
+        """Request the prediction of a picture of a 7 repeatedly."""
         client = _Client(port)
         request = predict(picture)
         while True:
@@ -190,7 +190,7 @@ def _outcome(answer: tuple[int, bytes] | None) -> str:
 
 
 async def _bare_server() -> None:
-    """Answer each read with the same bytes, and say where; end with the standard input."""
+    """Answer every request with the same bytes, print the port, and end when the standard input is closed."""
 
     class Bare(asyncio.Protocol):
         def connection_made(self, transport: asyncio.BaseTransport) -> None:

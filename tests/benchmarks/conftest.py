@@ -1,4 +1,4 @@
-"""Small results to judge, draw and write: two rounds of this service, the limit and one other server."""
+"""Small results for the tests: two rounds of this service, of do-nothing and of one other server."""
 
 import sys
 from pathlib import Path

@@ -4,7 +4,7 @@ from benchmarks.bars import Bar, serving_bars, training_bars
 from benchmarks.results import ServingResults, TrainingResults
 
 
-def test_a_bar_is_judged_by_the_median() -> None:
+def test_the_median_decides_whether_a_bar_is_met() -> None:
     assert Bar("", [0.1, 0.5, 0.6], limit=0.4).met
     assert not Bar("", [0.3, 0.3, 0.9], limit=0.4).met
     assert Bar("", [1.0, 2.0, 9.0], limit=2, at_least=False).met
@@ -24,19 +24,19 @@ def test_a_bar_is_judged_by_the_median() -> None:
         ("overload by the photo: hung, broken, wrong, or 503 without Retry-After", [3], False),
     ],
 )
-def test_each_round_is_compared_with_itself(
+def test_ratios_are_of_figures_of_the_same_round(
     serving: ServingResults, text: str, found: list[float], *, met: bool
 ) -> None:
     bar = next(bar for bar in serving_bars(serving) if bar.text == text)
     assert (bar.found, bar.met) == (pytest.approx(found), met)
 
 
-def test_what_was_not_measured_has_no_bar(serving: ServingResults) -> None:
+def test_missing_results_have_no_bar(serving: ServingResults) -> None:
     texts = [bar.text for bar in serving_bars(serving)]
     assert not [text for text in texts if "drawing" in text or "batches" in text or "MLServer" in text]
 
 
-def test_training_is_compared_by_the_time_of_a_step(training: TrainingResults) -> None:
+def test_training_bars_are_ratios_of_the_time_of_a_step(training: TrainingResults) -> None:
     fit, pytorch = training_bars(training)
     assert (fit.value, fit.met) == (7, True)
     assert (pytorch.value, pytorch.met) == (0.9, False)

@@ -38,7 +38,7 @@ def server() -> Iterator[str]:
 
 
 @needs_wrk
-def test_the_body_is_sent_as_it_is_and_the_answers_are_timed() -> None:
+def test_the_body_is_sent_unchanged_and_the_latency_is_measured() -> None:
     with server() as url:
         load = closed_loop.drive(url, Body("image/png", b"\0picture"), connections=2, seconds=1)
     assert load.rate > 0
@@ -47,14 +47,14 @@ def test_the_body_is_sent_as_it_is_and_the_answers_are_timed() -> None:
 
 
 @needs_wrk
-def test_other_answers_are_no_part_of_the_rate() -> None:
+def test_other_statuses_do_not_count_for_the_rate() -> None:
     with server() as url:
         load = closed_loop.drive(url, Body("image/png", b"another"), connections=2, seconds=1)
     assert load.rate == 0
     assert load.refused > 0
 
 
-def test_a_missing_generator_is_named_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_for_a_missing_load_generator_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     with pytest.raises(MissingToolError, match="apt-get install wrk"):
         require_wrk()

@@ -14,19 +14,19 @@ def test_requirements_are_exact_pins_and_nothing_else(path: Path) -> None:
     assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.!+_-]+", line) for line in path.read_text().splitlines())
 
 
-def test_every_peer_that_answers_runs_the_same_tensorflow() -> None:
+def test_every_server_among_the_peers_runs_the_same_tensorflow() -> None:
     peers = ("fastapi_tensorflow", "litserve", "bentoml", "mlserver", "ray")
     assert len({pinned_version(peer, "tensorflow") for peer in peers}) == 1
 
 
-def test_the_server_that_does_nothing_has_the_services_own_versions() -> None:
+def test_do_nothing_has_the_versions_of_the_service() -> None:
     served = (environments.ROOT / "requirements" / "serve.txt").read_text()
     for package in ("fastapi", "starlette", "uvicorn", "uvloop", "httptools", "pydantic"):
         assert f"\n{package}=={pinned_version('do_nothing', package)} " in served
 
 
 @pytest.mark.slow
-def test_a_peer_that_cannot_be_installed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_for_a_failed_installation_names_the_peer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "peers" / "nobody").mkdir(parents=True)
     (tmp_path / "peers" / "nobody" / "requirements.txt").write_text("./nothing-of-that-name\n")
     monkeypatch.setattr(environments, "ROOT", tmp_path)
@@ -38,7 +38,7 @@ def test_a_peer_that_cannot_be_installed_is_named(tmp_path: Path, monkeypatch: p
 
 
 @pytest.mark.slow
-def test_an_environment_is_made_anew_only_for_other_requirements(
+def test_an_environment_is_made_anew_only_if_its_requirements_change(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(environments, "ROOT", tmp_path)

@@ -11,7 +11,7 @@ from benchmarks.payloads import Body
 BODY = Body("image/png", b"picture")
 
 
-def test_an_application_gets_the_body_each_time() -> None:
+def test_the_application_receives_the_body_with_every_request() -> None:
     bodies = []
 
     async def predict(request: Request) -> PlainTextResponse:
@@ -27,7 +27,7 @@ def test_an_application_gets_the_body_each_time() -> None:
     assert bodies == [("image/png", b"picture")] * 2
 
 
-def test_another_answer_than_200_is_no_benchmark() -> None:
+def test_a_status_other_than_200_raises_an_error() -> None:
     async def once() -> None:
         await exchange_with(Starlette(), BODY)()
 
@@ -35,7 +35,7 @@ def test_another_answer_than_200_is_no_benchmark() -> None:
         anyio.run(once)
 
 
-def test_the_shortest_application_answers() -> None:
+def test_the_constant_application_answers() -> None:
     async def once() -> None:
         await exchange_with(constant, BODY)()
 

@@ -6,7 +6,7 @@ from benchmarks import figures
 from benchmarks.results import ServingResults
 
 
-def test_there_is_something_to_see_in_each_figure(serving: ServingResults, tmp_path: Path) -> None:
+def test_no_plot_is_empty(serving: ServingResults, tmp_path: Path) -> None:
     names = figures.draw_serving(serving, tmp_path)
     assert names == ["rates.png", "latencies.png", "overload.png"]
     for name in names:
@@ -14,6 +14,6 @@ def test_there_is_something_to_see_in_each_figure(serving: ServingResults, tmp_p
             assert len(picture.convert("RGB").getcolors(1 << 20) or []) > 20
 
 
-def test_without_an_overload_there_is_no_figure_of_it(serving: ServingResults, tmp_path: Path) -> None:
+def test_without_an_overload_there_is_no_plot_of_it(serving: ServingResults, tmp_path: Path) -> None:
     serving.overloads = []
     assert "overload.png" not in figures.draw_serving(serving, tmp_path)

@@ -3,7 +3,7 @@ from pathlib import Path
 from benchmarks.machine import Machine
 
 
-def test_it_says_what_a_reader_needs_and_no_path() -> None:
+def test_the_description_is_complete_and_contains_no_path() -> None:
     machine = Machine.here()
     assert machine.cores >= 1
     assert "openvino" in machine.packages

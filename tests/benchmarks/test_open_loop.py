@@ -9,7 +9,7 @@ import httptools
 import pytest
 
 from benchmarks import open_loop
-from benchmarks.open_loop import Timetable
+from benchmarks.open_loop import Schedule
 from benchmarks.payloads import Body
 
 GOOD = b'HTTP/1.1 200 OK\r\ncontent-length: 11\r\n\r\n{"digit":7}'
@@ -64,11 +64,11 @@ def server(*answers: bytes) -> Iterator[str]:
 
 
 def drive(url: str, connections: int = 20) -> open_loop.OpenLoad:
-    timetable = Timetable(rate=100, seconds=1, connections=connections)
+    timetable = Schedule(rate=100, seconds=1, connections=connections)
     return open_loop.drive(url, BODY, timetable, expected=b'"digit":7')
 
 
-def test_answers_are_counted_by_kind_and_looked_at() -> None:
+def test_answers_are_checked_and_counted_by_kind() -> None:
     with server(GOOD, WRONG, REFUSED, RUDE) as url:
         load = drive(url)
     assert (load.good.count, load.refused.count) == (50, 50)
@@ -77,24 +77,26 @@ def test_answers_are_counted_by_kind_and_looked_at() -> None:
     assert load.good.milliseconds[100] >= load.good.milliseconds[50] > 0
 
 
-def test_requests_go_on_while_others_wait_and_those_are_said_to_hang(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(open_loop, "_DEAD_AFTER_SECONDS", 0.1)
+def test_requests_are_sent_while_others_wait_and_those_count_as_hung(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(open_loop, "_HUNG_AFTER_SECONDS", 0.1)
     with server(SILENT, *[GOOD] * 99) as url:
         load = drive(url)
     assert (load.good.count, load.hung) == (99, 1)
 
 
 def test_a_request_without_a_free_connection_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(open_loop, "_DEAD_AFTER_SECONDS", 0.1)
+    monkeypatch.setattr(open_loop, "_HUNG_AFTER_SECONDS", 0.1)
     with server(SILENT) as url:
         load = drive(url, connections=5)
     assert (load.sent, load.hung) == (5, 5)
 
 
-def test_what_the_server_has_closed_is_not_sent_to(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_connection_closed_by_the_server_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(open_loop, "_IDLE_SECONDS", 0)
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        connection = open_loop._Connection("127.0.0.1", listening.getsockname()[1], b"", [], open_loop._Tally(b""))
+        connection = open_loop._Connection("127.0.0.1", listening.getsockname()[1], b"", [], open_loop._Counts(b""))
         with closing(connection):
             far, _ = listening.accept()
             assert connection.is_open()

@@ -22,7 +22,7 @@ def wait_for(program: Program, lines: int) -> None:
         assert not program.has_ended()
 
 
-def test_everything_that_came_of_a_program_is_ended(tmp_path: Path) -> None:
+def test_all_processes_of_a_program_are_ended(tmp_path: Path) -> None:
     with running([sys.executable, "-c", FAMILY], folder=tmp_path, environment={}, log=tmp_path / "log") as program:
         wait_for(program, 2)
         assert len(program.processes()) == 2
@@ -31,7 +31,7 @@ def test_everything_that_came_of_a_program_is_ended(tmp_path: Path) -> None:
     assert program.processes() == []
 
 
-def test_the_processor_time_of_all_its_processes_is_added_up(tmp_path: Path) -> None:
+def test_the_processor_time_is_the_sum_over_all_processes(tmp_path: Path) -> None:
     busy = FAMILY.replace(
         "time.sleep(60)", "while time.process_time() < 0.2: pass\nprint('up', flush=True)\ntime.sleep(60)"
     )
@@ -40,7 +40,7 @@ def test_the_processor_time_of_all_its_processes_is_added_up(tmp_path: Path) -> 
         assert 0.35 < program.processor_seconds() < 2
 
 
-def test_it_is_ended_after_an_error_too(tmp_path: Path) -> None:
+def test_a_program_is_ended_after_an_error(tmp_path: Path) -> None:
     programs = []
 
     def interrupted() -> None:
@@ -55,12 +55,12 @@ def test_it_is_ended_after_an_error_too(tmp_path: Path) -> None:
     assert programs[0].processes() == []
 
 
-def test_its_environment_and_last_words_are_its_own(tmp_path: Path) -> None:
+def test_a_program_has_its_own_environment_and_log(tmp_path: Path) -> None:
     command = [sys.executable, "-c", "import os; print('port', os.environ['PORT'])"]
     with running(command, folder=tmp_path, environment={"PORT": "7"}, log=tmp_path / "log") as program:
-        program.leader.wait()
+        program.process.wait()
         assert program.has_ended()
-    assert program.last_words() == "port 7\n"
+    assert program.log_tail() == "port 7\n"
 
 
 # A benchmark that has started the family when it is told to stop.
@@ -76,7 +76,7 @@ with running([sys.executable, "-c", family], folder=folder, environment={}, log=
 """
 
 
-def test_a_benchmark_that_is_told_to_stop_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_a_terminated_benchmark_leaves_no_process(tmp_path: Path) -> None:
     command = [sys.executable, "-c", BENCHMARK, str(tmp_path), FAMILY]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
     with subprocess.Popen(command, cwd=ROOT, text=True, **pipes) as benchmark:  # noqa: S603 - the project's own

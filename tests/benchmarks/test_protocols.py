@@ -7,13 +7,13 @@ from app.inference.engines import OpenVINOEngine
 from app.protocols.open_inference.requests import parse_request
 from benchmarks import payloads
 from benchmarks.protocols import bulk
-from benchmarks.servers import digitserve_alone
+from benchmarks.servers import digitserve_one_worker
 from benchmarks.serving import newest_version
-from benchmarks.turn import Judge
+from benchmarks.turn import Reference
 from tests.conftest import MODELS
 
 
-def test_the_bodies_are_what_the_service_reads() -> None:
+def test_the_service_parses_the_bodies() -> None:
     images = np.random.default_rng(0).integers(0, 256, (3, 28, 28), dtype=np.uint8)
     text, body = payloads.binary_tensor(images)
     request = asyncio.run(parse_request(body, str(len(text)), max_files=64))
@@ -25,10 +25,10 @@ def test_the_bodies_are_what_the_service_reads() -> None:
 
 
 @pytest.mark.slow
-def test_every_image_of_a_bulk_request_is_answered_as_the_engine_does() -> None:
+def test_a_large_request_gets_the_predictions_of_the_engine() -> None:
     saved_model = MODELS / "softmax" / "1"
-    picture = Judge(newest_version(MODELS / "convnet")).judge(payloads.digit_png())
+    picture = Reference(newest_version(MODELS / "convnet")).predict(payloads.digit_png())
     images = np.repeat(payloads.decode_plainly(picture.data)[np.newaxis], 500, axis=0)
-    served, bare = bulk(digitserve_alone(MODELS), OpenVINOEngine(saved_model), picture, images, rounds=1)
+    served, bare = bulk(digitserve_one_worker(MODELS), OpenVINOEngine(saved_model), picture, images, rounds=1)
     assert len(served) == len(bare) == 1
     assert min(served + bare) > 0

@@ -4,7 +4,7 @@ from benchmarks import report
 from benchmarks.results import ServingResults, StagesResults, TrainingResults
 
 
-def test_the_page_says_what_was_measured(serving: ServingResults, training: TrainingResults, tmp_path: Path) -> None:
+def test_the_page_contains_the_results(serving: ServingResults, training: TrainingResults, tmp_path: Path) -> None:
     folder, page = tmp_path / "benchmarks", tmp_path / "benchmarks.md"
     serving.save(folder)
     training.save(folder)
@@ -17,7 +17,7 @@ def test_the_page_says_what_was_measured(serving: ServingResults, training: Trai
     assert "| raw, 16 connections: rate / do nothing | 0.5 (0.5 to 0.5) | at least 0.4 | met |" in text
     assert "| memory (PSS), MB | largest process (RSS), MB |" in text
     assert "| Digitserve | 750 (500 to 1,000) |" in text
-    assert "- Ray Serve could not take part: no wheel" in text
+    assert "- Ray Serve could not be measured: no wheel" in text
     assert "| keras | 700 |" in text
     assert "| decode | 14 (12 to 15) |" in text
     assert "$" not in text
@@ -25,9 +25,7 @@ def test_the_page_says_what_was_measured(serving: ServingResults, training: Trai
     assert all(f"benchmarks/{path.name}" in text for path in folder.glob("*.png"))
 
 
-def test_what_holds_back_a_bar_is_said_once_and_only_where_it_is_not_met(
-    serving: ServingResults, tmp_path: Path
-) -> None:
+def test_the_reason_for_a_bar_is_given_once_and_only_if_it_is_not_met(serving: ServingResults, tmp_path: Path) -> None:
     serving.overloads[0].load.good.each_second = [1, 1]
     serving.save(tmp_path)
     report.write(tmp_path / "page.md", tmp_path)
@@ -36,7 +34,7 @@ def test_what_holds_back_a_bar_is_said_once_and_only_where_it_is_not_met(
     assert "load generator has a core to itself" not in text  # two workers are twice as fast as one here
 
 
-def test_what_was_not_measured_is_said_to_be_missing(tmp_path: Path) -> None:
+def test_the_page_says_which_results_are_missing(tmp_path: Path) -> None:
     report.write(tmp_path / "page.md", tmp_path)
     text = (tmp_path / "page.md").read_text()
     assert text.count("Not measured yet") == 3

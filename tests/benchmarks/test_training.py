@@ -33,7 +33,7 @@ def test_a_program_prints_the_time_of_a_step_in_each_stretch(program: list[str],
 
 
 @pytest.mark.slow
-def test_everyone_is_told_the_same_network() -> None:
+def test_every_program_gets_the_same_network() -> None:
     from benchmarks.training import specification  # noqa: PLC0415 - it imports TensorFlow
     from training.networks import CONVNET_SHAPES  # noqa: PLC0415 - likewise
 

@@ -1,4 +1,4 @@
-"""Asks a running service what KServe's REST client can ask, by both protocols: `kserve_client.py URL PICTURE`."""
+"""Call a running service with KServe's REST client, in both protocols: `kserve_client.py URL PICTURE`."""
 
 import asyncio
 import base64

@@ -1,4 +1,4 @@
-"""Has MLServer's types validate the answers of a running service: `mlserver_types.py URL PICTURE`."""
+"""Validate the answers of a running service with MLServer's types: `mlserver_types.py URL PICTURE`."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Asks a running service what tritonclient can ask, with and without asyncio: `triton_client.py URL PICTURE`."""
+"""Call a running service with tritonclient, with and without asyncio: `triton_client.py URL PICTURE`."""
 
 import asyncio
 import sys

@@ -1,9 +1,9 @@
-"""Fuzzes the reading of pictures, guided by coverage. Needs atheris (pip install atheris) beside the requirements.
+"""Fuzz the preprocessing of pictures, guided by coverage. Needs atheris (pip install atheris) besides the requirements.
 
     python -m tests.imaging.fuzz_decoder -max_total_time=300 [CORPUS...]
 
-It stops at the first input that lets out anything but a PictureError, or that takes too long, and writes it to a file.
-What it finds becomes an example in test_fuzz.py.
+It stops at the first input that raises an error other than a PictureError or takes too long, and writes the input to a
+file. Add such an input to test_fuzz.py as an example.
 """
 
 import sys
@@ -18,22 +18,23 @@ with atheris.instrument_imports(include=["imaging", "PIL"]):
 
 from tests.imaging.test_fuzz import FILES
 
-SECONDS_FOR_ONE = 5
+MAX_SECONDS = 5
+"""The most seconds for one input."""
 
 
-def read(data: bytes) -> None:
+def preprocess(data: bytes) -> None:
     with suppress(PictureError):
         preprocess_picture(data, max_pixels=1_000_000)
 
 
 def main() -> None:
-    """Begin with a whole file of each format."""
+    """Start from a valid file of each format."""
     with tempfile.TemporaryDirectory() as folder:
         for name, data in FILES.items():
             (Path(folder) / name.replace(" ", "-")).write_bytes(data)
-        # The process as a whole grows under instrumentation, whatever is read: only single allocations are bounded.
-        limits = [f"-timeout={SECONDS_FOR_ONE}", "-malloc_limit_mb=512", "-rss_limit_mb=0"]
-        atheris.Setup([*sys.argv, *limits, folder], read)
+        # Instrumentation makes the memory of the process grow with any input, so only single allocations are bounded.
+        limits = [f"-timeout={MAX_SECONDS}", "-malloc_limit_mb=512", "-rss_limit_mb=0"]
+        atheris.Setup([*sys.argv, *limits, folder], preprocess)
         atheris.Fuzz()
 
 

@@ -1,4 +1,4 @@
-"""What the ink alone says against its being one digit."""
+"""Findings: pictures of one digit have none, and other pictures have the correct one."""
 
 import cv2
 import numpy as np
@@ -11,12 +11,12 @@ FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
 def write(text: str, width: int = 400, scale: float = 4) -> NDArray[np.uint8]:
-    paper = np.full((200, width), 240, np.uint8)
-    return cv2.putText(paper, text, (40, 150), FONT, scale, 30, 9)
+    background = np.full((200, width), 240, np.uint8)
+    return cv2.putText(background, text, (40, 150), FONT, scale, 30, 9)
 
 
 @pytest.mark.parametrize("digit", "0123456789")
-def test_nothing_is_found_against_a_digit(digit: str) -> None:
+def test_one_digit_has_no_finding(digit: str) -> None:
     assert normalise(write(digit)).finding is None
 
 
@@ -65,7 +65,7 @@ def grid() -> NDArray[np.uint8]:
         (grid(), "not_a_digit"),
         (np.full((80, 60), 200, np.uint8), "blank"),
     ],
-    ids=["two rows", "dash", "dot", "page of text", "noise", "grid", "bare paper"],
+    ids=["two rows", "dash", "dot", "page of text", "noise", "grid", "bare background"],
 )
-def test_what_is_no_digit(picture: NDArray[np.uint8], finding: Finding) -> None:
+def test_other_pictures_have_a_finding(picture: NDArray[np.uint8], finding: Finding) -> None:
     assert normalise(picture).finding == finding

@@ -1,4 +1,4 @@
-"""Counts of the parts of a file are bounded, and the message says which parts."""
+"""The number of parts of a file is bounded, and the error names the parts."""
 
 import pytest
 

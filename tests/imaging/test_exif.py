@@ -1,4 +1,4 @@
-"""Which way up: the tag is found in EXIF of either order and in XMP, and no bytes take long or fail."""
+"""The orientation is found in EXIF of either byte order and in XMP, and no bytes raise an error or take long."""
 
 import struct
 
@@ -20,7 +20,7 @@ def test_the_tag_is_found(order: str, prefix: bytes) -> None:
     assert find_orientation(prefix + exif(order, 6, before=3)) == 6
 
 
-def test_xmp_counts_where_exif_says_nothing() -> None:
+def test_xmp_is_used_if_exif_has_no_orientation() -> None:
     xmp = b'<rdf:Description tiff:Orientation="8"/>'
     assert find_orientation(b"", xmp) == 8
     assert find_orientation(exif("<", 3), xmp) == 3
@@ -32,6 +32,6 @@ def test_anything_else_is_upright() -> None:
         assert find_orientation(data) == 1
 
 
-def test_only_so_many_entries_are_looked_at() -> None:
+def test_only_the_first_thousand_entries_are_searched() -> None:
     assert find_orientation(exif("<", 6, before=999)) == 6
     assert find_orientation(exif("<", 6, before=1000)) == 1

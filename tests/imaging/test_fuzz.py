@@ -1,4 +1,4 @@
-"""Broken and crafted files of every format: a picture comes out, or a PictureError, and nothing else."""
+"""Broken and crafted files of every format are preprocessed or raise a PictureError, and raise nothing else."""
 
 import io
 import struct
@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 
 from imaging import PictureError, PictureTooLarge, PreprocessedPicture, preprocess_picture
 
-pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow warns of broken EXIF and reads on
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow warns of broken EXIF and continues
 
 
 def draw(mode: str, side: int = 40) -> Image.Image:
@@ -71,48 +71,48 @@ FILES = {
 files = st.sampled_from(sorted(FILES)).map(FILES.__getitem__)
 
 
-def read(data: bytes) -> PreprocessedPicture | PictureError:
+def preprocess(data: bytes) -> PreprocessedPicture | PictureError:
     try:
-        reading = preprocess_picture(data, max_pixels=1_000_000)
+        picture = preprocess_picture(data, max_pixels=1_000_000)
     except PictureError as error:
         return error
-    assert reading.image.shape == (28, 28)
-    assert reading.image.dtype == np.uint8
-    return reading
+    assert picture.image.shape == (28, 28)
+    assert picture.image.dtype == np.uint8
+    return picture
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_every_whole_file_is_read(name: str) -> None:
-    assert isinstance(read(FILES[name]), PreprocessedPicture)
+def test_every_whole_file_is_preprocessed(name: str) -> None:
+    assert isinstance(preprocess(FILES[name]), PreprocessedPicture)
 
 
 @settings(max_examples=300, deadline=None)
 @given(files, st.floats(0, 1))
 def test_a_truncated_file(data: bytes, share: float) -> None:
-    read(data[: int(share * len(data))])
+    preprocess(data[: int(share * len(data))])
 
 
 @settings(max_examples=600, deadline=None)
 @given(files, st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=1, max_size=8))
 def test_a_file_with_bytes_changed(data: bytes, changes: list[tuple[float, int]]) -> None:
-    spoilt = bytearray(data)
+    changed = bytearray(data)
     for place, value in changes:
-        spoilt[int(place * len(data))] = value
-    read(bytes(spoilt))
+        changed[int(place * len(data))] = value
+    preprocess(bytes(changed))
 
 
 @settings(max_examples=300, deadline=None)
 @given(files, st.floats(0, 1), st.integers(0, 255), st.integers(1, 300))
-def test_a_file_with_bytes_put_in(data: bytes, place: float, value: int, count: int) -> None:
+def test_a_file_with_bytes_inserted(data: bytes, place: float, value: int, count: int) -> None:
     at = int(place * len(data))
-    read(data[:at] + bytes([value]) * count + data[at:])
+    preprocess(data[:at] + bytes([value]) * count + data[at:])
 
 
 @settings(max_examples=200, deadline=None)
 @given(files.flatmap(lambda data: st.tuples(st.just(data[:12]), st.binary(max_size=200))))
 @example((b"", b""))
-def test_a_beginning_with_anything_behind(parts: tuple[bytes, bytes]) -> None:
-    read(b"".join(parts))
+def test_the_beginning_of_a_file_with_any_bytes_behind(parts: tuple[bytes, bytes]) -> None:
+    preprocess(b"".join(parts))
 
 
 def chunk(kind: bytes, body: bytes) -> bytes:
@@ -139,12 +139,12 @@ def crafted_png(width: int, height: int, depth: int, colour: int, interlace: int
 @example(28, 28, 8, 0, 0, bytes(29 * 27))
 @example(100_000, 100_000, 8, 0, 0, b"")
 def test_a_crafted_png(width: int, height: int, depth: int, colour: int, interlace: int, pixels: bytes) -> None:
-    read(crafted_png(width, height, depth, colour, interlace, pixels))
+    preprocess(crafted_png(width, height, depth, colour, interlace, pixels))
 
 
 @pytest.mark.parametrize("side", [2_000, 12_000, 30_000, 100_000])
 def test_a_bomb_is_refused_by_its_header(side: int) -> None:
-    assert isinstance(read(crafted_png(side, side, 8, 2, 0, b"")), PictureTooLarge)
+    assert isinstance(preprocess(crafted_png(side, side, 8, 2, 0, b"")), PictureTooLarge)
 
 
 @settings(max_examples=200, deadline=None)
@@ -156,11 +156,11 @@ def test_pixels_of_any_shape_and_value(width: int, height: int, seed: int, mode:
     pixels = rng.integers(0, top, (height, width, *channels)).astype(np.uint16 if mode == "I;16" else np.uint8)
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "PNG")
-    assert isinstance(read(file.getvalue()), PreprocessedPicture)
+    assert isinstance(preprocess(file.getvalue()), PreprocessedPicture)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 600), (600, 1), (3, 900), (900, 7)])
 def test_the_narrowest_pictures(size: tuple[int, int]) -> None:
     file = io.BytesIO()
     Image.fromarray(np.arange(size[0] * size[1], dtype=np.uint8).reshape(size)).save(file, "PNG")
-    assert isinstance(read(file.getvalue()), PreprocessedPicture)
+    assert isinstance(preprocess(file.getvalue()), PreprocessedPicture)

@@ -1,4 +1,4 @@
-"""GIF files: blocks before the first frame are bounded, and nothing behind it is looked at."""
+"""GIF files: the number of blocks before the first frame is bounded."""
 
 import io
 import struct
@@ -21,21 +21,21 @@ def save(**options: object) -> bytes:
 
 
 @pytest.mark.parametrize("blocks", [b"!\xfe" + b"\1a" * 1_000_000, b"!\xfe\1a\0" * 500_000, b"!\1\0" * 500_000])
-def test_texts_and_extensions_are_bounded(blocks: bytes) -> None:
+def test_the_number_of_texts_and_extensions_is_bounded(blocks: bytes) -> None:
     started = time.process_time()
     with pytest.raises(PictureTooLarge, match="blocks before its first frame"):
         decode(SCREEN + blocks)
     assert time.process_time() - started < 0.5
 
 
-def test_rubbish_is_refused_in_little_time() -> None:
+def test_bytes_without_a_block_are_refused_in_little_time() -> None:
     started = time.process_time()
     with pytest.raises(PictureError):
         decode(SCREEN + b"\1" * 4_000_000)
     assert time.process_time() - started < 0.5
 
 
-def test_a_frame_larger_than_the_screen_counts() -> None:
+def test_a_frame_larger_than_the_screen_decides_the_size() -> None:
     frame = b"," + struct.pack("<HHHHB", 10, 20, 65_000, 60_000, 0) + b"\2\1\0\0;"
     container = gif.inspect(SCREEN + frame)
     assert (container.width, container.height) == (65_010, 60_020)
@@ -43,7 +43,7 @@ def test_a_frame_larger_than_the_screen_counts() -> None:
         decode(SCREEN + frame)
 
 
-def test_what_is_transparent_and_the_pixels_stay() -> None:
+def test_transparency_and_pixels_are_unchanged() -> None:
     data = save(transparency=7, comment=b"comment" * 100, disposal=2)
     with Image.open(io.BytesIO(data)) as whole, Image.open(io.BytesIO(gif.inspect(data).data)) as left:
         np.testing.assert_array_equal(np.asarray(whole.convert("RGBA")), np.asarray(left.convert("RGBA")))

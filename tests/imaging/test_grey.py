@@ -1,4 +1,4 @@
-"""Colour -> grey: ink must differ from its paper in grey as it does in colour."""
+"""Conversion to grey: ink keeps its contrast with the background."""
 
 import numpy as np
 import pytest
@@ -7,13 +7,13 @@ from numpy.typing import NDArray
 from imaging.grey import to_grey
 
 
-def stroke(ink: tuple[int, int, int], paper: tuple[int, int, int]) -> NDArray[np.uint8]:
-    pixels = np.full((40, 30, 3), paper, np.uint8)
+def stroke(ink: tuple[int, int, int], background: tuple[int, int, int]) -> NDArray[np.uint8]:
+    pixels = np.full((40, 30, 3), background, np.uint8)
     pixels[5:35, 12:16] = ink
     return pixels
 
 
-def test_grey_comes_back_as_it_is() -> None:
+def test_a_grey_picture_is_unchanged() -> None:
     grey = np.arange(1200, dtype=np.uint8).reshape(40, 30)
 
     assert to_grey(grey) is grey
@@ -21,7 +21,7 @@ def test_grey_comes_back_as_it_is() -> None:
 
 
 @pytest.mark.parametrize(
-    ("ink", "paper"),
+    ("ink", "background"),
     [
         ((20, 20, 20), (240, 240, 240)),
         ((255, 240, 0), (255, 255, 255)),
@@ -30,8 +30,8 @@ def test_grey_comes_back_as_it_is() -> None:
     ],
     ids=["black on white", "yellow on white", "red on green of equal lightness", "blue on red"],
 )
-def test_ink_keeps_most_of_its_distance(ink: tuple[int, int, int], paper: tuple[int, int, int]) -> None:
-    grey = to_grey(stroke(ink, paper)).astype(int)
+def test_ink_keeps_most_of_its_contrast(ink: tuple[int, int, int], background: tuple[int, int, int]) -> None:
+    grey = to_grey(stroke(ink, background)).astype(int)
 
-    distance = np.abs(np.subtract(ink, paper)).max()
+    distance = np.abs(np.subtract(ink, background)).max()
     assert abs(grey[20, 14] - grey[20, 2]) > 0.5 * distance

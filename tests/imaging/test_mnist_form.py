@@ -1,4 +1,4 @@
-"""MNIST's form: made, and told from what only looks like it."""
+"""MNIST's form: conversion to it, and detection of it."""
 
 import cv2
 import numpy as np
@@ -32,7 +32,7 @@ def test_the_shape_is_not_stretched() -> None:
     assert (width, height) == (2, 20)
 
 
-def test_what_was_made_is_recognised() -> None:
+def test_a_converted_image_is_detected() -> None:
     assert is_mnist_form(to_mnist_form(five()))
 
 
@@ -69,9 +69,9 @@ def blank(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 @pytest.mark.parametrize(
-    "spoil",
+    "change",
     [off_centre, faint, inverted, on_grey_paper, with_a_speck, too_small, larger, blank],
     ids=lambda f: f.__name__,
 )
-def test_what_only_looks_like_it_is_not(spoil) -> None:  # noqa: ANN001 - one of the functions above
-    assert not is_mnist_form(spoil(to_mnist_form(five())))
+def test_a_similar_image_is_not_detected(change) -> None:  # noqa: ANN001 - one of the functions above
+    assert not is_mnist_form(change(to_mnist_form(five())))

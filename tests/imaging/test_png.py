@@ -1,4 +1,4 @@
-"""What is opened fast is opened right, and all else is left to the library that opens everything."""
+"""PNG files: plain files are decoded correctly by the fast decoder, and other files are left to Pillow."""
 
 import io
 import struct
@@ -30,20 +30,20 @@ def chunk(kind: bytes, content: bytes) -> bytes:
 
 
 def with_chunk(data: bytes, kind: bytes, content: bytes) -> bytes:
-    """Put a chunk behind the header."""
+    """Insert a chunk after the header."""
     return data[:33] + chunk(kind, content) + data[33:]
 
 
 @pytest.mark.parametrize("number", range(5))
 @pytest.mark.parametrize("mode", COLOUR_TYPES)
-def test_every_filter_is_undone(mode: str, number: int) -> None:
+def test_every_filter_is_decoded(mode: str, number: int) -> None:
     channels = len(mode)
     rows = b"".join(bytes([number]) + row.tobytes() for row in noise(mode))
     header = struct.pack(">IIBBBBB", 23, 17, 8, COLOUR_TYPES[mode], 0, 0, 0)
     parts = (b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")
     data = png.SIGNATURE + b"".join(chunk(*part) for part in parts)
 
-    pixels = png.open_plain(data)
+    pixels = png.decode_plain(data)
 
     assert pixels is not None
     assert pixels.shape == ((17, 23, channels) if channels > 1 else (17, 23))
@@ -70,21 +70,21 @@ def test_every_filter_is_undone(mode: str, number: int) -> None:
         pytest.param(b"", id="nothing"),
     ],
 )
-def test_what_is_not_plain_or_not_whole_is_left_alone(data: bytes) -> None:
-    assert png.open_plain(data) is None
+def test_a_file_that_is_not_plain_or_is_broken_is_left_to_pillow(data: bytes) -> None:
+    assert png.decode_plain(data) is None
 
 
-def test_texts_and_colours_beside_the_pixels_change_nothing() -> None:
+def test_texts_and_colour_chunks_change_no_pixel() -> None:
     data = with_chunk(with_chunk(save(noise("RGBA")), b"tEXt", b"Software\0me"), b"gAMA", struct.pack(">I", 45455))
-    np.testing.assert_array_equal(png.open_plain(data), noise("RGBA"))
+    np.testing.assert_array_equal(png.decode_plain(data), noise("RGBA"))
 
 
-def test_the_header_says_the_size() -> None:
-    assert png.size_of(save(noise())) == (23, 17)
-    assert png.size_of(save(noise())[:23]) is None
+def test_the_size_is_read_from_the_header() -> None:
+    assert png.read_size(save(noise())) == (23, 17)
+    assert png.read_size(save(noise())[:23]) is None
 
 
-def test_texts_and_profiles_are_left_out_and_never_unfolded_whole() -> None:
+def test_texts_and_profiles_are_left_out_without_decompressing_them_whole() -> None:
     data = save(noise())
     text = chunk(b"zTXt", b"comment\0\0" + zlib.compress(bytes(1_000_000)))
     profile = chunk(b"iCCP", b"profile\0\0" + zlib.compress(bytes(1_000_000)))
@@ -96,15 +96,15 @@ def test_texts_and_profiles_are_left_out_and_never_unfolded_whole() -> None:
     assert len(container.data) <= len(data)
 
 
-def test_chunks_are_bounded() -> None:
+def test_the_number_of_chunks_is_bounded() -> None:
     data = save(noise())
     with pytest.raises(PictureTooLarge, match="chunks"):
         png.inspect(data[:33] + 60_000 * chunk(b"tEXt", b"a\0") + data[33:])
-    assert png.is_light(data, 320 * 320)
-    assert not png.is_light(data[:33] + 200 * chunk(b"tEXt", b"a\0") + data[33:], 320 * 320)
-    assert not png.is_light(data, 100)
+    assert png.is_cheap(data, 320 * 320)
+    assert not png.is_cheap(data[:33] + 200 * chunk(b"tEXt", b"a\0") + data[33:], 320 * 320)
+    assert not png.is_cheap(data, 100)
 
 
-def test_the_rows_of_a_wide_picture_are_memory() -> None:
+def test_the_rows_of_a_wide_picture_count_as_memory() -> None:
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", 900_000, 20, 16, 6, 0, 0, 0))
     assert png.inspect(png.SIGNATURE + header + chunk(b"IEND", b"")).buffers >= 2 * 8 * 900_000

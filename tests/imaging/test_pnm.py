@@ -1,4 +1,4 @@
-"""PBM, PGM and PPM files are read as Pillow reads them, in bounded time."""
+"""PBM, PGM and PPM files are decoded as Pillow does, in bounded time."""
 
 import io
 import time
@@ -26,23 +26,23 @@ TEXT = b" ".join(b"%d" % value for value in VALUES)
         b"P6\n4 5\n1000\n" + (VALUES * 10).astype(">u2").tobytes(),
     ],
 )
-def test_each_kind_is_read_as_pillow_has_it(data: bytes) -> None:
+def test_each_kind_is_decoded_as_pillow_does(data: bytes) -> None:
     with Image.open(io.BytesIO(data)) as picture:
         expected = np.asarray(picture.convert("L") if picture.mode == "1" else picture)
-    pixels = pnm.read(data)
+    pixels = pnm.decode(data)
     np.testing.assert_array_equal(pixels * 255 if pixels.max() == 1 else pixels, expected)
 
 
-@pytest.mark.parametrize("most", [255, 256, 1000, 65535])
+@pytest.mark.parametrize("max_value", [255, 256, 1000, 65535])
 @pytest.mark.parametrize("kind", [2, 5])
-def test_greys_of_more_than_eight_bits_keep_sixteen(kind: int, most: int) -> None:
-    values = (np.arange(20) * most // 19).astype(np.int64)
+def test_grey_pictures_of_more_than_8_bits_are_scaled_to_16_bits(kind: int, max_value: int) -> None:
+    values = (np.arange(20) * max_value // 19).astype(np.int64)
     body = b" ".join(b"%d" % value for value in values) if kind == 2 else values.astype(">u2").tobytes()
-    if kind == 5 and most < 256:
+    if kind == 5 and max_value < 256:
         body = values.astype(np.uint8).tobytes()
-    data = b"P%d 4 5 %d\n" % (kind, most) + body
+    data = b"P%d 4 5 %d\n" % (kind, max_value) + body
     with Image.open(io.BytesIO(data)) as picture:
-        np.testing.assert_array_equal(pnm.read(data), np.asarray(picture))
+        np.testing.assert_array_equal(pnm.decode(data), np.asarray(picture))
 
 
 @pytest.mark.parametrize(
@@ -63,18 +63,18 @@ def test_comments_and_long_numbers_are_refused_in_little_time(data: bytes) -> No
     assert time.process_time() - started < 1
 
 
-def test_a_large_plain_picture_is_read_in_little_time() -> None:
+def test_a_large_plain_picture_is_decoded_in_little_time() -> None:
     started = time.process_time()
     decode(b"P2\n1000 1000\n255\n" + b"1 " * 1_000_000)
     assert time.process_time() - started < 1
 
 
 @pytest.mark.parametrize("data", [b"P5", b"P5 0 3 255\n", b"P5 4 5 70000\n", b"P5 4 5 255\nshort", b"P2 2 1 9\n10 1"])
-def test_what_is_broken_is_unreadable(data: bytes) -> None:
+def test_a_broken_file_is_unreadable(data: bytes) -> None:
     with pytest.raises(UnreadablePicture):
         decode(data)
 
 
-def test_the_size_is_told_from_the_header() -> None:
+def test_a_picture_is_refused_as_too_large_by_its_header() -> None:
     with pytest.raises(PictureTooLarge, match="9000 x 9000"):
         decode(b"P4\n# c\n9000 9000\n")

@@ -1,4 +1,4 @@
-"""The line from a picture to 28x28: what any picture of a digit must come out as."""
+"""The preprocessing pipeline: size, polarity, illumination and noise hardly change the image that a model scores."""
 
 import time
 from collections.abc import Callable
@@ -19,18 +19,18 @@ from imaging import (
     normalise,
     preprocess_picture,
     preprocess_pictures,
+    preprocessing,
 )
-from imaging import reading as line
 
 
 def draw_seven(side: int = 200) -> NDArray[np.uint8]:
-    paper = np.full((side, side), 230, np.uint8)
+    background = np.full((side, side), 230, np.uint8)
     corners = (np.array([(0.3, 0.3), (0.65, 0.3), (0.45, 0.75)]) * side).astype(np.int32)
-    return cv2.polylines(paper, [corners], isClosed=False, color=20, thickness=max(1, side // 20))
+    return cv2.polylines(background, [corners], isClosed=False, color=20, thickness=max(1, side // 20))
 
 
 def difference(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> float:
-    """Return how much of the ink of two images differs, 0..1."""
+    """Return how much of the ink of two images differs, 0 to 1."""
     ink = first.astype(float).sum() + second.astype(float).sum()
     return float(np.abs(first.astype(float) - second).sum() / ink)
 
@@ -39,9 +39,10 @@ SEVEN = normalise(draw_seven()).image
 NOISE = np.random.default_rng(1).integers(0, 256, (300, 300), np.uint8)
 
 
-def seconds(read: Callable[[], object]) -> float:
+def seconds(call: Callable[[], object]) -> float:
+    """Return the processor time of `call`."""
     started = time.thread_time()
-    read()
+    call()
     return time.thread_time() - started
 
 
@@ -56,12 +57,12 @@ def test_a_digit_is_centred_by_mass_in_a_28_by_28_image() -> None:
     assert abs(np.average(columns, weights=image) - 13.975) <= 0.525
 
 
-def test_polarity_hardly_matters() -> None:
+def test_polarity_hardly_changes_the_image() -> None:
     assert difference(normalise(255 - draw_seven()).image, SEVEN) < 0.01
 
 
 @pytest.mark.parametrize("side", [28, 64, 500, 1500])
-def test_size_hardly_matters(side: int) -> None:
+def test_size_hardly_changes_the_image(side: int) -> None:
     assert difference(normalise(draw_seven(side)).image, SEVEN) < 0.2
 
 
@@ -73,7 +74,7 @@ def test_a_tiny_digit_in_a_large_frame_is_found() -> None:
 
 
 @pytest.mark.parametrize("side", [70, 100, 280, 400, 560])
-def test_even_paper_and_uneven_paper_give_the_same_image(side: int) -> None:
+def test_uniform_and_uneven_backgrounds_give_the_same_image(side: int) -> None:
     grey = draw_seven(side)
     uneven = grey.copy()
     uneven[0] -= np.linspace(0, 30, side).astype(np.uint8)
@@ -81,7 +82,7 @@ def test_even_paper_and_uneven_paper_give_the_same_image(side: int) -> None:
     assert difference(normalise(grey).image, normalise(uneven).image) < 0.1
 
 
-def test_colour_noise_shadow_and_specks_together_hardly_matter() -> None:
+def test_colour_noise_shadow_and_specks_hardly_change_the_image() -> None:
     rng = np.random.default_rng(1)
     picture = draw_seven(400)[..., np.newaxis] * np.array([0.9, 0.85, 0.5]) * np.linspace(1, 0.4, 400)[:, None]
     picture[rng.integers(0, 400, 40), rng.integers(0, 400, 40)] = 0
@@ -93,21 +94,21 @@ def test_colour_noise_shadow_and_specks_together_hardly_matter() -> None:
     assert difference(image, SEVEN) < 0.2
 
 
-def test_mnists_form_and_its_negative_come_out_bit_for_bit() -> None:
+def test_mnists_form_and_its_negative_are_returned_bit_for_bit() -> None:
     np.testing.assert_array_equal(normalise(SEVEN).image, SEVEN)
     np.testing.assert_array_equal(normalise(255 - SEVEN).image, SEVEN)
     np.testing.assert_array_equal(preprocess_picture(encode_png(SEVEN)).image, SEVEN)
     np.testing.assert_array_equal(normalise(np.dstack([SEVEN] * 3)).image, SEVEN)
 
 
-def test_blank_paper_gives_a_blank_image() -> None:
+def test_a_blank_picture_gives_a_blank_image() -> None:
     image, finding = normalise(np.full((50, 80), 200, np.uint8))
 
     assert finding == "blank"
     assert not image.any()
 
 
-def test_several_are_read_as_each_by_itself() -> None:
+def test_several_pictures_are_preprocessed_as_each_alone() -> None:
     blank = np.full((50, 60), 200, np.uint8)
     uneven = draw_seven(300) - np.linspace(0, 60, 300).astype(np.uint8)
     pictures = [encode_png(pixels) for pixels in (draw_seven(), SEVEN, 255 - SEVEN, blank, uneven)]
@@ -118,13 +119,13 @@ def test_several_are_read_as_each_by_itself() -> None:
         assert together.finding == alone.finding
 
 
-def test_what_cannot_be_read_harms_no_neighbour(monkeypatch: pytest.MonkeyPatch) -> None:
-    def stumble(pixels: NDArray[np.uint8]) -> PreprocessedPicture:
+def test_an_error_affects_no_other_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail_for_one(pixels: NDArray[np.uint8]) -> PreprocessedPicture:
         if pixels.shape == (13, 13):
             raise ZeroDivisionError
         return PreprocessedPicture(pixels, None)
 
-    monkeypatch.setattr(line, "_STEPS", (stumble,))
+    monkeypatch.setattr(preprocessing, "_STEPS", (fail_for_one,))
     sides = (12, 13, 14, 99)
     outcomes = preprocess_pictures(
         [b"none", *(encode_png(np.zeros((side, side), np.uint8)) for side in sides)], max_pixels=400
@@ -142,7 +143,7 @@ def test_what_cannot_be_read_harms_no_neighbour(monkeypatch: pytest.MonkeyPatch)
 
 
 def grid(side: int, step: int, size: int = 1) -> bytes:
-    """Give a picture with dots of this size, a `step` apart."""
+    """Return a picture with dots of this size, one every `step` pixels."""
     rows, columns = np.mgrid[:side, :side] % step < size
     return encode_png(np.where(rows & columns, 255, 0).astype(np.uint8))
 
@@ -150,7 +151,7 @@ def grid(side: int, step: int, size: int = 1) -> bytes:
 @pytest.mark.parametrize(
     "data", [grid(320, 3), grid(320, 10, 9), grid(320, 4, 2), encode_png(NOISE), encode_png(NOISE // 200 * 255)]
 )
-def test_what_its_pixels_make_long_is_handed_back_at_once(data: bytes) -> None:
+def test_a_picture_with_expensive_pixels_is_refused_at_once(data: bytes) -> None:
     assert is_cheap_to_decode(data) or len(data) > 32 * 1024
     reference = min(
         seconds(lambda: preprocess_pictures([encode_png(draw_seven())], cheap_only=True)) for _ in range(20)
@@ -163,16 +164,16 @@ def test_what_its_pixels_make_long_is_handed_back_at_once(data: bytes) -> None:
     assert isinstance(preprocess_pictures([data])[0], PreprocessedPicture)
 
 
-def test_ordinary_small_pictures_are_read_briefly_with_the_same_result() -> None:
+def test_ordinary_small_pictures_are_cheap_with_the_same_result() -> None:
     blank = np.full((50, 60), 200, np.uint8)
     pictures = [encode_png(pixels) for pixels in (draw_seven(), draw_seven(280), SEVEN, 255 - SEVEN, blank)]
-    for brief, alone in zip(
+    for cheap, alone in zip(
         preprocess_pictures(pictures, cheap_only=True), map(preprocess_picture, pictures), strict=True
     ):
-        assert isinstance(brief, PreprocessedPicture)
-        np.testing.assert_array_equal(brief.image, alone.image)
+        assert isinstance(cheap, PreprocessedPicture)
+        np.testing.assert_array_equal(cheap.image, alone.image)
 
 
-def test_noise_is_read_in_bounded_time() -> None:
+def test_noise_is_preprocessed_in_bounded_time() -> None:
     reference = min(seconds(lambda: preprocess_picture(encode_png(draw_seven()))) for _ in range(20))
     assert min(seconds(lambda: preprocess_picture(encode_png(NOISE))) for _ in range(3)) < 200 * reference

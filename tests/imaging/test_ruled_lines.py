@@ -1,4 +1,4 @@
-"""Ruled and squared paper: the lines go, the strokes stay."""
+"""Ruled and squared paper: the lines are removed and the strokes are kept."""
 
 import cv2
 import numpy as np
@@ -25,32 +25,32 @@ def rule(ink: Ink, slope: float = 0, squared: bool = False) -> Ink:  # noqa: FBT
 
 
 @pytest.mark.parametrize("slope", [0, 0.03, -0.06])
-def test_lines_go_and_the_digit_stays(slope: float) -> None:
+def test_lines_are_removed_and_the_digit_is_kept(slope: float) -> None:
     cleared = remove_ruled_lines(rule(two(), slope))
 
     assert (cleared & two()).sum() > 0.94 * two().sum()
     assert (cleared & (1 - two())).sum() < 0.1 * two().sum()
 
 
-def test_squares_go_and_the_digit_stays() -> None:
+def test_squares_are_removed_and_the_digit_is_kept() -> None:
     cleared = remove_ruled_lines(rule(two(), squared=True))
 
     assert (cleared & two()).sum() > 0.93 * two().sum()
     assert (cleared & (1 - two())).sum() < 0.15 * two().sum()
 
 
-def test_a_one_from_edge_to_edge_stays() -> None:
+def test_a_one_from_edge_to_edge_is_kept() -> None:
     one = cv2.line(np.zeros((220, 120), np.uint8), (60, 0), (62, 219), 1, 6)
 
     np.testing.assert_array_equal(remove_ruled_lines(one), one)
 
 
-def test_the_bar_of_a_seven_from_edge_to_edge_stays() -> None:
+def test_the_bar_of_a_seven_from_edge_to_edge_is_kept() -> None:
     seven = cv2.line(np.zeros((220, 160), np.uint8), (0, 20), (159, 20), 1, 8)
     cv2.line(seven, (150, 20), (70, 210), 1, 8)
 
     np.testing.assert_array_equal(remove_ruled_lines(seven), seven)
 
 
-def test_paper_without_lines_is_left_alone() -> None:
+def test_paper_without_lines_is_unchanged() -> None:
     np.testing.assert_array_equal(remove_ruled_lines(two()), two())

@@ -1,4 +1,4 @@
-"""TIFF files: what strips and tiles unfold to is known before they are, and directories are bounded."""
+"""TIFF files: the size of decompressed strips and tiles is checked before decoding, and directories are bounded."""
 
 import io
 import struct
@@ -16,11 +16,11 @@ Entry = tuple[int, int, int, int | bytes]
 
 def build(entries: list[Entry], body: bytes = b"") -> bytes:
     start = 8 + len(body) + len(body) % 2
-    behind = start + 2 + 12 * len(entries) + 4
+    content_offset = start + 2 + 12 * len(entries) + 4
     table, contents = b"", b""
     for tag, type_, count, value in sorted(entries, key=lambda entry: entry[0]):
         if isinstance(value, bytes):
-            table += struct.pack("<HHLL", tag, type_, count, behind + len(contents))
+            table += struct.pack("<HHLL", tag, type_, count, content_offset + len(contents))
             contents += value
         else:
             table += struct.pack("<HHLL", tag, type_, count, value)
@@ -32,13 +32,13 @@ def grey(width: int, height: int, *more: Entry, compression: int = 8) -> list[En
     return [(256, 4, 1, width), (257, 4, 1, height), (258, 3, 1, 8), (259, 3, 1, compression), (262, 3, 1, 1), *more]
 
 
-def test_tiles_much_larger_than_the_picture_are_refused_before_they_are_made() -> None:
+def test_tiles_much_larger_than_the_picture_are_refused() -> None:
     data = build(grey(28, 28, (322, 4, 1, 46_336), (323, 4, 1, 46_336), (324, 4, 1, 8), (325, 4, 1, 9)), bytes(9))
-    with pytest.raises(PictureTooLarge, match="unfold to 2,147,024,896 bytes"):
+    with pytest.raises(PictureTooLarge, match="decompress to 2,147,024,896 bytes"):
         decode(data)
 
 
-def test_one_strip_of_a_large_picture_is_memory() -> None:
+def test_one_strip_of_a_large_picture_counts_as_memory() -> None:
     def colour(height: int) -> list[Entry]:
         return [*grey(6000, height, (277, 3, 1, 3), (278, 4, 1, height), (273, 4, 1, 8), (279, 4, 1, 9))]
 
@@ -47,7 +47,7 @@ def test_one_strip_of_a_large_picture_is_memory() -> None:
         decode(build([entry if entry[0] != 262 else (262, 3, 1, 2) for entry in colour(4000)], bytes(9)))
 
 
-def test_a_directory_that_repeats_the_same_bytes_costs_nothing() -> None:
+def test_a_directory_that_repeats_the_same_bytes_takes_little_time() -> None:
     pixels = zlib.compress(bytes(784))
     same: list[Entry] = [(40_000 + number, 7, 3_000_000, 8) for number in range(3000)]
     body = pixels + bytes(3_000_000)
@@ -66,7 +66,7 @@ def test_a_directory_that_repeats_the_same_bytes_costs_nothing() -> None:
         ([*grey(28, 28), (277, 3, 1, 60_000), (273, 4, 1, 8)], "samples"),
     ],
 )
-def test_entries_strips_and_samples_are_bounded(entries: list[Entry], parts: str) -> None:
+def test_the_number_of_entries_strips_and_samples_is_bounded(entries: list[Entry], parts: str) -> None:
     with pytest.raises(PictureTooLarge, match=parts):
         decode(build(entries))
 
@@ -78,14 +78,14 @@ def test_strips_that_overlap_are_unreadable() -> None:
         decode(data)
 
 
-def test_a_rare_compression_is_refused_and_those_that_are_read_are_named() -> None:
+def test_the_error_for_a_rare_compression_names_the_supported_ones() -> None:
     with pytest.raises(UnsupportedPicture, match="none, CCITT, LZW, JPEG, deflate, PackBits"):
         decode(build([*grey(28, 28, compression=50_000), (273, 4, 1, 8)], bytes(9)))
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("compression", [None, "tiff_lzw"])
-def test_pixels_and_turns_are_those_of_pillow(compression: str | None, orientation: int) -> None:
+def test_pixels_and_orientation_are_those_of_pillow(compression: str | None, orientation: int) -> None:
     noise = np.random.default_rng(1).integers(0, 256, (900, 1111), np.uint8)
     file = io.BytesIO()
     Image.fromarray(noise).save(file, "TIFF", compression=compression, tiffinfo={0x0112: orientation})
@@ -95,7 +95,7 @@ def test_pixels_and_turns_are_those_of_pillow(compression: str | None, orientati
 
 
 @pytest.mark.parametrize("big", [False, True])
-def test_tiff_and_bigtiff_are_read(*, big: bool) -> None:
+def test_tiff_and_bigtiff_are_decoded(*, big: bool) -> None:
     picture = Image.fromarray(np.arange(1200, dtype=np.uint8).reshape(30, 40))
     file = io.BytesIO()
     picture.save(file, "TIFF", big_tiff=big)

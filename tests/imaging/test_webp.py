@@ -1,4 +1,4 @@
-"""WebP files: OpenCV gives Pillow's pixels, and the canvas is known before it is made."""
+"""WebP files: the pixels are those of Pillow, and the size of the canvas is checked before decoding."""
 
 import io
 import struct
@@ -32,12 +32,12 @@ def test_pixels_are_those_of_pillow(mode: str, *, lossless: bool, animated: bool
     more = {"save_all": True, "append_images": [noise(mode).rotate(90)]} if animated else {}
     data = save(noise(mode), lossless=lossless, exif=Image.Exif(), **more)
     with Image.open(io.BytesIO(data)) as picture:
-        expected, channels = np.asarray(picture), webp.read(data).shape[2]
-    np.testing.assert_array_equal(webp.read(data), expected[..., :channels])
+        expected, channels = np.asarray(picture), webp.decode(data).shape[2]
+    np.testing.assert_array_equal(webp.decode(data), expected[..., :channels])
     assert (expected[..., channels:] == 255).all()
 
 
-def test_a_canvas_larger_than_allowed_is_refused_before_it_is_made() -> None:
+def test_a_canvas_larger_than_allowed_is_refused() -> None:
     frame = save(noise("RGB"))[12:]
     size = (16_383).to_bytes(3, "little")
     animation = bytes(6) + (42).to_bytes(3, "little") + (60).to_bytes(3, "little") + bytes(4) + frame
@@ -51,7 +51,7 @@ def test_a_lossless_picture_that_needs_too_much_memory_is_refused() -> None:
         decode(riff((b"VP8L", header + b"\0")))
 
 
-def test_many_chunks_are_refused() -> None:
+def test_the_number_of_chunks_is_bounded() -> None:
     with pytest.raises(PictureTooLarge, match="chunks"):
         decode(riff(*[(b"abcd", b"")] * 30_000))
 
@@ -59,6 +59,6 @@ def test_many_chunks_are_refused() -> None:
 @pytest.mark.parametrize(
     "data", [riff(), riff((b"VP8 ", bytes(40))), riff((b"VP8X", bytes(10))), save(noise("RGB"))[:900]]
 )
-def test_what_is_broken_is_unreadable(data: bytes) -> None:
+def test_a_broken_file_is_unreadable(data: bytes) -> None:
     with pytest.raises(UnreadablePicture):
         decode(data)

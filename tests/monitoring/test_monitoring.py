@@ -1,4 +1,4 @@
-"""monitoring/ at work: a real Prometheus, as it is set up there, watches the real service."""
+"""The configuration in monitoring/, with a real Prometheus and the real service."""
 
 import json
 import re
@@ -28,19 +28,19 @@ def panels() -> list[dict[str, Any]]:
 
 
 def expressions(panel: dict[str, Any], interval: str = "5s") -> list[str]:
-    """Give a panel's queries, with what Grafana puts in for the interval."""
+    """Return a panel's queries, with a value for the interval that Grafana would insert."""
     return [target["expr"].replace("$__rate_interval", interval) for target in panel["targets"]]
 
 
 def promtool(*arguments: str, given: str | None = None) -> None:
     done = subprocess.run(["promtool", *arguments], cwd=ROOT, input=given, capture_output=True, text=True, check=False)  # noqa: S603, S607 - Debian's, on the PATH
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stderr == ""  # where it says what it would have otherwise
+    assert done.stderr == ""  # promtool prints its recommendations there
 
 
 @contextmanager
 def prometheus(folder: Path, target: str) -> Iterator[httpx.Client]:
-    """Run Prometheus as monitoring/ sets it up, but impatient, on another address; yield a client of it."""
+    """Run Prometheus with the configuration in monitoring/, but at shorter intervals, and yield a client for it."""
     config = (MONITORING / "prometheus.yml").read_text().replace("serve:8000", target)
     config = re.sub(r"(scrape|evaluation)_interval: \d+s", r"\1_interval: 500ms", config)
     (folder / "prometheus.yml").write_text(config)
@@ -64,8 +64,8 @@ def prometheus(folder: Path, target: str) -> Iterator[httpx.Client]:
         process.wait(30)
 
 
-@pytest.mark.slow  # it needs what `make test` installs
-def test_each_alert_fires_when_it_should_and_only_then() -> None:
+@pytest.mark.slow  # it needs promtool, which `make test` installs
+def test_each_alert_fires_only_when_it_should() -> None:
     promtool("test", "rules", "tests/monitoring/alerts.yml")
     named = re.findall(r"alert: (\w+)", (MONITORING / "alerts.yml").read_text())
     tests = (ROOT / "tests" / "monitoring" / "alerts.yml").read_text()
@@ -74,12 +74,12 @@ def test_each_alert_fires_when_it_should_and_only_then() -> None:
         assert re.search(rf"alertname: {name}\n\s+exp_alerts:\n\s+- ", tests), f"{name} is not shown to fire"
 
 
-@pytest.mark.slow  # it needs what `make test` installs
-def test_prometheus_takes_its_configuration() -> None:
+@pytest.mark.slow  # it needs promtool, which `make test` installs
+def test_prometheus_accepts_its_configuration() -> None:
     promtool("check", "config", "monitoring/prometheus.yml")
 
 
-def test_compose_mounts_what_there_is_and_names_who_is_there() -> None:
+def test_compose_mounts_existing_files_and_the_addresses_name_services() -> None:
     mounted = re.findall(r"\./(monitoring/[\w./]+):", COMPOSE)
     assert len(mounted) == 4
     assert all((ROOT / path).exists() for path in mounted)
@@ -89,7 +89,7 @@ def test_compose_mounts_what_there_is_and_names_who_is_there() -> None:
         assert name in services
 
 
-def test_the_dashboard_asks_the_data_source_that_is_provided() -> None:
+def test_the_dashboard_uses_the_provisioned_data_source() -> None:
     assert {panel["datasource"]["uid"] for panel in panels()} == set(re.findall(r"uid: (\w+)", DATA_SOURCE.read_text()))
     places = [tuple(panel["gridPos"][side] for side in "xywh") for panel in panels()]
     covered = [(x + i, y + j) for x, y, w, h in places for i in range(w) for j in range(h)]
@@ -98,7 +98,7 @@ def test_the_dashboard_asks_the_data_source_that_is_provided() -> None:
 
 
 @pytest.mark.slow
-def test_every_query_of_the_dashboard_and_of_the_alerts_finds_what_the_service_says(
+def test_every_query_of_the_dashboard_and_of_the_alerts_finds_metrics_of_the_service(
     tmp_path: Path, seven: bytes
 ) -> None:
     settings = {"WORKERS": "2", "ACCESS_LOG": "false", "SHADOW": "convnet:softmax"}
@@ -106,12 +106,12 @@ def test_every_query_of_the_dashboard_and_of_the_alerts_finds_what_the_service_s
         wanted = {expression for panel in panels() for expression in expressions(panel)}
         end = time.monotonic() + 40
         while wanted and time.monotonic() < end:
-            send_a_little_of_everything(url, seven)
+            send_each_kind_of_request(url, seven)
             wanted = {expression for expression in wanted if not ask(database, expression)}
         assert not wanted
         rules = database.get("/api/v1/rules").json()["data"]["groups"][0]["rules"]
         assert [(rule["name"], rule.get("lastError")) for rule in rules if rule["health"] != "ok"] == []
-        # One may be pending: the shadow here, softmax, reads a blank picture otherwise than the convnet.
+        # One may be pending: the shadow, softmax, predicts another digit for a blank picture than the convnet.
         assert [rule["name"] for rule in rules if rule["state"] == "firing"] == []
         (target,) = database.get("/api/v1/targets").json()["data"]["activeTargets"]
         assert (target["health"], target["lastError"]) == ("up", "")
@@ -119,18 +119,18 @@ def test_every_query_of_the_dashboard_and_of_the_alerts_finds_what_the_service_s
 
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_promtool_finds_nothing_to_say_of_the_names_and_units(seven: bytes, workers: str) -> None:
+def test_promtool_accepts_the_names_and_units_of_the_metrics(seven: bytes, workers: str) -> None:
     with service(WORKERS=workers, ACCESS_LOG="false") as (_, url):
-        send_a_little_of_everything(url, seven)
-        time.sleep(FLUSH_SECONDS * 2)  # a worker's counts reach the others as often as that
+        send_each_kind_of_request(url, seven)
+        time.sleep(FLUSH_SECONDS * 2)  # the interval at which the workers exchange their counts
         metrics = httpx.get(f"{url}/metrics", headers={"accept": "text/plain"}).text
     assert "digitserve_refusals_total{" in metrics
     assert "digitserve_abstentions_total{" in metrics
     promtool("check", "metrics", given=metrics)
 
 
-def send_a_little_of_everything(url: str, seven: bytes) -> None:
-    """Send what is read, what is not trusted and what is refused, over several connections at once."""
+def send_each_kind_of_request(url: str, seven: bytes) -> None:
+    """Send pictures that are predicted, abstained from and refused, over several connections."""
     blank = b"P5 28 28 255\n" + bytes([250]) * 784
     bodies = [seven] * 12 + [blank] * 2 + [b"no picture"] * 2
     with ThreadPoolExecutor(4) as senders:
@@ -141,7 +141,7 @@ def send_a_little_of_everything(url: str, seven: bytes) -> None:
 
 
 def ask(database: httpx.Client, expression: str) -> bool:
-    """Tell whether Prometheus finds numbers for an expression; fail if it does not even understand it."""
+    """Tell whether Prometheus finds values for an expression. Fail if the expression is invalid."""
     answer = database.get("/api/v1/query", params={"query": expression}).json()
     assert answer["status"] == "success", f"{expression}: {answer}"
     return any(series["value"][1] != "NaN" for series in answer["data"]["result"])

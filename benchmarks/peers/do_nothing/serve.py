@@ -1,7 +1,7 @@
-"""The limit to be close to: a FastAPI application that reads the body and gives the same answer, always.
+"""The reference for the other servers: a FastAPI application that reads the body and returns a constant.
 
-It has the service's route shapes and answer, and FastAPI's own ways of reading the one and writing the other. It opens
-no picture and runs no model.
+It has the routes and the answer schema of the service, and uses FastAPI's own parsing and serialisation. It decodes no
+picture and runs no model.
 """  # noqa: INP001 - a program, run in its folder
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""FastAPI and TensorFlow, as a tutorial has them: the model is called for each request, in FastAPI's thread pool."""  # noqa: INP001 - a program, run in its folder
+"""FastAPI and TensorFlow, as in a tutorial: the model is called for each request, in FastAPI's thread pool."""  # noqa: INP001 - a program, run in its folder
 
 import os
 from io import BytesIO
@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 
 class Answer(BaseModel):
-    """What a request is answered with."""
+    """The schema of the answer."""
 
     digit: int
     confidence: float
@@ -46,5 +46,5 @@ if __name__ == "__main__":
         port=int(os.environ["PORT"]),
         workers=int(os.environ["WORKERS"]),
         access_log=False,
-        timeout_worker_healthcheck=60,  # to import TensorFlow takes longer than the default allows
+        timeout_worker_healthcheck=60,  # importing TensorFlow takes longer than the default
     )

@@ -1,4 +1,4 @@
-"""Times Keras' `fit` on one specification: the same network and batch size, the images as arrays in memory."""  # noqa: INP001 - a program
+"""Time Keras' `fit` on one specification: the same network and batch size, the images as arrays in memory."""  # noqa: INP001 - a program
 
 import json
 import sys
@@ -11,9 +11,9 @@ import numpy as np
 
 
 def main() -> None:
-    """Read the specification that is named first, and print the microseconds of a step in each stretch."""
+    """Load the specification named by the first argument, and print the microseconds of a step in each stretch."""
     spec = json.loads(Path(sys.argv[1]).read_text())
-    count = spec["steps"] * spec["batch_size"]  # so many examples that an epoch has just these steps
+    count = spec["steps"] * spec["batch_size"]  # the examples of an epoch with exactly these steps
     with np.load(spec["data"]) as data:
         images = data["images"][:count, ..., np.newaxis].astype(np.float32) / 255
         labels = data["labels"][:count]
@@ -24,7 +24,7 @@ def main() -> None:
     model.compile(optimizer(spec["learning_rate"]), loss)
 
     timer = EpochTimer()
-    epochs = spec["stretches"] + 1  # the first is for compiling
+    epochs = spec["stretches"] + 1  # the first epoch compiles the step
     model.fit(images, labels, batch_size=spec["batch_size"], epochs=epochs, callbacks=[timer], verbose=0)
     print(json.dumps([seconds / spec["steps"] * 1e6 for seconds in timer.seconds[1:]]))
 
@@ -44,7 +44,7 @@ def convolutions(spec: dict[str, Any]) -> list[keras.Layer]:
 
 
 class EpochTimer(keras.callbacks.Callback):
-    """Notes how long each epoch takes."""
+    """Measures the time of each epoch."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -52,11 +52,11 @@ class EpochTimer(keras.callbacks.Callback):
         self._started = 0.0
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002 - Keras' own
-        """Note the time."""
+        """Store the current time."""
         self._started = time.perf_counter()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002 - Keras' own
-        """Note what has passed."""
+        """Store the time of the epoch."""
         self.seconds.append(time.perf_counter() - self._started)
 
 

@@ -1,4 +1,4 @@
-"""LitServe: an API of five verbs, batches of up to 64, its ZeroMQ queue for many requests a second."""  # noqa: INP001 - a program, run in its folder
+"""LitServe: an API class with batches of up to 64 and the ZeroMQ queue for high request rates."""  # noqa: INP001 - a program, run in its folder
 
 import os
 from typing import Any
@@ -11,18 +11,18 @@ from numpy.typing import NDArray
 
 
 class Digits(ls.LitAPI):
-    """What LitServe asks of a service's author."""
+    """The LitServe service."""
 
     def setup(self, device: str) -> None:  # noqa: ARG002 - as LitServe has it
         """Load the model, once in each worker."""
         self.classifier = Classifier(os.environ["MODEL_DIR"])
 
     def decode_request(self, request: UploadFile) -> NDArray[np.uint8]:
-        """Read one picture."""
+        """Decode one picture."""
         return read_image(request.file)
 
     def predict(self, images: NDArray[np.uint8]) -> list[dict[str, Any]]:
-        """Answer for a batch, which LitServe has stacked."""
+        """Classify a batch, which LitServe has stacked."""
         return self.classifier(images)
 
     def encode_response(self, answer: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""MLServer: a runtime of its own kind, sent tensors in the V2 protocol. Its batching is in `model-settings.json`."""  # noqa: INP001 - a program, run in its folder
+"""MLServer: a custom runtime, which receives tensors in the V2 protocol. Its batching is in `model-settings.json`."""  # noqa: INP001 - a program, run in its folder
 
 import os
 from typing import Any
@@ -11,7 +11,7 @@ from mlserver.types import InferenceRequest, InferenceResponse
 
 
 class Digits(MLModel):
-    """What MLServer asks of a runtime's author."""
+    """The MLServer runtime."""
 
     async def load(self) -> bool:
         """Load the model, once in each worker."""
@@ -19,7 +19,7 @@ class Digits(MLModel):
         return True
 
     async def predict(self, payload: InferenceRequest) -> InferenceResponse:
-        """Answer for a batch of images, uint8 [n, 28, 28]."""
+        """Classify a batch of images, uint8 (n, 28, 28)."""
         images = self.decode(payload.inputs[0], default_codec=NumpyCodec)
         answers = self.classifier(images)
         return InferenceResponse(

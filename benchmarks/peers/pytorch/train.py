@@ -1,4 +1,4 @@
-"""Times PyTorch on the CPU on one specification: the same network and batch size, the images as a tensor in memory."""  # noqa: INP001 - a program
+"""Time PyTorch on the CPU on one specification: the same network and batch size, the images as a tensor in memory."""  # noqa: INP001 - a program
 
 import json
 import sys
@@ -12,14 +12,14 @@ from torch import nn
 
 
 def main() -> None:
-    """Read the specification that is named first, and print the microseconds of a step in each stretch."""
+    """Load the specification named by the first argument, and print the microseconds of a step in each stretch."""
     spec = json.loads(Path(sys.argv[1]).read_text())
     torch.manual_seed(0)
     with np.load(spec["data"]) as data:
         images = torch.from_numpy(data["images"][:, np.newaxis].astype(np.float32) / 255)
         labels = torch.from_numpy(data["labels"].astype(np.int64))
     network = nn.Sequential(*convolutions(spec), nn.Flatten())
-    features = network(images[:2]).shape[1]  # two, or there is nothing to normalise a map of one pixel by
+    features = network(images[:2]).shape[1]  # batch normalisation of one pixel needs two images
     network.append(nn.Linear(features, 10))
     optimizer = torch.optim.SGD if spec["optimizer"] == "sgd" else torch.optim.RMSprop
     optimizer = optimizer(network.parameters(), lr=spec["learning_rate"])
@@ -30,7 +30,7 @@ def main() -> None:
         optimizer.step()
 
     times = []
-    for _ in range(spec["stretches"] + 1):  # the first is for warming up
+    for _ in range(spec["stretches"] + 1):  # the first stretch is for warm-up
         started = time.perf_counter()
         for batch in draw_batches(len(labels), spec["batch_size"], spec["steps"]):
             take_step(batch)
@@ -54,7 +54,7 @@ def convolutions(spec: dict[str, Any]) -> list[nn.Module]:
 
 
 def draw_batches(examples: int, batch_size: int, steps: int) -> tuple[torch.Tensor, ...]:
-    """Draw batches out of as many shuffled epochs as they need."""
+    """Return batches from as many shuffled epochs as they need."""
     epochs = -(-steps * batch_size // examples)
     order = torch.cat([torch.randperm(examples) for _ in range(epochs)])
     return order[: steps * batch_size].split(batch_size)

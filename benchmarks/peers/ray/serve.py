@@ -16,14 +16,14 @@ WORKERS = int(os.environ["WORKERS"])
 
 @serve.deployment(num_replicas=WORKERS, max_ongoing_requests=256, logging_config={"enable_access_log": False})
 class Digits:
-    """What Ray Serve asks of a deployment's author."""
+    """The Ray Serve deployment."""
 
     def __init__(self) -> None:
         self.classifier = Classifier(os.environ["MODEL_DIR"])
 
     @serve.batch(max_batch_size=64, batch_wait_timeout_s=0.005)
     async def classify(self, images: list[NDArray[np.uint8]]) -> list[dict[str, Any]]:
-        """Answer for a batch."""
+        """Classify a batch."""
         return self.classifier(np.stack(images))
 
     async def __call__(self, request: Request) -> dict[str, Any]:

@@ -1,22 +1,25 @@
-"""The page in a real browser, served by a real service."""
+"""The page in a real browser, with a real service."""
 
 import base64
 import io
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect, sync_playwright
 
-from tests.app.page.browser import SCRIBBLE, SEVEN, draw, launch, wait_for_answers
+from tests.app.page.browser import SCRIBBLE, SEVEN, draw, launch, wait_for_predictions
 from tests.app.service import service
 
 pytestmark = pytest.mark.slow
 
 KILOBYTE = 1000
-MOST_BYTES = 1_500_000  # of a picture that is sent as it is
+MAX_BYTES = 1_500_000  # of a picture that is sent unchanged
 SLOW_4G = {"offline": False, "latency": 150, "downloadThroughput": 1.6e6 / 8, "uploadThroughput": 750e3 / 8}
 
 
@@ -46,29 +49,30 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 
 @pytest.fixture
 def page(context: BrowserContext, url: str) -> Iterator[Page]:
-    """Give the page, opened; whatever it complains of in the console fails the test, and so does what it loads."""
+    """Open the page. An error in its console fails the test, and so does a request to another server."""
     page = context.new_page()
-    complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("request", lambda request: complaints.append(request.url) if not at_home(request.url, url) else None)
+    problems: list[str] = []
+    page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("request", lambda request: problems.append(request.url) if not is_own(request.url, url) else None)
     page.goto(url)
     expect(page.locator("#report .tiles")).to_be_visible()
     yield page
-    assert complaints == []
+    assert problems == []
 
 
-def at_home(address: str, url: str) -> bool:
+def is_own(address: str, url: str) -> bool:
     return address.startswith((url, "data:", "blob:"))
 
 
 def digits(page: Page) -> list[str]:
-    wait_for_answers(page)
-    return page.locator(".answer .digit").all_inner_texts()
+    """Return the predicted digits of both models."""
+    wait_for_predictions(page)
+    return page.locator(".prediction .digit").all_inner_texts()
 
 
 def photograph() -> bytes:
-    """Make a photograph of a 7 in blue pen on grey paper, half in shadow, a little out of focus."""
+    """Make a photograph of a 7 in blue ink on grey paper, half in shadow and slightly blurred."""
     rng = np.random.default_rng(7)
     shadow = (
         np.linspace(215, 120, 1200)[np.newaxis, :, np.newaxis] + np.linspace(0, -25, 900)[:, np.newaxis, np.newaxis]
@@ -82,16 +86,16 @@ def photograph() -> bytes:
     return file.getvalue()
 
 
-def test_a_seven_drawn_with_the_mouse_is_read_by_both_models(page: Page) -> None:
+def test_both_models_predict_a_seven_drawn_with_the_mouse(page: Page) -> None:
     draw(page, SEVEN)
     assert digits(page) == ["7", "7"]
-    expect(page.locator("#status")).to_contain_text("Convolutional network reads 7")
-    expect(page.locator("#time")).to_contain_text("The server took")
-    expect(page.locator(".answer .best .label")).to_have_text(["7", "7"])
-    expect(page.locator("#evidence .best b")).to_have_text("7")
-    expect(page.locator("#occlusion-words")).to_contain_text("7")
+    expect(page.locator("#status")).to_contain_text("Convolutional network predicts 7")
+    expect(page.locator("#time")).to_contain_text("Server time")
+    expect(page.locator(".prediction .best .label")).to_have_text(["7", "7"])
+    expect(page.locator("#weights .best b")).to_have_text("7")
+    expect(page.locator("#occlusion-summary")).to_contain_text("7")
     page.get_by_role("button", name="Undo").click()
-    expect(page.locator(".answer .words")).to_have_text(["Nothing drawn yet"] * 2)
+    expect(page.locator(".prediction .message")).to_have_text(["Nothing drawn yet"] * 2)
     draw(page, SEVEN)
     page.get_by_role("button", name="Clear").click()
     expect(page.locator("#invitation")).to_be_visible()
@@ -99,38 +103,130 @@ def test_a_seven_drawn_with_the_mouse_is_read_by_both_models(page: Page) -> None
     assert digits(page) == ["7", "7"]
 
 
-def test_a_scribble_is_abstained_on_with_the_reason_in_words(page: Page) -> None:
+def test_an_abstention_on_a_scribble_shows_its_reason(page: Page) -> None:
     draw(page, SCRIBBLE)
-    wait_for_answers(page)
-    expect(page.locator("[data-model=convnet] .words")).to_contain_text("Not sure")
-    expect(page.locator("[data-model=convnet] .words")).to_contain_text("It does not look like a digit.")
+    wait_for_predictions(page)
+    expect(page.locator("[data-model=convnet] .message")).to_contain_text("Not sure")
+    expect(page.locator("[data-model=convnet] .message")).to_contain_text("The picture does not look like a digit.")
 
 
-def test_a_drawing_is_read_where_the_browser_is_too_busy_to_make_blobs(page: Page) -> None:
-    page.evaluate("HTMLCanvasElement.prototype.toBlob = () => {}")  # as Chromium's is when it is never idle
+def change_json(page: Page, address: str, change: Callable[[dict[str, Any]], None]) -> None:
+    """Let `change` modify each JSON response from this address before the page receives it."""
+
+    def fulfil(route: Route) -> None:
+        response = route.fetch()
+        body = response.json()
+        change(body)
+        route.fulfill(response=response, json=body)
+
+    page.route(address, fulfil)
+
+
+@pytest.mark.parametrize(
+    ("confidence", "message", "bar"),
+    [
+        (0.9999, "99.99", "99.9"),
+        (0.99996, "99.99", "99.9"),
+        (1 - 1e-9, "99.99", "99.9"),
+        (0.98765, "98.77", "98.8"),
+        (1, "100.00", "100.0"),
+    ],
+)
+def test_a_confidence_below_1_is_never_shown_as_100_percent(
+    page: Page, confidence: float, message: str, bar: str
+) -> None:
+    def change(prediction: dict[str, Any]) -> None:
+        others = [(1 - confidence) / 9] * 9
+        prediction.update(digit=0, confidence=confidence, probabilities=[confidence, *others], abstained=False)
+
+    change_json(page, "**/predict?*", change)
+    draw(page, SEVEN)
+    wait_for_predictions(page)
+    expect(page.locator(".prediction .message strong")).to_have_text([f"{message}\u202f%"] * 2)
+    expect(page.locator(".prediction .best .share")).to_have_text([f"{bar}\u202f%"] * 2)
+    expect(page.locator("#status")).to_contain_text(f"predicts 0 with {bar}\u202f% confidence")
+
+
+def colours(page: Page, selector: str) -> NDArray[np.int_]:
+    """Return the colours of a raster on the page, (28, 28, 3) RGB, without their opacity."""
+    values: list[int] = page.evaluate(
+        "(selector) => Array.from(document.querySelector(selector).getContext('2d').getImageData(0, 0, 28, 28).data)",
+        selector,
+    )
+    return np.array(values).reshape(28, 28, 4)[..., :3]
+
+
+def text_colour(page: Page, selector: str) -> NDArray[np.int_]:
+    style: str = page.locator(selector).first.evaluate("(element) => getComputedStyle(element).color")
+    return np.array(re.findall(r"\d+", style)[:3], int)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_positive_weights_are_blue_and_negative_weights_are_orange(
+    context: BrowserContext, url: str, scheme: str
+) -> None:
+    def change(softmax: dict[str, Any]) -> None:
+        softmax["weights"] = [[[1.0] * 14 + [-1.0] * 14] * 28] * 10
+
+    page = context.new_page()
+    page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+    change_json(page, "**/models/softmax/weights?*", change)
+    page.goto(url)
+    expect(page.locator("#report .tiles")).to_be_visible()
+
+    blue, orange = text_colour(page, "#explanation .for"), text_colour(page, "#explanation .against")
+    expect(page.locator("#explanation .for")).to_have_text("blue")
+    assert blue[2] > blue[0]
+    assert orange[0] > orange[2]
+    page.wait_for_function(
+        "document.querySelector('#weights canvas').getContext('2d').getImageData(0, 0, 1, 1).data[3]"
+    )
+    pixels = colours(page, "#weights canvas")
+    np.testing.assert_allclose(pixels[:, :14], np.broadcast_to(blue, (28, 14, 3)), atol=2)
+    np.testing.assert_allclose(pixels[:, 14:], np.broadcast_to(orange, (28, 14, 3)), atol=2)
+
+
+def test_the_occlusion_map_is_orange_where_covering_lowers_the_confidence(page: Page) -> None:
+    def change(occlusion: dict[str, Any]) -> None:
+        occlusion["confidence"] = 0.9
+        occlusion["confidences"] = [[0.9 for _ in row] for row in occlusion["confidences"]]
+        occlusion["confidences"][0][0] = 0.0
+
+    change_json(page, "**/explain?*", change)
+    draw(page, SEVEN)
+    wait_for_predictions(page)
+    ink = page.evaluate("getComputedStyle(document.documentElement).getPropertyValue('--ink-rgb')")
+    pixels = colours(page, "#occlusion")
+    np.testing.assert_allclose(pixels[0, 0], text_colour(page, "#explanation .against"), atol=2)
+    row, column = np.argwhere(pixels[14:].any(axis=2))[0]
+    np.testing.assert_allclose(pixels[14 + row, column], np.array(ink.split(), int), atol=12)
+
+
+def test_a_drawing_is_sent_without_the_asynchronous_to_blob(page: Page) -> None:
+    page.evaluate("HTMLCanvasElement.prototype.toBlob = () => {}")  # as in a Chromium that is never idle
     draw(page, SEVEN)
     assert digits(page) == ["7", "7"]
 
 
-def test_a_photograph_that_is_chosen_is_read(page: Page) -> None:
+def test_a_photograph_can_be_chosen(page: Page) -> None:
     page.locator("#choose").set_input_files({"name": "p.jpg", "mimeType": "image/jpeg", "buffer": photograph()})
     assert digits(page)[0] == "7"
     expect(page.locator("#invitation")).to_be_hidden()
 
 
-def test_a_photograph_of_many_bytes_is_sent_smaller(page: Page) -> None:
+def test_a_large_photograph_is_reduced_before_it_is_sent(page: Page) -> None:
     file = io.BytesIO()
     with Image.open(io.BytesIO(photograph())) as picture:
         picture.resize((2400, 1800)).save(file, "BMP")
-    assert len(file.getvalue()) > MOST_BYTES
+    assert len(file.getvalue()) > MAX_BYTES
     with page.expect_request("**/predict?*") as sent:
         page.locator("#choose").set_input_files({"name": "p.bmp", "mimeType": "image/bmp", "buffer": file.getvalue()})
     assert sent.value.headers["content-type"] == "image/jpeg"
     assert digits(page)[0] == "7"
-    assert 0 < int(sent.value.all_headers()["content-length"]) < MOST_BYTES
+    assert 0 < int(sent.value.all_headers()["content-length"]) < MAX_BYTES
 
 
-def test_a_picture_is_pasted(context: BrowserContext, page: Page, seven: bytes) -> None:
+def test_a_picture_can_be_pasted(context: BrowserContext, page: Page, seven: bytes) -> None:
     context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.evaluate(
         "async (text) => { const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));"
@@ -142,27 +238,27 @@ def test_a_picture_is_pasted(context: BrowserContext, page: Page, seven: bytes) 
     assert digits(page) == ["7", "7"]
 
 
-def test_a_picture_is_dropped(page: Page, seven: bytes) -> None:
+def test_a_picture_can_be_dropped(page: Page, seven: bytes) -> None:
     transfer = page.evaluate_handle(
         "(text) => { const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));"
         " const transfer = new DataTransfer(); transfer.items.add(new File([bytes], 'x.png', {type: 'image/png'}));"
         " return transfer; }",
         base64.b64encode(seven).decode(),
     )
-    page.dispatch_event("#why", "drop", {"dataTransfer": transfer})
+    page.dispatch_event("#explanation", "drop", {"dataTransfer": transfer})
     assert digits(page) == ["7", "7"]
 
 
-def test_a_type_that_the_browser_cannot_show_is_read_all_the_same(page: Page, seven: bytes) -> None:
+def test_a_format_that_the_browser_cannot_show_is_sent_nevertheless(page: Page, seven: bytes) -> None:
     file = io.BytesIO()
     with Image.open(io.BytesIO(seven)) as picture:
         picture.save(file, "TIFF")
     page.locator("#choose").set_input_files({"name": "7.tiff", "mimeType": "image/tiff", "buffer": file.getvalue()})
     assert digits(page) == ["7", "7"]
-    expect(page.locator("#invitation")).to_have_text("A picture that this browser cannot show")
+    expect(page.locator("#invitation")).to_have_text("This browser cannot show the picture")
 
 
-def test_a_harder_pressed_pen_draws_a_wider_line(page: Page) -> None:
+def test_more_pressure_draws_a_wider_line(page: Page) -> None:
     def ink(pressure: float) -> float:
         page.evaluate(
             "(pressure) => { const pad = document.querySelector('#pad'); const box = pad.getBoundingClientRect();"
@@ -174,7 +270,7 @@ def test_a_harder_pressed_pen_draws_a_wider_line(page: Page) -> None:
             " pad.dispatchEvent(new PointerEvent('pointerup', at(0.8))); }",
             pressure,
         )
-        wait_for_answers(page)
+        wait_for_predictions(page)
         amount: float = page.evaluate(
             "() => { const pad = document.querySelector('#pad');"
             " const data = pad.getContext('2d').getImageData(0, 0, pad.width, pad.height).data;"
@@ -186,7 +282,7 @@ def test_a_harder_pressed_pen_draws_a_wider_line(page: Page) -> None:
     assert ink(1.0) > 2 * ink(0.1)
 
 
-def test_a_digit_is_drawn_and_corrected_by_keyboard_alone(page: Page) -> None:
+def test_a_digit_can_be_drawn_and_corrected_with_the_keyboard_alone(page: Page) -> None:
     def tab_to(selector: str) -> None:
         for _ in range(60):
             page.keyboard.press("Tab")
@@ -202,25 +298,25 @@ def test_a_digit_is_drawn_and_corrected_by_keyboard_alone(page: Page) -> None:
     assert digits(page) == ["7", "7"]
     tab_to("#correction button:nth-of-type(8)")
     page.keyboard.press("Enter")
-    expect(page.locator("#correction p")).to_have_text("Thank you. Kept as a 7, to be learnt from.")
+    expect(page.locator("#correction p")).to_have_text("Thank you. Stored for training as a 7.")
     tab_to(".confusion tbody td")
     page.keyboard.press("ArrowRight")
-    expect(page.locator(".confusion + .finding").first).to_contain_text("980 zeros are read as 1")
+    expect(page.locator(".confusion + .summary").first).to_contain_text("980 zeros are misclassified as 1")
 
 
-def test_a_file_that_is_no_picture_is_refused_in_the_services_own_words(context: BrowserContext, url: str) -> None:
+def test_a_file_that_is_no_picture_shows_the_error_of_the_service(context: BrowserContext, url: str) -> None:
     page = context.new_page()
     page.goto(url)
     draw(page, SEVEN)
-    wait_for_answers(page)
+    wait_for_predictions(page)
     expect(page.locator("#correction")).to_be_visible()
     page.locator("#choose").set_input_files({"name": "x.png", "mimeType": "image/png", "buffer": b"no picture at all"})
     expect(page.locator("#notice")).to_contain_text("PNG")
-    expect(page.locator(".answer .words")).to_have_text(["Not read"] * 2)
+    expect(page.locator(".prediction .message")).to_have_text(["No prediction"] * 2)
     expect(page.locator("#correction")).to_be_hidden()
 
 
-def test_a_busy_server_is_asked_again(context: BrowserContext, url: str) -> None:
+def test_a_request_to_a_busy_server_is_repeated(context: BrowserContext, url: str) -> None:
     page = context.new_page()
     page.goto(url)
     problem = '{"detail": "The queue is full."}'
@@ -232,21 +328,21 @@ def test_a_busy_server_is_asked_again(context: BrowserContext, url: str) -> None
     expect(page.locator("#notice")).to_be_hidden()
 
 
-def test_a_server_that_wants_a_token_is_given_it(context: BrowserContext) -> None:
+def test_the_page_asks_for_a_token_that_the_server_requires(context: BrowserContext) -> None:
     page = context.new_page()
-    with service(WORKERS="1", PREDICT_TOKEN="let-me-in") as (_, url):
+    with service(WORKERS="1", PREDICT_TOKEN="correct-token") as (_, url):
         page.goto(url)
         expect(page.locator("#report .tiles")).to_be_visible()
         expect(page.locator("#token")).to_be_hidden()
         draw(page, SEVEN)
-        for token, words in (("let-me-out", ["Not read"] * 2), ("let-me-in", None)):
-            expect(page.locator("#notice")).to_contain_text("only for those who send its token")
+        for token, messages in (("wrong-token", ["No prediction"] * 2), ("correct-token", None)):
+            expect(page.locator("#notice")).to_contain_text("requires a token")
             expect(page.get_by_label("Token")).to_be_focused()
             assert Axe().run(page).violations_count == 0
             page.keyboard.type(token)
             page.keyboard.press("Enter")
-            if words:
-                expect(page.locator(".answer .words")).to_have_text(words)
+            if messages:
+                expect(page.locator(".prediction .message")).to_have_text(messages)
         assert digits(page) == ["7", "7"]
         expect(page.locator("#token")).to_be_hidden()
         expect(page.locator("#notice")).to_be_hidden()
@@ -255,21 +351,21 @@ def test_a_server_that_wants_a_token_is_given_it(context: BrowserContext) -> Non
         assert digits(page) == ["7", "7"]
 
 
-def test_a_server_that_is_gone_is_waited_for(context: BrowserContext) -> None:
+def test_the_page_waits_for_a_server_that_cannot_be_reached(context: BrowserContext) -> None:
     page = context.new_page()
     with service(WORKERS="1") as (_, url):
         page.goto(url)
         expect(page.locator("#report .tiles")).to_be_visible()
     draw(page, SEVEN)
-    expect(page.locator("#notice")).to_contain_text("The server cannot be reached. What you drew is kept")
-    expect(page.locator(".answer .words")).to_have_text(["Waiting for the server"] * 2)
+    expect(page.locator("#notice")).to_contain_text("The server cannot be reached. Your picture is kept")
+    expect(page.locator(".prediction .message")).to_have_text(["Waiting for the server"] * 2)
     with service(WORKERS="1", PORT=url.rpartition(":")[2]):
         assert digits(page) == ["7", "7"]
         expect(page.locator("#notice")).to_be_hidden()
-        expect(page.locator("#correction")).to_be_hidden()  # this service collects no corrections
+        expect(page.locator("#correction")).to_be_hidden()  # this service stores no corrections
 
 
-def test_nothing_is_wider_than_the_narrowest_phone(page: Page) -> None:
+def test_the_page_fits_the_narrowest_phone(page: Page) -> None:
     page.set_viewport_size({"width": 320, "height": 640})
     draw(page, SEVEN)
     assert digits(page) == ["7", "7"]
@@ -278,13 +374,13 @@ def test_nothing_is_wider_than_the_narrowest_phone(page: Page) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [320, 1180])
-def test_axe_finds_nothing(page: Page, scheme: str, width: int) -> None:
+def test_axe_finds_no_accessibility_problem(page: Page, scheme: str, width: int) -> None:
     page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
     page.set_viewport_size({"width": width, "height": 800})
     empty = Axe().run(page)
     assert empty.violations_count == 0, empty.generate_report()
     draw(page, SEVEN if scheme == "light" else SCRIBBLE)
-    wait_for_answers(page)
+    wait_for_predictions(page)
     results = Axe().run(page)
     assert results.violations_count == 0, results.generate_report()
 
@@ -303,10 +399,10 @@ def test_the_first_paint_on_a_slow_phone_takes_less_than_a_second(browser: Brows
         context.close()
         return milliseconds
 
-    assert min(first_paint() for _ in range(3)) < 1000  # the best of three: the machine may be busy
+    assert min(first_paint() for _ in range(3)) < 1000  # the minimum of three: the machine may be busy
 
 
-def test_the_whole_page_weighs_less_than_150_kilobytes(context: BrowserContext, url: str) -> None:
+def test_the_whole_page_transfers_less_than_150_kilobytes(context: BrowserContext, url: str) -> None:
     page = context.new_page()
     session = context.new_cdp_session(page)
     session.send("Network.enable")
@@ -315,6 +411,6 @@ def test_the_whole_page_weighs_less_than_150_kilobytes(context: BrowserContext, 
     page.goto(url)
     expect(page.locator("#report .tiles")).to_be_visible()
     draw(page, SEVEN)
-    wait_for_answers(page)
+    wait_for_predictions(page)
     assert len(received) > 15
     assert sum(received) < 150 * KILOBYTE

@@ -1,8 +1,8 @@
-// The card that shows what one model reads.
+// The card that shows the prediction of one model.
 
-import { percent, reason } from "./words.js";
+import { percent, reasonText } from "./format.js";
 
-export class AnswerCard {
+export class PredictionCard {
   #element;
   #rows;
 
@@ -13,30 +13,30 @@ export class AnswerCard {
   }
 
   /** Show a prediction. */
-  show({ digit, confidence, probabilities, abstained, reason: why }) {
-    this.#element.dataset.state = abstained ? "abstained" : "answered";
+  show({ digit, confidence, probabilities, abstained, reason }) {
+    this.#element.dataset.state = abstained ? "abstained" : "predicted";
     this.#find(".digit").textContent = digit;
-    this.#find(".words").replaceChildren(
+    this.#find(".message").replaceChildren(
       ...(abstained
-        ? [strong("Not sure"), `${reason(why)} Best guess: ${digit}, ${percent(confidence)}.`]
-        : [strong(percent(confidence, 2)), `sure that it is a ${digit}`]),
+        ? [strong("Not sure"), `${reasonText(reason)} Best guess: ${digit} (${percent(confidence)}).`]
+        : [strong(percent(confidence, 2)), `confident that this is a ${digit}`]),
     );
     this.#setBars(probabilities, digit);
   }
 
-  /** Show that there is nothing to answer, or that there is no answer. */
-  reset(words) {
+  /** Remove the prediction, and show a message instead. */
+  reset(message) {
     delete this.#element.dataset.state;
     this.#find(".digit").textContent = "–";
-    this.#find(".words").textContent = words;
+    this.#find(".message").textContent = message;
     this.#setBars(Array(10).fill(0), -1);
   }
 
-  #setBars(probabilities, best) {
+  #setBars(probabilities, predicted) {
     this.#rows.forEach(({ row, bar, share }, digit) => {
-      row.classList.toggle("best", digit === best);
+      row.classList.toggle("best", digit === predicted);
       bar.style.transform = `scaleX(${probabilities[digit]})`;
-      share.textContent = best < 0 ? "" : percent(probabilities[digit]);
+      share.textContent = predicted < 0 ? "" : percent(probabilities[digit]);
     });
   }
 
@@ -45,11 +45,11 @@ export class AnswerCard {
   }
 }
 
-/** What a prediction is in one sentence, for those who hear the page. */
-export function say(name, { digit, confidence, abstained, reason: why }) {
+/** Describe a prediction in a sentence, for screen readers. */
+export function describePrediction(name, { digit, confidence, abstained, reason }) {
   return abstained
-    ? `${name} is not sure. ${reason(why)} Best guess: ${digit}.`
-    : `${name} reads ${digit}, ${percent(confidence)} sure.`;
+    ? `${name} is not sure. ${reasonText(reason)} Best guess: ${digit}.`
+    : `${name} predicts ${digit} with ${percent(confidence)} confidence.`;
 }
 
 function makeRow(list, digit) {
