@@ -191,7 +191,7 @@ def _faults(results: ServingResults) -> str:
         f"- {results.labels[server]}: {count} requests got an error, or no answer within two seconds."
         for server, count in results.faults().items()
     ]
-    lines += [f"- {server} could not take part: {reason}" for server, reason in results.unavailable.items()]
+    lines += [f"- {server} could not be measured: {reason}" for server, reason in results.unavailable.items()]
     return "\n".join(lines) or "None: all servers took part, and all responses in the closed loops had status 200."
 
 
