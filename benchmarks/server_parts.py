@@ -24,6 +24,7 @@ import httpx
 import uvicorn
 from fastapi import FastAPI
 
+from app.server import refusals
 from app.server.worker import create_worker_app
 from benchmarks import payloads
 from benchmarks.closed_loop import drive, require_wrk
@@ -34,6 +35,7 @@ _VARIANT = "BENCHMARK_VARIANT"
 _PATIENCE_SECONDS = 60.0
 _PARTS: Mapping[str, tuple[str, ...]] = {
     "header cache": ("header_cache",),
+    "cached refusals": (),
     "fast path": ("fast_path",),
     "fast path and admission by head": ("header_cache", "fast_path", "admission_control", "refusals"),
 }
@@ -51,6 +53,8 @@ class Load:
 
 def create_variant() -> FastAPI:
     """Build the application of a worker without the part that the environment names."""
+    if os.environ[_VARIANT] == "cached refusals":
+        refusals._cached_template = refusals._create_template  # type: ignore[assignment]  # noqa: SLF001
     app = create_worker_app()
     open_whole = app.router.lifespan_context
 

@@ -1,8 +1,13 @@
-"""Creates, counts and logs the responses to requests that are refused before they reach the application."""
+"""Creates, counts and logs the responses to requests that are refused before they reach the application.
+
+Under overload most refusals differ in the id of their request alone. Their response is created once and cached.
+"""
 
 import time
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import NamedTuple
+from uuid import uuid4
 
 from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute
@@ -11,6 +16,10 @@ from starlette.types import Scope
 from app.observability.request_log import RequestLog
 from app.web import problems
 from app.web.request_ids import request_id_of, response_headers
+
+_ID_PLACEHOLDER = uuid4().hex  # no client can have sent it as a part of a path
+_MAX_CACHED_PATH_LENGTH = 100
+"""Responses are cached by path, and clients choose the path."""
 
 
 class RawResponse(NamedTuple):
@@ -32,11 +41,37 @@ class Refusals:
     def respond(self, scope: Scope, error: Exception) -> RawResponse:
         """Count and log a request that is refused with `error`, and return the response."""
         started = time.perf_counter()
-        scope["route"] = self._routes.get(scope["path"])
+        path = scope["path"]
+        scope["route"] = self._routes.get(path)
         request_id = request_id_of(scope)
+        kind = problems.kind_of(error)
+        create = _cached_template if len(path) <= _MAX_CACHED_PATH_LENGTH else _create_template
+        template = create(kind, str(error), path)
         self._request_log.begin()
-        response = problems.error_response(error, scope, request_id, self._request_log.count_refusal)
+        self._request_log.count_refusal(kind.name)
         seconds = time.perf_counter() - started
-        self._request_log.end(scope, request_id=request_id, status=response.status_code, seconds=seconds)
-        headers = [*response.raw_headers, *response_headers(request_id, seconds)]
-        return RawResponse(response.status_code, headers, bytes(response.body))
+        self._request_log.end(scope, request_id=request_id, status=template.status_code, seconds=seconds)
+        body = request_id.encode().join(template.body_parts)
+        length = b"content-length", b"%d" % len(body)
+        headers = [*template.headers, length, *response_headers(request_id, seconds)]
+        return RawResponse(template.status_code, headers, body)
+
+
+class _Template(NamedTuple):
+    """The response to all requests for one path that are refused with the same error."""
+
+    status_code: int
+    headers: list[tuple[bytes, bytes]]
+    """All but Content-Length and those of each request."""
+    body_parts: list[bytes]
+    """What stands before and after the id of the request; one part if the format has no id."""
+
+
+def _create_template(kind: problems.Kind, detail: str, path: str) -> _Template:
+    problem = problems.problem(kind, detail, instance=path, request_id=_ID_PLACEHOLDER)
+    response = problems.problem_response(problem)
+    headers = [header for header in response.raw_headers if header[0] != b"content-length"]
+    return _Template(response.status_code, headers, bytes(response.body).split(_ID_PLACEHOLDER.encode()))
+
+
+_cached_template = lru_cache(maxsize=64)(_create_template)

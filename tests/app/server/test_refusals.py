@@ -9,7 +9,7 @@ from app.errors import Overloaded, TooSlow
 from app.observability.metrics import ServiceMetrics
 from app.observability.request_log import RequestLog
 from app.routes import predict
-from app.server.refusals import Refusals
+from app.server.refusals import Refusals, _cached_template
 from app.web import problems
 
 ERROR = Overloaded("The service is busy. Try again in a second.")
@@ -38,6 +38,20 @@ def test_the_response_is_the_problem_with_the_common_headers(refusals: Refusals)
 def test_the_response_has_the_format_of_the_tensor_protocols_under_their_paths(refusals: Refusals) -> None:
     answer = refusals.respond(request("/v2/models/convnet/infer"), ERROR)
     assert json.loads(answer.body) == {"error": str(ERROR)}
+
+
+def test_a_cached_response_has_the_id_and_the_path_of_its_request(refusals: Refusals) -> None:
+    for path in ("/predict", '/predict"\\é{}%s', "/" + "x" * 100_000):
+        for request_id in ("one", "another"):
+            scope = request(path) | {"headers": [(b"x-request-id", request_id.encode())]}
+            body = json.loads(refusals.respond(scope, ERROR).body)
+            assert (body["instance"], body["request_id"]) == (path, request_id)
+
+
+def test_a_response_for_a_long_path_is_not_cached(refusals: Refusals) -> None:
+    before = _cached_template.cache_info()
+    refusals.respond(request("/" + "x" * 100_000), ERROR)
+    assert _cached_template.cache_info() == before
 
 
 def test_a_refusal_is_counted_and_logged_once(refusals: Refusals, metrics: ServiceMetrics, log: LogCapture) -> None:
