@@ -13,10 +13,17 @@ serve: $(VENV)/serve  ## Start the service
 	$(BIN)/python -m app
 
 test: lint browser prometheus $(CLIENTS)/installed  ## Check format, lint and types, and run all tests (downloads TensorFlow and MNIST)
-	$(BIN)/pytest
+	$(BIN)/pytest $(SIDE_BY_SIDE) -m "not alone"
+	$(BIN)/pytest -m alone
 
 check: lint      ## Check format, lint and types, and run the fast tests: some seconds
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest $(SIDE_BY_SIDE) -m "not slow"
+
+# Bytecode is kept, whatever the environment says: the tests start Python a hundred times.
+test check: export PYTHONDONTWRITEBYTECODE :=
+
+# Two processes, each with whole files of tests. In the order of collection: it puts those with slow tests first.
+SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
 
 attack: $(VENV)/dev  ## Attack a service for an hour, or for MINUTES=5, and print the cost
 	$(BIN)/python -m tests.attack $(if $(MINUTES),--minutes $(MINUTES))

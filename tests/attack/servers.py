@@ -82,7 +82,7 @@ def service(
 def stock(folder: Path, *, workers: int = 1, descriptors: int | None = None) -> Iterator[Server]:
     """Run the same application on stock uvicorn."""
     port = _free_port()
-    command = [sys.executable, "-m", "uvicorn", "--factory", "app.main:worker_app", "--http", "httptools"]
+    command = [sys.executable, "-m", "uvicorn", "--factory", "app.main:create_app", "--http", "httptools"]
     command += ["--port", str(port), "--workers", str(workers), "--no-access-log"]
     with _server(command, folder / f"stock-{port}.log", port, workers, descriptors, QUIET) as it:
         wait_until_ready(it)

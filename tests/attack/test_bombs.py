@@ -64,6 +64,7 @@ async def longest_tick(work: Awaitable[object]) -> float:
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.parametrize("name", BOMBS)
 def test_a_bomb_costs_no_more_than_its_share(target: Target, name: str) -> None:
     bomb = BOMBS[name]()
@@ -73,6 +74,7 @@ def test_a_bomb_costs_no_more_than_its_share(target: Target, name: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_all_small_bombs_at_once_cost_no_more_than_their_share(target: Target) -> None:
     bombs = [bomb for bomb in (make() for make in BOMBS.values()) if len(bomb.body) <= _SMALL]
     faults = limits.persistent(
@@ -86,6 +88,7 @@ def test_all_small_bombs_at_once_cost_no_more_than_their_share(target: Target) -
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_all_that_is_printed_is_json(target: Target) -> None:
     """Native libraries print on standard error what they cannot decode."""
     assert [line for line in target.server.log_lines() if not _is_json(line)] == []

@@ -11,7 +11,7 @@ from tests.attack.connections import ATTACKS, until_served_again
 from tests.attack.servers import service, stock
 from tests.attack.target import PATIENCE_SECONDS, Target
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 
 @pytest.mark.parametrize("name", ATTACKS)

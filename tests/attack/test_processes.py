@@ -13,7 +13,7 @@ from tests.attack.servers import ROOT, service, stock, wait_until_ready
 from tests.attack.target import send
 from tests.attack.witnesses import predict, seven
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 _TOLERANCE = 12
 """How many more of 60 requests may be lost by chance: three standard deviations of the losses of one worker."""

@@ -37,6 +37,7 @@ def server() -> Iterator[str]:
         thread.join()
 
 
+@pytest.mark.slow
 @needs_wrk
 def test_the_body_is_sent_unchanged_and_the_latency_is_measured() -> None:
     with server() as url:
@@ -46,6 +47,7 @@ def test_the_body_is_sent_unchanged_and_the_latency_is_measured() -> None:
     assert load.milliseconds[99.9] >= load.milliseconds[50] > 0
 
 
+@pytest.mark.slow
 @needs_wrk
 def test_other_statuses_do_not_count_for_the_rate() -> None:
     with server() as url:

@@ -1,9 +1,12 @@
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
 from benchmarks import figures
 from benchmarks.results import ServingResults
+
+pytestmark = pytest.mark.slow
 
 
 def test_no_plot_is_empty(serving: ServingResults, tmp_path: Path) -> None:

@@ -68,6 +68,7 @@ def drive(url: str, connections: int = 20) -> open_loop.OpenLoad:
     return open_loop.drive(url, BODY, timetable, expected=b'"digit":7')
 
 
+@pytest.mark.slow
 def test_answers_are_checked_and_counted_by_kind() -> None:
     with server(GOOD, WRONG, REFUSED, RUDE) as url:
         load = drive(url)
@@ -77,6 +78,7 @@ def test_answers_are_checked_and_counted_by_kind() -> None:
     assert load.good.milliseconds[100] >= load.good.milliseconds[50] > 0
 
 
+@pytest.mark.slow
 def test_requests_are_sent_while_others_wait_and_those_count_as_hung(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -86,6 +88,7 @@ def test_requests_are_sent_while_others_wait_and_those_count_as_hung(
     assert (load.good.count, load.hung) == (99, 1)
 
 
+@pytest.mark.slow
 def test_a_request_without_a_free_connection_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(open_loop, "_HUNG_AFTER_SECONDS", 0.1)
     with server(SILENT) as url:

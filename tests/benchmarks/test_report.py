@@ -1,9 +1,12 @@
 from pathlib import Path
 
+import pytest
+
 from benchmarks import report
 from benchmarks.results import ServingResults, StagesResults, TrainingResults
 
 
+@pytest.mark.slow
 def test_the_page_contains_the_results(serving: ServingResults, training: TrainingResults, tmp_path: Path) -> None:
     folder, page = tmp_path / "benchmarks", tmp_path / "benchmarks.md"
     serving.save(folder)
@@ -25,6 +28,7 @@ def test_the_page_contains_the_results(serving: ServingResults, training: Traini
     assert all(f"benchmarks/{path.name}" in text for path in folder.glob("*.png"))
 
 
+@pytest.mark.slow
 def test_the_reason_for_a_bar_is_given_once_and_only_if_it_is_not_met(serving: ServingResults, tmp_path: Path) -> None:
     serving.overloads[0].load.good.each_second = [1, 1]
     serving.save(tmp_path)

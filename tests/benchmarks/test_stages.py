@@ -1,8 +1,11 @@
 import anyio
+import pytest
 
 from benchmarks import payloads
 from benchmarks.environments import ROOT
 from benchmarks.stages import REST, WHOLE, measure
+
+pytestmark = pytest.mark.slow
 
 
 def test_every_stage_can_be_measured() -> None:

@@ -1,29 +1,10 @@
 """Shared fixtures of the tests of training. The fast tests do not import TensorFlow."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from training.data.examples import Examples
 from training.data.mnist import Mnist
-
-TENSORFLOW_TESTS = {
-    "test_affine_augmentation.py",
-    "test_batch_preparation.py",
-    "test_distillation.py",
-    "test_export.py",
-    "test_loop.py",
-    "test_networks.py",
-    "test_run.py",
-    "test_strong_augmentation.py",
-}
-
-
-def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Skip files that import TensorFlow, and have only slow tests, if the slow tests are deselected."""
-    skipped = config.option.markexpr == "not slow" and collection_path.name in TENSORFLOW_TESTS
-    return True if skipped else None
 
 
 def draw_examples(count: int, seed: int = 0) -> Examples:

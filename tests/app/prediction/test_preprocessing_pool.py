@@ -51,6 +51,7 @@ async def test_the_pool_preprocesses_as_this_process_does() -> None:
     assert isinstance((await pool.preprocess(b"no picture"))[0], UnsupportedPicture)
 
 
+@pytest.mark.slow
 async def test_cancelling_the_caller_kills_the_process(pool: PreprocessingPool) -> None:
     before = children()
     with pytest.raises(TimeoutError):

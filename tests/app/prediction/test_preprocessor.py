@@ -69,6 +69,7 @@ async def test_the_errors_of_small_and_large_pictures_are_raised(side: int) -> N
         await preprocessor.preprocess(b"no picture" * side)
 
 
+@pytest.mark.slow
 async def test_the_event_loop_runs_while_a_large_picture_is_preprocessed() -> None:
     preprocessor = Preprocessor(max_pixels=10**8, longest_wait_seconds=1, observer=CountingObserver())
     task = asyncio.create_task(preprocessor.preprocess(noise(3000)))
@@ -131,6 +132,7 @@ async def test_a_large_picture_that_would_wait_too_long_is_refused() -> None:
     await preprocessor.preprocess(noise(400))
 
 
+@pytest.mark.slow
 async def test_a_cancelled_picture_does_not_count() -> None:
     preprocessor = Preprocessor(max_pixels=10**8, longest_wait_seconds=0.015, observer=CountingObserver())
     tasks = [asyncio.create_task(preprocessor.preprocess(noise(4000))) for _ in range(2)]

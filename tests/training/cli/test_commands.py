@@ -262,10 +262,21 @@ def test_the_checkpoint_is_deleted_once_the_candidate_is_judged(
     assert (tmp_path / "models" / ".training" / "softmax.npz").exists() is kept
 
 
+# As `python -m training`, but without the synthetic examples, which take longer than everything else before training.
+WITHOUT_SYNTHETIC_EXAMPLES = """
+from dataclasses import replace
+from training.cli.commands import app
+from training.recipes import DEFAULTS
+DEFAULTS["convnet"] = replace(DEFAULTS["convnet"], synthetic_digits=0, synthetic_non_digits=0)
+app()
+"""
+
+
 @pytest.mark.slow
 @pytest.mark.mnist
 def test_ctrl_c_during_training_publishes_nothing(tmp_path: Path) -> None:
-    arguments = [sys.executable, "-m", "training", "train", "convnet", "--without-teacher", "--models", str(tmp_path)]
+    command = [sys.executable, "-c", WITHOUT_SYNTHETIC_EXAMPLES]
+    arguments = [*command, "train", "convnet", "--without-teacher", "--models", str(tmp_path)]
     with subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True, env={**os.environ, "COLUMNS": "80"}) as process:  # noqa: S603 (ours)
         assert process.stderr
         seen = ""
@@ -281,12 +292,13 @@ def test_ctrl_c_during_training_publishes_nothing(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.mnist
 def test_a_killed_run_continues_and_a_second_run_at_the_same_time_is_rejected(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "training", "train", "softmax", "--iterations", "20000", "--models", str(tmp_path)]
+    command = [sys.executable, "-m", "training", "train", "softmax", "--iterations", "5000", "--models", str(tmp_path)]
     kept = tmp_path / ".training" / "softmax.npz"
     with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as killed:  # noqa: S603 (ours)
         assert killed.stderr
         while not kept.exists() and killed.stderr.read(1):
             pass
+        killed.send_signal(signal.SIGSTOP)  # it must not end before the second run starts
         second = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 (ours)
         assert second.returncode == 1
         assert f"(process {killed.pid})" in second.stderr
@@ -295,8 +307,8 @@ def test_a_killed_run_continues_and_a_second_run_at_the_same_time_is_rejected(tm
 
     again = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 (ours)
     assert again.returncode == 0, again.stderr
-    first_shown = int(re.findall(r"\| (\d+)/20000 ", again.stderr.replace("\r", "\n"))[1])  # after the empty bar
+    first_shown = int(re.findall(r"\| (\d+)/5000 ", again.stderr.replace("\r", "\n"))[1])  # after the empty bar
     assert first_shown >= 250
     history = json.loads((tmp_path / "softmax" / "1" / "model.json").read_text())["history"]
-    assert [point["iteration"] for point in history] == [*range(250, 20_001, 250)]
+    assert [point["iteration"] for point in history] == [*range(250, 5_001, 250)]
     assert not kept.exists()

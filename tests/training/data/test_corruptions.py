@@ -38,7 +38,7 @@ def test_each_corruption_changes_every_image_and_is_reproducible(name: str) -> N
     np.testing.assert_array_equal(images, bars())  # the input is unchanged
 
 
-@pytest.mark.parametrize("name", set(CORRUPTIONS) - {"scale", "brightness", "stripe", "canny_edges"})
+@pytest.mark.parametrize("name", sorted(set(CORRUPTIONS) - {"scale", "brightness", "stripe", "canny_edges"}))
 def test_another_seed_gives_another_corruption(name: str) -> None:
     assert (corrupt(bars(), name, seed=1) != corrupt(bars(), name, seed=2)).any()
 
