@@ -22,17 +22,26 @@ from app.settings import Settings
 MODELS = Path(__file__).parent.parent / "models"
 
 # A machine that is busy with something else must not fail a test.
-hypothesis.settings.register_profile("patient", deadline=None)
-hypothesis.settings.load_profile("patient")
+hypothesis.settings.register_profile("all tests", deadline=None)
+hypothesis.settings.register_profile("fast tests", deadline=None, max_examples=20)
 
 Serve = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
 
 _ALL_SLOW = re.compile(r"^pytestmark = .*pytest\.mark\.slow\b", re.MULTILINE)
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Have hypothesis try a fifth of the examples if only the fast tests are selected."""
+    hypothesis.settings.load_profile("fast tests" if selects_fast_tests(config) else "all tests")
+
+
+def selects_fast_tests(config: pytest.Config) -> bool:
+    return bool(config.option.markexpr == "not slow")
+
+
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Do not even import files with only slow tests when these are deselected: many import TensorFlow."""
-    skipped = config.option.markexpr == "not slow" and collection_path.suffix == ".py"
+    skipped = selects_fast_tests(config) and collection_path.suffix == ".py"
     return True if skipped and _ALL_SLOW.search(collection_path.read_text()) else None
 
 

@@ -86,13 +86,13 @@ def test_every_whole_file_is_preprocessed(name: str) -> None:
     assert isinstance(preprocess(FILES[name]), PreprocessedPicture)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=3 * settings.default.max_examples)
 @given(files, st.floats(0, 1))
 def test_a_truncated_file(data: bytes, share: float) -> None:
     preprocess(data[: int(share * len(data))])
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=6 * settings.default.max_examples)
 @given(files, st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=1, max_size=8))
 def test_a_file_with_bytes_changed(data: bytes, changes: list[tuple[float, int]]) -> None:
     changed = bytearray(data)
@@ -101,14 +101,14 @@ def test_a_file_with_bytes_changed(data: bytes, changes: list[tuple[float, int]]
     preprocess(bytes(changed))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=3 * settings.default.max_examples)
 @given(files, st.floats(0, 1), st.integers(0, 255), st.integers(1, 300))
 def test_a_file_with_bytes_inserted(data: bytes, place: float, value: int, count: int) -> None:
     at = int(place * len(data))
     preprocess(data[:at] + bytes([value]) * count + data[at:])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=2 * settings.default.max_examples)
 @given(files.flatmap(lambda data: st.tuples(st.just(data[:12]), st.binary(max_size=200))))
 @example((b"", b""))
 def test_the_beginning_of_a_file_with_any_bytes_behind(parts: tuple[bytes, bytes]) -> None:
@@ -125,7 +125,7 @@ def crafted_png(width: int, height: int, depth: int, colour: int, interlace: int
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", body) + chunk(b"IEND", b"")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=3 * settings.default.max_examples)
 @given(
     st.integers(0, 2**32 - 1) | st.integers(0, 64),
     st.integers(0, 2**32 - 1) | st.integers(0, 64),
@@ -147,7 +147,7 @@ def test_a_bomb_is_refused_by_its_header(side: int) -> None:
     assert isinstance(preprocess(crafted_png(side, side, 8, 2, 0, b"")), PictureTooLarge)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=2 * settings.default.max_examples)
 @given(st.integers(1, 60), st.integers(1, 60), st.integers(0, 2**32 - 1), st.sampled_from(["L", "RGB", "RGBA", "I;16"]))
 def test_pixels_of_any_shape_and_value(width: int, height: int, seed: int, mode: str) -> None:
     rng = np.random.default_rng(seed)

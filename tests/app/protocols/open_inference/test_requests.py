@@ -188,7 +188,7 @@ HEADERS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=4 * settings.default.max_examples)
 @given(HEADERS, st.binary(max_size=60), st.integers(-3, 3) | st.text(max_size=4) | st.none())
 def test_any_header_is_parsed_or_refused(header: object, rest: bytes, off: int | str | None) -> None:
     text = json.dumps(header).encode()
@@ -200,7 +200,7 @@ def test_any_header_is_parsed_or_refused(header: object, rest: bytes, off: int |
     assert request.outputs
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=3 * settings.default.max_examples)
 @given(st.binary(max_size=200), st.none() | st.integers(0, 220).map(str))
 def test_any_bytes_are_parsed_or_refused(body: bytes, length: str | None) -> None:
     try:
