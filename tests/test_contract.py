@@ -40,6 +40,8 @@ def artefact(data: Mnist, tmp_path_factory: pytest.TempPathFactory) -> Path:
         iterations=40,
         batch_size=25,
         warmup=5,
+        synthetic_digits=0,
+        synthetic_non_digits=0,
         accuracy_threshold=0.0,
         corrupted_accuracy_threshold=0.01,
         worst_corruption_threshold=0.0,
