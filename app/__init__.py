@@ -1,1 +1,1 @@
-"""Artefact and HTTP request in, answer out. Knows nothing of how a model is trained."""
+"""Loads published models and answers HTTP requests with their predictions. Knows nothing of how a model is trained."""

@@ -1,7 +1,7 @@
-"""Limits how long an answer may take. Does not know what takes the time.
+"""Limits the time of tasks, such as answering a request. Does not know what the tasks do.
 
-All timeouts of a deadline share one timer. `asyncio.timeout` starts a timer for each. That takes 3 to 5 microseconds
-instead of one, of the hundred microseconds of a small request, and half a kilobyte more memory until the timeout ends.
+All timeouts of a deadline share one timer, which takes one microsecond for each timeout. `asyncio.timeout` starts a
+timer for each timeout, which takes 3 to 5 microseconds, and half a kilobyte more memory until the timeout ends.
 """
 
 import asyncio

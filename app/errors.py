@@ -4,11 +4,11 @@ ServiceError
 ├── MalformedRequest      the request is not in the expected format
 ├── UnsupportedBody       the body's type is not supported
 ├── TooLarge              the request has too many bytes or files
-├── HeadTooLarge          the request's head, or its framing, is too long
+├── HeadTooLarge          the request's head, or the chunk sizes and trailers of its body, are too long
 ├── UrlTooLong            the request's URL is too long
 ├── TooSlow               the request was not received in time
 ├── Unauthenticated       the request lacks the required token
-├── Forbidden             the settings allow this operation to nobody
+├── Forbidden             the settings forbid loading and unloading of models
 ├── CrossOriginRequest    a page of another origin sent the request, which the settings do not allow
 ├── UnknownModel          the repository has no such model
 ├── UnknownVersion        the model has no such version

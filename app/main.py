@@ -1,4 +1,7 @@
-"""Builds the ASGI application from the settings. The lifespan opens files, threads and models, and closes them."""
+"""Builds the ASGI application from the settings.
+
+The lifespan opens files, starts threads and loads models; at the end it releases all of them.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""The JSON schemas of requests and responses that several routes share. Does not know how they are computed."""
+"""The JSON schemas of requests and responses that several routes share. Does not know how the values are computed."""
 
 from typing import Annotated, Literal
 

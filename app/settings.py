@@ -1,4 +1,4 @@
-"""The settings of the service, read once from the environment: the name of each field, in capitals."""
+"""The settings of the service. Each is read once, from the environment variable with the field's name in capitals."""
 
 import os
 import re

@@ -1,6 +1,6 @@
 """Convert any picture of a handwritten digit to the 28x28 image that a model was trained on.
 
-`preprocess_picture` does the whole conversion: `decode` parses the file, and `normalise` finds the digit in the pixels
+`preprocess_picture` does the whole conversion: `decode` decodes the file, and `normalise` finds the digit in the pixels
 and scales it. `preprocess_pictures` converts several pictures in less time. Knows no HTTP, no TensorFlow and no model.
 """
 

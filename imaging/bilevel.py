@@ -1,6 +1,7 @@
-"""Bilevel pictures, as drawing programs and clean scans have them: find their two grey levels and their ink.
+"""Bilevel pictures, such as those of drawing programs and clean scans: find their two grey levels and their ink.
 
-Knows nothing of digits. The levels are found before the picture is reduced: reducing mixes them at every edge.
+Knows nothing of digits. The levels are found before the search for the digit reduces the picture, because this mixes
+the levels at every edge.
 """
 
 from bisect import bisect_left

@@ -1,6 +1,6 @@
-"""Crop the digit, scale it to one size and binarise it, as NIST's forms were scanned for MNIST.
+"""Crop the digit, scale it to one size and binarise it. The rest of the picture is ignored.
 
-Knows nothing of the other components of the picture.
+The result resembles the scanned forms of NIST, from which MNIST was made.
 """
 
 import cv2
@@ -41,7 +41,7 @@ def binarise_digit(contrast: NDArray[np.uint8], digit: NDArray[np.uint8]) -> NDA
 
 
 def binarise_bilevel_digit(contrast: NDArray[np.uint8], digit: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Do what `binarise_digit` does, for ink that has full contrast everywhere: the threshold is half of it."""
+    """Return what `binarise_digit` returns, for ink of full contrast. The threshold is half of full contrast."""
     return _pad(_crop(contrast, digit) > _HALF_CONTRAST)
 
 

@@ -1,6 +1,6 @@
-"""BMP files: parse the header and decompress run lengths. Knows nothing of what the picture shows.
+"""BMP files: parse the header and decompress run-length encoding. Knows nothing of what the picture shows.
 
-Pillow decompresses run lengths byte by byte in Python, which is too slow.
+Pillow decodes the result. It would decompress run lengths byte by byte in Python, which is too slow.
 """
 
 import struct

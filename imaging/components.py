@@ -1,4 +1,4 @@
-"""Connected components of an ink mask, and which of them are the digit. Knows no grey values and no file format."""
+"""Find the connected components of an ink mask, and select those of the digit. Knows no grey values."""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""What the headers of a picture file say, in a form common to all file formats. Knows no file format and no decoder."""
+"""The content of a picture file's headers, as one data type for all file formats. Parses no headers itself."""
 
 from typing import NamedTuple
 

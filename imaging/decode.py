@@ -1,6 +1,6 @@
-"""Decode a picture file into an array of pixels, upright, within limits of memory. Knows nothing of ink.
+"""Decode a picture file into an upright array of pixels, within limits of size and memory. Knows nothing of ink.
 
-Each file format has a module of its own, which parses the headers. Pillow, OpenCV or that module decodes the pixels.
+The headers of each file format are parsed by a module of its own. Pillow or that module decodes the pixels.
 """
 
 import io
@@ -77,10 +77,10 @@ def decode(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> NDArray[np.u
     640 pixels. Decoding takes at most 120 MB of memory besides `data`.
 
     Raises:
-        UnsupportedPicture: if the file format is not supported.
+        UnsupportedPicture: if the file format, or its compression, is not supported.
         UnreadablePicture: if the file is broken or truncated.
         PictureTooLarge: if there are more than `max_pixels` pixels, or too many parts, or decoding would take too much
-            memory. This is decided from the headers.
+            memory. The pixels and the memory are checked before the pixels are decoded.
 
     """
     if _is_small_png(data, max_pixels) and (pixels := png.decode_plain(data)) is not None:

@@ -1,11 +1,12 @@
 """The errors of this package. Knows no file format and no HTTP status.
 
 PictureError
-├── UnsupportedPicture    the format of the file is not supported
+├── UnsupportedPicture    the format of the file, or its compression, is not supported
 ├── UnreadablePicture     the format is supported, but the file is broken or truncated
 └── PictureTooLarge       more pixels, memory or parts than allowed
 
-ExpensiveToDecode is raised only where a caller asks for cheap pictures only.
+ExpensiveToDecode is no PictureError: the picture is valid. With `cheap_only`, `preprocess_pictures` returns it for a
+picture that takes too long.
 """
 
 
@@ -14,7 +15,7 @@ class PictureError(Exception):
 
 
 class UnsupportedPicture(PictureError):
-    """The format of the file is not supported."""
+    """The format of the file, or its compression, is not supported."""
 
 
 class UnreadablePicture(PictureError):
@@ -22,7 +23,7 @@ class UnreadablePicture(PictureError):
 
 
 class PictureTooLarge(PictureError):
-    """The headers announce more pixels, memory or parts than allowed. Nothing was decoded."""
+    """The picture has more pixels or parts, or needs more memory, than allowed."""
 
 
 class ExpensiveToDecode(Exception):

@@ -1,6 +1,6 @@
 """Find the orientation of a picture in its EXIF or XMP metadata. Knows no other tag, and no picture format.
 
-Pillow parses all of the metadata to find it, which takes as much time and memory as the file decides.
+The time is bounded. Pillow would parse all of the metadata, however much there is.
 """
 
 import re

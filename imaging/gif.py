@@ -13,7 +13,7 @@ _MAX_BLOCKS = 100_000
 
 
 def inspect(data: bytes) -> Container:
-    """Parse the blocks of the GIF file `data`. The size is that of the logical screen and the first frame together.
+    """Parse the blocks of the GIF file `data`. The size covers the logical screen and the first frame.
 
     Raises:
         ValueError, IndexError: if the file is broken.

@@ -1,4 +1,4 @@
-"""Convert colour to grey so that ink and background keep their contrast. Knows nothing of which of them is darker."""
+"""Convert colour to grey so that ink and background keep their contrast. Does not decide which of the two is darker."""
 
 import cv2
 import numpy as np

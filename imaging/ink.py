@@ -1,6 +1,6 @@
 """Estimate the background of a grey picture, measure the contrast of each pixel with it, and find the ink.
 
-Knows nothing of digits: the printed line of a ruled sheet is ink, too.
+Does not select the digit: printed lines are ink, too.
 """
 
 import cv2

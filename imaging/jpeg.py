@@ -1,6 +1,6 @@
-"""JPEG files: parse the segments before the first scan (ITU-T T.81, annex B). Does not decode pixels.
+"""JPEG files: parse the segments before the first scan (ITU-T T.81, annex B), and count the scans.
 
-Of an MPO file, the first picture is parsed.
+Does not decode pixels. Of an MPO file, the first picture is parsed.
 """
 
 import re
@@ -66,7 +66,7 @@ class Header(NamedTuple):
 
     frame: _Frame
     scan: int
-    """The offset of the first scan's segment, behind its marker."""
+    """The offset of the first scan's segment, after its marker."""
     kept: list[bytes]
     """The segments that a decoder needs."""
     exif: bytes
@@ -97,9 +97,9 @@ def inspect(data: bytes) -> Container:
 
 
 def is_cheap(data: bytes, max_samples: int) -> bool:
-    """Tell whether the JPEG file `data` has one scan of at most `max_samples` samples, or an invalid header.
+    """Tell whether the JPEG file `data` is a small baseline picture with one scan, or has an invalid header.
 
-    A file with an invalid header is refused at once.
+    Small means at most `max_samples` samples. A file with an invalid header is refused at once.
     """
     try:
         header = read_header(data)

@@ -1,7 +1,7 @@
 """MNIST's form: 28x28 pixels, white ink on black, the digit scaled to 20x20 and centred by its centre of mass.
 
-Knows how MNIST was made from scanned ink (LeCun et al. 1998; Yadav and Bottou 2019, "Cold Case: The Lost MNIST
-Digits"). Knows nothing of pictures.
+This is how MNIST was made from scanned ink (LeCun et al. 1998; Yadav and Bottou 2019, "Cold Case: The Lost MNIST
+Digits"). Knows nothing of the picture that contains the digit.
 """
 
 import cv2

@@ -1,4 +1,4 @@
-"""Measure the stroke width of a binarised digit, and change it to MNIST's. Knows nothing of pictures."""
+"""Measure the stroke width of a binarised digit, and change it to MNIST's. Knows nothing of the rest of the picture."""
 
 import cv2
 import numpy as np

@@ -1,6 +1,7 @@
 """PNG files: parse the chunks, and decode plain files fast. Knows nothing of ink.
 
-A plain file is one as browsers and drawing programs write it: 8 bits, no palette, and no chunk that changes the pixels.
+A plain file is what browsers and drawing programs write: 8 bits for each channel, no palette, no interlacing, and no
+chunk that changes the pixels.
 """
 
 import re
@@ -20,12 +21,12 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _END = b"\x00\x00\x00\x00IEND\xaeB`\x82"
 _PLAIN_CHUNKS = {b"IHDR", b"IDAT", b"IEND", b"gAMA", b"cHRM", b"sRGB", b"pHYs", b"tIME", b"tEXt"}
 _EXIF_TEXT_KEYWORD = b"Raw profile type"
-"""How the keyword of a text begins that contains EXIF, and with it the orientation."""
+"""The beginning of the keyword of a text that contains EXIF, and therefore may contain the orientation."""
 _PLAIN_MODES = {bytes((8, 0, 0, 0, 0)): "mono", bytes((8, 2, 0, 0, 0)): "rgb", bytes((8, 6, 0, 0, 0)): "rgba"}
-"""The decoder's name of each plain mode, by the header's bytes behind the size: 8 bits a channel, not interlaced."""
+"""The decoder's name of each plain mode, by the header's bytes after the size: 8 bits a channel, not interlaced."""
 
 _FIRST_CHUNK = len(SIGNATURE) + 25
-"""The offset of the first chunk behind the header."""
+"""The offset of the first chunk after the header."""
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 """The number of channels of each colour type."""
 _MAX_CHUNKS = 50_000

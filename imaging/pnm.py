@@ -1,7 +1,7 @@
 """PBM, PGM and PPM files (Netpbm's pbm(5), pgm(5) and ppm(5)), binary and plain: parse and decode them.
 
-Pillow parses comments and plain files byte by byte in Python, which is too slow. Knows nothing of what the picture
-shows.
+Knows nothing of what the picture shows. Pillow would parse comments and plain files, whose pixels are text, byte by
+byte in Python, which is too slow.
 """
 
 import re

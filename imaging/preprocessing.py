@@ -1,6 +1,7 @@
 """The preprocessing pipeline, from a picture file to the image that a model scores.
 
-Knows the order of the steps and the cheapest method for each step. The methods are in the other modules.
+Contains the order of the steps, and the choice of the cheapest method for each step. The methods are in the other
+modules.
 """
 
 from collections.abc import Callable, Iterable
@@ -61,9 +62,9 @@ def preprocess_picture(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> 
     """Convert the picture file `data` to the image that a model scores.
 
     Raises:
-        UnsupportedPicture: if the file format is not supported.
+        UnsupportedPicture: if the file format, or its compression, is not supported.
         UnreadablePicture: if the file is broken or truncated.
-        PictureTooLarge: if the picture has more than `max_pixels` pixels, or needs too much memory.
+        PictureTooLarge: if the picture has more than `max_pixels` pixels or too many parts, or needs too much memory.
 
     """
     return normalise(decode(data, max_pixels=max_pixels))
@@ -72,10 +73,10 @@ def preprocess_picture(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> 
 def preprocess_pictures(
     pictures: Iterable[bytes], *, max_pixels: int = DEFAULT_MAX_PIXELS, cheap_only: bool = False
 ) -> list[PreprocessedPicture | Exception]:
-    """Preprocess several picture files. Where one fails, return the error that `preprocess_picture` would raise.
+    """Preprocess several picture files. For a picture that fails, the list has the error of `preprocess_picture`.
 
-    Each step is applied to all pictures before the next step, which keeps its code in the processor's caches: under
-    load, a service answers 5 to 8 % more requests.
+    Each step is applied to all pictures before the next step. So the code of a step stays in the processor's caches:
+    under load, a service answers 5 to 8 % more requests.
 
     Args:
         pictures: The picture files.

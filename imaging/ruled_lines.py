@@ -1,4 +1,4 @@
-"""Remove the printed lines of ruled and squared paper from an ink mask. Knows nothing of which ink is the digit."""
+"""Remove the printed lines of ruled and squared paper from an ink mask. Does not select the digit."""
 
 from typing import NamedTuple
 

@@ -1,7 +1,7 @@
 """TIFF and BigTIFF files: parse the first directory (TIFF 6.0), and compute the memory that decoding needs.
 
-Does not decode pixels. The directory is rewritten with only the tags that a decoder needs. So a directory with
-thousands of entries, which may all refer to the same megabytes, does not slow the decoder down.
+Does not decode pixels. The directory is rewritten with only the tags that a decoder needs. Otherwise, thousands of
+entries that refer to the same data could slow the decoder down.
 """
 
 import struct
@@ -88,7 +88,7 @@ def inspect(data: bytes) -> Container:
     Raises:
         ValueError, struct.error: if the directory is broken.
         UnsupportedPicture: if the compression is not supported.
-        PictureTooLarge: if there are too many entries, strips or tiles, or these are too large.
+        PictureTooLarge: if there are too many entries, strips or tiles, or if strips or tiles are too large.
 
     """
     format_ = _Format("<" if data.startswith(b"II") else ">", data[2:4] in {b"+\0", b"\0+"})

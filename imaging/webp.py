@@ -1,6 +1,6 @@
 """WebP files (RFC 9649): parse the chunks and decode the first frame. Knows nothing of what the picture shows.
 
-OpenCV decodes the frame: Pillow allocates four canvases for each file, which takes five times the memory.
+OpenCV decodes the frame. Pillow would allocate four canvases for each file, which takes five times the memory.
 """
 
 import math

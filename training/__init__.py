@@ -1,1 +1,1 @@
-"""The training program: from MNIST to published SavedModels. It knows nothing of HTTP or of serving."""
+"""The training program: from MNIST to published SavedModels. Knows nothing of the service that answers with them."""

@@ -1,4 +1,8 @@
-"""What a recipe adds to plain training: augmentation, label smoothing and distillation, and the loss for them."""
+"""The additions of a recipe to plain training: augmentation, label smoothing, distillation and the loss.
+
+The loss gives a weight of its own to the strongly augmented half of a batch. Knows nothing of the network that is
+trained.
+"""
 
 import tensorflow as tf
 
@@ -10,7 +14,7 @@ from training.recipes import TrainingRecipe
 
 
 def build_batch_preparation(recipe: TrainingRecipe, teacher: Teacher | None = None) -> PrepareBatch:
-    """Build the function that prepares each batch for training as the recipe says.
+    """Build the function that prepares each batch for training as the recipe specifies.
 
     With strong augmentation, the prepared batch is twice as large: the augmented images, then the strongly augmented
     ones.
@@ -40,7 +44,7 @@ def build_loss(recipe: TrainingRecipe) -> Loss:
 def weighted_cross_entropy(logits: tf.Tensor, targets: tf.Tensor, weight: float) -> tf.Tensor:
     """Return the weighted mean of the cross-entropy of both halves of a batch: logits and targets [2 B, 10].
 
-    The first half has weight 1, the second half, which is strongly augmented, has weight `weight`.
+    The first half has the weight 1. The second half, which is strongly augmented, has the weight `weight`.
     """
     first, second = map(cross_entropy, tf.split(logits, 2), tf.split(targets, 2))
     return (first + weight * second) / (1 + weight)

@@ -1,7 +1,7 @@
-"""Knowledge distillation: a published version is the teacher of a network. Knows nothing of that network.
+"""Knowledge distillation: a published version is the teacher of a network. Independent of the network that is trained.
 
-Source: Hinton, Vinyals and Dean 2015, arXiv:1503.02531. As in Beyer et al. 2022, arXiv:2106.05237, the teacher predicts
-the same augmented image that the network is trained on.
+Source: Hinton, Vinyals and Dean 2015, arXiv:1503.02531. As in Beyer et al. 2022, arXiv:2106.05237, the teacher
+classifies the same augmented images that the network is trained on.
 """
 
 from collections.abc import Callable
@@ -26,9 +26,9 @@ class Teacher:
     distillation: Distillation
 
     def distill(self, images: tf.Tensor, labels: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
-        """Return the targets with the teacher's share of its softened probabilities.
+        """Replace a share of each target by the softened probabilities of the teacher.
 
-        Where the teacher does not predict the label, or the image shows no digit, the target is unchanged, so that
+        The target is unchanged if the teacher does not predict the label, or if the image shows no digit. So
         corrections override the teacher.
 
         Args:

@@ -5,7 +5,7 @@ Each message says what was wrong, what was expected and what to do.
 
 
 class TrainingError(Exception):
-    """The base class of these errors."""
+    """The base class of the errors of the training program."""
 
 
 class RecipeError(TrainingError):

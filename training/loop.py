@@ -1,7 +1,7 @@
-"""The training loop and the testing loop. Knows a network only as a function from images to logits.
+"""The training loop and the testing loop.
 
-What a recipe adds to plain training, such as augmentation or a teacher, is passed in as functions: see
-`training/batch_preparation.py`.
+Of a network, the loops use only the variables and the function from images to logits. The additions of a recipe
+to plain training, such as augmentation or a teacher, are passed in as functions: see `training/batch_preparation.py`.
 """
 
 from collections.abc import Callable, Sequence
@@ -52,7 +52,7 @@ def cross_entropy(logits: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
 
 
 def use_unchanged(images: tf.Tensor, targets: tf.Tensor, _iteration: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Train on the batch as it is."""
+    """Return the batch unchanged, for training without additions."""
     return images, targets
 
 
@@ -75,7 +75,7 @@ def run_training_loop(  # noqa: PLR0913 (the four parts of the lesson, and the o
         validation: The images on which the accuracy of the training curves is measured.
         recipe: The optimiser, its learning rate, the number and size of the batches, and the seed.
         on_progress: Called with the number of completed iterations and the latest point of the training curves.
-        prepare_batch: Called on each batch, in the graph, before the network is.
+        prepare_batch: Prepares each batch for the network. It is called in the graph.
         loss: The function to minimise.
         checkpoint: Saves the progress at each point of the training curves. If it already has progress, the run
             continues from there, and reaches the same weights as a run without interruption.
@@ -121,7 +121,7 @@ def run_testing_loop(network: Callable[[tf.Tensor], tf.Tensor], images: Images) 
 
 
 def draw_batches(examples: int, batch_size: int, first: int, steps: int, seed: int) -> tf.Tensor:
-    """Return the indices of the examples in the batches `first` to `first + steps`: int32 [steps, batch_size].
+    """Return the indices of the examples in `steps` batches from the batch `first` on: int32 [steps, batch_size].
 
     The batches are cut from a sequence of epochs. Each epoch has every example once, in a new random order. A batch
     that reaches the end of an epoch continues in the next one, so all batches have the same size and no example is

@@ -158,8 +158,8 @@ class NormalisedConvolution(tf.Module):  # type: ignore[misc]  # TensorFlow has 
     def __call__(self, features: tf.Tensor, *, training: bool) -> tf.Tensor:
         """Convolve, normalise and rectify.
 
-        In `training`, the statistics are those of the batch, and the running averages are updated. Otherwise the
-        running averages are used.
+        With `training`, the normalisation uses the statistics of the batch and updates the running averages. Otherwise
+        it uses the running averages.
         """
         features = tf.nn.conv2d(features, self.kernel, self.shape.stride, self.shape.padding)
         # One fused kernel. tf.nn.moments and tf.nn.batch_normalization run about ten; a step takes 15 % less time.

@@ -1,4 +1,4 @@
-"""The optimisers: how gradients change the weights. Knows no network and no data."""
+"""The optimisers, which change the weights of a network by their gradients. Knows no network and no data."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -37,7 +37,8 @@ class GradientDescent:
 def build_optimizer(recipe: TrainingRecipe, variables: Sequence[tf.Variable]) -> Optimizer:
     """Build the optimiser of a recipe.
 
-    With a warm-up, the learning rate then follows a cosine (Loshchilov and Hutter 2017, arXiv:1608.03983).
+    If the recipe has a warm-up, the learning rate follows a cosine after it (Loshchilov and Hutter 2017,
+    arXiv:1608.03983).
     """
     if recipe.optimizer == "sgd" and not recipe.momentum and not recipe.warmup:
         return GradientDescent(recipe.learning_rate)

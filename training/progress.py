@@ -1,4 +1,4 @@
-"""The state of a training run: its training curves, and what is needed to continue it."""
+"""The state of a training run: its training curves, and the arrays with which the run can continue."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass

@@ -1,4 +1,4 @@
-"""The recipes that networks are trained by: every setting of a training run. Knows no data and no network."""
+"""The recipes of the networks: every setting of a training run. Knows no data and no network."""
 
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, get_args
@@ -43,7 +43,7 @@ class StrongAugmentation:
     """How a second, strongly augmented copy of each training image is made, and its weight in the loss."""
 
     affine: AffineAugmentation
-    """Wider than that of the first copy."""
+    """The affine transformation, which is larger than that of the first copy."""
     probability: float
     """The probability of each other transformation. An image can get several of them, or none."""
     loss_weight: float
@@ -111,7 +111,7 @@ class TrainingRecipe:
     synthetic_non_digits: int = 0
     """The number of synthetic images without a digit. Their target is the uniform distribution."""
     source_share: float = 0.1
-    """The share of `--also` in an epoch. Its images are repeated to reach it, at most 20 times."""
+    """The share of the images of `--also` in an epoch. They are repeated, at most 20 times, to reach this share."""
 
     def __post_init__(self) -> None:
         """Reject values that are out of range."""

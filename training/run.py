@@ -1,4 +1,7 @@
-"""A training run from data to a published version, and the verification of one. Knows nothing of the command line."""
+"""A training run from data to a published version, and the verification of a published version.
+
+Knows nothing of the command line.
+"""
 
 import base64
 import platform
@@ -170,13 +173,13 @@ def publish(
 ) -> Path | None:
     """Publish the result of a run as the next version, and return its folder.
 
-    If a version is served already, the promotion gate compares both on the test part and on held-out feedback. With
-    `force`, the candidate is published whatever the gate decides, and its card records that.
+    If a version is served already, the promotion gate compares both versions on the test part and on the held-out
+    images. With `force`, the candidate is published whatever the gate decides, and its card records that.
 
     Returns:
         The folder, or None if the run reproduced the served version.
 
-    Raises BelowThreshold, forced or not, if an accuracy is below its threshold, and CandidateRejected if the gate
+    Raises BelowThreshold, even with `force`, if an accuracy is below its threshold, and CandidateRejected if the gate
     rejects the candidate.
 
     """
@@ -212,9 +215,9 @@ def check_thresholds(card: dict[str, Any]) -> None:
 
 
 def load_candidate(run: Run) -> ComparedModel:
-    """Return the result of a run for a comparison.
+    """Prepare the result of a run for a comparison.
 
-    It is saved and loaded first, as a published version is, because that changes its speed.
+    The model is saved and loaded first, like a published version, because that changes its speed.
     """
     with tempfile.TemporaryDirectory() as folder:
         export.save(run.servable, Path(folder))
@@ -234,7 +237,7 @@ def load_served_version(name: str, models: Path) -> ComparedModel | None:
 
 
 def check_served_version(name: str, models: Path) -> None:
-    """Raise ArtefactError if the served version of a model, with which a run will be compared, is damaged."""
+    """Raise ArtefactError if the served version of a model is damaged. A run will be compared with this version."""
     if not list_versions(models / name):
         return
     try:
@@ -248,7 +251,7 @@ def check_served_version(name: str, models: Path) -> None:
 
 
 def verify_report(folder: Path, mnist: Mnist) -> tuple[dict[str, Any], list[str]]:
-    """Recompute the test report of an artefact. Return it, and the fields in which `model.json` differs."""
+    """Recompute the test report of an artefact. Return it, and the names of the fields that differ in `model.json`."""
     signature, card = export.load(folder)
     logits, probabilities = export.predict_in_batches(signature, mnist.test.images)
     report = reports.classification_report(logits, probabilities, mnist.test.labels, card["abstention"])

@@ -1,4 +1,4 @@
-"""Opens the feedback store until the service stops."""
+"""Opens the feedback store, and closes it when the service stops."""
 
 import secrets
 from collections.abc import AsyncIterator

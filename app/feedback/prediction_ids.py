@@ -1,7 +1,10 @@
-"""Ids of predictions: each contains the image that the model saw, with a signature. Knows no store.
+"""Ids of predictions: each contains the image that the model classified, and a signature. Knows no store.
 
-Nothing is stored on the server. So every worker with the key can verify an id, also after a restart, no number of
-requests can evict a prediction, and images that nobody corrects are not kept.
+The server stores nothing for an id. This has three effects:
+
+- Every worker with the key can verify an id, also after a restart.
+- An id stays valid until it expires, however many requests follow.
+- The server keeps an image only if a user corrects its prediction.
 """
 
 import base64

@@ -1,7 +1,8 @@
 """Collects images of concurrent requests into batches for one engine. Knows no HTTP, no models and no metrics.
 
-There is no timer. Whenever the engine is idle, it takes the images that wait, up to its largest batch. A single image
-runs at once, and under load batches form from the images that arrived during the last run.
+There is no timer. Whenever the engine is idle, it scores the images that wait, at most the largest batch at a time. So
+a single image waits for two iterations of the event loop at most, and under load a batch consists of the images that
+arrived during the last run.
 """
 
 import asyncio

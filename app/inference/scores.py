@@ -1,4 +1,7 @@
-"""The output of a model for a batch of images, as arrays and as one classification per image. Knows no images."""
+"""The output of a model for a batch of images, as arrays and as one classification per image.
+
+Does not contain the images.
+"""
 
 from collections.abc import Iterable
 from typing import NamedTuple, Self

@@ -1,6 +1,6 @@
 """The models and versions that a worker knows, and which loaded version answers a request. Loads nothing.
 
-`repository.py` brings it up to date: with each scan of the folder, and with each version that is loaded or unloaded.
+`repository.py` updates the catalogue after each scan of the folder, and when a version is loaded or unloaded.
 """
 
 from collections.abc import Iterator, Mapping

@@ -1,7 +1,7 @@
-"""Frees versions that have been replaced or unloaded, each when the last request that uses it has been answered.
+"""Frees each version that has been replaced or unloaded, after the last request that uses it has been answered.
 
-There is no request counter. Each request holds a reference to its version, and a weak reference tells when the last one
-is gone.
+Requests are not counted: each request holds a reference to its version, and a weak reference shows whether any of these
+references is left.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Opens the model repository and keeps it up to date until the service stops."""
+"""Opens the model repository, keeps it up to date, and closes it when the service stops."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,8 +1,8 @@
-"""Loads versions from disk into verified engines, and frees engines. Does not decide which, or when.
+"""Loads versions from disk into verified engines, and frees engines.
 
-One thread of low priority loads and frees engines, so that inference goes first. Another thread reads the folder of
-models, so that a scan does not wait until a version is loaded. A disk that does not answer blocks these two threads,
-but not the event loop or the end of the process.
+`repository.py` decides which versions are loaded, and when. One thread of low priority loads and frees engines, so that
+inference goes first. Another thread reads the folder of models, so that a scan does not wait until a version is loaded.
+A disk that does not answer blocks these two threads, but neither the event loop nor the end of the process.
 """
 
 import asyncio

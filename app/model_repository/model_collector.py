@@ -1,4 +1,4 @@
-"""Prometheus metrics of the build and of the versions in the catalogue. Counts nothing itself."""
+"""Prometheus metrics of the build and of the versions in the catalogue. Each collection reads the current values."""
 
 import platform
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Keeps the loaded models as the folder of models and the commands say. Knows no HTTP.
+"""Loads and unloads versions so that they match the folder of models and the commands. Knows no HTTP.
 
 New versions are loaded before the versions that they replace are unloaded, and a version is freed when the requests
 that use it have been answered. All methods are for one event loop; `loader.py` makes the calls that block.

@@ -1,4 +1,4 @@
-"""Scans the folder of models and the folder of commands. Blocks; loads nothing."""
+"""Scans the folder of models and the folder of commands. All functions block on the disk. They load no models."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

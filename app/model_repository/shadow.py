@@ -1,7 +1,7 @@
 """Scores the images of one model with a second, shadow version and counts where they disagree. Changes no response.
 
-No request waits for it. Scored images go into a queue and are scored again a few at a time, between which the event
-loop serves requests. When the queue is full, images are skipped.
+No request waits for the shadow version. Images that a request has scored go into a queue, and are scored again in small
+groups. Between two groups, the event loop serves requests. When the queue is full, images are skipped.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
 """Verifies a loaded engine against its model card, which also warms it up. Knows no files and no versions.
 
-Source of the self-test: `models/README.md`.
+`models/README.md` describes the self-test of a model card.
 """
 
 import base64

@@ -1,4 +1,4 @@
-"""The versions of one model: their states, which of them to load, and which of them answer. Knows no disk."""
+"""The versions of one model: their states, which of them to load, and which of them answer. Reads no files."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field

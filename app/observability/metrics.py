@@ -1,7 +1,7 @@
 """The Prometheus metrics of the service. Knows no routes and no models: their names arrive as label values.
 
-Counts are buffered in memory. They are flushed to the Prometheus metrics every quarter of a second, before each
-exposition and at the end. Several workers keep their metrics in files of one folder, and the worker that is scraped
+Counts are buffered in memory. They are flushed to the Prometheus metrics every quarter of a second, for each scrape,
+and when the service stops. Several workers keep their metrics in files of one folder, and the worker that is scraped
 adds them up: the counts of the other workers may then be a quarter of a second old.
 """
 

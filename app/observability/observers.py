@@ -1,4 +1,4 @@
-"""Interfaces for code that reports measurements. Callers need not know whether metrics or traces receive them."""
+"""Interfaces (`typing.Protocol`) through which other packages report measurements to metrics and traces."""
 
 from typing import Protocol
 

@@ -1,7 +1,7 @@
 """Exports a span for each stage of a request to an OpenTelemetry collector. Does not know what a stage does.
 
 FastAPI creates the span of the request itself and continues the trace of the client. A stage is reported after it has
-ended; it becomes a child span of its request that ends now.
+ended, and its span becomes a child of the request's span.
 """
 
 import asyncio

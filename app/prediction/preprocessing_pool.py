@@ -1,4 +1,4 @@
-"""Processes that preprocess large pictures, one picture at a time. Knows no requests and no deadlines."""
+"""Processes that preprocess large pictures: one picture at a time, or two if one of them is slow. Knows no requests."""
 
 import asyncio
 import time

@@ -1,7 +1,7 @@
-"""The function that preprocesses a picture in a process of its own, and the limits of that process. Knows no service.
+"""The function that preprocesses a picture in a process of its own, and the limits of that process. Knows no requests.
 
-A thread cannot stop a decoder, and shares the memory of the worker. A process can be killed. `imaging` bounds the cost
-of the pictures that it knows to be expensive; these limits bound the cost of all others.
+A thread cannot stop a decoder, and shares the memory of the worker. A process can be killed. `imaging` refuses pictures
+whose headers announce too high a cost. The limits here stop all other pictures that take too much time or memory.
 """
 
 import ctypes

@@ -1,4 +1,7 @@
-"""Preprocesses pictures without blocking the event loop. Knows nothing of the steps of preprocessing."""
+"""Preprocesses small pictures on the event loop, and large ones in a separate process.
+
+Knows nothing of the steps of preprocessing.
+"""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""Parses a large JSON text in pieces, between which the event loop runs. Knows nothing of its content.
+"""Parses a large JSON text in pieces, and lets the event loop run after each piece. Knows nothing of its content.
 
 Long arrays of numbers and long strings are cut out of the text and parsed separately. The remaining text must be short.
 """

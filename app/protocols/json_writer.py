@@ -1,4 +1,4 @@
-"""Writes a long list as JSON in pieces, between which the event loop runs. Knows nothing of its elements."""
+"""Writes a long list as JSON in pieces, and lets the event loop run between them. Knows nothing of its elements."""
 
 import asyncio
 from collections.abc import Iterable, Iterator

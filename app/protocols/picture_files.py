@@ -1,6 +1,6 @@
-"""Decodes picture files from BYTES tensors and base64, and encodes BYTES tensors. Knows nothing of what the files hold.
+"""Extracts picture files from BYTES tensors and base64, and encodes BYTES tensors. Does not decode the pictures.
 
-Long base64 strings are decoded in pieces, between which the event loop runs.
+Long base64 strings are decoded in pieces, and the event loop runs after each piece.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
-"""Converts the numbers or bytes of a tensor into images, and validates them. Knows no protocol.
+"""Validates the numbers or bytes of a tensor, and converts them into images. Knows no protocol.
 
-Large tensors are converted in pieces, between which the event loop runs.
+Large tensors are converted in pieces, and the event loop runs after each piece.
 """
 
 import asyncio

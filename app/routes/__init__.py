@@ -1,4 +1,7 @@
-"""One module for each family of URLs. A route parses the request, calls a package without HTTP, and responds."""
+"""The routes: each module contains those of one family of URLs.
+
+A route parses the request, calls code that does not depend on HTTP, and responds.
+"""
 
 from fastapi import FastAPI
 

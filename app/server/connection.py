@@ -2,8 +2,8 @@
 
 A connection holds a limited number of bytes: it parses one request at a time, and stops reading from the socket until
 the request is answered. A request has to be received within a time limit, and the client has to read the response
-within the same limit. An upgrade to another protocol is declined. A malformed request is answered with a problem, after
-all requests before it.
+within the same limit. An upgrade to another protocol is declined. A malformed request gets an error response, after the
+responses to all earlier requests.
 """
 
 import asyncio

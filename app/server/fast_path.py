@@ -1,7 +1,8 @@
-"""Answers small predictions without a task and without FastAPI. Knows no connection.
+"""Answers requests to classify a small picture, without FastAPI and usually without a task. Knows no connection.
 
-Requests that are received in the same iteration of the event loop are answered as a batch. All requests that may not be
-small predictions are left to the application, whose `routes/predict.py` calls the same functions.
+Requests are answered in batches: the first request of a batch waits for two iterations of the event loop, in which
+others are received. Every request that is invalid, or may not be cheap to answer, is left to the application, whose
+`routes/predict.py` calls the same functions.
 """
 
 import asyncio

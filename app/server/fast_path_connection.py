@@ -1,6 +1,6 @@
-"""A connection that admits or refuses requests by their heads, and answers small predictions without a task.
+"""A connection that admits or refuses POST requests by their heads, and passes small predictions to the fast path.
 
-All other requests are left to the application. This module creates no responses.
+All other requests are left to the application. `fast_path.py` and `refusals.py` create the responses.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
 """Creates, counts and logs the responses to requests that are refused before they reach the application.
 
-Under overload most refusals differ in the id of their request alone. Their response is created once and cached.
+Under overload, most of these responses have the same content except for the request id. So the content is cached.
 """
 
 import time

@@ -1,6 +1,7 @@
-"""Admits requests or refuses them with 503, by their heads alone. The body of a refused request is not read.
+"""Admits POST requests, or refuses them with 503, by their heads alone. The body of a refused request is not read.
 
-The fast path calls `admit` before a task exists for the request. For all other requests the middleware calls it.
+A `FastPathConnection` calls `admit` before a task exists for the request. For all other requests, the middleware calls
+it.
 """
 
 from collections.abc import Callable, Iterable

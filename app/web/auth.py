@@ -2,7 +2,7 @@
 
 GET, HEAD and OPTIONS need no token. Loading and unloading need ADMIN_TOKEN, all other requests PREDICT_TOKEN: a new
 route is protected by default. If no token is set, a service on a loopback address accepts requests from programs on
-this machine and from its own page. Knows no route but the prefix of loading and unloading.
+this machine and from its own page. All paths are treated alike, except those of loading and unloading.
 """
 
 import hmac

@@ -1,7 +1,7 @@
-"""Converts errors to `application/problem+json` responses (RFC 9457). Has the only table from errors to statuses.
+"""Converts errors to `application/problem+json` responses (RFC 9457).
 
-Under `/v1` and `/v2`, the paths of TensorFlow Serving and the Open Inference Protocol, errors have the format of these
-protocols.
+Contains the only table that maps errors to statuses. Under `/v1` and `/v2`, the paths of TensorFlow Serving and the
+Open Inference Protocol, errors have the format of these protocols.
 """
 
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""Request ids, and the headers that all responses have. Knows no server."""
+"""Chooses the id of a request, and creates the headers that all responses have. Independent of the ASGI server."""
 
 import os
 import re

@@ -1,1 +1,1 @@
-"""The command line of the training program. The other packages know nothing of it."""
+"""The command line of the training program. The other packages do not import it."""

@@ -1,6 +1,7 @@
-"""The commands of `python -m training`. They parse options and print; the work is done by the other packages.
+"""The commands of `python -m training`. They parse options and print; the other packages do the work.
 
-TensorFlow takes seconds to import. A command imports the modules that need it only after its options are checked.
+TensorFlow takes seconds to import. So a command first checks its options, and only then imports the modules that need
+TensorFlow.
 """
 
 # ruff: noqa: PLC0415

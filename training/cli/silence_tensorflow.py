@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def import_tensorflow() -> None:
-    """Import TensorFlow without its messages on processor and GPU.
+    """Import TensorFlow without its messages about the processor and the GPU.
 
     TensorFlow's C++ code writes them to file descriptor 2, so redirecting `sys.stderr` would not be enough.
     """

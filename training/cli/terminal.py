@@ -1,4 +1,4 @@
-"""What a command writes to the terminal: progress, a summary, errors in one line. Knows nothing of training itself."""
+"""Writes progress, summaries and errors to the terminal, and handles Ctrl-C. Knows nothing of training itself."""
 
 import signal
 from collections.abc import Callable, Iterator

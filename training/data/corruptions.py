@@ -1,4 +1,4 @@
-"""Corruptions of images, for measuring the robustness of a model. Training does not use them.
+"""Corruptions of images, for measuring the robustness of a model. No network is trained on them.
 
 The fifteen corruptions and their severities are those of MNIST-C (Mu and Gilmer 2019, arXiv:1906.02337). They are
 implemented independently, so accuracies are close to those on that data set, but not equal.

@@ -1,4 +1,4 @@
-"""Labelled images in memory. Knows nothing of where they come from or of the network that is trained on them."""
+"""Labelled images in memory. Loads no files, and knows no network."""
 
 from dataclasses import dataclass
 from typing import NamedTuple

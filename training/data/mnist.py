@@ -36,8 +36,8 @@ VALIDATION_SIZE = 5_000
 MISLABELLED_TEST_IMAGES = (947, 1621, 1901, 2130, 2462, 2597, 2654, 3520, 3558, 5937, 6651, 6783, 8527, 9679, 9729)
 """The indices, from 0, of the test images whose label is known to be wrong. The labels are left unchanged.
 
-A perfect classifier is counted wrong on these images. People agreed on as many wrong labels in Northcutt et al. 2021,
-arXiv:2103.14749.
+A perfect classifier is counted wrong on these images. In Northcutt et al. 2021, arXiv:2103.14749, reviewers agreed on
+the same number of wrong labels.
 """
 
 

@@ -1,7 +1,7 @@
 """Training data besides MNIST: feedback stores and folders of pictures.
 
-Contradictory images and copies of MNIST's test images are removed from each source. The rest is split into a training
-part and a held-out part, on which the model is evaluated.
+Identical images with different labels, and copies of MNIST's test images, are removed from each source. The rest is
+split into a training part and a held-out part, on which models are compared.
 """
 
 import hashlib
@@ -52,7 +52,7 @@ class Source:
     train: Examples
     held_out: Examples
     warnings: tuple[str, ...]
-    """A line on each problem that the user should know, such as a skipped file."""
+    """One line for each problem that concerns the user, such as a skipped file."""
 
     def as_json(self) -> dict[str, Any]:
         """Return the entry of the source in `model.json`."""
@@ -122,7 +122,7 @@ def load_pictures(location: str) -> tuple[list[LabelledImage], list[str]]:
 
 
 def is_held_out(image: LabelledImage) -> bool:
-    """Return whether an image is in the held-out part. Its digest decides, so every run has the same split."""
+    """Return whether an image is in the held-out part. This depends on its digest, so every run has the same split."""
     return int(_digest(image)[:8], 16) % HELD_OUT_INTERVAL == 0
 
 

@@ -1,7 +1,7 @@
 """Strong augmentation of training images, such as noise, blur and lighting, for robust models.
 
-Knows nothing of labels or networks. The transformations are not those of `corruptions.py`, so that robustness is
-measured on unseen ones, and they cover a wider range.
+Knows nothing of labels or networks. The transformations differ from those of `corruptions.py`, which measure
+robustness, and cover a wider range.
 """
 
 import math
@@ -97,7 +97,7 @@ def change_lighting(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
 
 
 def add_gaussian_noise(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Add Gaussian noise, to all pixels or in proportion to the root of the ink."""
+    """Add Gaussian noise, equally to all pixels or in proportion to the square root of the ink."""
     strength, choice = tf.unstack(uniform([2, tf.shape(images)[0], 1, 1], seed))
     noise = tf.random.stateless_normal(tf.shape(images), seed + 1)
     return images + 0.5 * strength * noise * tf.where(choice < 0.5, tf.sqrt(images), 1.0)

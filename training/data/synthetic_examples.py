@@ -1,6 +1,6 @@
 """Synthetic examples: digits in forms that MNIST lacks, and images that show no digit. Knows no network.
 
-Each is drawn as a page and then preprocessed by `imaging`, as a user's picture is.
+Each is drawn into a picture that is larger than 28x28, and `imaging` preprocesses it as it does a user's picture.
 """
 
 import numpy as np
@@ -42,7 +42,7 @@ def generate_digits(count: int, rng: np.random.Generator) -> Examples:
 
 
 def generate_non_digits(count: int, rng: np.random.Generator) -> Examples:
-    """Generate `count` examples without a digit: of twelve, seven are symbols, and five are one of each other kind."""
+    """Generate `count` examples without a digit. Of every twelve, seven are symbols, and one is of each other kind."""
     kinds = [draw_symbol] * 7 + [draw_digit_pair, draw_scribble, draw_blob, draw_texture, draw_gradient]
     images = [normalise(kinds[index % len(kinds)](rng)).image for index in range(count)]
     return Examples(_stack(images), np.full(count, NOT_A_DIGIT, np.int32))
@@ -82,7 +82,7 @@ def draw_texture(rng: np.random.Generator) -> Page:
 
 
 def draw_gradient(rng: np.random.Generator) -> Page:
-    """Draw a linear or radial gradient of light, of which `imaging` keeps the shadow as ink."""
+    """Draw a linear or radial gradient of light. `imaging` keeps its dark part as ink."""
     y, x = np.mgrid[:PAGE_SIDE, :PAGE_SIDE] / PAGE_SIDE - rng.random((2, 1, 1))
     angle = rng.uniform(0, 2 * np.pi)
     distance = np.hypot(x, y) if rng.random() < 0.5 else x * np.cos(angle) + y * np.sin(angle)

@@ -1,8 +1,8 @@
 """Glyphs of synthetic examples as pen strokes: digits in many handwritings, and symbols that are not digits.
 
-A glyph is a string in a small notation. Two figures are a point on a grid of 0 to 9 from the top left: `15` has x 1 and
-y 5. Points in brackets lie on a curve, other points on straight lines, and `/` starts a new stroke. For example,
-`(23 41 62 64 28) 78` is a 2. How strokes become pixels is in `synthetic_examples.py`.
+A glyph is a string in a small notation. Two decimal digits are the x and y of a point on a 10x10 grid; `00` is at the
+top left. Points in brackets lie on a curve, other points on straight lines, and `/` starts a new stroke. For example,
+`(23 41 62 64 28) 78` is a 2. `synthetic_examples.py` draws the strokes as pixels.
 """
 
 import re

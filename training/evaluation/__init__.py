@@ -1,1 +1,1 @@
-"""How a model is judged: metrics, comparison with another model, the promotion gate and figures."""
+"""Evaluates models: metrics, the comparison of two models, the promotion gate and figures."""

@@ -1,4 +1,7 @@
-"""When a model abstains: thresholds of confidence and energy, and the reason for each image. Knows only arrays."""
+"""Decides when a model abstains: thresholds of confidence and energy, and the reason for each image.
+
+Knows only arrays of numbers.
+"""
 
 import numpy as np
 import numpy.typing as npt
@@ -16,12 +19,12 @@ def energy(logits: Floats) -> npt.NDArray[np.float64]:
 
 
 def choose_confidence_threshold(probabilities: Floats, rate: float) -> float:
-    """Return the threshold that the confidence of a share `rate` of these digits falls below: probabilities (n, 10)."""
+    """Return the confidence below which a share `rate` of these predictions lies: probabilities (n, 10)."""
     return float(np.quantile(probabilities.max(axis=1), rate))
 
 
 def choose_energy_threshold(logits: Floats, rate: float) -> float:
-    """Return the threshold that the energy of a share `rate` of these digits exceeds: logits (n, 10)."""
+    """Return the energy above which a share `rate` of these predictions lies: logits (n, 10)."""
     return float(np.quantile(energy(logits), 1 - rate))
 
 

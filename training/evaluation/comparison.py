@@ -1,4 +1,4 @@
-"""Compares two models on the same images, with tests of significance. Decides nothing about publishing."""
+"""Compares two models on the same images, with tests of significance. Does not decide which of them is published."""
 
 import time
 from collections.abc import Sequence
@@ -77,7 +77,8 @@ def compare(
 def correct_predictions(model: ComparedModel, examples: Examples) -> npt.NDArray[np.bool_]:
     """Return whether each example is classified correctly, (n,).
 
-    A digit is if the predicted digit is the label, an image without a digit if the model abstains.
+    A digit is classified correctly if the predicted digit is the label. An image without a digit is classified
+    correctly if the model abstains.
     """
     logits, probabilities = model.classify(examples.images)
     reasons = abstention_reasons(logits, probabilities, model.card["abstention"])

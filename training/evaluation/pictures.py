@@ -1,4 +1,4 @@
-"""Evaluates a model on labelled pictures, preprocessed as the service does it. Knows no TensorFlow."""
+"""Evaluates a model on labelled pictures, which are preprocessed as in the service. Does not import TensorFlow."""
 
 from collections import defaultdict
 from collections.abc import Sequence

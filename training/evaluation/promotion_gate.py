@@ -1,4 +1,4 @@
-"""Decides whether a candidate may replace the served version. Knows model cards and predictions, no files."""
+"""Decides whether a candidate may replace the served version, by their model cards and predictions. Reads no files."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -45,9 +45,13 @@ def decide(
 ) -> Decision:
     """Compare a candidate with the served version and collect the objections to the candidate.
 
-    There are three objections: a measure is significantly worse; no measure is better and the candidate has no new
-    training data; or the held-out feedback contradicts the feedback that the candidate was trained on, as it does if
-    the labels are shuffled.
+    There are three objections:
+
+    - A measure is significantly worse.
+    - No measure is significantly better, and the candidate has no new training data.
+    - The accuracy on the held-out feedback is below MIN_FEEDBACK_ACCURACY, for example because labels are
+      shuffled.
+
     """
     measures = compare(served, candidate, test, held_out)
     objections = [f"{measure.name}: significantly worse." for measure in measures if measure.verdict == "worse"]
@@ -61,7 +65,7 @@ def decide(
 
 
 def has_new_data(candidate: dict[str, Any], served: dict[str, Any]) -> bool:
-    """Return whether a candidate was trained on data or preprocessing that the served version was not, by their cards.
+    """Compare two model cards: return whether the candidate has new training data or new preprocessing.
 
     A different MNIST and an additional source are new data. A missing source is not: otherwise the next run without
     sources would undo the corrections of the users.

@@ -1,4 +1,7 @@
-"""The reports of a model on the validation and test images, as `model.json` has them. Knows only arrays of numbers."""
+"""The reports on a model's predictions for the validation and test images, in the format of `model.json`.
+
+Knows only arrays of numbers.
+"""
 
 from typing import Any
 

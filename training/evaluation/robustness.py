@@ -1,4 +1,4 @@
-"""The accuracy of a model under each corruption. Knows a model only as a function of images."""
+"""The accuracy of a model under each corruption. Knows a model only as a function from images to probabilities."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""Tests of whether two models differ significantly on the same images. Knows arrays and counts, no models."""
+"""Tests of whether two models differ significantly on the same images. Knows only arrays and counts."""
 
 import math
 

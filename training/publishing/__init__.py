@@ -1,1 +1,1 @@
-"""How a model is stored: checkpoints during training, published versions afterwards."""
+"""Stores models: checkpoints during training, published versions afterwards."""

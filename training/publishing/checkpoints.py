@@ -1,6 +1,6 @@
-"""Saves the progress of a run to a file, so that an interrupted run can continue. Knows arrays, no network.
+"""Saves the progress of a run to a file, so that an interrupted run can continue. Knows no network, only its arrays.
 
-The file is replaced atomically. Its fingerprint identifies the run: another run does not load it.
+The file is replaced atomically. It contains the fingerprint of its run, and no other run loads it.
 """
 
 import hashlib
@@ -40,7 +40,7 @@ class Checkpoint:
         partial.replace(self.path)
 
     def load(self) -> Progress | None:
-        """Return the saved progress, or None if there is none or it is that of another run."""
+        """Return the saved progress, or None if the file is missing, damaged or that of another run."""
         try:
             with self.path.open("rb") as file, np.load(file, allow_pickle=False) as saved:
                 about = json.loads(str(saved["about"]))

@@ -1,4 +1,4 @@
-"""Saves a trained network as an artefact, a SavedModel with its model card, and loads it again.
+"""Saves a trained network as an artefact, which is a SavedModel with its model card, and loads artefacts.
 
 `models/README.md` describes the format. Knows nothing of training or serving.
 """

@@ -1,7 +1,6 @@
-"""The published versions of a model: find, withdraw and promote them. Knows folders, not what is in them.
+"""The published versions of a model: find, withdraw and promote them. Does not read the files of a version.
 
-The highest version is served. A withdrawn version keeps its number, which no other version gets, in a hidden folder
-beside the published versions.
+The highest version is served. A withdrawn version is renamed to a hidden folder, and its number is not used again.
 """
 
 import re

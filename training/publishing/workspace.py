@@ -1,4 +1,4 @@
-"""The folders that training writes to, and the lock and the checkpoints inside them. Knows only paths."""
+"""The folders that training writes to, with the lock and the checkpoints inside them. Knows only paths."""
 
 import os
 from collections.abc import Iterator

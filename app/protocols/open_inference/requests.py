@@ -1,4 +1,4 @@
-"""Parses an inference request: a JSON header, with tensors in it or behind it. Knows no models."""
+"""Parses an inference request: a JSON header that contains the tensors or is followed by them. Knows no models."""
 
 import math
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Writes the response to an inference request, with the tensors in the JSON or behind it. Knows no HTTP."""
+"""Writes the response to an inference request: JSON that contains the tensors or is followed by them. Knows no HTTP."""
 
 import asyncio
 from typing import Any, NamedTuple
