@@ -168,7 +168,8 @@ class Settings(BaseSettings):
             ge=1024**2,
             le=64 * 1024**3,
             description="Maximum number of bytes that the unanswered requests of one worker hold in memory, 1048576 to "
-            "68719476736. It is at least twice `MAX_BODY_BYTES`. Above it, the longest stalled upload gets 503.",
+            "68719476736. A value below twice `MAX_BODY_BYTES` is raised to that. Above the limit, the upload that has "
+            "been stalled longest gets 503.",
         ),
     ] = 64 * 1024**2
     max_pixels: Annotated[
@@ -183,7 +184,7 @@ class Settings(BaseSettings):
             ge=0.001,
             le=600,
             description="Maximum expected time in the queue for a large picture, in seconds, 0.001 to 600. Above it, "
-            "the request gets 503. Two large pictures are always accepted.",
+            "the request gets 503. The first two large pictures are accepted whatever the expected time.",
         ),
     ] = 0.04
     most_at_once: Annotated[

@@ -1,4 +1,4 @@
-"""The bars: minimum or maximum values for the measured results, and whether they are met. Measures nothing."""
+"""The targets (bars): limits for the measured results, and whether they are met. Measures nothing."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,16 +13,16 @@ _MANY_CALLS = (
     "rest is many calls of OpenCV and NumPy on few pixels, about half of which is overhead of Python."
 )
 _BATCHED_SINGLES = (
-    "Single pictures that are received together are processed as a batch. The cheaper this has made them, the smaller "
-    "is this ratio. Most of the remaining cost is the arithmetic of the network."
+    "Single pictures that are received together are also processed as a batch. A request with many pictures therefore "
+    "saves little. Most of the remaining cost is the arithmetic of the network."
 )
 _GENERATOR = (
-    "With one worker the load generator has a core to itself; with two it shares theirs. The same connections also "
-    "make batches of half the size, in which the network takes longer for an image."
+    "With two workers, no core is left for the load generator. Each worker also gets half of the connections, so its "
+    "batches are half as large, and the network takes longer for each image of a smaller batch."
 )
 _WAIT = (
-    "No request is refused, so all connections wait at the same time, each for as many answers as there are "
-    "connections. Refusing some would not help, because refused clients retry immediately."
+    "No request is refused, so each request waits until the requests of all other connections are answered. Refusing "
+    "some requests would not help, because refused clients retry immediately."
 )
 _REFUSALS = (
     "The same cores receive and refuse the requests above the limit. The time for refusals, much of it in the kernel "
@@ -107,7 +107,12 @@ def _ours_alone(results: ServingResults) -> Iterator[Bar]:
     pictures = {number: rate * BATCH for number, rate in results.rates(OURS, "digit-batch-4").items()}
     for shape in ("raw", "multipart"):
         found = ratios(pictures, results.rates(OURS, f"digit-{shape}-64"))
-        yield Bar(f"batches of 64: pictures a second / single posts, {shape}", found, 2.5, obstacle=_BATCHED_SINGLES)
+        yield Bar(
+            f"batches of 64: pictures a second / single pictures a second, {shape}",
+            found,
+            2.5,
+            obstacle=_BATCHED_SINGLES,
+        )
     for connections in (16, 64):
         name = f"digit-raw-{connections}"
         found = ratios(results.rates(OURS, name), results.rates(ONE_WORKER, name))
@@ -124,17 +129,19 @@ def _start(results: ServingResults) -> Iterator[Bar]:
 
 def _overload(results: ServingResults) -> Iterator[Bar]:
     for overload in results.overloads:
-        load, text = overload.load, f"overload by the {overload.picture}"
+        load, text = overload.load, f"overload with the {overload.picture}"
         p99 = load.good.milliseconds.get(99.0)
         refused = load.refused.milliseconds.get(99.0)
-        yield Bar(f"{text}: p99 of the admitted", [p99] if p99 else [], 250, at_least=False, unit="ms", obstacle=_WAIT)
-        yield Bar(f"{text}: p99 of the refused", [refused] if refused else [], 50, at_least=False, unit="ms")
+        yield Bar(
+            f"{text}: p99 of correct answers", [p99] if p99 else [], 250, at_least=False, unit="ms", obstacle=_WAIT
+        )
+        yield Bar(f"{text}: p99 of refusals", [refused] if refused else [], 50, at_least=False, unit="ms")
         faults = load.hung + load.wrong + load.without_retry_after + load.other
-        yield Bar(f"{text}: hung, broken, wrong, or 503 without Retry-After", [float(faults)], 0, at_least=False)
+        yield Bar(f"{text}: number of faulty responses", [float(faults)], 0, at_least=False)
         growth = (overload.after_mb / overload.before_mb - 1) * 100
         yield Bar(f"{text}: growth of memory", [growth], 10, at_least=False, unit="%")
         share = load.good.rate / overload.best
-        yield Bar(f"{text}: good answers a second / best", [share], 0.9, obstacle=_REFUSALS)
+        yield Bar(f"{text}: correct answers a second / highest rate without overload", [share], 0.9, obstacle=_REFUSALS)
 
 
 def training_bars(results: TrainingResults) -> list[Bar]:

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from string import Template
+from textwrap import shorten
 
 import numpy as np
 
@@ -16,15 +17,17 @@ from benchmarks.scenarios import pictures_in
 
 PAGE = ROOT / "docs" / "benchmarks.md"
 _TEMPLATE = Path(__file__).parent / "report.md"
+_REASON_CHARACTERS = 300
+"""The most characters that are printed of the reason why a program could not be measured."""
 _SHAPES = (("raw body", "raw"), ("multipart", "multipart"), ("tensor in JSON", "tensor"))
 
 _MEMORY = """*PSS* is the memory of all processes of a server after the load, with shared memory counted once. *RSS* is
-the resident memory of its largest process, including shared memory."""
+the resident memory of the largest process, including shared memory."""
 
 _OVERLOAD = """Requests are sent at ten times the rate that the service reached just before, at times that do not depend
 on its responses. The time of a request counts from the moment it was due. A request is not sent if all connections are
-waiting for a response; *sent* gives the rate of those that were. The generator runs on the same cores as the service,
-and takes more of them at a higher rate."""
+waiting for a response. *Sent* is the rate of the requests that were sent. The load generator runs on the same cores as
+the service, and takes more processor time at a higher rate."""
 
 
 def write(page: Path = PAGE, folder: Path = FOLDER) -> None:
@@ -55,7 +58,7 @@ def _bars(bars: Sequence[Bar]) -> str:
         )
         for bar in bars
     ]
-    table = _table(("", "measured", "bar", ""), rows)
+    table = _table(("", "measured", "target", ""), rows)
     obstacles: defaultdict[str, list[str]] = defaultdict(list)
     for bar in bars:
         if bar.obstacle and not bar.met:
@@ -168,16 +171,16 @@ def _overloads(overloads: Sequence[Overload]) -> str:
 def _overload_column(overload: Overload) -> dict[str, str]:
     load = overload.load
     return {
-        "best, closed loop": f"{overload.best:,.0f} /s",
-        "offered": f"{load.offered:,.0f} /s",
-        f"sent, over {load.connections} connections": f"{load.sent:,.0f} /s",
-        "sent late by, p99": f"{load.late_milliseconds:,.1f} ms",
-        "good answers": f"{load.good.rate:,.0f} /s",
-        "their p50, p99, slowest": _three(load.good.milliseconds),
-        "refused with 503": f"{load.refused.rate:,.0f} /s",
-        "their p50, p99 and slowest": _three(load.refused.milliseconds),
-        "503 without Retry-After": str(load.without_retry_after),
-        "wrong, other status or broken, hung": f"{load.wrong}, {load.other}, {load.hung}",
+        "highest rate without overload (closed loop)": f"{overload.best:,.0f} /s",
+        "requests due": f"{load.offered:,.0f} /s",
+        f"sent, over {load.connections:,} connections": f"{load.sent:,.0f} /s",
+        "delay of sending, p99": f"{load.late_milliseconds:,.1f} ms",
+        "correct answers": f"{load.good.rate:,.0f} /s",
+        "correct answers: p50, p99, slowest": _three(load.good.milliseconds),
+        "refusals with 503": f"{load.refused.rate:,.0f} /s",
+        "refusals: p50, p99, slowest": _three(load.refused.milliseconds),
+        "refusals without Retry-After": str(load.without_retry_after),
+        "wrong answers; other statuses or broken connections; no answer": f"{load.wrong}; {load.other}; {load.hung}",
         "memory before, after": f"{overload.before_mb:.0f}, {overload.after_mb:.0f} MB",
     }
 
@@ -191,8 +194,13 @@ def _faults(results: ServingResults) -> str:
         f"- {results.labels[server]}: {count} requests got an error, or no answer within two seconds."
         for server, count in results.faults().items()
     ]
-    lines += [f"- {server} could not be measured: {reason}" for server, reason in results.unavailable.items()]
+    lines += [f"- {server} {_unavailable(reason)}" for server, reason in results.unavailable.items()]
     return "\n".join(lines) or "None: all servers took part, and all responses in the closed loops had status 200."
+
+
+def _unavailable(reason: str) -> str:
+    """Quote the beginning of the reason: it can be a long response of a server."""
+    return f"could not be measured. The error was `{shorten(reason, _REASON_CHARACTERS, placeholder=' ...')}`"
 
 
 def _training(results: TrainingResults) -> str:
@@ -208,7 +216,7 @@ def _training(results: TrainingResults) -> str:
         f"{versions}. The programs were measured alternately in {results.rounds} rounds of {results.stretches} "
         f"stretches each. A stretch has {steps}. The time of a round is the median of its stretches."
     )
-    reasons = "\n".join(f"- {name} could not be measured: {reason}" for name, reason in results.unavailable.items())
+    reasons = "\n".join(f"- {name} {_unavailable(reason)}" for name, reason in results.unavailable.items())
     return "\n\n".join(
         [
             _machine(results.machine),

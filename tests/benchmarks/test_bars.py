@@ -20,8 +20,8 @@ def test_the_median_decides_whether_a_bar_is_met() -> None:
         ("raw, 16 connections: two workers / one", [2, 2], True),
         ("one worker: start to first correct answer", [1.5], True),
         ("one worker: resident memory", [190], False),
-        ("overload by the photo: good answers a second / best", [0.95], True),
-        ("overload by the photo: hung, broken, wrong, or 503 without Retry-After", [3], False),
+        ("overload with the photo: correct answers a second / highest rate without overload", [0.95], True),
+        ("overload with the photo: number of faulty responses", [3], False),
     ],
 )
 def test_ratios_are_of_figures_of_the_same_round(

@@ -20,7 +20,7 @@ def test_the_page_contains_the_results(serving: ServingResults, training: Traini
     assert "| raw, 16 connections: rate / do nothing | 0.5 (0.5 to 0.5) | at least 0.4 | met |" in text
     assert "| memory (PSS), MB | largest process (RSS), MB |" in text
     assert "| Digitserve | 750 (500 to 1,000) |" in text
-    assert "- Ray Serve could not be measured: no wheel" in text
+    assert "- Ray Serve could not be measured. The error was `no wheel`" in text
     assert "| keras | 700 |" in text
     assert "| decode | 14 (12 to 15) |" in text
     assert "$" not in text
@@ -34,8 +34,11 @@ def test_the_reason_for_a_bar_is_given_once_and_only_if_it_is_not_met(serving: S
     serving.save(tmp_path)
     report.write(tmp_path / "page.md", tmp_path)
     text = (tmp_path / "page.md").read_text()
-    assert "- *overload by the photo: good answers a second / best*: The same cores receive and refuse" in text
-    assert "load generator has a core to itself" not in text  # two workers are twice as fast as one here
+    assert (
+        "- *overload with the photo: correct answers a second / highest rate without overload*: The same cores receive"
+        in text
+    )
+    assert "no core is left for the load generator" not in text  # two workers are twice as fast as one here
 
 
 def test_the_page_says_which_results_are_missing(tmp_path: Path) -> None:
