@@ -12,7 +12,15 @@ from benchmarks import figures
 from benchmarks.bars import Bar, serving_bars, training_bars
 from benchmarks.environments import ROOT
 from benchmarks.machine import Machine
-from benchmarks.results import FOLDER, Overload, ServingResults, StagesResults, TrainingResults, median
+from benchmarks.results import (
+    FOLDER,
+    Overload,
+    ServerPartsResults,
+    ServingResults,
+    StagesResults,
+    TrainingResults,
+    median,
+)
 from benchmarks.scenarios import pictures_in
 
 PAGE = ROOT / "docs" / "benchmarks.md"
@@ -34,13 +42,15 @@ def write(page: Path = PAGE, folder: Path = FOLDER) -> None:
     """Write the page and its plots. Where there are no results, say so."""
     serving, training, stages = ServingResults.load(folder), TrainingResults.load(folder), StagesResults.load(folder)
     bars = [*(serving_bars(serving) if serving else []), *(training_bars(training) if training else [])]
-    parts = {
+    parts = ServerPartsResults.load(folder)
+    sections = {
         "bars": _bars(bars),
         "serving": _serving(serving, folder) if serving else _missing("serving"),
         "training": _training(training) if training else _missing("training"),
+        "server_parts": _server_parts(parts) if parts else _missing("server_parts"),
         "stages": _stages(stages) if stages else _missing("stages"),
     }
-    page.write_text(Template(_TEMPLATE.read_text()).substitute(parts))
+    page.write_text(Template(_TEMPLATE.read_text()).substitute(sections))
     print(f"Wrote {page}")
 
 
@@ -225,6 +235,16 @@ def _training(results: TrainingResults) -> str:
             reasons,
         ]
     ).strip()
+
+
+def _server_parts(results: ServerPartsResults) -> str:
+    loads = list(next(iter(results.shares.values())))
+    rows = [(part, *(_spread(shares[load]) for load in loads)) for part, shares in results.shares.items()]
+    method = (
+        f"The median (and the least and the greatest) of {results.rounds} rounds, in each of which every variant was "
+        f"measured for {results.seconds} s, in random order."
+    )
+    return f"{_machine(results.machine)}\n\n{_table(('without', *loads), rows)}\n\n{method}"
 
 
 def _stages(results: StagesResults) -> str:

@@ -153,6 +153,16 @@ class TrainingResults(Results):
         }
 
 
+class ServerPartsResults(Results):
+    """The results of `benchmarks.server_parts`."""
+
+    rounds: int
+    seconds: int
+    """The length of one measurement."""
+    shares: dict[str, dict[str, list[float]]]
+    """The rate without a part, as a share of the whole's rate: by part, load and round."""
+
+
 class StagesResults(Results):
     """The results of `benchmarks.stages`: the microseconds of each stage, for each shape of request."""
 

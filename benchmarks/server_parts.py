@@ -17,7 +17,6 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import httpx
@@ -26,10 +25,12 @@ from fastapi import FastAPI
 
 from app.server import refusals
 from app.server.worker import create_worker_app
-from benchmarks import payloads
+from benchmarks import payloads, report
 from benchmarks.closed_loop import drive, require_wrk
 from benchmarks.environments import ROOT
+from benchmarks.machine import Machine
 from benchmarks.processes import running
+from benchmarks.results import ServerPartsResults
 
 _VARIANT = "BENCHMARK_VARIANT"
 _PATIENCE_SECONDS = 60.0
@@ -124,24 +125,20 @@ def _wait_until_ready(address: str) -> None:
     raise TimeoutError(message)
 
 
-def measure(rounds: int, seconds: int) -> None:
-    """Print the table."""
-    require_wrk()
+def measure(rounds: int, seconds: int) -> ServerPartsResults:
+    """Measure all variants."""
     digit, photograph = payloads.raw(payloads.digit_png()), payloads.raw(payloads.photo_jpeg())
-    loads = [Load(f"{count} connections", digit, count) for count in (1, 16, 64)]
+    loads = [Load(f"{count} connection{'s' * (count > 1)}", digit, count) for count in (1, 16, 64)]
     loads.append(Load("photographs, 64 connections", photograph, 64))
     with tempfile.TemporaryDirectory() as folder, _services(Path(folder)) as addresses:
-        print("| without | " + " | ".join(load.name for load in loads) + " |")
-        print("|---" * (len(loads) + 1) + "|")
-        columns = [_measure_load(load, addresses, rounds, seconds) for load in loads]
-    for name in addresses:
-        if name:
-            print(f"| {name} | " + " | ".join(f"{column[name]:.2f}" for column in columns) + " |")
+        columns = {load.name: _measure_load(load, addresses, rounds, seconds) for load in loads}
+    shares = {part: {name: column[part] for name, column in columns.items()} for part in addresses if part}
+    return ServerPartsResults(machine=Machine.here(), rounds=rounds, seconds=seconds, shares=shares)
 
 
-def _measure_load(load: Load, addresses: Mapping[str, str], rounds: int, seconds: int) -> dict[str, float]:
-    """Return the median share of the whole's rate for each variant. Refusals count as answers."""
-    ratios: dict[str, list[float]] = {name: [] for name in addresses}
+def _measure_load(load: Load, addresses: Mapping[str, str], rounds: int, seconds: int) -> dict[str, list[float]]:
+    """Return each variant's share of the whole's rate, by round. Refusals count as answers."""
+    shares: dict[str, list[float]] = {name: [] for name in addresses}
     for _ in range(rounds):
         order = list(addresses)
         random.shuffle(order)
@@ -150,8 +147,8 @@ def _measure_load(load: Load, addresses: Mapping[str, str], rounds: int, seconds
             found = drive(f"{addresses[name]}/predict", load.body, connections=load.connections, seconds=seconds)
             rates[name] = found.rate + found.refused / seconds
         for name, rate in rates.items():
-            ratios[name].append(rate / rates[""])
-    return {name: median(values) for name, values in ratios.items()}
+            shares[name].append(rate / rates[""])
+    return shares
 
 
 if __name__ == "__main__":
@@ -163,4 +160,6 @@ if __name__ == "__main__":
     if arguments.serve:
         serve(arguments.serve)
     else:
-        measure(arguments.rounds, arguments.seconds)
+        require_wrk()
+        measure(arguments.rounds, arguments.seconds).save()
+        report.write()

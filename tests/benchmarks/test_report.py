@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import report
-from benchmarks.results import ServingResults, StagesResults, TrainingResults
+from benchmarks.results import ServerPartsResults, ServingResults, StagesResults, TrainingResults
 
 
 @pytest.mark.slow
@@ -15,8 +15,12 @@ def test_the_page_contains_the_results(serving: ServingResults, training: Traini
         machine=serving.machine, rounds=1, repeats=1, microseconds={"digit, raw": {"decode": [12.0, 14.0, 15.0]}}
     )
     stages.save(folder)
+    ServerPartsResults(
+        machine=serving.machine, rounds=2, seconds=1, shares={"fast path": {"1 connection": [0.5, 0.63, 0.75]}}
+    ).save(folder)
     report.write(page, folder)
     text = page.read_text()
+    assert "| fast path | 0.63 (0.5 to 0.75) |" in text
     assert "| raw, 16 connections: rate / do nothing | 0.5 (0.5 to 0.5) | at least 0.4 | met |" in text
     assert "| memory (PSS), MB | largest process (RSS), MB |" in text
     assert "| Digitserve | 750 (500 to 1,000) |" in text
@@ -44,4 +48,4 @@ def test_the_reason_for_a_bar_is_given_once_and_only_if_it_is_not_met(serving: S
 def test_the_page_says_which_results_are_missing(tmp_path: Path) -> None:
     report.write(tmp_path / "page.md", tmp_path)
     text = (tmp_path / "page.md").read_text()
-    assert text.count("Not measured yet") == 3
+    assert text.count("Not measured yet") == 4
