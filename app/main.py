@@ -20,7 +20,7 @@ from app.prediction.predictor import Predictor
 from app.prediction.preprocessor import Preprocessor
 from app.protocols.tensor_predictor import TensorPredictor
 from app.routes import include_routes
-from app.routes.open_inference import HEADER_LENGTH
+from app.routes.open_inference import HEADER_LENGTH_FIELD
 from app.routes.tensorflow_serving import CaseInsensitivePaths
 from app.settings import Settings
 from app.web import problems
@@ -71,7 +71,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             settings,
             observability.request_log,
             trace=None if tracing is None else tracing.name_request_span,
-            exposed_headers=[HEADER_LENGTH],
+            exposed_headers=[HEADER_LENGTH_FIELD],
         ),
         Middleware(CaseInsensitivePaths),
     ]
@@ -108,7 +108,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         )
         state.bodies = BodyReader(max_bytes=settings.max_body_bytes, deadline_seconds=settings.deadline_seconds)
         limit = ConcurrencyLimit(settings.most_at_once)
-        state.admission_control = AdmissionControl(limit, preprocessor.refusal)
+        state.admission_control = AdmissionControl(limit, preprocessor.overload_error)
         group = await stack.enter_async_context(asyncio.TaskGroup())
         tasks = [group.create_task(observability.request_log.run()), group.create_task(preprocessor.warm_up())]
         # No connection is accepted before this: other workers, if there are any, answer meanwhile.

@@ -105,7 +105,7 @@ def decode(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> NDArray[np.u
 def is_cheap_to_decode(data: bytes) -> bool:
     """Tell from the headers whether preprocessing the picture file `data` takes at most about two milliseconds.
 
-    The pixels may still make it expensive: then `preprocess_pictures` with `cheap_only` returns ExpensiveToDecode.
+    The pixels may still make it expensive: then `preprocess_pictures` with `cheap_only` returns ExpensivePicture.
     """
     if data.startswith(png.SIGNATURE):
         return len(data) <= _CHEAP_PNG_BYTES and png.is_cheap(data, _CHEAP_PIXELS)

@@ -5,7 +5,7 @@ PictureError
 ├── UnreadablePicture     the format is supported, but the file is broken or truncated
 └── PictureTooLarge       more pixels, memory or parts than allowed
 
-ExpensiveToDecode is raised only where a caller asks for cheap pictures only.
+ExpensivePicture is raised only with `cheap_only`.
 """
 
 
@@ -22,8 +22,8 @@ class UnreadablePicture(PictureError):
 
 
 class PictureTooLarge(PictureError):
-    """The headers announce more pixels, memory or parts than allowed. Nothing was decoded."""
+    """Decoding would take more pixels, memory or parts than allowed."""
 
 
-class ExpensiveToDecode(Exception):
+class ExpensivePicture(Exception):
     """The picture takes too long to be preprocessed on an event loop. The picture itself is valid."""

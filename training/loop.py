@@ -1,4 +1,4 @@
-"""The training loop and the testing loop. Knows a network only as a function from images to logits.
+"""The training loop and the testing loop. Knows a network only by the protocol `Network`, and the name of its model.
 
 What a recipe adds to plain training, such as augmentation or a teacher, is passed in as functions: see
 `training/batch_preparation.py`.
@@ -56,7 +56,7 @@ def use_unchanged(images: tf.Tensor, targets: tf.Tensor, _iteration: tf.Tensor) 
     return images, targets
 
 
-def run_training_loop(  # noqa: PLR0913 (the four parts of the lesson, and the optional additions)
+def run_training_loop(  # noqa: PLR0913 (the four main inputs, and the optional additions)
     network: Network,
     train: Examples,
     validation: Examples,

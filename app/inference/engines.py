@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from app.errors import BrokenArtefact
 from app.inference.scores import Scores
+from app.settings import EngineKind
 
 # OpenVINO imports its model conversion tools if they are there. They take 6 MB and send telemetry to their maker; no
 # engine here needs them.
@@ -38,7 +39,6 @@ _CHEAP_PADDING = 4
 
 Each graph takes a megabyte. Softmax takes 16 us for one image and 27 for 32, the convnet 65 and 1,330."""
 
-EngineKind = Literal["openvino", "openvino-bf16", "tensorflow"]
 TOLERANCES: dict[EngineKind, float] = {"openvino": 1e-3, "openvino-bf16": 0.02, "tensorflow": 1e-3}
 """How far probabilities may be from the recorded ones: another processor adds in another order."""
 

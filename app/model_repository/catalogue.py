@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 
 import structlog
 
-from app.errors import NotReady, ServiceError, UnknownLabel, UnknownModel, UnknownVersion
+from app.errors import NotReady, ServiceError, UnknownModel, UnknownVersion, UnknownVersionLabel
 from app.model_repository.control import Command
 from app.model_repository.scan import Scan
-from app.model_repository.versions import LABELS, LoadedVersion, Version, Versions
+from app.model_repository.versions import VERSION_LABELS, LoadedVersion, Version, Versions
 from app.settings import Settings
 
 _log = structlog.get_logger()
@@ -37,7 +37,7 @@ class ModelCatalogue:
         return (version for versions in self._models.values() for version in versions)
 
     def find(self, name: str, version: int | None = None, label: str | None = None) -> LoadedVersion:
-        """Return the loaded version with this number, or else with this label, or else the stable one.
+        """Return the loaded version with this number, or else with this label, or else the default version.
 
         Raises:
             UnknownModel: if there is no such model.
@@ -58,12 +58,12 @@ class ModelCatalogue:
             state = next((version.state for version in versions if version.number == number), "not_loaded")
             if state in ("not_loaded", "unloading"):
                 return UnknownVersion(name, number, [version.number for version in versions if version.loaded])
-        if number is None and label is not None and label not in LABELS:
-            return UnknownLabel(name, label, list(LABELS))
+        if number is None and label is not None and label not in VERSION_LABELS:
+            return UnknownVersionLabel(name, label, list(VERSION_LABELS))
         return NotReady(versions.not_ready_reason(number))
 
     def default_version(self, name: str) -> LoadedVersion | None:
-        """Return the version of a model that answers when a request names none; None if there is no such version."""
+        """Return the default version of a model; None if it has none that is ready."""
         return self._ready.get((name, None))
 
     def default_versions(self) -> Iterator[LoadedVersion]:
@@ -74,7 +74,7 @@ class ModelCatalogue:
 
     def labels(self, name: str) -> dict[str, int]:
         """Return the version number of each label of a model, without the labels that have no version."""
-        by_label = {label: self._ready.get((name, label)) for label in LABELS}
+        by_label = {label: self._ready.get((name, label)) for label in VERSION_LABELS}
         return {label: loaded.card.version for label, loaded in by_label.items() if loaded}
 
     def missing(self) -> dict[str, str]:
@@ -127,7 +127,7 @@ class ModelCatalogue:
                     version.reset()
 
     def to_load(self) -> list[Version]:
-        """List the versions to load: first the one that answers by default for each model, then the others."""
+        """List the versions to load: first the default version of each model, then the others."""
         ranked = [
             (rank, version)
             for versions in self._models.values()
@@ -136,9 +136,9 @@ class ModelCatalogue:
         ]
         return [version for _, version in sorted(ranked, key=lambda pair: pair[0])]
 
-    def superseded(self) -> list[Version]:
+    def to_unload(self) -> list[Version]:
         """List the versions to unload."""
-        return [version for versions in self._models.values() for version in versions.superseded()]
+        return [version for versions in self._models.values() for version in versions.to_unload()]
 
     def update_ready(self) -> None:
         """Let `find` return the versions that are loaded now, and no others."""

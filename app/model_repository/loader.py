@@ -18,12 +18,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from app.errors import BrokenArtefact, NotReady
-from app.inference.engines import TOLERANCES, Engine, EngineKind, load_engine
+from app.inference.engines import TOLERANCES, Engine, load_engine
 from app.model_repository.artefact import Fingerprint, copy_verified, printable, read_card, take_fingerprint
 from app.model_repository.card import Card
 from app.model_repository.daemon_thread import DaemonThread
 from app.model_repository.verification import warm_up_and_verify
 from app.observability.log_setup import native_messages_logged
+from app.settings import EngineKind
 
 Result = TypeVar("Result")
 
@@ -120,7 +121,7 @@ def _attempt(kind: EngineKind, directory: Path) -> LoadAttempt:
         return LoadAttempt(fingerprint, _load(kind, directory))
     except BrokenArtefact as error:
         reason = str(error)
-    except Exception as error:  # noqa: BLE001 - handed on as the reason of the version
+    except Exception as error:  # noqa: BLE001 - becomes the reason of the version
         reason = f"{directory} cannot be loaded: {type(error).__name__}: {error}"
     return LoadAttempt(fingerprint, BrokenArtefact(printable(reason)[:_MAX_REASON_LENGTH]))
 

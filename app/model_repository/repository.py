@@ -30,6 +30,8 @@ from app.settings import Settings
 COMMAND_SECONDS = 30.0
 """How long a request to load or unload may wait. The command itself is carried out even if it takes longer."""
 
+_GERUNDS: Mapping[Action, str] = {"load": "Loading", "unload": "Unloading"}
+
 _log = structlog.get_logger()
 
 
@@ -105,12 +107,12 @@ class ModelRepository:
         return await self._loader.run_read(partial(_read_cards, directories))
 
     async def load(self, name: str) -> None:
-        """Scan now, and load the model, also versions that failed before. Other workers follow within two seconds.
+        """Scan now, and load the model, including versions that failed before. Other workers follow within two seconds.
 
         Raises:
             UnknownModel: if there is no such model.
             BrokenArtefact: if its folder or its newest version cannot be served, even if an older version can.
-            NotReady: if it has no version that answers, the folder of models cannot be read, or it takes too long.
+            NotReady: if none of its versions can be loaded, the folder of models cannot be read, or it takes too long.
 
         """
         await self._command(name, "load")
@@ -143,8 +145,8 @@ class ModelRepository:
                 await asyncio.shield(self._command_task)
         except TimeoutError as error:
             message = (
-                f"To {action} model '{name}' takes more than {COMMAND_SECONDS:g} seconds: the disk is slow, or other "
-                "models are being loaded. GET /models shows the state of each version."
+                f"{_GERUNDS[action]} model '{name}' takes more than {COMMAND_SECONDS:g} seconds: the disk is slow, or "
+                "other models are being loaded. GET /models shows the state of each version."
             )
             raise NotReady(message) from error
 
@@ -158,10 +160,10 @@ class ModelRepository:
 
     async def _refresh(self) -> None:
         await self._scan()
-        self._unload_superseded()
+        self._unload_unwanted()
         while version := next(iter(self.catalogue.to_load()), None):
             await self._load(version)
-            self._unload_superseded()
+            self._unload_unwanted()
         await self._draining.free_unused()
 
     async def _scan(self) -> None:
@@ -195,9 +197,9 @@ class ModelRepository:
         version.mark_ready(LoadedVersion(card, batcher), attempt.fingerprint)
         _log.info("model ready", directory=str(version.directory), engine=self._settings.engine)
 
-    def _unload_superseded(self) -> None:
-        """Send new requests to the new versions only, and unload the superseded ones."""
-        for version in self.catalogue.superseded():
+    def _unload_unwanted(self) -> None:
+        """Stop using the versions to unload for new requests, and drain them."""
+        for version in self.catalogue.to_unload():
             self._drain(version)
             version.mark_unloading()
         self.catalogue.update_ready()

@@ -20,7 +20,7 @@ from app.model_repository.card import Card
 from app.model_repository.versions import LoadedVersion
 from app.observability.metrics import ServiceMetrics
 
-_AT_ONCE = 8
+_CHUNK_IMAGES = 8
 """Images; the convnet scores so many in less than a millisecond."""
 _QUEUE_SIZE = 1024
 """Images."""
@@ -85,8 +85,8 @@ class Shadow:
             if not self._queue:
                 self._not_empty.clear()
             digits = scores.probabilities.argmax(axis=1)
-            for start in range(0, len(images), _AT_ONCE):
-                part = slice(start, start + _AT_ONCE)
+            for start in range(0, len(images), _CHUNK_IMAGES):
+                part = slice(start, start + _CHUNK_IMAGES)
                 await self._compare(find, card, images[part], digits[part])
                 await asyncio.sleep(0)  # requests that arrived meanwhile go first
 

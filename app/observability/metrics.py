@@ -54,8 +54,10 @@ class ServiceMetrics:
             "Requests answered. Model and version are empty if no model answered.",
             *("method", "route", "status", "model", "version"),
         )
-        self._refusals = counter(
-            "digitserve_refusals", "Requests, and pictures of a batch, refused, by reason.", "reason"
+        self._problems = counter(
+            "digitserve_refusals",
+            "Problems sent to clients, for requests and for pictures of a batch, by type.",
+            "reason",
         )
         self._predictions = counter("digitserve_predictions", "Digits predicted.", "model", "version", "digit")
         self._abstentions = counter(
@@ -93,7 +95,7 @@ class ServiceMetrics:
         self._in_progress = 0
         self._max_queue_size = 0
         self._buffered = (
-            *(self._requests, self._refusals, self._predictions, self._abstentions, self._corrections),
+            *(self._requests, self._problems, self._predictions, self._abstentions, self._corrections),
             self._shadow_images,
             *(self._batches, self._total, self._preprocessing, self._queue_time, self._inference),
         )
@@ -116,9 +118,9 @@ class ServiceMetrics:
         self._requests.increment(method, route, status, model, version)
         self._total.observe(seconds)
 
-    def count_refusal(self, reason: str) -> None:
-        """Count one refused request, or one refused picture of a batch."""
-        self._refusals.increment(reason)
+    def count_problem(self, name: str) -> None:
+        """Count one problem that is sent to a client, for a request or a picture of a batch, by its name."""
+        self._problems.increment(name)
 
     def observe_preprocessing(self, seconds: float) -> None:
         """Record the duration of one preprocessing."""

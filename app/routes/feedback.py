@@ -6,9 +6,9 @@ from fastapi import APIRouter, Request
 from pydantic import JsonValue, ValidationError
 from pydantic_core import ErrorDetails
 
-from app.errors import FeedbackOff, MalformedRequest, TooLarge, WrongLabel
+from app.errors import FeedbackOff, InvalidLabel, MalformedRequest, TooLarge
 from app.feedback.lifespan import Feedback
-from app.feedback.store import LABELS
+from app.feedback.store import CORRECTION_LABELS
 from app.observability.metrics import ServiceMetrics
 from app.schemas import Correction, Stored
 from app.web import problems
@@ -45,9 +45,9 @@ async def correct(request: Request) -> Stored:
 def _parse_label(value: JsonValue) -> str:
     """Return the label as text; a digit may be a number or text."""
     label = value if isinstance(value, str) else json.dumps(value)
-    if label not in LABELS:
+    if label not in CORRECTION_LABELS:
         message = f"The label is {json.dumps(value)}. Expected a digit from 0 to 9, or 'not_a_digit'."
-        raise WrongLabel(message)
+        raise InvalidLabel(message)
     return label
 
 

@@ -28,7 +28,7 @@ from app.web.openapi import json_schema, path_parameters
 
 router = APIRouter(tags=["Open Inference Protocol"])
 
-HEADER_LENGTH = "Inference-Header-Content-Length"
+HEADER_LENGTH_FIELD = "Inference-Header-Content-Length"
 _MODEL = "/v2/models/{model}"
 _VERSION = "/v2/models/{model}/versions/{version}"
 _LOAD = "/v2/repository/models/{model}/load"
@@ -159,12 +159,14 @@ async def infer(request: Request) -> Response:
     tensor_predictor: TensorPredictor = request.app.state.tensor_predictor
     loaded = _find(request)
     async with bodies.read(request) as body:
-        inference = await parse_request(body, request.headers.get(HEADER_LENGTH), max_files=tensor_predictor.max_files)
+        inference = await parse_request(
+            body, request.headers.get(HEADER_LENGTH_FIELD), max_files=tensor_predictor.max_files
+        )
         response = await write_response(loaded.card, inference, await tensor_predictor.score(loaded, inference.inputs))
     request.scope["state"]["answered_by"] = loaded.card.name, loaded.card.version
     if response.header_length is None:
         return Response(response.body, media_type="application/json")
-    headers = {HEADER_LENGTH: str(response.header_length)}
+    headers = {HEADER_LENGTH_FIELD: str(response.header_length)}
     return Response(response.body, headers=headers, media_type="application/octet-stream")
 
 

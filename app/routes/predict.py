@@ -119,7 +119,8 @@ async def predict_batch(request: Request) -> Response:
         request.scope["state"]["answered_by"] = first.model, first.version
     batch = BatchAnswer(
         predictions=[
-            outcome if isinstance(outcome, Prediction) else problems.describe(outcome, request) for outcome in outcomes
+            outcome if isinstance(outcome, Prediction) else problems.count_and_describe(outcome, request)
+            for outcome in outcomes
         ]
     )
     return Response(batch.model_dump_json(), media_type="application/json")

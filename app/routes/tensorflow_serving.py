@@ -55,13 +55,13 @@ def _model_route(
     "POST", ":predict", *(400, 401, 404, 413, 500, 503, 504), body=schemas.Predict, response=schemas.Predictions
 )
 async def predict(request: Request) -> Response:
-    """Score images, in rows or in columns. Instead of an image, `{"b64": ...}` is a picture file."""
+    """Score images, as `instances` (rows) or `inputs` (columns). `{"b64": ...}` is a picture file."""
     bodies: BodyReader = request.app.state.bodies
     tensor_predictor: TensorPredictor = request.app.state.tensor_predictor
     loaded = _find(request)
     async with bodies.read(request) as body:
-        prediction = await parse_predict(body, max_files=tensor_predictor.max_files)
-        return _json_response(await write_predict(prediction, await _score(request, loaded, prediction.inputs)))
+        parsed = await parse_predict(body, max_files=tensor_predictor.max_files)
+        return _json_response(await write_predict(parsed, await _score(request, loaded, parsed.inputs)))
 
 
 @_model_route(

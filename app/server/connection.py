@@ -361,9 +361,11 @@ class Connection(HttpToolsProtocol):
 
     def _problem_response(self, error: Exception) -> RawResponse:
         request_id = request_id_of({"headers": []})
-        kind = problems.kind_of(error)
-        self.logger.warning("%s: %s (request id %s)", kind.name, error, request_id)
-        response = problems.problem_response(problems.problem(kind, str(error), instance="", request_id=request_id))
+        problem_type = problems.problem_type_of(error)
+        self.logger.warning("%s: %s (request id %s)", problem_type.name, error, request_id)
+        response = problems.problem_response(
+            problems.create_problem(problem_type, str(error), instance="", request_id=request_id)
+        )
         headers = [*response.raw_headers, *response_headers(request_id, 0)]
         return RawResponse(response.status_code, headers, bytes(response.body))
 

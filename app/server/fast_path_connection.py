@@ -46,7 +46,7 @@ class FastPathConnection(Connection):
         self._fast_path = self.app_state.get("fast_path")
         self._header_cache: HeaderCache | None = self.app_state.get("header_cache")
         self._received = b""  # the data given to the parser, if it starts with a request
-        self._fast_cycle: _TasklessCycle | None = None  # a small prediction that is being received or computed
+        self._fast_cycle: _TasklessCycle | None = None  # a fast-path request that is being received or answered
         self._is_refusal_due = False  # whether a refusal will be written in the next iteration of the event loop
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -75,7 +75,7 @@ class FastPathConnection(Connection):
         if admission is None:
             return True
         cycle = _TasklessCycle()
-        if self._fast_path is not None and admission.is_small_picture:
+        if self._fast_path is not None and admission.may_use_fast_path:
             cycle.cancel = self._fast_path.submit(scope, body, partial(self._respond, cycle))
         if cycle.cancel is None:
             admission.release()
@@ -108,7 +108,7 @@ class FastPathConnection(Connection):
         admission = self._admit(scope)
         if admission is None:
             return
-        if self._fast_path is not None and admission.is_small_picture:
+        if self._fast_path is not None and admission.may_use_fast_path:
             self.cycle = self._fast_cycle = _TasklessCycle()
         else:
             super()._begin_request()
@@ -116,8 +116,8 @@ class FastPathConnection(Connection):
     def _schedule_refusal(self, response: RawResponse) -> None:
         """Refuse a request in the next iteration of the event loop.
 
-        If refusals were written immediately, clients that retry at once would be read again in the same iteration, and
-        delay the admitted requests for seconds.
+        If refusals were written immediately, the next requests of clients that retry without a pause would be received
+        in the same iteration, and would delay the admitted requests for seconds.
         """
         self.cycle = cycle = _TasklessCycle()
         cycle.response_complete = True  # makes uvicorn skip the body
@@ -179,7 +179,7 @@ class FastPathConnection(Connection):
             cancel()
 
     def _respond(self, cycle: _TasklessCycle, response: Response) -> None:
-        """Write the response of a small prediction."""
+        """Write the response to a fast-path request."""
         if cycle.disconnected:
             return
         self._fast_cycle = cycle.cancel = None  # breaks the reference cycle

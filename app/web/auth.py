@@ -31,7 +31,7 @@ class AccessPolicy:
         self._is_local = _is_loopback(settings.host)
         self._allowed_origins = settings.allowed_origins
 
-    def refusal(self, scope: Scope) -> ServiceError | None:
+    def check(self, scope: Scope) -> ServiceError | None:
         """Return the error if a request is not allowed, or None."""
         if scope["method"] in _SAFE_METHODS:
             return None
@@ -53,8 +53,8 @@ class AuthMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or refuse it before its body is read."""
-        if scope["type"] == "http" and (refusal := self._policy.refusal(scope)):
-            await problems.refuse(refusal, scope, receive, send)
+        if scope["type"] == "http" and (error := self._policy.check(scope)):
+            await problems.refuse(error, scope, receive, send)
             return
         await self._app(scope, receive, send)
 

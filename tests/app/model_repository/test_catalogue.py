@@ -95,7 +95,7 @@ def test_an_unload_command_supersedes_all_versions() -> None:
     models = catalogue(scan({"softmax": [1]}))
     load(models)
     models.apply(scan({"softmax": [1]}, commands={"softmax": Command("unload", 1)}))
-    assert models.superseded() == list(models.versions())
+    assert models.to_unload() == list(models.versions())
 
 
 def test_a_model_is_forgotten_when_its_folder_and_its_versions_are_gone() -> None:

@@ -391,7 +391,7 @@ async def test_a_load_command_is_carried_out_even_if_its_request_times_out(
     read_card = artefact.read_card
     monkeypatch.setattr(loader, "read_card", lambda directory: (slow.wait(), read_card(directory))[1])
     for _ in range(2):
-        with pytest.raises(NotReady, match=r"To load model 'softmax' takes more than 0\.2 seconds"):
+        with pytest.raises(NotReady, match=r"Loading model 'softmax' takes more than 0\.2 seconds"):
             await models.load("softmax")
     slow.set()
     await models.refresh()

@@ -48,9 +48,9 @@ def test_no_version_is_superseded_before_its_replacement_is_loaded() -> None:
     model = versions(1, keep=1)
     load(model[0])
     model.update([2, 1])
-    assert model.superseded() == []
+    assert model.to_unload() == []
     load(model[0])
-    assert numbers(model.superseded()) == [1]
+    assert numbers(model.to_unload()) == [1]
 
 
 def test_a_version_removed_from_disk_answers_until_another_is_loaded() -> None:
@@ -58,17 +58,17 @@ def test_a_version_removed_from_disk_answers_until_another_is_loaded() -> None:
     load(model[0])
     model.update([1])
     assert ready(model)[None] == 2
-    assert model.superseded() == []
+    assert model.to_unload() == []
     load(model[1])
     assert ready(model)[None] == 1
-    assert numbers(model.superseded()) == [2]
+    assert numbers(model.to_unload()) == [2]
 
 
 def test_a_version_removed_from_disk_is_superseded_even_if_it_was_the_last() -> None:
     model = versions(1)
     load(model[0])
     model.update([])
-    assert numbers(model.superseded()) == [1]
+    assert numbers(model.to_unload()) == [1]
     model[0].mark_unloading()
     assert len(model) == 1  # for as long as it is in memory
     model[0].state = "not_loaded"
@@ -97,7 +97,7 @@ def test_no_version_of_an_unloaded_model_is_wanted() -> None:
     load(model[0])
     model.is_unloaded = True
     assert model.wanted() == []
-    assert numbers(model.superseded()) == [1]
+    assert numbers(model.to_unload()) == [1]
     assert "has been unloaded" in model.not_ready_reason(None)
 
 

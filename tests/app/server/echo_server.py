@@ -39,7 +39,7 @@ class FakeAdmission:
     def __init__(self, control: "FakeAdmissionControl", path: str) -> None:
         self._control = control
         self._path = path
-        self.is_small_picture = path == "/predict"
+        self.may_use_fast_path = path == "/predict"
 
     def receive(self) -> None:
         self._control.received.append(self._path)
@@ -67,7 +67,7 @@ class FakeRefusals:
 
     def respond(self, scope: Scope, error: Exception) -> RawResponse:
         length = b"content-length", b"%d" % len(str(error))
-        return RawResponse(problems.kind_of(error).status, [length], str(error).encode())
+        return RawResponse(problems.problem_type_of(error).status, [length], str(error).encode())
 
 
 class FakeFastPath:

@@ -18,12 +18,12 @@ from app.inference.engines import LARGEST_BATCH
 from app.model_repository.versions import LoadedVersion
 from app.observability.metrics import ServiceMetrics
 from app.observability.request_log import RequestLog
-from app.prediction.predictor import PredictionRequest
+from app.prediction.predictor import PendingPicture
 from app.schemas import Prediction
 from app.server.fast_path import MAX_BATCHES, FastPath
 from app.server.worker import create_worker_app
 from app.settings import Settings
-from imaging import ExpensiveToDecode, encode_png
+from imaging import ExpensivePicture, encode_png
 from tests.conftest import MODELS, newest
 
 pytestmark = pytest.mark.anyio
@@ -177,18 +177,16 @@ class FakePredictor:
     def find_inline(self, data: bytes, model: str, version: int | None) -> LoadedVersion:
         return self.versions[model == "softmax"]
 
-    def predict_inline(
-        self, served: LoadedVersion, requests: Sequence[PredictionRequest]
-    ) -> list[Prediction | Exception]:
-        self.batches.append([request.picture for request in requests])
+    def predict_inline(self, loaded: LoadedVersion, pictures: Sequence[PendingPicture]) -> list[Prediction | Exception]:
+        self.batches.append([pending.data for pending in pictures])
         if self.batches[-1] == [b"engine"]:
             raise FloatingPointError
-        time.sleep(sum(0.002 for request in requests if request.picture.startswith(b"slow")))
-        special = {b"bug": ZeroDivisionError(), b"large": ExpensiveToDecode()}
-        return [special.get(request.picture, make_prediction()) for request in requests]
+        time.sleep(sum(0.002 for pending in pictures if pending.data.startswith(b"slow")))
+        special = {b"bug": ZeroDivisionError(), b"large": ExpensivePicture()}
+        return [special.get(pending.data, make_prediction()) for pending in pictures]
 
-    async def predict_large(self, served: LoadedVersion, request: PredictionRequest) -> Prediction:
-        assert request.picture == b"large"
+    async def predict_in_process(self, loaded: LoadedVersion, pending: PendingPicture) -> Prediction:
+        assert pending.data == b"large"
         await asyncio.sleep(0.01)
         return make_prediction()
 
@@ -310,7 +308,7 @@ async def test_an_unexpected_error_is_answered_with_500_and_logged(
         assert json.loads(bytes(response.body))["type"] == "urn:digitserve:problem:internal-error"
     assert (await neighbour.response()).status_code == 200
     failures = [entry["exc_info"] for entry in log.entries if entry["log_level"] == "error"]
-    assert [type(failure) for failure in failures] == [FloatingPointError, ZeroDivisionError]
+    assert [type(unexpected_error) for unexpected_error in failures] == [FloatingPointError, ZeroDivisionError]
     lines = metrics.exposition("text/plain")[0].decode().splitlines()
     assert 'digitserve_refusals_total{reason="internal-error"} 2.0' in lines
     assert "digitserve_http_requests_in_progress 0.0" in lines

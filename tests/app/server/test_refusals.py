@@ -27,7 +27,9 @@ def request(path: str = "/predict") -> Scope:
 
 def test_the_response_is_the_problem_with_the_common_headers(refusals: Refusals) -> None:
     answer = refusals.respond(request(), ERROR)
-    problem = problems.problem(problems.kind_of(ERROR), str(ERROR), instance="/predict", request_id="mine")
+    problem = problems.create_problem(
+        problems.problem_type_of(ERROR), str(ERROR), instance="/predict", request_id="mine"
+    )
     written = problems.problem_response(problem)
     assert (answer.status_code, answer.body) == (503, written.body)
     headers = dict(answer.raw_headers)
