@@ -6,16 +6,16 @@ ServiceError
 ├── TooLarge              the request has too many bytes, files or values
 ├── HeadTooLarge          the request's head, or its framing, is too long
 ├── UrlTooLong            the request's URL is too long
-├── TooSlow               the request was not received in time
+├── RequestTooSlow        the request was not received in time
 ├── Unauthenticated       the request lacks the required token
-├── Forbidden             the settings allow this operation to nobody
+├── LoadingForbidden      the settings forbid loading and unloading
 ├── CrossOriginRequest    a page of another origin sent the request, which the settings do not allow
 ├── UnknownModel          the repository has no such model
 ├── UnknownVersion        the model has no such version
 │   └── UnknownVersionLabel  the model has no such label
 ├── UnknownPrediction     no prediction has this id, or the prediction has expired
 ├── InvalidLabel            a correction's label is neither a digit nor `not_a_digit`
-├── FeedbackOff           the collection of corrections is turned off
+├── FeedbackDisabled      the collection of corrections is turned off
 ├── StoreFull             the store of corrections is full
 ├── StoreUnavailable      the store of corrections cannot be written at the moment
 ├── UnknownServable       no such model, version or label, in TensorFlow Serving's wording
@@ -62,7 +62,7 @@ class UrlTooLong(ServiceError):
         super().__init__(f"The URL has {length:,} bytes. The limit is {max_length:,} bytes. The connection is closed.")
 
 
-class TooSlow(ServiceError):
+class RequestTooSlow(ServiceError):
     """The request was not received in time."""
 
     def __init__(self, seconds: float) -> None:
@@ -80,8 +80,8 @@ class Unauthenticated(ServiceError):
         super().__init__(f"{found} Send 'Authorization: Bearer <token>' with the token that {setting} is set to.")
 
 
-class Forbidden(ServiceError):
-    """The settings allow nobody to load or unload models."""
+class LoadingForbidden(ServiceError):
+    """The settings forbid loading and unloading."""
 
     def __init__(self, host: str) -> None:
         super().__init__(
@@ -141,7 +141,7 @@ class InvalidLabel(ServiceError):
     """A correction's label is neither a digit nor `not_a_digit`."""
 
 
-class FeedbackOff(ServiceError):
+class FeedbackDisabled(ServiceError):
     """The collection of corrections is turned off."""
 
 

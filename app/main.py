@@ -106,7 +106,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
             deadline_seconds=settings.deadline_seconds,
             max_files=settings.max_files,
         )
-        state.bodies = BodyReader(max_bytes=settings.max_body_bytes, deadline_seconds=settings.deadline_seconds)
+        state.body_reader = BodyReader(max_bytes=settings.max_body_bytes, deadline_seconds=settings.deadline_seconds)
         limit = ConcurrencyLimit(settings.most_at_once)
         state.admission_control = AdmissionControl(limit, preprocessor.overload_error)
         group = await stack.enter_async_context(asyncio.TaskGroup())

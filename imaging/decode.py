@@ -110,11 +110,11 @@ def is_cheap_to_decode(data: bytes) -> bool:
     if data.startswith(png.SIGNATURE):
         return len(data) <= _CHEAP_PNG_BYTES and png.is_cheap(data, _CHEAP_PIXELS)
     # In formats other than JPEG a kilobyte can hold millions of pixels.
-    return len(data) <= _CHEAP_JPEG_BYTES and _is_cheap_jpeg(data)
+    return len(data) <= _CHEAP_JPEG_BYTES and _is_cheap_or_unsupported(data)
 
 
-def _is_cheap_jpeg(data: bytes) -> bool:
-    """Tell whether `data` is a JPEG file that is cheap to decode, or in no supported format and so refused at once."""
+def _is_cheap_or_unsupported(data: bytes) -> bool:
+    """Tell whether `data` is a JPEG file that is cheap to decode, or is in no supported format."""
     name = _detect_format(data)
     return name is None or (name == "JPEG" and jpeg.is_cheap(data, _CHEAP_PIXELS))
 

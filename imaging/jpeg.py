@@ -14,7 +14,7 @@ from imaging.exif import find_orientation
 
 _SOS, _APP1, _FILL = 0xDA, 0xE1, 0xFF
 _STANDALONE = {0x00, 0x01, *range(0xD0, 0xDA), _FILL}
-"""The markers without a segment, and the two bytes that are no marker: 0x00 (stuffing) and 0xFF (fill)."""
+"""The markers without a segment, and the two bytes that are not markers: 0x00 (stuffing) and 0xFF (fill)."""
 _FRAMES = {0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF}
 _BASELINE = {0xC0, 0xC1}
 _ARITHMETIC = {0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF}
@@ -66,7 +66,7 @@ class Header(NamedTuple):
 
     frame: _Frame
     scan: int
-    """The offset of the first scan's segment, behind its marker."""
+    """The offset of the first scan's segment, after its marker."""
     kept: list[bytes]
     """The segments that a decoder needs."""
     exif: bytes

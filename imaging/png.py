@@ -22,10 +22,10 @@ _PLAIN_CHUNKS = {b"IHDR", b"IDAT", b"IEND", b"gAMA", b"cHRM", b"sRGB", b"pHYs", 
 _EXIF_TEXT_KEYWORD = b"Raw profile type"
 """How the keyword of a text begins that contains EXIF, and with it the orientation."""
 _PLAIN_MODES = {bytes((8, 0, 0, 0, 0)): "mono", bytes((8, 2, 0, 0, 0)): "rgb", bytes((8, 6, 0, 0, 0)): "rgba"}
-"""The decoder's name of each plain mode, by the header's bytes behind the size: 8 bits a channel, not interlaced."""
+"""The decoder's name of each plain mode, by the header's bytes after the size: 8 bits a channel, not interlaced."""
 
 _FIRST_CHUNK = len(SIGNATURE) + 25
-"""The offset of the first chunk behind the header."""
+"""The offset of the first chunk after the header."""
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 """The number of channels of each colour type."""
 _MAX_CHUNKS = 50_000
@@ -35,7 +35,7 @@ _CHUNK_OVERHEAD = 12
 """The bytes of a chunk without content: its length, name and checksum."""
 _CHEAP_CHUNKS = 100
 """The most chunks of a file that is cheap to decode."""
-_MIN_BYTES_OF_MANY_CHUNKS = _CHUNK_OVERHEAD * _CHEAP_CHUNKS
+_MAX_BYTES_OF_FEW_CHUNKS = _CHUNK_OVERHEAD * _CHEAP_CHUNKS
 """A file of at most this many bytes has no more than `_CHEAP_CHUNKS` chunks."""
 _MIN_BYTES_OF_MANY_BLOCKS = 4096
 """A file of this size may contain three hundred empty deflate blocks, which take half a millisecond to skip."""
@@ -87,7 +87,7 @@ def is_cheap(data: bytes, max_pixels: int) -> bool:
         max_pixels //= 3
     if width * height > max_pixels or width > _CHEAP_SIDE or height > _CHEAP_SIDE:
         return False
-    if len(data) <= _MIN_BYTES_OF_MANY_CHUNKS:
+    if len(data) <= _MAX_BYTES_OF_FEW_CHUNKS:
         return True
     if len(data) > _MIN_BYTES_OF_MANY_BLOCKS and len(data) > 2 * _raw_bytes(data, width, height):
         return False  # most of the file is not pixels

@@ -26,7 +26,7 @@ class Teacher:
     distillation: Distillation
 
     def distill(self, images: tf.Tensor, labels: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
-        """Return the targets with the teacher's share of its softened probabilities.
+        """Mix the teacher's softened probabilities into the targets.
 
         Where the teacher does not predict the label, or the image shows no digit, the target is unchanged, so that
         corrections override the teacher.

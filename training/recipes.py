@@ -111,7 +111,7 @@ class TrainingRecipe:
     synthetic_non_digits: int = 0
     """The number of synthetic images without a digit. Their target is the uniform distribution."""
     source_share: float = 0.1
-    """The share of `--also` in an epoch. Its images are repeated to reach it, at most 20 times."""
+    """The share of the additional sources in an epoch. Its images are repeated to reach it, at most 20 times."""
 
     def __post_init__(self) -> None:
         """Reject values that are out of range."""

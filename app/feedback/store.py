@@ -58,7 +58,7 @@ class FeedbackStore:
         self._limit = limit
         self._deadline = Deadline(deadline_seconds)
         self._clock = clock
-        self._format_checked = False
+        self._is_format_checked = False
         self._images = 0
         self._counted_at = -float("inf")
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="feedback")
@@ -109,13 +109,16 @@ class FeedbackStore:
         return True
 
     def _other_labels(self, label: str, name: str) -> list[str]:
-        """Return the paths of an image under other labels. Removing a missing file is no error in a bucket."""
+        """Return the paths of an image under other labels.
+
+        Checks each path, because a bucket reports no error when a missing file is removed.
+        """
         paths = [f"{self._root}/{other}/{name}" for other in CORRECTION_LABELS if other != label]
         return [path for path in paths if self._files.exists(path)]
 
     def _check_format(self) -> None:
         """Check that the store has this format; write the marker file if the store is new."""
-        if self._format_checked:
+        if self._is_format_checked:
             return
         path = f"{self._root}/{_MARKER}"
         try:
@@ -126,7 +129,7 @@ class FeedbackStore:
             if found != _FORMAT:
                 message = f"The store has the format {found}, expected {_FORMAT}. Set FEEDBACK_DIR to another folder."
                 raise StoreUnavailable(message)
-        self._format_checked = True
+        self._is_format_checked = True
 
     def _is_full(self) -> bool:
         full = self._images >= self._limit

@@ -62,8 +62,8 @@ class Batcher:
         self._tracer = tracer
         self._jobs: deque[_Job] = deque()
         self._waiting = 0  # images in _jobs
-        self._busy = False  # a batch runs, or starts in one of the next two iterations of the event loop
-        self._closed = False
+        self._is_busy = False  # a batch runs, or starts in one of the next two iterations of the event loop
+        self._is_closed = False
         self.on_scored: Callable[[Images, Scores], None] | None = None
         """Called with images and their scores when they have been scored."""
         # An engine that takes less time than a thread takes to wake up runs on the event loop. With the published
@@ -110,7 +110,7 @@ class Batcher:
         return scores
 
     def _check_open(self) -> None:
-        if self._closed:
+        if self._is_closed:
             message = "The model is being unloaded. Try again in a second."
             raise NotReady(message)
 
@@ -126,8 +126,8 @@ class Batcher:
         job = _Job(images, loop.create_future(), time.perf_counter(), trace_context)
         self._jobs.append(job)
         self._waiting += len(images)
-        if not self._busy:
-            self._busy = True
+        if not self._is_busy:
+            self._is_busy = True
             # Two iterations of the event loop later: the requests that arrived with this one are parsed in the same
             # iteration, and requests that arrived during it in the next one.
             loop.call_soon(loop.call_soon, self._run)
@@ -172,7 +172,7 @@ class Batcher:
         if self._jobs:
             asyncio.get_running_loop().call_soon(self._run)
         else:
-            self._busy = False
+            self._is_busy = False
 
     def _begin_batch(self) -> list[_Job]:
         """Take the jobs of one batch out of the queue, and report how long they waited."""
@@ -218,7 +218,7 @@ class Batcher:
 
     async def close(self) -> None:
         """Refuse new images, score those that are queued, then stop the engine's thread."""
-        self._closed = True
+        self._is_closed = True
         await asyncio.gather(*(job.scores for job in self._jobs), return_exceptions=True)
         if self._thread is not None:
             await asyncio.to_thread(self._thread.shutdown)

@@ -41,7 +41,7 @@ _NICENESS = 10
 
 
 @dataclass(frozen=True)
-class LoadedModel:
+class VerifiedEngine:
     """A verified engine, and the card of its version."""
 
     card: Card
@@ -53,7 +53,7 @@ class LoadAttempt:
     """The outcome of loading a version, and the fingerprint of its files."""
 
     fingerprint: Fingerprint
-    outcome: LoadedModel | BrokenArtefact
+    outcome: VerifiedEngine | BrokenArtefact
 
 
 class Loader:
@@ -68,7 +68,7 @@ class Loader:
         self._loading = DaemonThread("loader", initializer=initializer)
         self._reading = DaemonThread("models-reader")
 
-    async def run_read(self, function: Callable[[], Result]) -> Result:
+    async def run_in_reader_thread(self, function: Callable[[], Result]) -> Result:
         """Call a function that reads the folder of models, in the thread for that.
 
         Raises:
@@ -126,7 +126,7 @@ def _attempt(kind: EngineKind, directory: Path) -> LoadAttempt:
     return LoadAttempt(fingerprint, BrokenArtefact(printable(reason)[:_MAX_REASON_LENGTH]))
 
 
-def _load(kind: EngineKind, directory: Path) -> LoadedModel:
+def _load(kind: EngineKind, directory: Path) -> VerifiedEngine:
     card = read_card(directory)
     with tempfile.TemporaryDirectory(prefix="digitserve-loading-") as folder:
         copy = Path(folder)
@@ -138,7 +138,7 @@ def _load(kind: EngineKind, directory: Path) -> LoadedModel:
             message = str(error).replace(str(copy), str(directory))
             raise BrokenArtefact(message) from error
         warm_up_and_verify(engine, card, tolerance=TOLERANCES[kind])
-    return LoadedModel(card, engine)
+    return VerifiedEngine(card, engine)
 
 
 def _share_one_heap() -> None:

@@ -21,7 +21,7 @@ from app.model_repository.catalogue import ModelCatalogue
 from app.model_repository.control import Action, ModelControl
 from app.model_repository.draining import DrainingVersions
 from app.model_repository.loader import Loader
-from app.model_repository.scan import list_names, scan
+from app.model_repository.scan import list_models, scan
 from app.model_repository.shadow import Shadow
 from app.model_repository.versions import LoadedVersion, Version
 from app.observability.metrics import ServiceMetrics
@@ -104,7 +104,7 @@ class ModelRepository:
         """
         versions = self.catalogue.versions()
         directories = [version.directory for version in versions if not version.loaded and version.state != "failed"]
-        return await self._loader.run_read(partial(_read_cards, directories))
+        return await self._loader.run_in_reader_thread(partial(_read_cards, directories))
 
     async def load(self, name: str) -> None:
         """Scan now, and load the model, including versions that failed before. Other workers follow within two seconds.
@@ -133,7 +133,7 @@ class ModelRepository:
         await self._command(name, "unload")
 
     async def _command(self, name: str, action: Action) -> None:
-        names = await self._loader.run_read(partial(list_names, self._settings.models_dir))
+        names = await self._loader.run_in_reader_thread(partial(list_models, self._settings.models_dir))
         if name not in names:
             raise UnknownModel(name, names)
         try:
@@ -153,7 +153,7 @@ class ModelRepository:
     async def _execute(self, name: str, action: Action) -> None:
         """Issue a command and carry it out, then release the lock that the caller has acquired."""
         try:
-            await self._loader.run_read(partial(self._control.issue, name, action))
+            await self._loader.run_in_reader_thread(partial(self._control.issue, name, action))
             await self._refresh()
         finally:
             self._refresh_lock.release()
@@ -169,11 +169,13 @@ class ModelRepository:
     async def _scan(self) -> None:
         tried = [version.directory for version in self.catalogue.versions() if version.fingerprint is not None]
         try:
-            found = await self._loader.run_read(partial(scan, self._settings.models_dir, self._control, tried))
+            found = await self._loader.run_in_reader_thread(
+                partial(scan, self._settings.models_dir, self._control, tried)
+            )
         except NotReady as error:
-            self.catalogue.unreadable = str(error)
+            self.catalogue.listing_error = str(error)
             raise
-        self.catalogue.unreadable = None
+        self.catalogue.listing_error = None
         self.catalogue.apply(found)
 
     async def _load(self, version: Version) -> None:

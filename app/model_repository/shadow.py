@@ -21,13 +21,13 @@ from app.model_repository.versions import LoadedVersion
 from app.observability.metrics import ServiceMetrics
 
 _CHUNK_IMAGES = 8
-"""Images; the convnet scores so many in less than a millisecond."""
+"""The convnet scores this many images in less than a millisecond."""
 _QUEUE_SIZE = 1024
 """Images."""
 
 _log = structlog.get_logger()
 
-Find = Callable[[str, int | None, str | None], LoadedVersion]
+FindVersion = Callable[[str, int | None, str | None], LoadedVersion]
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class ShadowPair:
 
 
 class Shadow:
-    """Compares the scores of two versions. It belongs to one event loop."""
+    """Compares the predictions of a model and its shadow version. Belongs to one event loop."""
 
     def __init__(self, pair: ShadowPair, metrics: ServiceMetrics) -> None:
         self._pair = pair
@@ -71,7 +71,7 @@ class Shadow:
         self._waiting += len(images)
         self._not_empty.set()
 
-    async def run(self, find: Find) -> None:
+    async def run(self, find: FindVersion) -> None:
         """Compare the queued images, until cancelled.
 
         Args:
@@ -91,7 +91,7 @@ class Shadow:
                 await asyncio.sleep(0)  # requests that arrived meanwhile go first
 
     async def _compare(
-        self, find: Find, card: Card, images: Images, digits: np.ndarray[tuple[int], np.dtype[np.intp]]
+        self, find: FindVersion, card: Card, images: Images, digits: np.ndarray[tuple[int], np.dtype[np.intp]]
     ) -> None:
         try:
             shadow = find(self._pair.shadow, self._pair.version, self._pair.label)

@@ -63,7 +63,7 @@ class Version:
         self.state, self.reason, self.loaded, self.fingerprint = "unloading", None, None, None
 
 
-class Versions(Sequence[Version]):
+class ModelVersions(Sequence[Version]):
     """The versions of one model, the newest first."""
 
     def __init__(self, directory: Path, *, keep: int, pinned: int | None) -> None:

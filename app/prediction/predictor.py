@@ -26,7 +26,7 @@ class PendingPicture(NamedTuple):
     data: bytes
     """The picture file."""
     seen: bool
-    """Whether the prediction includes the image that the model saw."""
+    """Whether the prediction includes the image that the model received."""
     received_at: float
     """By `time.perf_counter`."""
 
@@ -70,8 +70,8 @@ class Predictor:
             scores = await loaded.batcher.score(picture.image[np.newaxis])
         return self._prediction(loaded, picture, scores.classifications[0], seen=pending.seen)
 
-    def find_inline(self, data: bytes, model: str, version: int | None) -> LoadedVersion | None:
-        """Find the version for `predict_inline`; None if the picture in `data`, or the engine, takes too long for that.
+    def find_version_for_inline(self, data: bytes, model: str, version: int | None) -> LoadedVersion | None:
+        """Find the version for `predict_inline`; None if the picture in `data`, or the engine, takes too long.
 
         Raises:
             ServiceError: if the model cannot answer.
@@ -81,9 +81,13 @@ class Predictor:
         return loaded if loaded.batcher.runs_inline and is_cheap_to_decode(data) else None
 
     def predict_inline(self, loaded: LoadedVersion, pictures: Sequence[PendingPicture]) -> list[Prediction | Exception]:
-        """Predict the digits of at most LARGEST_BATCH pictures in one step, with the version from `find_inline`.
+        """Predict the digits of at most LARGEST_BATCH pictures on the event loop, without a task or thread.
 
-        Runs on the event loop. There is no deadline, because nothing is awaited.
+        There is no deadline, because nothing is awaited.
+
+        Args:
+            loaded: the version from `find_version_for_inline`.
+            pictures: the pictures.
 
         Returns:
             For each picture its prediction, or the error of preprocessing it. `ExpensivePicture` means that

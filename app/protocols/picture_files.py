@@ -61,7 +61,7 @@ async def decode_base64(text: object) -> bytes:
     """Decode a picture file from a base64 string in JSON.
 
     Raises:
-        MalformedRequest: if it is no base64 string.
+        MalformedRequest: if it is not a base64 string.
 
     """
     try:

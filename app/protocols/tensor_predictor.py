@@ -61,7 +61,7 @@ class TensorPredictor:
             raise
         self._statistics.record_success(*version, images=len(images), seconds=time.perf_counter() - started)
         digits = np.bincount(scores.probabilities.argmax(axis=1), minlength=10)
-        self._metrics.count_predictions(*version, digits.tolist())
+        self._metrics.count_predicted_digits(*version, digits.tolist())
         return scores
 
     async def _preprocess(self, files: Sequence[bytes]) -> Images:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from app.errors import MalformedRequest
 from app.inference.engines import Images
-from app.protocols.number_array import PIECE, Numbers
+from app.protocols.number_array import CHUNK_VALUES, Numbers
 
 Datatype = Literal["UINT8", "FP32"]
 """Of images: ink from 0 to 255, or ink from 0.0 to 1.0, which is rounded to one of 256 steps."""
@@ -161,7 +161,7 @@ def _has_decimals(values: list[Any] | Numbers) -> bool:
 def _first_out_of_range(values: list[Any] | Numbers, maximum: int) -> str:
     """Format the first value that is not a number from 0 to `maximum`."""
     if isinstance(values, np.ndarray):
-        pieces = (values[start : start + PIECE] for start in range(0, len(values), PIECE))
+        pieces = (values[start : start + CHUNK_VALUES] for start in range(0, len(values), CHUNK_VALUES))
         out_of_range = (piece[(piece < 0) | (piece > maximum)] for piece in pieces)
         return next(f"{found[0]:g}" for found in out_of_range if len(found))
     wrong = next(value for value in values if type(value) not in {int, float} or not 0 <= value <= maximum)

@@ -56,10 +56,10 @@ def _model_route(
 )
 async def predict(request: Request) -> Response:
     """Score images, as `instances` (rows) or `inputs` (columns). `{"b64": ...}` is a picture file."""
-    bodies: BodyReader = request.app.state.bodies
+    body_reader: BodyReader = request.app.state.body_reader
     tensor_predictor: TensorPredictor = request.app.state.tensor_predictor
     loaded = _find(request)
-    async with bodies.read(request) as body:
+    async with body_reader.read(request) as body:
         parsed = await parse_predict(body, max_files=tensor_predictor.max_files)
         return _json_response(await write_predict(parsed, await _score(request, loaded, parsed.inputs)))
 
@@ -69,10 +69,10 @@ async def predict(request: Request) -> Response:
 )
 async def classify(request: Request) -> Response:
     """Return the probability of every digit for each example."""
-    bodies: BodyReader = request.app.state.bodies
+    body_reader: BodyReader = request.app.state.body_reader
     tensor_predictor: TensorPredictor = request.app.state.tensor_predictor
     loaded = _find(request)
-    async with bodies.read(request) as body:
+    async with body_reader.read(request) as body:
         inputs = await parse_classify(body, max_files=tensor_predictor.max_files)
         return _json_response(await write_classify(await _score(request, loaded, inputs)))
 

@@ -110,14 +110,14 @@ class FastPath:
         picture = PendingPicture(data, options.seen, since)
         return PendingRequest(scope, request_id_of(scope), picture, version, send)
 
-    def _parse(self, scope: Scope, body: bytes) -> tuple[LoadedVersion | None, bytes, predict.Options]:
+    def _parse(self, scope: Scope, body: bytes) -> tuple[LoadedVersion | None, bytes, predict.PredictParameters]:
         """Return the version (None if it does not run inline), the picture file and the options, or raise an error."""
         if error := self._access_policy.check(scope):
             raise error
         content_type = next((value for name, value in scope["headers"] if name == b"content-type"), b"")
         options = predict.parse_options(scope["query_string"])
         data = extract_picture(body, form_options(content_type.decode("latin-1")))
-        version = self._predictor.find_inline(data, options.model or self._default_model, options.version)
+        version = self._predictor.find_version_for_inline(data, options.model or self._default_model, options.version)
         return version, data, options
 
     def _run(self) -> None:

@@ -38,7 +38,7 @@ class Refusals:
         self._request_log = request_log
         self._routes = {route.path: route for route in routes if isinstance(route, APIRoute)}
 
-    def respond(self, scope: Scope, error: Exception) -> RawResponse:
+    def create_response(self, scope: Scope, error: Exception) -> RawResponse:
         """Count and log a request that is refused with `error`, and return the response."""
         started = time.perf_counter()
         path = scope["path"]

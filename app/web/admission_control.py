@@ -32,7 +32,7 @@ class Admission:
         self.may_use_fast_path = may_use_fast_path
         """Whether it requests a prediction for one picture that, by its head, may be cheap to decode."""
 
-    def receive(self) -> None:
+    def mark_received(self) -> None:
         """Report that the whole body has been received. From now on, an expensive picture counts as waiting."""
         if self.may_be_expensive and not self._is_released:
             self._counts_as_expensive = True
@@ -102,7 +102,7 @@ def _reporting_end_of_body(receive: Receive, admission: Admission) -> Receive:
     async def receive_and_report() -> Message:
         message = await receive()
         if message["type"] == "http.request" and not message.get("more_body", False):
-            admission.receive()
+            admission.mark_received()
         return message
 
     return receive_and_report

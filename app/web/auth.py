@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.errors import CrossOriginRequest, Forbidden, ServiceError, Unauthenticated
+from app.errors import CrossOriginRequest, LoadingForbidden, ServiceError, Unauthenticated
 from app.settings import ANY_ORIGIN, Settings
 from app.web import problems
 
@@ -41,7 +41,7 @@ class AccessPolicy:
             return _check_origin(scope, self._allowed_origins) if self._is_local else None
         if self._admin_token is not None:
             return _check_token(scope, self._admin_token, "ADMIN_TOKEN")
-        return _check_origin(scope, is_admin=True) if self._is_local else Forbidden(self._host)
+        return _check_origin(scope, is_admin=True) if self._is_local else LoadingForbidden(self._host)
 
 
 class AuthMiddleware:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from app.model_repository.versions import Version, Versions
+from app.model_repository.versions import ModelVersions, Version
 from app.observability.statistics import Statistics
 from app.protocols.open_inference.requests import OUTPUTS
 from imaging import __version__
@@ -64,7 +64,7 @@ def describe_configuration(name: str, *, engine: str, versions: Iterable[int]) -
     }
 
 
-def describe_index(models: Mapping[str, Versions], *, only_ready: bool) -> list[dict[str, str]]:
+def describe_index(models: Mapping[str, ModelVersions], *, only_ready: bool) -> list[dict[str, str]]:
     """List every version with its state, and the reason if it is not ready.
 
     A model whose folder cannot be read has an entry with an empty version.
@@ -87,7 +87,7 @@ def describe_index(models: Mapping[str, Versions], *, only_ready: bool) -> list[
     ]
 
 
-def _reason(model: Versions, version: Version) -> str:
+def _reason(model: ModelVersions, version: Version) -> str:
     if version.state != "not_loaded" or version.reason:
         return version.reason or ""
     return "The model has been unloaded." if model.is_unloaded else "A newer version is loaded."
@@ -106,9 +106,9 @@ def _describe_version(statistics: Statistics, name: str, version: int) -> dict[s
         "version": str(version),
         "last_inference": counts.last_inference,
         "inference_count": counts.images,
-        "execution_count": counts.requests,
+        "execution_count": counts.successes,
         "inference_stats": {
-            "success": {"count": counts.requests, "ns": counts.nanoseconds},
+            "success": {"count": counts.successes, "ns": counts.success_nanoseconds},
             "fail": {"count": counts.failures, "ns": counts.failure_nanoseconds},
             "queue": not_measured,
             "compute_input": not_measured,

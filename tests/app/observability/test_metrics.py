@@ -27,7 +27,7 @@ def test_events_are_counted_in_their_metrics() -> None:
     metrics.observe_batch(5, 0.001)
     metrics.count_prediction("convnet", 3, 7, None)
     metrics.count_prediction("convnet", 3, 8, "unsure")
-    metrics.count_predictions("convnet", 3, [2, 0, 5, *[0] * 7])
+    metrics.count_predicted_digits("convnet", 3, [2, 0, 5, *[0] * 7])
     lines = exposition(metrics)
     for line in (
         'digitserve_http_requests_total{method="POST",model="convnet",route="/predict",status="200",version="3"} 1.0',

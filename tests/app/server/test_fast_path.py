@@ -63,7 +63,7 @@ async def fast_path(anyio_backend: str) -> AsyncIterator[FastPath]:
     """Return the fast path of an application with the published models."""
     app = create_worker_app(Settings.model_validate({"models_dir": MODELS, "access_log": False}))
     async with app.router.lifespan_context(app) as state:
-        while app.state.catalogue.missing():  # noqa: ASYNC110 - it has no event to wait for
+        while app.state.catalogue.not_ready_reasons():  # noqa: ASYNC110 - it has no event to wait for
             await asyncio.sleep(0.01)
         yield state["fast_path"]  # type: ignore[index]
 
@@ -160,7 +160,7 @@ async def test_requests_to_an_engine_that_runs_in_a_thread_are_left_to_the_appli
 ) -> None:
     app = create_worker_app(Settings.model_validate({"models_dir": models_dir, "access_log": False}))
     async with app.router.lifespan_context(app) as state:
-        while app.state.catalogue.missing():  # noqa: ASYNC110
+        while app.state.catalogue.not_ready_reasons():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         app.state.catalogue.find("convnet", None).batcher._thread = object()
         assert Request(seven).submit_to(state["fast_path"]) is None  # type: ignore[index]
@@ -174,7 +174,7 @@ class FakePredictor:
         self.batches: list[list[bytes]] = []
         self.versions = [LoadedVersion(None, None), LoadedVersion(None, None)]  # type: ignore[arg-type]  # not used
 
-    def find_inline(self, data: bytes, model: str, version: int | None) -> LoadedVersion:
+    def find_version_for_inline(self, data: bytes, model: str, version: int | None) -> LoadedVersion:
         return self.versions[model == "softmax"]
 
     def predict_inline(self, loaded: LoadedVersion, pictures: Sequence[PendingPicture]) -> list[Prediction | Exception]:

@@ -56,7 +56,7 @@ async def test_the_concurrency_limit_refuses_one_more(control: AdmissionControl)
 async def test_received_large_pictures_count_as_waiting(control: AdmissionControl) -> None:
     admissions = [admit(control, request(LARGE)) for _ in range(2)]
     for admission in admissions:
-        admission.receive()
+        admission.mark_received()
     assert "would wait 20 milliseconds before it is decoded" in refuse(control, request(LARGE))
     assert "would wait" in refuse(control, request(LARGE, "/explain"))
     for scope in (
@@ -73,7 +73,7 @@ async def test_large_pictures_that_are_being_received_do_not_count(control: Admi
     admissions = [admit(control, request(LARGE)) for _ in range(3)]
     admissions[0].release()
     for admission in admissions[:2]:  # the first was released before
-        admission.receive()
+        admission.mark_received()
     admit(control, request(LARGE))
 
 
