@@ -21,10 +21,10 @@ from app.prediction.preprocessor import Preprocessor
 from app.protocols.tensor_predictor import TensorPredictor
 from app.routes import include_routes
 from app.routes.open_inference import HEADER_LENGTH_FIELD
-from app.routes.tensorflow_serving import CaseInsensitivePaths
 from app.settings import Settings
 from app.web import problems
 from app.web.admission_control import AdmissionControl
+from app.web.case_insensitive_paths import CaseInsensitivePathsMiddleware
 from app.web.concurrency_limit import ConcurrencyLimit
 from app.web.decompression import BodyReader
 from app.web.middleware import create_middleware
@@ -73,7 +73,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             trace=None if tracing is None else tracing.name_request_span,
             exposed_headers=[HEADER_LENGTH_FIELD],
         ),
-        Middleware(CaseInsensitivePaths),
+        Middleware(CaseInsensitivePathsMiddleware),
     ]
     return app
 

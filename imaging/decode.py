@@ -1,6 +1,7 @@
 """Decode a picture file into an array of pixels, upright, within limits of memory. Knows nothing of ink.
 
-Each file format has a module of its own, which parses the headers. Pillow, OpenCV or that module decodes the pixels.
+Each file format has a module of its own, which parses the headers. Pillow, OpenCV, kornia-rs (plain
+PNG) or that module decodes the pixels.
 """
 
 import io

@@ -1,12 +1,10 @@
 """`/v1`: the REST API of TensorFlow Serving."""
 
-import re
 from collections.abc import Callable
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.errors import MalformedRequest, UnknownModel, UnknownServable, UnknownVersion
 from app.inference.scores import Scores
@@ -142,19 +140,3 @@ async def _score(request: Request, loaded: LoadedVersion, inputs: Inputs) -> Sco
 
 def _json_response(body: bytes) -> Response:
     return Response(body, media_type="application/json")
-
-
-_KEYWORDS = re.compile(r"/(?:v1|models|versions|labels|metadata)(?=/|$)|:(?:predict|classify|regress)$", re.IGNORECASE)
-
-
-class CaseInsensitivePaths:
-    """Converts the keywords in the paths of TensorFlow Serving, which ignores their case, to lower case. Pure ASGI."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
-        if scope["type"] == "http" and scope["path"][:4].lower() == "/v1/":
-            scope["path"] = _KEYWORDS.sub(lambda keyword: keyword[0].lower(), scope["path"])
-        await self._app(scope, receive, send)
