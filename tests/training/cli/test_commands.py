@@ -130,7 +130,7 @@ def test_a_model_is_trained_published_drawn_and_evaluated(
 
     again = run("train", "softmax", "--batch-size", "50", "--models", "made")
     assert again.exit_code == 0
-    assert again.stdout.endswith("There is nothing to publish.\n")
+    assert again.stdout.endswith("Nothing was published.\n")
 
     refused = run("train", "softmax", "--batch-size", "50", "--models", "made", "--seed", "2")
     assert refused.exit_code == 1
