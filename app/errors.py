@@ -3,24 +3,24 @@
 ServiceError
 ├── MalformedRequest      the request is not in the expected format
 ├── UnsupportedBody       the body's type is not supported
-├── TooLarge              the request has too many bytes or files
+├── TooLarge              the request has too many bytes, files or values
 ├── HeadTooLarge          the request's head, or the chunk sizes and trailers of its body, are too long
 ├── UrlTooLong            the request's URL is too long
-├── TooSlow               the request was not received in time
+├── RequestTooSlow        the request was not received in time
 ├── Unauthenticated       the request lacks the required token
-├── Forbidden             the settings forbid loading and unloading of models
+├── LoadingForbidden      the settings forbid loading and unloading of models
 ├── CrossOriginRequest    a page of another origin sent the request, which the settings do not allow
 ├── UnknownModel          the repository has no such model
 ├── UnknownVersion        the model has no such version
-│   └── UnknownLabel      the model has no such label
+│   └── UnknownVersionLabel  the model has no such label
 ├── UnknownPrediction     no prediction has this id, or the prediction has expired
-├── WrongLabel            a correction's label is neither a digit nor `not_a_digit`
-├── FeedbackOff           the collection of corrections is turned off
+├── InvalidLabel            a correction's label is neither a digit nor `not_a_digit`
+├── FeedbackDisabled      the collection of corrections is turned off
 ├── StoreFull             the store of corrections is full
 ├── StoreUnavailable      the store of corrections cannot be written at the moment
 ├── UnknownServable       no such model, version or label, in TensorFlow Serving's wording
 ├── NotAffine             the model has no weight images
-├── NotReady              the model exists but cannot answer: it is loading, failed to load, or was unloaded
+├── NotReady              the model or the service cannot answer at the moment
 ├── Overloaded            the service has reached a limit on concurrent work
 ├── DeadlineExceeded      the answer took too long
 └── BrokenArtefact        a model's files cannot be served
@@ -42,16 +42,16 @@ class UnsupportedBody(ServiceError):
 
 
 class TooLarge(ServiceError):
-    """The request has too many bytes or files."""
+    """The request has too many bytes, files or values."""
 
 
 class HeadTooLarge(ServiceError):
-    """The request's head is too long, or the chunk sizes and trailers around its body are."""
+    """The request's head is too long, or the chunk sizes and trailers of its body are too long."""
 
     def __init__(self, max_bytes: int, max_headers: int) -> None:
         super().__init__(
-            f"The request line, headers and trailers have more than {max_bytes:,} bytes or {max_headers} headers, "
-            "which is the limit. The connection is closed. Send fewer or shorter headers."
+            f"The request has more than {max_bytes:,} bytes of headers, trailers and chunk sizes, or more than "
+            f"{max_headers} headers. The connection is closed. Send fewer or shorter headers, or larger chunks."
         )
 
 
@@ -62,7 +62,7 @@ class UrlTooLong(ServiceError):
         super().__init__(f"The URL has {length:,} bytes. The limit is {max_length:,} bytes. The connection is closed.")
 
 
-class TooSlow(ServiceError):
+class RequestTooSlow(ServiceError):
     """The request was not received in time."""
 
     def __init__(self, seconds: float) -> None:
@@ -80,8 +80,8 @@ class Unauthenticated(ServiceError):
         super().__init__(f"{found} Send 'Authorization: Bearer <token>' with the token that {setting} is set to.")
 
 
-class Forbidden(ServiceError):
-    """The settings allow nobody to load or unload models."""
+class LoadingForbidden(ServiceError):
+    """The settings forbid loading and unloading."""
 
     def __init__(self, host: str) -> None:
         super().__init__(
@@ -118,7 +118,7 @@ class UnknownVersion(ServiceError):
         super().__init__(f"Model '{name}' has no version {version}. Available versions: {versions}.")
 
 
-class UnknownLabel(UnknownVersion):
+class UnknownVersionLabel(UnknownVersion):
     """The model has no such label."""
 
     def __init__(self, name: str, label: str, available: list[str]) -> None:
@@ -137,11 +137,11 @@ class UnknownPrediction(ServiceError):
         )
 
 
-class WrongLabel(ServiceError):
+class InvalidLabel(ServiceError):
     """A correction's label is neither a digit nor `not_a_digit`."""
 
 
-class FeedbackOff(ServiceError):
+class FeedbackDisabled(ServiceError):
     """The collection of corrections is turned off."""
 
 
@@ -172,7 +172,7 @@ class NotAffine(ServiceError):
 
 
 class NotReady(ServiceError):
-    """The model exists but cannot answer: it is loading, failed to load, or was unloaded."""
+    """The model or the service cannot answer at the moment."""
 
 
 class Overloaded(ServiceError):

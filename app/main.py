@@ -23,11 +23,11 @@ from app.prediction.predictor import Predictor
 from app.prediction.preprocessor import Preprocessor
 from app.protocols.tensor_predictor import TensorPredictor
 from app.routes import include_routes
-from app.routes.open_inference import HEADER_LENGTH
-from app.routes.tensorflow_serving import CaseInsensitivePaths
+from app.routes.open_inference import HEADER_LENGTH_FIELD
 from app.settings import Settings
 from app.web import problems
 from app.web.admission_control import AdmissionControl
+from app.web.case_insensitive_paths import CaseInsensitivePathsMiddleware
 from app.web.concurrency_limit import ConcurrencyLimit
 from app.web.decompression import BodyReader
 from app.web.middleware import create_middleware
@@ -74,9 +74,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             settings,
             observability.request_log,
             trace=None if tracing is None else tracing.name_request_span,
-            exposed_headers=[HEADER_LENGTH],
+            exposed_headers=[HEADER_LENGTH_FIELD],
         ),
-        Middleware(CaseInsensitivePaths),
+        Middleware(CaseInsensitivePathsMiddleware),
     ]
     return app
 
@@ -109,9 +109,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
             deadline_seconds=settings.deadline_seconds,
             max_files=settings.max_files,
         )
-        state.bodies = BodyReader(max_bytes=settings.max_body_bytes, deadline_seconds=settings.deadline_seconds)
+        state.body_reader = BodyReader(max_bytes=settings.max_body_bytes, deadline_seconds=settings.deadline_seconds)
         limit = ConcurrencyLimit(settings.most_at_once)
-        state.admission_control = AdmissionControl(limit, preprocessor.refusal)
+        state.admission_control = AdmissionControl(limit, preprocessor.overload_error)
         group = await stack.enter_async_context(asyncio.TaskGroup())
         tasks = [group.create_task(observability.request_log.run()), group.create_task(preprocessor.warm_up())]
         # No connection is accepted before this: other workers, if there are any, answer meanwhile.

@@ -26,10 +26,10 @@ def _split_pairs(value: object) -> object:
     for pair in filter(None, map(str.strip, value.split(","))):
         found = re.fullmatch(r"([^:\s]+)\s*:\s*([1-9][0-9]{0,17})", pair)
         if found is None:
-            message = f"'{pair}' is not the name of a model, a colon and the number of a version"
+            message = f"'{pair}' is not of the form <model>:<version>"
             raise ValueError(message)
         if found[1] in pairs:
-            message = f"the model '{found[1]}' is there twice, and one version of it answers"
+            message = f"model '{found[1]}' is listed twice: pin one version of each model"
             raise ValueError(message)
         pairs[found[1]] = found[2]
     return pairs
@@ -37,10 +37,10 @@ def _split_pairs(value: object) -> object:
 
 def _check_origin(origin: str) -> str:
     found = re.fullmatch(r"([a-z][a-z0-9+.-]*)://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?", origin)
-    if origin != ANY_ORIGIN and (found is None or found.groups() in _USUAL_PORTS):
+    if origin != ANY_ORIGIN and (found is None or found.groups() in _DEFAULT_PORTS):
         message = (
-            f"'{origin}' is not an origin as browsers send it: a scheme and a host, in lower case, and the port if it "
-            "is not the usual one, such as 'https://digits.example' or 'http://localhost:3000'"
+            f"'{origin}' is not an origin as browsers send it: a scheme and a host, in lower case, and the port unless "
+            "it is the default of the scheme, such as 'https://digits.example' or 'http://localhost:3000'"
         )
         raise ValueError(message)
     return origin
@@ -54,14 +54,14 @@ def _check_token(token: SecretStr) -> SecretStr:
 
 
 ANY_ORIGIN = "*"
-_USUAL_PORTS = {("http", "80"), ("https", "443")}  # which a browser leaves out of an origin
-EngineKind = Literal["openvino", "openvino-bf16", "tensorflow"]  # as in engine.py, which this must not load
+_DEFAULT_PORTS = {("http", "80"), ("https", "443")}  # which a browser leaves out of an origin
+EngineKind = Literal["openvino", "openvino-bf16", "tensorflow"]
 Token = Annotated[SecretStr, AfterValidator(_check_token)]
 
 
-def _known_address(address: str) -> str:
-    """Refuse an address that no file system can be found for, or whose package is missing."""
-    from fsspec import get_filesystem_class  # noqa: PLC0415 - a megabyte of every worker that stores nothing
+def _check_store_url(address: str) -> str:
+    """Check that fsspec has a file system for the URL or path, and that its package is installed."""
+    from fsspec import get_filesystem_class  # noqa: PLC0415 - takes a megabyte, which workers without a store save
     from fsspec.core import split_protocol  # noqa: PLC0415
 
     protocol, _ = split_protocol(address)
@@ -229,7 +229,7 @@ class Settings(BaseSettings):
         ),
     ] = 30
     feedback_dir: Annotated[
-        Annotated[str, AfterValidator(_known_address)] | None,
+        Annotated[str, AfterValidator(_check_store_url)] | None,
         Field(
             description="Folder or URL for corrections, such as `s3://bucket/feedback`. Default: corrections are not "
             "collected."
@@ -277,8 +277,8 @@ class Settings(BaseSettings):
     ] = True
 
 
-def explain(error: ValidationError) -> str:
-    """Say which settings are bad: name, value, what is wrong with it and what is allowed.
+def describe_errors(error: ValidationError) -> str:
+    """Describe the invalid settings: name, value, what is wrong with it and what is allowed.
 
     Args:
         error: what `Settings()` raised.

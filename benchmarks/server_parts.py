@@ -35,10 +35,10 @@ from benchmarks.results import ServerPartsResults
 _VARIANT = "BENCHMARK_VARIANT"
 _PATIENCE_SECONDS = 60.0
 _PARTS: Mapping[str, tuple[str, ...]] = {
-    "header cache": ("header_cache",),
+    "header cache": ("head_cache",),
     "cached refusals": (),
     "fast path": ("fast_path",),
-    "fast path and admission by head": ("header_cache", "fast_path", "admission_control", "refusals"),
+    "fast path and admission by head": ("head_cache", "fast_path", "admission_control", "refusals"),
 }
 """The parts that can be left out, as the names in the lifespan state that their connections look for."""
 

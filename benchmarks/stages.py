@@ -150,7 +150,7 @@ def _answer(scores: Scores) -> Response:
 
 async def _ready(app: Any) -> None:  # noqa: ANN401 - FastAPI's state is untyped
     async with asyncio.timeout(_READY_WITHIN_SECONDS):
-        while app.state.catalogue.missing():  # noqa: ASYNC110 - models are loaded in a thread, without an event
+        while app.state.catalogue.not_ready_reasons():  # noqa: ASYNC110 - models are loaded in a thread, without an event
             await asyncio.sleep(0.01)
 
 

@@ -6,7 +6,7 @@ and scales it. `preprocess_pictures` converts several pictures in less time. Kno
 
 from imaging.checks import Finding
 from imaging.decode import DEFAULT_MAX_PIXELS, decode, encode_png, is_cheap_to_decode, may_be_cheap_to_decode
-from imaging.errors import ExpensiveToDecode, PictureError, PictureTooLarge, UnreadablePicture, UnsupportedPicture
+from imaging.errors import ExpensivePicture, PictureError, PictureTooLarge, UnreadablePicture, UnsupportedPicture
 from imaging.preprocessing import PreprocessedPicture, normalise, preprocess_picture, preprocess_pictures
 
 __version__ = "0.2.0.dev0"
@@ -18,7 +18,7 @@ PREPROCESSING_VERSION = 3
 __all__ = [
     "DEFAULT_MAX_PIXELS",
     "PREPROCESSING_VERSION",
-    "ExpensiveToDecode",
+    "ExpensivePicture",
     "Finding",
     "PictureError",
     "PictureTooLarge",

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from imaging.errors import ExpensiveToDecode
+from imaging.errors import ExpensivePicture
 
 _MIN_SIDE = 0.08
 """The least longest side of a component, as a share of the main component's. A smaller component is a speck of dirt."""
@@ -53,12 +53,12 @@ def find_components(ink: NDArray[np.uint8], *, max_count: int | None = None) -> 
     """Return the connected components of `ink`, uint8 (h, w), 1 for ink and 0 for background.
 
     Raises:
-        ExpensiveToDecode: if there are more than `max_count` labels, the background's included.
+        ExpensivePicture: if there are more than `max_count` labels, the background's included.
 
     """
     count, labels = cv2.connectedComponents(ink, connectivity=8)
     if max_count is not None and count > max_count:
-        raise ExpensiveToDecode
+        raise ExpensivePicture
     if count == 2:  # for a single component, OpenCV's statistics take ten times as long as its labels
         left, top, width, height = cv2.boundingRect(ink)
         return Components(

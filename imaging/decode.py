@@ -1,6 +1,7 @@
 """Decode a picture file into an upright array of pixels, within limits of size and memory. Knows nothing of ink.
 
-The headers of each file format are parsed by a module of its own. Pillow or that module decodes the pixels.
+The headers of each file format are parsed by a module of its own. Pillow, OpenCV, kornia-rs (plain PNG) or that module
+decodes the pixels.
 """
 
 import io
@@ -105,16 +106,16 @@ def decode(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> NDArray[np.u
 def is_cheap_to_decode(data: bytes) -> bool:
     """Tell from the headers whether preprocessing the picture file `data` takes at most about two milliseconds.
 
-    The pixels may still make it expensive: then `preprocess_pictures` with `cheap_only` returns ExpensiveToDecode.
+    The pixels may still make it expensive: then `preprocess_pictures` with `cheap_only` returns ExpensivePicture.
     """
     if data.startswith(png.SIGNATURE):
         return len(data) <= _CHEAP_PNG_BYTES and png.is_cheap(data, _CHEAP_PIXELS)
     # In formats other than JPEG a kilobyte can hold millions of pixels.
-    return len(data) <= _CHEAP_JPEG_BYTES and _is_cheap_jpeg(data)
+    return len(data) <= _CHEAP_JPEG_BYTES and _is_cheap_or_unsupported(data)
 
 
-def _is_cheap_jpeg(data: bytes) -> bool:
-    """Tell whether `data` is a JPEG file that is cheap to decode, or in no supported format and so refused at once."""
+def _is_cheap_or_unsupported(data: bytes) -> bool:
+    """Tell whether `data` is a JPEG file that is cheap to decode, or is in no supported format."""
     name = _detect_format(data)
     return name is None or (name == "JPEG" and jpeg.is_cheap(data, _CHEAP_PIXELS))
 

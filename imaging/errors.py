@@ -5,7 +5,7 @@ PictureError
 ├── UnreadablePicture     the format is supported, but the file is broken or truncated
 └── PictureTooLarge       more pixels, memory or parts than allowed
 
-ExpensiveToDecode is no PictureError: the picture is valid. With `cheap_only`, `preprocess_pictures` returns it for a
+ExpensivePicture is no PictureError: the picture is valid. With `cheap_only`, `preprocess_pictures` returns it for a
 picture that takes too long.
 """
 
@@ -26,5 +26,5 @@ class PictureTooLarge(PictureError):
     """The picture has more pixels or parts, or needs more memory, than allowed."""
 
 
-class ExpensiveToDecode(Exception):
+class ExpensivePicture(Exception):
     """The picture takes too long to be preprocessed on an event loop. The picture itself is valid."""

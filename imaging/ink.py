@@ -22,8 +22,8 @@ _NOISE_ROWS = 16
 _UNIFORMITY_TOLERANCE = 6
 """The largest deviation of a uniform background from its mean, in grey values."""
 
-_BORDER_FRACTION = 32
-"""The border of a picture is this fraction of its longest side wide: 1/32."""
+_BORDER_DIVISOR = 32
+"""The width of a picture's border is its longest side divided by this."""
 
 _GREY_VALUES = np.arange(256, dtype=np.float64)
 
@@ -88,7 +88,7 @@ def find_ink(contrast: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def _remove_weak_ink_at_border(weak: NDArray[np.uint8], strong: NDArray[np.uint8]) -> None:
     """Set `weak` to `strong` along the border, in place: there, vignetting and shadows look like weak ink."""
-    width = max(weak.shape) // _BORDER_FRACTION
+    width = max(weak.shape) // _BORDER_DIVISOR
     for edge in (
         np.s_[:width],
         np.s_[weak.shape[0] - width :],

@@ -36,7 +36,7 @@ _CHUNK_OVERHEAD = 12
 """The bytes of a chunk without content: its length, name and checksum."""
 _CHEAP_CHUNKS = 100
 """The most chunks of a file that is cheap to decode."""
-_MIN_BYTES_OF_MANY_CHUNKS = _CHUNK_OVERHEAD * _CHEAP_CHUNKS
+_MAX_BYTES_OF_FEW_CHUNKS = _CHUNK_OVERHEAD * _CHEAP_CHUNKS
 """A file of at most this many bytes has no more than `_CHEAP_CHUNKS` chunks."""
 _MIN_BYTES_OF_MANY_BLOCKS = 4096
 """A file of this size may contain three hundred empty deflate blocks, which take half a millisecond to skip."""
@@ -88,7 +88,7 @@ def is_cheap(data: bytes, max_pixels: int) -> bool:
         max_pixels //= 3
     if width * height > max_pixels or width > _CHEAP_SIDE or height > _CHEAP_SIDE:
         return False
-    if len(data) <= _MIN_BYTES_OF_MANY_CHUNKS:
+    if len(data) <= _MAX_BYTES_OF_FEW_CHUNKS:
         return True
     if len(data) > _MIN_BYTES_OF_MANY_BLOCKS and len(data) > 2 * _raw_bytes(data, width, height):
         return False  # most of the file is not pixels

@@ -17,7 +17,7 @@ from imaging.binarise import binarise_bilevel_digit, binarise_digit
 from imaging.checks import Finding, check_digit
 from imaging.components import Components, find_components, select_digit
 from imaging.decode import DEFAULT_MAX_PIXELS, decode
-from imaging.errors import ExpensiveToDecode
+from imaging.errors import ExpensivePicture
 from imaging.grey import is_grey, to_grey
 from imaging.ink import find_ink, measure_contrast, measure_contrast_on_uniform_background
 from imaging.mnist_form import is_mnist_form, to_mnist_form
@@ -81,7 +81,7 @@ def preprocess_pictures(
     Args:
         pictures: The picture files.
         max_pixels: The most pixels of a picture.
-        cheap_only: Return an `ExpensiveToDecode` for a picture that would take longer than about two milliseconds.
+        cheap_only: Return an `ExpensivePicture` for a picture that would take longer than about two milliseconds.
             Noise, textures or an uneven background can make a picture expensive for which `is_cheap_to_decode` holds.
 
     """
@@ -156,7 +156,7 @@ class _BinarisedDigit(NamedTuple):
 def _to_grey_picture(pixels: NDArray[np.uint8], *, cheap_only: bool = False) -> _GreyPicture | PreprocessedPicture:
     """Convert to grey, and return at once what is in MNIST's form already."""
     if cheap_only and pixels.size > 3 * _CHEAP_COLOUR_PIXELS and not is_grey(pixels):
-        raise ExpensiveToDecode
+        raise ExpensivePicture
     grey = to_grey(pixels)
     if grey.shape == (28, 28):
         if is_mnist_form(grey):
@@ -176,7 +176,7 @@ def _locate_digit(picture: _GreyPicture, *, cheap_only: bool = False) -> _Locate
         digit = _search_coarsely(grey, partial(_locate_on_uniform_background, cheap_only=cheap_only))
     if digit is None:
         if cheap_only and grey.size > _CHEAP_UNEVEN_PIXELS:
-            raise ExpensiveToDecode
+            raise ExpensivePicture
         digit = _locate_by_contrast(measure_contrast(_reduce_to_working_side(grey)), cheap_only=cheap_only)
     return digit if digit.selected.size else PreprocessedPicture(np.zeros((28, 28), np.uint8), "blank")
 
@@ -203,7 +203,7 @@ _CHEAP_STEPS: tuple[Callable[[Any], Any], ...] = (
     _binarise,
     _to_result,
 )
-"""The same steps, which raise ExpensiveToDecode for an expensive picture."""
+"""The same steps, which raise ExpensivePicture for an expensive picture."""
 
 
 def _search_coarsely(
@@ -255,9 +255,9 @@ def _select(contrast: NDArray[np.uint8], ink: NDArray[np.uint8], *, bilevel: boo
 
 
 def _check_ink_is_cheap(ink: NDArray[np.uint8]) -> None:
-    """Raise ExpensiveToDecode if `ink`, uint8 (h, w), has too many ink pixels for the steps that follow."""
+    """Raise ExpensivePicture if `ink`, uint8 (h, w), has too many ink pixels for the steps that follow."""
     if cv2.countNonZero(ink) > _CHEAP_INK_PIXELS:
-        raise ExpensiveToDecode
+        raise ExpensivePicture
 
 
 def _halve(grey: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:

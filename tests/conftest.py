@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw
 from structlog.testing import LogCapture
 
 from app.main import create_app
-from app.model_repository.artefact import find_names, find_versions
+from app.model_repository.artefact import find_models, find_versions
 from app.observability.metrics import ServiceMetrics
 from app.settings import Settings
 
@@ -71,7 +71,7 @@ def log() -> LogCapture:
 @pytest.fixture
 def models_dir(tmp_path: Path) -> Path:
     """Return a folder of models that a test may change: the newest version of each, as version 1."""
-    for name in find_names(MODELS):
+    for name in find_models(MODELS):
         copy = shutil.copytree(newest(name), tmp_path / "models" / name / "1")
         card = json.loads((copy / "model.json").read_text())
         (copy / "model.json").write_text(json.dumps({**card, "version": 1}))

@@ -86,7 +86,7 @@ def test_every_route_is_named() -> None:
 
 
 def test_every_problem_is_named_with_its_status() -> None:
-    for kind in {*problems.KINDS.values(), problems.INTERNAL}:
+    for kind in {*problems.PROBLEM_TYPES.values(), problems.INTERNAL}:
         assert re.search(rf"^\| {kind.status} \|.*`{kind.name}`", HTTP, re.MULTILINE), kind
 
 

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from app.inference.engines import LARGEST_BATCH, OpenVINOEngine
-from app.model_repository.artefact import find_names, find_versions, read_card
+from app.model_repository.artefact import find_models, find_versions, read_card
 from imaging import encode_png, preprocess_picture
 from training.data.examples import Examples
 from training.data.mnist import load_mnist
 
 MODELS = Path(__file__).parent.parent / "models"
-VERSIONS = [MODELS / name / str(number) for name in find_names(MODELS) for number in find_versions(MODELS / name)]
+VERSIONS = [MODELS / name / str(number) for name in find_models(MODELS) for number in find_versions(MODELS / name)]
 
 pytestmark = [pytest.mark.slow, pytest.mark.mnist]
 

@@ -56,7 +56,7 @@ def use_unchanged(images: tf.Tensor, targets: tf.Tensor, _iteration: tf.Tensor) 
     return images, targets
 
 
-def run_training_loop(  # noqa: PLR0913 (the four parts of the lesson, and the optional additions)
+def run_training_loop(  # noqa: PLR0913 (the four main inputs, and the optional additions)
     network: Network,
     train: Examples,
     validation: Examples,

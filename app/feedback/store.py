@@ -24,7 +24,7 @@ from imaging import encode_png
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
 
-LABELS = (*map(str, range(10)), "not_a_digit")
+CORRECTION_LABELS = (*map(str, range(10)), "not_a_digit")
 
 _MARKER = "feedback.json"
 _FORMAT = {"format": 1}
@@ -58,13 +58,13 @@ class FeedbackStore:
         self._limit = limit
         self._deadline = Deadline(deadline_seconds)
         self._clock = clock
-        self._format_checked = False
+        self._is_format_checked = False
         self._images = 0
         self._counted_at = -float("inf")
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="feedback")
 
     async def add(self, image: NDArray[np.uint8], label: str) -> bool:
-        """Store an image, uint8 (28, 28), under one of LABELS, and remove it from any other label.
+        """Store an image, uint8 (28, 28), under one of CORRECTION_LABELS, and remove it from any other label.
 
         Returns:
             Whether the image is new under this label.
@@ -109,13 +109,16 @@ class FeedbackStore:
         return True
 
     def _other_labels(self, label: str, name: str) -> list[str]:
-        """Return the paths of an image under other labels. Removing a missing file is no error in a bucket."""
-        paths = [f"{self._root}/{other}/{name}" for other in LABELS if other != label]
+        """Return the paths of an image under other labels.
+
+        Checks each path, because a bucket reports no error when a missing file is removed.
+        """
+        paths = [f"{self._root}/{other}/{name}" for other in CORRECTION_LABELS if other != label]
         return [path for path in paths if self._files.exists(path)]
 
     def _check_format(self) -> None:
         """Check that the store has this format; write the marker file if the store is new."""
-        if self._format_checked:
+        if self._is_format_checked:
             return
         path = f"{self._root}/{_MARKER}"
         try:
@@ -126,12 +129,12 @@ class FeedbackStore:
             if found != _FORMAT:
                 message = f"The store has the format {found}, expected {_FORMAT}. Set FEEDBACK_DIR to another folder."
                 raise StoreUnavailable(message)
-        self._format_checked = True
+        self._is_format_checked = True
 
     def _is_full(self) -> bool:
         full = self._images >= self._limit
         if self._clock() - self._counted_at > (_RECOUNT_FULL_SECONDS if full else _RECOUNT_SECONDS):
-            self._images = sum(map(self._count, LABELS))
+            self._images = sum(map(self._count, CORRECTION_LABELS))
             self._counted_at = self._clock()
         return self._images >= self._limit
 

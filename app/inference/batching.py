@@ -63,8 +63,8 @@ class Batcher:
         self._tracer = tracer
         self._jobs: deque[_Job] = deque()
         self._waiting = 0  # images in _jobs
-        self._busy = False  # a batch runs, or starts in one of the next two turns of the loop
-        self._closed = False
+        self._is_busy = False  # a batch runs, or starts in one of the next two iterations of the event loop
+        self._is_closed = False
         self.on_scored: Callable[[Images, Scores], None] | None = None
         """Called with images and their scores when they have been scored."""
         # An engine that takes less time than a thread takes to wake up runs on the event loop. With the published
@@ -94,7 +94,7 @@ class Batcher:
         return Scores.concatenate(await asyncio.gather(*map(self._enqueue, parts)))
 
     def score_inline(self, images: Images) -> Scores:
-        """Score n <= LARGEST_BATCH images at once, without the queue; only if `runs_inline`.
+        """Score n <= LARGEST_BATCH images in one batch, without the queue; only if `runs_inline`.
 
         Raises:
             NotReady: if the batcher has been closed.
@@ -111,14 +111,14 @@ class Batcher:
         return scores
 
     def _check_open(self) -> None:
-        if self._closed:
+        if self._is_closed:
             message = "The model is being unloaded. Try again in a second."
             raise NotReady(message)
 
     def _check_capacity(self, images: int) -> None:
         self._check_open()
         if self._waiting and self._waiting + images > self._queue_size:
-            message = f"The queue is full: {self._waiting} pictures are waiting. Try again in a second."
+            message = f"The queue is full: {self._waiting} images are waiting. Try again in a second."
             raise Overloaded(message)
 
     def _enqueue(self, images: Images) -> asyncio.Future[Scores]:
@@ -127,10 +127,10 @@ class Batcher:
         job = _Job(images, loop.create_future(), time.perf_counter(), trace_context)
         self._jobs.append(job)
         self._waiting += len(images)
-        if not self._busy:
-            self._busy = True
-            # Two turns later: the requests that arrived with this one are parsed in the same turn of the loop, and
-            # those that arrived during it in the next turn.
+        if not self._is_busy:
+            self._is_busy = True
+            # Two iterations of the event loop later: the requests that arrived with this one are parsed in the same
+            # iteration, and requests that arrived during it in the next one.
             loop.call_soon(loop.call_soon, self._run)
         return job.scores
 
@@ -140,9 +140,9 @@ class Batcher:
             self._run_in_thread(self._thread)
             return
         self._run_inline()
-        # Full batches run one after the other in the same turn. With a turn of the loop between them, each would wait
-        # until all requests that arrived meanwhile are parsed or refused: at ten times the load, a fifth of the
-        # responses per second would be left.
+        # Full batches run one after the other in the same iteration of the event loop. In separate iterations, each
+        # batch would wait until all requests that arrived meanwhile are parsed or refused: at ten times the load, the
+        # rate would fall to a fifth.
         while self._waiting >= LARGEST_BATCH:
             self._run_inline()
         self._schedule_next()
@@ -173,7 +173,7 @@ class Batcher:
         if self._jobs:
             asyncio.get_running_loop().call_soon(self._run)
         else:
-            self._busy = False
+            self._is_busy = False
 
     def _begin_batch(self) -> list[_Job]:
         """Take the jobs of one batch out of the queue, and report how long they waited."""
@@ -219,7 +219,7 @@ class Batcher:
 
     async def close(self) -> None:
         """Refuse new images, score those that are queued, then stop the engine's thread."""
-        self._closed = True
+        self._is_closed = True
         await asyncio.gather(*(job.scores for job in self._jobs), return_exceptions=True)
         if self._thread is not None:
             await asyncio.to_thread(self._thread.shutdown)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from app.errors import BrokenArtefact
 from app.inference.scores import Scores
+from app.settings import EngineKind
 
 # OpenVINO imports its model conversion tools if they are there. They take 6 MB and send telemetry to their maker; no
 # engine here needs them.
@@ -34,11 +35,10 @@ _OPENVINO_ERRORS = (GeneralFailure, InitializationFailure, OpConversionFailure, 
 LARGEST_BATCH = 32  # with 64 the time per image is the same, and the graph takes 4 MB more
 BATCH_SIZES = (1, 2, 4, 8, 16, LARGEST_BATCH)
 _CHEAP_PADDING = 4
-"""If the largest batch takes less than this many times the time of one image, no graphs of the sizes between are built.
+"""The sizes between get a graph only if the largest batch takes more than this many times the time of one image.
 
 Each graph takes a megabyte. Softmax takes 16 us for one image and 27 for 32, the convnet 65 and 1,330."""
 
-EngineKind = Literal["openvino", "openvino-bf16", "tensorflow"]
 TOLERANCES: dict[EngineKind, float] = {"openvino": 1e-3, "openvino-bf16": 0.02, "tensorflow": 1e-3}
 """How far probabilities may be from the recorded ones: another processor adds in another order."""
 
@@ -56,7 +56,7 @@ class Engine(Protocol):
 
 
 class OpenVINOEngine:
-    """Runs a SavedModel on one CPU thread, with one compiled graph for each batch size that is worth it.
+    """Runs a SavedModel on one CPU thread, with compiled graphs for several batch sizes.
 
     Reusing a graph of a fixed shape costs nothing; a new shape for a dynamic graph costs milliseconds. So a batch is
     padded to the next size. Each graph has fixed buffers for its images and scores.
@@ -115,7 +115,7 @@ def _load_model(directory: Path) -> ov.Model:
 
 
 class _Graph:
-    """A model compiled for one batch size, with fixed input and output buffers."""
+    """A graph: the model compiled for one batch size, with fixed input and output buffers."""
 
     def __init__(self, core: ov.Core, model: ov.Model, size: int) -> None:
         fixed = model.clone()
@@ -128,7 +128,7 @@ class _Graph:
 
     def __call__(self, images: Images) -> Scores:
         count = len(images)
-        self._images[:count] = images  # images of an earlier batch behind these are scored too, and dropped
+        self._images[:count] = images  # images of an earlier batch after these are scored too, and dropped
         self._request.infer(share_outputs=True)  # otherwise OpenVINO copies them as well
         return Scores(self._probabilities[:count].copy(), self._logits[:count].copy())
 

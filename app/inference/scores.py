@@ -25,7 +25,7 @@ class Classification(NamedTuple):
 
 
 class Scores:
-    """The output of a model for n images."""
+    """The output of a model for n images: probabilities and logits."""
 
     def __init__(self, probabilities: NDArray[np.float32], logits: NDArray[np.float32]) -> None:
         self.probabilities = probabilities

@@ -22,7 +22,7 @@ MAX_CARD_BYTES = 128 * 1024
 MAX_VERSION_BYTES = 256 * 1024**2
 """Of all files together. The published versions have less than two million."""
 MAX_ENTRIES = 1_000
-"""Files and folders of a version. The published versions have five."""
+"""Files and folders of a version. The published versions have six."""
 
 _CARD = "model.json"
 _MAX_DIGITS = 18  # of a version number: they fit into 64 bits, and requests may ask for no more
@@ -35,7 +35,7 @@ Fingerprint = tuple[tuple[str, int, int, int, int], ...]
 and their permissions. An entry whose status cannot be read has the error number instead."""
 
 
-def find_names(models_dir: Path) -> list[str]:
+def find_models(models_dir: Path) -> list[str]:
     """List the models of a folder, without hidden folders, which may be half-written.
 
     A name may not be valid UTF-8, and its folder may not be readable: `find_versions` raises an error for both.
@@ -49,7 +49,7 @@ def find_names(models_dir: Path) -> list[str]:
 
 
 def find_versions(directory: Path) -> list[int]:
-    """List the versions of the model in `directory`, the newest first. Folders that are no version are left out.
+    """List the versions of the model in `directory`, the newest first. Folders that are not versions are left out.
 
     Raises:
         BrokenArtefact: if they cannot be listed, or the name of the model is not valid UTF-8.

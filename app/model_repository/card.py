@@ -81,7 +81,7 @@ class Measure(_Strict):
 
 
 class Comparison(_Strict):
-    """The result of the promotion gate, which the version passed before it was published."""
+    """The decision of the promotion gate. With `forced`, the version was published in spite of the objections."""
 
     with_version: Annotated[int, Field(ge=1)]
     measures: list[Measure]

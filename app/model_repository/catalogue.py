@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 
 import structlog
 
-from app.errors import NotReady, ServiceError, UnknownLabel, UnknownModel, UnknownVersion
+from app.errors import NotReady, ServiceError, UnknownModel, UnknownVersion, UnknownVersionLabel
 from app.model_repository.control import Command
 from app.model_repository.scan import Scan
-from app.model_repository.versions import LABELS, LoadedVersion, Version, Versions
+from app.model_repository.versions import VERSION_LABELS, LoadedVersion, ModelVersions, Version
 from app.settings import Settings
 
 _log = structlog.get_logger()
@@ -21,14 +21,14 @@ class ModelCatalogue:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._models: dict[str, Versions] = {}
+        self._models: dict[str, ModelVersions] = {}
         self._commands: Mapping[str, Command] = {}
         self._ready: dict[tuple[str, int | str | None], LoadedVersion] = {}
-        self.unreadable: str | None = f"{settings.models_dir} is still being read. Try again in a second."
+        self.listing_error: str | None = f"{settings.models_dir} is still being read. Try again in a second."
         """Why the folder of models cannot be read; None if it can. The last list stays valid until then."""
 
     @property
-    def models(self) -> Mapping[str, Versions]:
+    def models(self) -> Mapping[str, ModelVersions]:
         """The versions of every model, the newest first."""
         return self._models
 
@@ -37,7 +37,7 @@ class ModelCatalogue:
         return (version for versions in self._models.values() for version in versions)
 
     def find(self, name: str, version: int | None = None, label: str | None = None) -> LoadedVersion:
-        """Return the loaded version with this number, or else with this label, or else the stable one.
+        """Return the loaded version with this number, or else with this label, or else the default version.
 
         Raises:
             UnknownModel: if there is no such model.
@@ -52,18 +52,18 @@ class ModelCatalogue:
 
     def _error(self, name: str, number: int | None, label: str | None) -> ServiceError:
         if name not in self._models:
-            return NotReady(self.unreadable) if self.unreadable else UnknownModel(name, list(self._models))
+            return NotReady(self.listing_error) if self.listing_error else UnknownModel(name, list(self._models))
         versions = self._models[name]
         if number is not None and not versions.is_unloaded and versions.reason is None:
             state = next((version.state for version in versions if version.number == number), "not_loaded")
             if state in ("not_loaded", "unloading"):
                 return UnknownVersion(name, number, [version.number for version in versions if version.loaded])
-        if number is None and label is not None and label not in LABELS:
-            return UnknownLabel(name, label, list(LABELS))
+        if number is None and label is not None and label not in VERSION_LABELS:
+            return UnknownVersionLabel(name, label, list(VERSION_LABELS))
         return NotReady(versions.not_ready_reason(number))
 
     def default_version(self, name: str) -> LoadedVersion | None:
-        """Return the version of a model that answers when a request names none; None if there is no such version."""
+        """Return the default version of a model; None if it has none that is ready."""
         return self._ready.get((name, None))
 
     def default_versions(self) -> Iterator[LoadedVersion]:
@@ -74,16 +74,16 @@ class ModelCatalogue:
 
     def labels(self, name: str) -> dict[str, int]:
         """Return the version number of each label of a model, without the labels that have no version."""
-        by_label = {label: self._ready.get((name, label)) for label in LABELS}
+        by_label = {label: self._ready.get((name, label)) for label in VERSION_LABELS}
         return {label: loaded.card.version for label, loaded in by_label.items() if loaded}
 
-    def missing(self) -> dict[str, str]:
-        """Return the required models that cannot answer, and why."""
+    def not_ready_reasons(self) -> dict[str, str]:
+        """Return why required models are not ready, by name, without the models that are ready."""
         ready = {loaded.card.name for loaded in self.default_versions()}
         return {
             name: self._models[name].not_ready_reason(None)
             if name in self._models
-            else self.unreadable or f"There is no model '{name}' in {self._settings.models_dir}."
+            else self.listing_error or f"There is no model '{name}' in {self._settings.models_dir}."
             for name in sorted(self._settings.required_models - ready)
         }
 
@@ -97,7 +97,7 @@ class ModelCatalogue:
 
     def apply(self, scan: Scan) -> None:
         """Record which models, versions and commands have been added, changed or removed."""
-        found = {*scan.versions, *scan.unreadable}
+        found = {*scan.versions, *scan.listing_errors}
         for name in sorted({*self._models, *found}):
             self._apply_to(name, scan)
         known = sorted(name for name, versions in self._models.items() if versions or name in found)
@@ -111,12 +111,12 @@ class ModelCatalogue:
         if name not in self._models:
             pinned = self._settings.model_versions.get(name)
             directory = self._settings.models_dir / name
-            self._models[name] = Versions(directory, keep=self._settings.keep_versions, pinned=pinned)
+            self._models[name] = ModelVersions(directory, keep=self._settings.keep_versions, pinned=pinned)
         versions = self._models[name]
         for version in versions:
             if version.fingerprint is not None and version.fingerprint != scan.fingerprints[version.directory]:
                 version.reset()
-        _set_reason(versions, scan.unreadable.get(name))
+        _set_reason(versions, scan.listing_errors.get(name))
         if versions.reason is None:
             versions.update(scan.versions.get(name, []))
         command = scan.commands.get(name)
@@ -127,7 +127,7 @@ class ModelCatalogue:
                     version.reset()
 
     def to_load(self) -> list[Version]:
-        """List the versions to load: first the one that answers by default for each model, then the others."""
+        """List the versions to load: first the default version of each model, then the others."""
         ranked = [
             (rank, version)
             for versions in self._models.values()
@@ -136,9 +136,9 @@ class ModelCatalogue:
         ]
         return [version for _, version in sorted(ranked, key=lambda pair: pair[0])]
 
-    def superseded(self) -> list[Version]:
+    def to_unload(self) -> list[Version]:
         """List the versions to unload."""
-        return [version for versions in self._models.values() for version in versions.superseded()]
+        return [version for versions in self._models.values() for version in versions.to_unload()]
 
     def update_ready(self) -> None:
         """Let `find` return the versions that are loaded now, and no others."""
@@ -152,7 +152,7 @@ class ModelCatalogue:
             versions.prune()
 
 
-def _set_reason(versions: Versions, reason: str | None) -> None:
+def _set_reason(versions: ModelVersions, reason: str | None) -> None:
     if reason is not None and reason != versions.reason:
         _log.error("model failed", directory=str(versions.directory), reason=reason)
     versions.reason = reason

@@ -27,7 +27,7 @@ class Command:
 
 
 class ModelControl:
-    """The folder of commands."""
+    """Issues commands to all workers, and reads them, through a folder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

@@ -9,7 +9,7 @@ from app.model_repository.control import ModelControl, control_folder
 from app.model_repository.model_collector import ModelCollector
 from app.model_repository.repository import ModelRepository
 from app.model_repository.shadow import Shadow, ShadowPair
-from app.model_repository.watcher import watch
+from app.model_repository.watcher import refresh_regularly
 from app.observability.metrics import ServiceMetrics
 from app.settings import Settings
 
@@ -27,7 +27,7 @@ async def open_repository(
             asyncio.TaskGroup() as group,
         ):
             metrics.add_collector(ModelCollector(repository.catalogue, engine=settings.engine))
-            tasks = [group.create_task(watch(repository))]
+            tasks = [group.create_task(refresh_regularly(repository))]
             if shadow is not None:
                 tasks.append(group.create_task(shadow.run(repository.catalogue.find)))
             yield repository

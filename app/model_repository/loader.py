@@ -18,12 +18,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from app.errors import BrokenArtefact, NotReady
-from app.inference.engines import TOLERANCES, Engine, EngineKind, load_engine
+from app.inference.engines import TOLERANCES, Engine, load_engine
 from app.model_repository.artefact import Fingerprint, copy_verified, printable, read_card, take_fingerprint
 from app.model_repository.card import Card
 from app.model_repository.daemon_thread import DaemonThread
 from app.model_repository.verification import warm_up_and_verify
 from app.observability.log_setup import native_messages_logged
+from app.settings import EngineKind
 
 Result = TypeVar("Result")
 
@@ -40,7 +41,7 @@ _NICENESS = 10
 
 
 @dataclass(frozen=True)
-class LoadedModel:
+class VerifiedEngine:
     """A verified engine, and the card of its version."""
 
     card: Card
@@ -52,7 +53,7 @@ class LoadAttempt:
     """The outcome of loading a version, and the fingerprint of its files."""
 
     fingerprint: Fingerprint
-    outcome: LoadedModel | BrokenArtefact
+    outcome: VerifiedEngine | BrokenArtefact
 
 
 class Loader:
@@ -67,7 +68,7 @@ class Loader:
         self._loading = DaemonThread("loader", initializer=initializer)
         self._reading = DaemonThread("models-reader")
 
-    async def run_read(self, function: Callable[[], Result]) -> Result:
+    async def run_in_reader_thread(self, function: Callable[[], Result]) -> Result:
         """Call a function that reads the folder of models, in the thread for that.
 
         Raises:
@@ -120,12 +121,12 @@ def _attempt(kind: EngineKind, directory: Path) -> LoadAttempt:
         return LoadAttempt(fingerprint, _load(kind, directory))
     except BrokenArtefact as error:
         reason = str(error)
-    except Exception as error:  # noqa: BLE001 - handed on as the reason of the version
+    except Exception as error:  # noqa: BLE001 - becomes the reason of the version
         reason = f"{directory} cannot be loaded: {type(error).__name__}: {error}"
     return LoadAttempt(fingerprint, BrokenArtefact(printable(reason)[:_MAX_REASON_LENGTH]))
 
 
-def _load(kind: EngineKind, directory: Path) -> LoadedModel:
+def _load(kind: EngineKind, directory: Path) -> VerifiedEngine:
     card = read_card(directory)
     with tempfile.TemporaryDirectory(prefix="digitserve-loading-") as folder:
         copy = Path(folder)
@@ -137,7 +138,7 @@ def _load(kind: EngineKind, directory: Path) -> LoadedModel:
             message = str(error).replace(str(copy), str(directory))
             raise BrokenArtefact(message) from error
         warm_up_and_verify(engine, card, tolerance=TOLERANCES[kind])
-    return LoadedModel(card, engine)
+    return VerifiedEngine(card, engine)
 
 
 def _share_one_heap() -> None:

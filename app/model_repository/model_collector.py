@@ -46,7 +46,7 @@ class ModelCollector(Collector):
     def _loaded(self) -> Iterator[GaugeMetricFamily]:
         info = GaugeMetricFamily(
             "digitserve_model_info",
-            "The versions that are loaded; always 1. The default one answers when a request names none.",
+            "The versions that are loaded; always 1. The default version is used for requests that name no version.",
             labels=("model", "version", "default", "architecture", "parameters", "preprocessing"),
         )
         accuracy = GaugeMetricFamily(

@@ -21,7 +21,7 @@ from app.model_repository.catalogue import ModelCatalogue
 from app.model_repository.control import Action, ModelControl
 from app.model_repository.draining import DrainingVersions
 from app.model_repository.loader import Loader
-from app.model_repository.scan import list_names, scan
+from app.model_repository.scan import list_models, scan
 from app.model_repository.shadow import Shadow
 from app.model_repository.versions import LoadedVersion, Version
 from app.observability.metrics import ServiceMetrics
@@ -29,6 +29,8 @@ from app.settings import Settings
 
 COMMAND_SECONDS = 30.0
 """How long a request to load or unload may wait. The command itself is carried out even if it takes longer."""
+
+_GERUNDS: Mapping[Action, str] = {"load": "Loading", "unload": "Unloading"}
 
 _log = structlog.get_logger()
 
@@ -102,15 +104,15 @@ class ModelRepository:
         """
         versions = self.catalogue.versions()
         directories = [version.directory for version in versions if not version.loaded and version.state != "failed"]
-        return await self._loader.run_read(partial(_read_cards, directories))
+        return await self._loader.run_in_reader_thread(partial(_read_cards, directories))
 
     async def load(self, name: str) -> None:
-        """Scan now, and load the model, also versions that failed before. Other workers follow within two seconds.
+        """Scan now, and load the model, including versions that failed before. Other workers follow within two seconds.
 
         Raises:
             UnknownModel: if there is no such model.
             BrokenArtefact: if its folder or its newest version cannot be served, even if an older version can.
-            NotReady: if it has no version that answers, the folder of models cannot be read, or it takes too long.
+            NotReady: if none of its versions can be loaded, the folder of models cannot be read, or it takes too long.
 
         """
         await self._command(name, "load")
@@ -131,7 +133,7 @@ class ModelRepository:
         await self._command(name, "unload")
 
     async def _command(self, name: str, action: Action) -> None:
-        names = await self._loader.run_read(partial(list_names, self._settings.models_dir))
+        names = await self._loader.run_in_reader_thread(partial(list_models, self._settings.models_dir))
         if name not in names:
             raise UnknownModel(name, names)
         try:
@@ -143,35 +145,37 @@ class ModelRepository:
                 await asyncio.shield(self._command_task)
         except TimeoutError as error:
             message = (
-                f"To {action} model '{name}' takes more than {COMMAND_SECONDS:g} seconds: the disk is slow, or other "
-                "models are being loaded. GET /models shows the state of each version."
+                f"{_GERUNDS[action]} model '{name}' takes more than {COMMAND_SECONDS:g} seconds: the disk is slow, or "
+                "other models are being loaded. GET /models shows the state of each version."
             )
             raise NotReady(message) from error
 
     async def _execute(self, name: str, action: Action) -> None:
         """Issue a command and carry it out, then release the lock that the caller has acquired."""
         try:
-            await self._loader.run_read(partial(self._control.issue, name, action))
+            await self._loader.run_in_reader_thread(partial(self._control.issue, name, action))
             await self._refresh()
         finally:
             self._refresh_lock.release()
 
     async def _refresh(self) -> None:
         await self._scan()
-        self._unload_superseded()
+        self._unload_unwanted()
         while version := next(iter(self.catalogue.to_load()), None):
             await self._load(version)
-            self._unload_superseded()
+            self._unload_unwanted()
         await self._draining.free_unused()
 
     async def _scan(self) -> None:
         tried = [version.directory for version in self.catalogue.versions() if version.fingerprint is not None]
         try:
-            found = await self._loader.run_read(partial(scan, self._settings.models_dir, self._control, tried))
+            found = await self._loader.run_in_reader_thread(
+                partial(scan, self._settings.models_dir, self._control, tried)
+            )
         except NotReady as error:
-            self.catalogue.unreadable = str(error)
+            self.catalogue.listing_error = str(error)
             raise
-        self.catalogue.unreadable = None
+        self.catalogue.listing_error = None
         self.catalogue.apply(found)
 
     async def _load(self, version: Version) -> None:
@@ -195,9 +199,9 @@ class ModelRepository:
         version.mark_ready(LoadedVersion(card, batcher), attempt.fingerprint)
         _log.info("model ready", directory=str(version.directory), engine=self._settings.engine)
 
-    def _unload_superseded(self) -> None:
-        """Send new requests to the new versions only, and unload the superseded ones."""
-        for version in self.catalogue.superseded():
+    def _unload_unwanted(self) -> None:
+        """Stop using the versions to unload for new requests, and drain them."""
+        for version in self.catalogue.to_unload():
             self._drain(version)
             version.mark_unloading()
         self.catalogue.update_ready()

@@ -20,14 +20,14 @@ from app.model_repository.card import Card
 from app.model_repository.versions import LoadedVersion
 from app.observability.metrics import ServiceMetrics
 
-_AT_ONCE = 8
-"""Images; the convnet scores so many in less than a millisecond."""
+_CHUNK_IMAGES = 8
+"""The convnet scores this many images in less than a millisecond."""
 _QUEUE_SIZE = 1024
 """Images."""
 
 _log = structlog.get_logger()
 
-Find = Callable[[str, int | None, str | None], LoadedVersion]
+FindVersion = Callable[[str, int | None, str | None], LoadedVersion]
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class ShadowPair:
 
 
 class Shadow:
-    """Compares the scores of two versions. It belongs to one event loop."""
+    """Compares the predictions of a model and its shadow version. Belongs to one event loop."""
 
     def __init__(self, pair: ShadowPair, metrics: ServiceMetrics) -> None:
         self._pair = pair
@@ -71,7 +71,7 @@ class Shadow:
         self._waiting += len(images)
         self._not_empty.set()
 
-    async def run(self, find: Find) -> None:
+    async def run(self, find: FindVersion) -> None:
         """Compare the queued images, until cancelled.
 
         Args:
@@ -85,13 +85,13 @@ class Shadow:
             if not self._queue:
                 self._not_empty.clear()
             digits = scores.probabilities.argmax(axis=1)
-            for start in range(0, len(images), _AT_ONCE):
-                part = slice(start, start + _AT_ONCE)
+            for start in range(0, len(images), _CHUNK_IMAGES):
+                part = slice(start, start + _CHUNK_IMAGES)
                 await self._compare(find, card, images[part], digits[part])
                 await asyncio.sleep(0)  # requests that arrived meanwhile go first
 
     async def _compare(
-        self, find: Find, card: Card, images: Images, digits: np.ndarray[tuple[int], np.dtype[np.intp]]
+        self, find: FindVersion, card: Card, images: Images, digits: np.ndarray[tuple[int], np.dtype[np.intp]]
     ) -> None:
         try:
             shadow = find(self._pair.shadow, self._pair.version, self._pair.label)

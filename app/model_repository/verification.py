@@ -59,7 +59,7 @@ def _check(
     if found.shape == expected.shape and np.allclose(found, expected, rtol=0, atol=tolerance):
         return
     message = (
-        f"{card.name}/{card.version} has failed its self-test: {failure}. Found {found[:1].tolist()}, "
+        f"{card.name}/{card.version} has failed verification: {failure}. Found {found[:1].tolist()}, "
         f"expected {expected[:1].tolist()}. Publish the version again."
     )
     raise BrokenArtefact(message)
@@ -72,7 +72,7 @@ def _softmax(logits: NDArray[np.float32], card: Card) -> NDArray[np.float64]:
 
 
 def _synthetic_images() -> Images:
-    """Return a blank image and one of noise, for versions without a self-test."""
+    """Return a blank image and an image of noise, which are checked in addition to the self-test."""
     noise = hashlib.shake_256().digest(_PIXELS)  # NumPy's generators would be imported for this alone
     return np.frombuffer(bytes(_PIXELS) + noise, np.uint8).reshape(2, 28, 28)
 

@@ -12,9 +12,9 @@ from app.schemas import State
 
 STABLE: Literal["stable"] = "stable"
 LATEST: Literal["latest"] = "latest"
-LABELS = (STABLE, LATEST)
-"""`stable` is the version that answers when a request names none: the pinned one, or else the newest that is ready.
-`latest` is the newest version that is ready, even if another one is pinned."""
+VERSION_LABELS = (STABLE, LATEST)
+"""`stable` is the default version, which is used for requests that name no version: the pinned version, or else the
+newest that is ready. `latest` is the newest version that is ready, even if another one is pinned."""
 
 
 @dataclass(frozen=True)
@@ -63,14 +63,14 @@ class Version:
         self.state, self.reason, self.loaded, self.fingerprint = "unloading", None, None, None
 
 
-class Versions(Sequence[Version]):
+class ModelVersions(Sequence[Version]):
     """The versions of one model, the newest first."""
 
     def __init__(self, directory: Path, *, keep: int, pinned: int | None) -> None:
         self.directory = directory
         self._keep = keep
         self.pinned = pinned
-        """The version that answers when a request names none; None for the newest that is ready."""
+        """The number of the default version; None for the newest that is ready."""
         self.is_unloaded = False
         """Whether a request has unloaded the model."""
         self.reason: str | None = None
@@ -109,8 +109,8 @@ class Versions(Sequence[Version]):
         kept = [version for rank, version in enumerate(usable) if rank < self._keep or version.number == self.pinned]
         return sorted(kept, key=lambda version: version.number != self.pinned)
 
-    def superseded(self) -> list[Version]:
-        """Return the versions to unload: none until all wanted versions are loaded."""
+    def to_unload(self) -> list[Version]:
+        """Return the loaded versions that are not wanted: none until all wanted versions are loaded."""
         wanted = self.wanted()
         if not all(version.loaded for version in wanted):
             return []

@@ -12,8 +12,8 @@ EVERY_SECONDS = 1.0
 _log = structlog.get_logger()
 
 
-async def watch(repository: ModelRepository, *, every_seconds: float = EVERY_SECONDS) -> None:
-    """Refresh the repository again and again, until cancelled.
+async def refresh_regularly(repository: ModelRepository, *, every_seconds: float = EVERY_SECONDS) -> None:
+    """Refresh the repository at regular intervals, until cancelled.
 
     An error, such as a disk that is not available for a while, is logged; the loaded versions keep answering.
     """

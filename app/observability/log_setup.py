@@ -26,10 +26,10 @@ _JSON_OPTIONS = orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z
 
 
 class LineWriter:
-    """Writes lines to a stream: each at once, or several together while buffering is on.
+    """Writes lines to a stream: each immediately, or several together while buffering is on.
 
-    Writing each request's line alone would take a tenth of the time of a small prediction. A write of several lines has
-    at most PIPE_BUF bytes, which a pipe takes atomically, so lines of several processes do not mix. Thread-safe.
+    Writing each request's line alone would take a tenth of the time of a fast-path request. A write of several lines
+    has at most PIPE_BUF bytes, which a pipe takes atomically, so lines of several processes do not mix. Thread-safe.
     """
 
     def __init__(self, stream: BinaryIO) -> None:

@@ -30,7 +30,6 @@ _DURATION_BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025,
 _BATCH_SIZE_BUCKETS = (1, 2, 4, 8, 16, 32)
 # A version that is not numeric would raise in prometheus_client, and the response would be a 500.
 _INVALID_VERSION = re.compile(r";\s*version=(?![0-9]{1,4}(?:\.[0-9]{1,4}){0,2}\s*(?:[;,]|$))[^;,]*")
-_STAGES = ("total", "read", "queue", "inference")
 
 
 class ServiceMetrics:
@@ -54,8 +53,10 @@ class ServiceMetrics:
             "Requests answered. Model and version are empty if no model answered.",
             *("method", "route", "status", "model", "version"),
         )
-        self._refusals = counter(
-            "digitserve_refusals", "Requests, and pictures of a batch, refused, by reason.", "reason"
+        self._problems = counter(
+            "digitserve_refusals",
+            "Problems sent to clients, for requests and for pictures of a batch, by type.",
+            "reason",
         )
         self._predictions = counter("digitserve_predictions", "Digits predicted.", "model", "version", "digit")
         self._abstentions = counter(
@@ -78,14 +79,20 @@ class ServiceMetrics:
         self._batches = BufferedHistogram(batches, _BATCH_SIZE_BUCKETS)
         stages = BulkHistogram(
             "digitserve_stage_duration_seconds",
-            "Duration by stage: the whole request, preprocessing of a picture, wait for a batch, inference of a batch.",
+            "Duration by stage. total: the whole request; read: preprocessing of a picture; queue: wait for a batch; "
+            "inference: a batch.",
             ("stage",),
             buckets=_DURATION_BUCKETS,
             registry=registry,
         )
-        self._total, self._preprocessing, self._queue_time, self._inference = (
-            BufferedHistogram(stages.labels(stage), _DURATION_BUCKETS) for stage in _STAGES
-        )
+
+        def duration(stage: str) -> BufferedHistogram:
+            return BufferedHistogram(stages.labels(stage), _DURATION_BUCKETS)
+
+        self._request_duration = duration("total")
+        self._preprocessing = duration("read")
+        self._queue_time = duration("queue")
+        self._inference = duration("inference")
         self._requests_in_progress = gauge("digitserve_http_requests_in_progress", "Requests in progress.")
         self._queue_size = gauge(
             "digitserve_queue_images", "Maximum number of images waiting for an engine in the last quarter of a second."
@@ -93,9 +100,9 @@ class ServiceMetrics:
         self._in_progress = 0
         self._max_queue_size = 0
         self._buffered = (
-            *(self._requests, self._refusals, self._predictions, self._abstentions, self._corrections),
+            *(self._requests, self._problems, self._predictions, self._abstentions, self._corrections),
             self._shadow_images,
-            *(self._batches, self._total, self._preprocessing, self._queue_time, self._inference),
+            *(self._batches, self._request_duration, self._preprocessing, self._queue_time, self._inference),
         )
         self._collectors: list[Collector] = []
         self._flush_task: asyncio.Task[None] | None = None
@@ -114,11 +121,11 @@ class ServiceMetrics:
         """Count one answered request, its duration, and the model version that answered it, if any."""
         self._in_progress -= 1
         self._requests.increment(method, route, status, model, version)
-        self._total.observe(seconds)
+        self._request_duration.observe(seconds)
 
-    def count_refusal(self, reason: str) -> None:
-        """Count one refused request, or one refused picture of a batch."""
-        self._refusals.increment(reason)
+    def count_problem(self, name: str) -> None:
+        """Count one problem that is sent to a client, for a request or a picture of a batch, by its name."""
+        self._problems.increment(name)
 
     def observe_preprocessing(self, seconds: float) -> None:
         """Record the duration of one preprocessing."""
@@ -147,7 +154,7 @@ class ServiceMetrics:
         """Count one correction."""
         self._corrections.increment(label)
 
-    def count_predictions(self, model: str, version: int, counts: Sequence[int]) -> None:
+    def count_predicted_digits(self, model: str, version: int, counts: Sequence[int]) -> None:
         """Count the predictions of one request: `counts[digit]` images were classified as `digit`."""
         for digit, count in enumerate(counts):
             if count:

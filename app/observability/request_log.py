@@ -6,8 +6,8 @@ from typing import Any
 
 from app.observability.metrics import ServiceMetrics
 
-LOG_REFUSED_SECONDS = 1.0
-"""The interval between two log entries about refused requests."""
+LOG_UNAVAILABLE_SECONDS = 1.0
+"""The interval between two log entries about requests answered with 503."""
 MAX_IDS_PER_LINE = 50
 """With the longest ids, a line of 50 still fits into one atomic write to a pipe."""
 _SERVICE_UNAVAILABLE = 503  # looking up a member of HTTPStatus takes longer than everything else here
@@ -31,15 +31,15 @@ class RequestLog:
         self._metrics = metrics
         self._log = log
         self._access_log = access_log
-        self._refused_ids: list[str] = []  # of requests that are not logged yet
+        self._unavailable_ids: list[str] = []  # of requests answered with 503 that are not logged yet
 
     def begin(self) -> None:
         """Add one request to the requests in progress; `end` removes it."""
         self._metrics.begin_request()
 
-    def count_refusal(self, reason: str) -> None:
-        """Count a refused request by its reason."""
-        self._metrics.count_refusal(reason)
+    def count_problem(self, name: str) -> None:
+        """Count a problem that is sent to a client, by its name."""
+        self._metrics.count_problem(name)
 
     def end(
         self,
@@ -48,7 +48,7 @@ class RequestLog:
         request_id: str,
         status: int,
         seconds: float,
-        failure: Exception | None = None,
+        unexpected_error: Exception | None = None,
     ) -> None:
         """Count a finished request and log it in one line.
 
@@ -61,18 +61,18 @@ class RequestLog:
             request_id: of the request.
             status: of the response.
             seconds: from the request's start to its end.
-            failure: the unexpected error that caused the response, logged with its traceback.
+            unexpected_error: the unexpected error that caused the response, logged with its traceback.
 
         """
         method, route = method_and_route(scope)
         self._metrics.end_request(method, route, status, seconds, *scope["state"].get("answered_by", ()))
         if status == _SERVICE_UNAVAILABLE and not self._access_log:
-            self._refused_ids.append(request_id)
-            if len(self._refused_ids) == MAX_IDS_PER_LINE:
-                self.log_refused()
+            self._unavailable_ids.append(request_id)
+            if len(self._unavailable_ids) == MAX_IDS_PER_LINE:
+                self.log_unavailable()
         elif self._access_log or status >= 500:
             client = scope.get("client")
-            write = self._log.error if failure else self._log.warning if status >= 500 else self._log.info
+            write = self._log.error if unexpected_error else self._log.warning if status >= 500 else self._log.info
             write(
                 "request",
                 request_id=request_id,
@@ -81,23 +81,23 @@ class RequestLog:
                 status=status,
                 milliseconds=round(seconds * 1000, 3),
                 client=client[0] if client else None,
-                exc_info=failure,
+                exc_info=unexpected_error,
             )
 
-    def log_refused(self) -> None:
-        """Log the ids of the requests refused since the last call, if there were any."""
-        if self._refused_ids:
-            ids, self._refused_ids = self._refused_ids, []
+    def log_unavailable(self) -> None:
+        """Log the ids of the requests answered with 503 since the last call, if there were any."""
+        if self._unavailable_ids:
+            ids, self._unavailable_ids = self._unavailable_ids, []
             self._log.warning("requests refused", status=_SERVICE_UNAVAILABLE, requests=len(ids), request_ids=ids)
 
     async def run(self) -> None:
-        """Log refused requests every second, and once more when cancelled."""
+        """Log the requests answered with 503 every second, and once more when cancelled."""
         try:
             while True:
-                await asyncio.sleep(LOG_REFUSED_SECONDS)
-                self.log_refused()
+                await asyncio.sleep(LOG_UNAVAILABLE_SECONDS)
+                self.log_unavailable()
         finally:
-            self.log_refused()
+            self.log_unavailable()
 
 
 def method_and_route(scope: Mapping[str, Any]) -> tuple[str, str]:

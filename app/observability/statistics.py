@@ -8,11 +8,14 @@ from dataclasses import dataclass
 class VersionStatistics:
     """The counts of one version since this worker started."""
 
-    requests: int = 0
+    successes: int = 0
+    """The number of successful requests."""
     images: int = 0
-    nanoseconds: int = 0
+    """The number of their images."""
+    success_nanoseconds: int = 0
     """The total duration of successful requests."""
     failures: int = 0
+    """The number of failed requests."""
     failure_nanoseconds: int = 0
     """The total duration of failed requests."""
     last_inference: int = 0
@@ -32,9 +35,9 @@ class Statistics:
     def record_success(self, name: str, version: int, *, images: int, seconds: float) -> None:
         """Count a successful request."""
         statistics = self.get(name, version)
-        statistics.requests += 1
+        statistics.successes += 1
         statistics.images += images
-        statistics.nanoseconds += int(seconds * 1e9)
+        statistics.success_nanoseconds += int(seconds * 1e9)
         statistics.last_inference = time.time_ns() // 1_000_000
 
     def record_failure(self, name: str, version: int, *, seconds: float) -> None:

@@ -23,7 +23,10 @@ STEP = 2
 
 
 class Explainer:
-    """Explains predictions and models within a deadline, in small batches, between which other requests are loaded."""
+    """Explains predictions and models within a deadline.
+
+    The images are scored in batches, so that other requests are answered in between.
+    """
 
     def __init__(self, catalogue: ModelCatalogue, preprocessor: Preprocessor, *, deadline_seconds: float) -> None:
         self._catalogue = catalogue

@@ -20,12 +20,13 @@ from app.schemas import Prediction, Reason
 from imaging import PictureError, PreprocessedPicture, encode_png, is_cheap_to_decode
 
 
-class PredictionRequest(NamedTuple):
+class PendingPicture(NamedTuple):
     """A picture that waits for its prediction."""
 
-    picture: bytes
+    data: bytes
+    """The picture file."""
     seen: bool
-    """Whether the prediction includes the image that the model saw."""
+    """Whether the prediction includes the image that the model received."""
     received_at: float
     """By `time.perf_counter`."""
 
@@ -62,15 +63,15 @@ class Predictor:
             scores = await loaded.batcher.score(picture.image[np.newaxis])
         return self._prediction(loaded, picture, scores.classifications[0], seen=seen)
 
-    async def predict_large(self, loaded: LoadedVersion, request: PredictionRequest) -> Prediction:
+    async def predict_in_process(self, loaded: LoadedVersion, pending: PendingPicture) -> Prediction:
         """Predict the digit of a picture that is expensive to decode; raises what `predict` does."""
         with self._deadline.enforced():
-            picture = await self._preprocessor.preprocess_large(request.picture)
+            picture = await self._preprocessor.preprocess_in_process(pending.data)
             scores = await loaded.batcher.score(picture.image[np.newaxis])
-        return self._prediction(loaded, picture, scores.classifications[0], seen=request.seen)
+        return self._prediction(loaded, picture, scores.classifications[0], seen=pending.seen)
 
-    def find_inline(self, data: bytes, model: str, version: int | None) -> LoadedVersion | None:
-        """Find the version for `predict_inline`; None if the picture in `data`, or the engine, takes too long for that.
+    def find_version_for_inline(self, data: bytes, model: str, version: int | None) -> LoadedVersion | None:
+        """Find the version for `predict_inline`; None if the picture in `data`, or the engine, takes too long.
 
         Raises:
             ServiceError: if the model cannot answer.
@@ -79,16 +80,18 @@ class Predictor:
         loaded = self._catalogue.find(model, version)
         return loaded if loaded.batcher.runs_inline and is_cheap_to_decode(data) else None
 
-    def predict_inline(
-        self, loaded: LoadedVersion, requests: Sequence[PredictionRequest]
-    ) -> list[Prediction | Exception]:
-        """Predict the digits of at most LARGEST_BATCH pictures at once, with the version from `find_inline`.
+    def predict_inline(self, loaded: LoadedVersion, pictures: Sequence[PendingPicture]) -> list[Prediction | Exception]:
+        """Predict the digits of at most LARGEST_BATCH pictures on the event loop, without a task or thread.
 
         There is no deadline, because nothing is awaited.
 
+        Args:
+            loaded: the version from `find_version_for_inline`.
+            pictures: the pictures.
+
         Returns:
-            For each picture its prediction, or the error of preprocessing it. `ExpensiveToDecode` means that
-            `predict_large` has to predict it.
+            For each picture its prediction, or the error of preprocessing it. `ExpensivePicture` means that
+            `predict_in_process` has to predict it.
 
         Raises:
             NotReady: if the version has been unloaded.
@@ -96,12 +99,12 @@ class Predictor:
 
         """
         started = time.perf_counter()
-        for request in requests:
-            self._metrics.observe_queue_time(started - request.received_at)
-        outcomes = self._preprocessor.preprocess_inline([request.picture for request in requests])
+        for pending in pictures:
+            self._metrics.observe_queue_time(started - pending.received_at)
+        outcomes = self._preprocessor.preprocess_inline([pending.data for pending in pictures])
         images = [outcome.image for outcome in outcomes if isinstance(outcome, PreprocessedPicture)]
         classifications = loaded.batcher.score_inline(np.stack(images)).classifications if images else []
-        return self._predictions(loaded, outcomes, classifications, [request.seen for request in requests])
+        return self._predictions(loaded, outcomes, classifications, [pending.seen for pending in pictures])
 
     async def predict_several(
         self, pictures: Sequence[bytes], model: str, version: int | None, *, seen: bool
@@ -120,7 +123,7 @@ class Predictor:
             outcomes = await self._preprocessor.preprocess_several(pictures)
             for outcome in outcomes:
                 if isinstance(outcome, Exception) and not isinstance(outcome, ServiceError | PictureError):
-                    raise outcome  # a bug of the service, which has to be logged
+                    raise outcome  # an unexpected error, which has to be logged
             images = [outcome.image for outcome in outcomes if isinstance(outcome, PreprocessedPicture)]
             classifications = (await loaded.batcher.score(np.stack(images))).classifications if images else []
         return self._predictions(loaded, outcomes, classifications, [seen] * len(pictures))

@@ -23,7 +23,7 @@ _WARM_UP_SECONDS = 3.0
 class PreprocessingPool:
     """One process, and a second one while the first is busy with a slow picture.
 
-    A worker has one core to itself, and the memory for one large picture at a time.
+    A worker has one core to itself, and the memory for one expensive picture at a time.
     """
 
     def __init__(self, *, max_pixels: int, max_seconds: float) -> None:
@@ -33,7 +33,7 @@ class PreprocessingPool:
         self._slots = anyio.CapacityLimiter(1)  # for pictures that are preprocessed at the same time
         self._processes = anyio.CapacityLimiter(_MAX_PROCESSES)
         self._started_at: dict[object, float] = {}  # of each picture that is being preprocessed
-        self._slow: set[object] = set()  # the pictures among them that do not take up the only slot
+        self._slow: set[object] = set()  # slow pictures, for each of which a slot is added
         self._process_count = 0  # idle, busy and starting
         self._starting: asyncio.Future[None] | None = None
 

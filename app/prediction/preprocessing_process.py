@@ -51,7 +51,10 @@ def preprocess_with_limits(
 
 @cache
 def initialise_process() -> None:
-    """Lower the priority of this process, silence its standard error, and ignore Ctrl-C. Only the first call acts."""
+    """Set up this process; only the first call acts.
+
+    The process gets a lower priority, ends with its worker, ignores Ctrl-C and writes nothing to standard error.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all processes; the worker ends this one
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # ends with its worker, also if that is killed

@@ -14,23 +14,23 @@ from app.errors import MalformedRequest, Overloaded
 from app.observability.observers import PreprocessingObserver
 from app.prediction.preprocessing_pool import PreprocessingPool
 from app.settings import Settings
-from imaging import ExpensiveToDecode, PictureError, PreprocessedPicture, is_cheap_to_decode, preprocess_pictures
+from imaging import ExpensivePicture, PictureError, PreprocessedPicture, is_cheap_to_decode, preprocess_pictures
 
 _log = structlog.get_logger()
 
 _INITIAL_SECONDS = 0.01
-"""The estimate for a large picture before any has been preprocessed: the time of about a megapixel."""
+"""The estimate for an expensive picture before any has been preprocessed: the time of about a megapixel."""
 _SMOOTHING = 0.2
-"""The weight of the newest picture in the moving average of the time for a large picture."""
+"""The weight of the newest picture in the moving average of the time for an expensive picture."""
 _ALWAYS_ACCEPTED = 2
-"""So many large pictures are accepted however long they wait, so that a few people with very large ones are served."""
+"""This many expensive pictures are accepted whatever their wait, so that a few very large pictures are answered."""
 
-_AT_ONCE = 4
-"""Small pictures of one request that are preprocessed in one turn of the event loop: 2 ms each at most."""
+_CHUNK_IMAGES = 4
+"""Cheap pictures of one request that are preprocessed in one iteration of the event loop: 2 ms each at most."""
 
 
 class Preprocessor:
-    """Preprocesses small pictures on the event loop, and large ones in a process, one after the other.
+    """Preprocesses pictures that are cheap to decode on the event loop, and expensive ones in a process, one by one.
 
     Cancelling the caller kills the process that works on its picture.
     """
@@ -48,8 +48,8 @@ class Preprocessor:
         self._observer = observer
         # The worker kills a process at the deadline. The process ends by itself a second later, if the worker is gone.
         self._pool = PreprocessingPool(max_pixels=max_pixels, max_seconds=deadline_seconds + 1)
-        self._waiting = 0  # large pictures in the pool or before it
-        self._mean_seconds = _INITIAL_SECONDS  # for one large picture, a moving average
+        self._waiting = 0  # expensive pictures in the pool or before it
+        self._mean_seconds = _INITIAL_SECONDS  # for one expensive picture, a moving average
 
     @classmethod
     def from_settings(cls, settings: Settings, observer: PreprocessingObserver) -> Self:
@@ -61,11 +61,11 @@ class Preprocessor:
             deadline_seconds=settings.deadline_seconds,
         )
 
-    def refusal(self, received: int = 0) -> Overloaded | None:
-        """Return the error for one more large picture if it would wait too long; None if it is accepted.
+    def overload_error(self, received: int = 0) -> Overloaded | None:
+        """Return the error for one more expensive picture if it would wait too long; None if it is accepted.
 
         Args:
-            received: how many large pictures the service has received and not answered. Some of them may not have
+            received: how many expensive pictures the service has received and not answered. Some of them may not have
                 reached this preprocessor yet.
 
         """
@@ -84,37 +84,36 @@ class Preprocessor:
 
         Raises:
             MalformedRequest: if `data` is empty.
-            Overloaded: if the picture is large and would wait too long, or no process can be started for it.
+            Overloaded: if the picture is expensive and would wait too long, or no process can be started for it.
             PictureError: if `data` cannot be decoded as a picture.
 
         """
-        (outcome,) = self.preprocess_inline([data]) if is_cheap_to_decode(data) else [ExpensiveToDecode()]
-        if isinstance(outcome, ExpensiveToDecode):
-            return await self.preprocess_large(data)
+        (outcome,) = self.preprocess_inline([data]) if is_cheap_to_decode(data) else [ExpensivePicture()]
+        if isinstance(outcome, ExpensivePicture):
+            return await self.preprocess_in_process(data)
         if isinstance(outcome, Exception):
             raise outcome
         return outcome
 
     async def preprocess_several(self, pictures: Sequence[bytes]) -> list[PreprocessedPicture | Exception]:
         """Preprocess several pictures; for one that fails, the list has the error that `preprocess` raises."""
-        outcomes: list[PreprocessedPicture | Exception] = [ExpensiveToDecode() for _ in pictures]
+        outcomes: list[PreprocessedPicture | Exception] = [ExpensivePicture() for _ in pictures]
         cheap = [index for index, data in enumerate(pictures) if is_cheap_to_decode(data)]
-        for start in range(0, len(cheap), _AT_ONCE):
-            indices = cheap[start : start + _AT_ONCE]
+        for start in range(0, len(cheap), _CHUNK_IMAGES):
+            indices = cheap[start : start + _CHUNK_IMAGES]
             preprocessed = self.preprocess_inline([pictures[index] for index in indices])
             for index, outcome in zip(indices, preprocessed, strict=True):
                 outcomes[index] = outcome
             await asyncio.sleep(0)
         for index, outcome in enumerate(outcomes):
-            if isinstance(outcome, ExpensiveToDecode):
-                outcomes[index] = await self._try_large(pictures[index])
+            if isinstance(outcome, ExpensivePicture):
+                outcomes[index] = await self._try_in_process(pictures[index])
         return outcomes
 
     def preprocess_inline(self, pictures: Sequence[bytes]) -> list[PreprocessedPicture | Exception]:
-        """Preprocess pictures that are cheap to decode at once, and return each of them or its error.
+        """Preprocess cheap pictures on the event loop. Return the result or the error of each.
 
-        For a picture that turns out to be expensive to decode, the list has `ExpensiveToDecode`: it needs
-        `preprocess_large`.
+        For a picture that turns out to be expensive, the list has `ExpensivePicture`: it needs `preprocess_in_process`.
         """
         if not pictures:
             return []
@@ -123,27 +122,27 @@ class Preprocessor:
         outcomes = [next(preprocessed) if data else _empty_file() for data in pictures]
         mean_seconds = (time.perf_counter() - started) / len(pictures)
         for outcome in outcomes:
-            if not isinstance(outcome, ExpensiveToDecode):
+            if not isinstance(outcome, ExpensivePicture):
                 self._observer.observe_preprocessing(mean_seconds)
         return outcomes
 
     async def warm_up(self) -> None:
-        """Start the process for large pictures. Failing to is logged only: the first large picture starts it then."""
+        """Start the process. If it cannot be started, that is logged, and the first expensive picture tries again."""
         try:
             await self._pool.warm_up()
         except Exception as error:  # noqa: BLE001 - logged; the service works without
             _log.warning("preprocessing process not started", reason=str(error))
 
-    async def _try_large(self, data: bytes) -> PreprocessedPicture | Exception:
+    async def _try_in_process(self, data: bytes) -> PreprocessedPicture | Exception:
         try:
-            return await self.preprocess_large(data)
+            return await self.preprocess_in_process(data)
         except Exception as error:  # noqa: BLE001 - it must not affect the other pictures
             return error
 
-    async def preprocess_large(self, data: bytes) -> PreprocessedPicture:
+    async def preprocess_in_process(self, data: bytes) -> PreprocessedPicture:
         """Preprocess the picture in `data` in a process; raises what `preprocess` does."""
-        if refusal := self.refusal():
-            raise refusal
+        if error := self.overload_error():
+            raise error
         self._waiting += 1
         try:
             outcome, seconds = await self._pool.preprocess(data)

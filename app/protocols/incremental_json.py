@@ -16,15 +16,15 @@ from app.errors import MalformedRequest, TooLarge
 from app.protocols.json_text import parse
 from app.protocols.number_array import parse_numbers
 
-PIECE = 1 << 16
+STRING_PIECE_BYTES = 1 << 16
 """Bytes of a string that are decoded in one step. A remaining text of this size is always accepted."""
 MIN_CUT_BYTES = 1024
 """Shorter arrays and strings are parsed with the remaining text."""
-_MIN_MARKS = 10_000
-_BYTES_PER_MARK = 256
-"""A text may have one mark, a quote or brace, per 256 bytes, and always _MIN_MARKS. If each image is an object of
-its own, a text has one mark per 400 bytes."""
-_REMAINING_SHARE = 16
+_ALWAYS_ALLOWED_DELIMITERS = 10_000
+_BYTES_PER_DELIMITER = 256
+"""A text may have one delimiter, a quote or brace, per 256 bytes, and always _ALWAYS_ALLOWED_DELIMITERS. If each image
+is an object of its own, a text has one delimiter per 400 bytes."""
+_REMAINING_DIVISOR = 16
 """A sixteenth of a text may remain. If each image is an object of its own, a fortieth does."""
 _STEP = 2000
 """Spans or values that are processed in one step."""
@@ -44,14 +44,14 @@ async def parse_large(text: bytes) -> Any:  # noqa: ANN401 - any JSON value
         TooLarge: if it has more strings, objects and lists than a text of its size may have.
 
     """
-    max_marks = max(_MIN_MARKS, len(text) // _BYTES_PER_MARK)
-    marks = await _find_marks(text, max_marks)
+    max_delimiters = max(_ALWAYS_ALLOWED_DELIMITERS, len(text) // _BYTES_PER_DELIMITER)
+    delimiters = await _find_delimiters(text, max_delimiters)
     token = secrets.token_hex(8)  # which the client cannot know
     remaining: list[bytes] = []
     cut: list[object] = []
     done = paused = 0
-    for step, (start, end, quoted) in enumerate(_spans(text, marks)):
-        if step % _STEP == 0 or end - paused > PIECE:
+    for step, (start, end, quoted) in enumerate(_spans(text, delimiters)):
+        if step % _STEP == 0 or end - paused > STRING_PIECE_BYTES:
             await asyncio.sleep(0)
             paused = end
         begin, stop = (start - 1, end + 1) if quoted else _array_within(text, start, end)
@@ -61,12 +61,14 @@ async def parse_large(text: bytes) -> Any:  # noqa: ANN401 - any JSON value
         cut.append(await (_decode_string(text, start, end) if quoted else parse_numbers(text, begin, stop)))
         done = stop
     remaining.append(text[done:])
-    parsed = _parse_remaining(b"".join(remaining), max(PIECE, len(text) // _REMAINING_SHARE), max_marks)
+    parsed = _parse_remaining(
+        b"".join(remaining), max(STRING_PIECE_BYTES, len(text) // _REMAINING_DIVISOR), max_delimiters
+    )
     await asyncio.sleep(0)
     return await _reinsert(parsed, token, cut)
 
 
-async def _find_marks(text: bytes, max_marks: int) -> NDArray[np.intp]:
+async def _find_delimiters(text: bytes, max_delimiters: int) -> NDArray[np.intp]:
     """Find the positions of the quotes and braces."""
     characters = np.frombuffer(text, np.uint8)
     found = characters == ord('"')
@@ -74,31 +76,31 @@ async def _find_marks(text: bytes, max_marks: int) -> NDArray[np.intp]:
         await asyncio.sleep(0)
         found |= characters == brace
     count = int(np.count_nonzero(found))
-    if count > max_marks:
+    if count > max_delimiters:
         message = (
-            f"The JSON has {count:,} quotes and braces. A text of {len(text):,} bytes may have {max_marks:,}. Send "
-            "images as arrays of numbers, or as binary tensors."
+            f"The JSON has {count:,} quotes and braces. A text of {len(text):,} bytes may have {max_delimiters:,}. "
+            "Send images as arrays of numbers, or as binary tensors."
         )
         raise TooLarge(message)
     await asyncio.sleep(0)
     return np.flatnonzero(found)
 
 
-def _spans(text: bytes, marks: NDArray[np.intp]) -> Iterator[tuple[int, int, bool]]:
+def _spans(text: bytes, delimiters: NDArray[np.intp]) -> Iterator[tuple[int, int, bool]]:
     """Yield the start and end of each string, without its quotes, and of the text between strings and braces.
 
     The third value tells whether it is a string.
     """
     quoted = False
     start = before = 0
-    for mark in marks.tolist():
-        quote = text[mark] == ord('"')
-        if quoted and not (quote and not _is_escaped(text, before, mark)):
-            before = mark + 1
+    for delimiter in delimiters.tolist():
+        quote = text[delimiter] == ord('"')
+        if quoted and not (quote and not _is_escaped(text, before, delimiter)):
+            before = delimiter + 1
             continue
-        yield start, mark, quoted
+        yield start, delimiter, quoted
         quoted = quote and not quoted
-        start = before = mark + 1
+        start = before = delimiter + 1
     yield start, len(text), False  # an unterminated string too: parsing refuses it
 
 
@@ -130,10 +132,10 @@ async def _decode_string(text: bytes, start: int, end: int) -> str:
 
 
 def _find_split(text: bytes, start: int, end: int) -> int:
-    """Find a position, at least PIECE behind the start, where a string can be split."""
-    if end - start <= 2 * PIECE:
+    """Find a position, at least STRING_PIECE_BYTES after the start, where a string can be split."""
+    if end - start <= 2 * STRING_PIECE_BYTES:
         return end
-    plain = _PLAIN.search(text, start + PIECE, start + PIECE + _SEARCH_BYTES)
+    plain = _PLAIN.search(text, start + STRING_PIECE_BYTES, start + STRING_PIECE_BYTES + _SEARCH_BYTES)
     if plain is None:
         message = (
             f"A string in the JSON has {end - start:,} bytes and no 12 plain ASCII characters in a row in "

@@ -10,7 +10,7 @@ from app.protocols.json_text import parse
 LARGE_BYTES = 1 << 16
 """A longer text is parsed in pieces. One of this size takes 3 ms at most."""
 _MAX_LISTS = 5000
-"""Lists and objects in a text that is parsed at once: each takes at least 60 bytes of memory, and of text only 3."""
+"""Lists and objects in a text that is parsed in one step. Each takes 60 bytes of memory or more, and 3 of text."""
 
 
 async def parse_object(text: bytes) -> dict[str, Any]:
@@ -20,7 +20,7 @@ async def parse_object(text: bytes) -> dict[str, Any]:
     then: see `parse_large`.
 
     Raises:
-        MalformedRequest: if it is no JSON object.
+        MalformedRequest: if it is not a JSON object.
         TooLarge: if it has more strings, objects and lists than a text of its size may have.
 
     """

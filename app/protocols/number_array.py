@@ -17,8 +17,10 @@ from app.errors import MalformedRequest
 Numbers = NDArray[np.uint8] | NDArray[np.float64]
 """uint8 if all numbers are integers from 0 to 255; otherwise float64, which is exact up to 2**53."""
 
-PIECE = 1 << 16
+PIECE_BYTES = 1 << 16
 """Bytes of text that are parsed in one step, which takes some 3 ms."""
+CHUNK_VALUES = 1 << 16
+"""Numbers of an array that are converted in one step."""
 MAX_AXES = 8
 
 _WHITESPACE = b" \t\r\n"
@@ -58,10 +60,10 @@ async def parse_numbers(text: bytes, start: int, end: int) -> Numbers:
 
 def _pieces(text: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
     """Yield the start and end of pieces of the text, split at commas. The commas are left out."""
-    while end - start > PIECE:
-        comma = text.rfind(b",", start, start + PIECE)
+    while end - start > PIECE_BYTES:
+        comma = text.rfind(b",", start, start + PIECE_BYTES)
         if comma < 0:
-            message = f"A number in the JSON has more than {PIECE:,} characters, with the whitespace around it."
+            message = f"A number in the JSON has more than {PIECE_BYTES:,} characters, with the whitespace around it."
             raise MalformedRequest(message)
         yield start, comma
         start = comma + 1
@@ -75,8 +77,8 @@ async def _find_shape(text: bytes, start: int, end: int) -> tuple[int, ...]:
         if begin > start:
             await asyncio.sleep(0)
         kinds = text[begin:stop].translate(_KINDS, _WHITESPACE)
-        # Numbers must be in innermost lists only. That there is exactly one number between two commas is checked when
-        # they are parsed.
+        # Numbers must be in innermost lists only. The parser checks later that there is exactly one number between
+        # two commas.
         if any(wrong in kinds for wrong in (b"]0", b"0[", b"[]", b"?")):
             raise _irregular()
         parts.append(kinds.translate(None, b"0"))
@@ -91,7 +93,7 @@ async def _shape_of(brackets: bytes) -> tuple[int, ...]:
     lengths: list[int] = []
     item = b""
     for level in range(1, depth + 1):
-        if len(brackets) > PIECE:
+        if len(brackets) > PIECE_BYTES:
             await asyncio.sleep(0)
         first = brackets[depth - level : brackets.find(b"]" * level) + level]
         length = (len(first) - 1) // (len(item) + 1)
@@ -106,7 +108,7 @@ async def _shape_of(brackets: bytes) -> tuple[int, ...]:
 
 def _parse_piece(text: bytes) -> Numbers:
     try:
-        # With whitespace behind the bracket, orjson takes the JSON for indented, reserves too little memory and fails.
+        # With whitespace after the bracket, orjson takes the JSON for indented, reserves too little memory and fails.
         values = orjson.loads(b"[" + text.translate(_FLAT).lstrip() + b"]")
     except orjson.JSONDecodeError as error:
         message = f"The body is not JSON: an array of numbers in it is invalid: {error.msg}."
@@ -119,8 +121,8 @@ def _parse_piece(text: bytes) -> Numbers:
 
 async def _widen(numbers: Numbers, filled: int) -> Numbers:
     wide = np.empty(len(numbers), np.float64)
-    for start in range(0, filled, PIECE):
-        stop = min(start + PIECE, filled)
+    for start in range(0, filled, CHUNK_VALUES):
+        stop = min(start + CHUNK_VALUES, filled)
         wide[start:stop] = numbers[start:stop]
         await asyncio.sleep(0)
     return wide

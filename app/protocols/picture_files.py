@@ -11,7 +11,7 @@ import struct
 from app.errors import MalformedRequest, TooLarge
 
 _LENGTH = struct.Struct("<I")
-_CHARACTERS_AT_ONCE = 1 << 16
+_CHUNK_CHARACTERS = 1 << 16
 """Of base64 that are decoded in one step, a multiple of four."""
 
 
@@ -61,7 +61,7 @@ async def decode_base64(text: object) -> bytes:
     """Decode a picture file from a base64 string in JSON.
 
     Raises:
-        MalformedRequest: if it is no base64 string.
+        MalformedRequest: if it is not a base64 string.
 
     """
     try:
@@ -72,15 +72,15 @@ async def decode_base64(text: object) -> bytes:
 
 
 async def _decode(text: str) -> bytes:
-    if len(text) <= _CHARACTERS_AT_ONCE:
+    if len(text) <= _CHUNK_CHARACTERS:
         return base64.b64decode(text, validate=True)
     if text.find("=", 0, -2) >= 0:  # padding is valid at the end of the text, and not at the end of a piece
         raise ValueError
     pieces = []
     start = 0
-    while len(text) - start > _CHARACTERS_AT_ONCE + 4:  # so that the padding is not a piece of its own
-        pieces.append(base64.b64decode(text[start : start + _CHARACTERS_AT_ONCE], validate=True))
-        start += _CHARACTERS_AT_ONCE
+    while len(text) - start > _CHUNK_CHARACTERS + 4:  # so that the padding is not a piece of its own
+        pieces.append(base64.b64decode(text[start : start + _CHUNK_CHARACTERS], validate=True))
+        start += _CHUNK_CHARACTERS
         await asyncio.sleep(0)
     pieces.append(base64.b64decode(text[start:], validate=True))
     return b"".join(pieces)

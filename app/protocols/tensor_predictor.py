@@ -16,7 +16,7 @@ from app.prediction.preprocessor import Preprocessor
 from app.protocols.picture_files import check_count
 from imaging import PreprocessedPicture
 
-_AT_ONCE = 4 * LARGEST_BATCH
+_CHUNK_IMAGES = 4 * LARGEST_BATCH
 """Images of one request in the queue at a time, so that other requests wait for a few batches only."""
 
 Inputs = Images | Sequence[bytes]
@@ -61,7 +61,7 @@ class TensorPredictor:
             raise
         self._statistics.record_success(*version, images=len(images), seconds=time.perf_counter() - started)
         digits = np.bincount(scores.probabilities.argmax(axis=1), minlength=10)
-        self._metrics.count_predictions(*version, digits.tolist())
+        self._metrics.count_predicted_digits(*version, digits.tolist())
         return scores
 
     async def _preprocess(self, files: Sequence[bytes]) -> Images:
@@ -79,7 +79,10 @@ def _image(outcome: PreprocessedPicture | Exception) -> Images:
 
 
 async def _score_in_parts(loaded: LoadedVersion, images: Images) -> Scores:
-    if len(images) <= _AT_ONCE:
+    if len(images) <= _CHUNK_IMAGES:
         return await loaded.batcher.score(images)
-    parts = [await loaded.batcher.score(images[start : start + _AT_ONCE]) for start in range(0, len(images), _AT_ONCE)]
+    parts = [
+        await loaded.batcher.score(images[start : start + _CHUNK_IMAGES])
+        for start in range(0, len(images), _CHUNK_IMAGES)
+    ]
     return Scores.concatenate(parts)

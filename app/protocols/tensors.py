@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 
 from app.errors import MalformedRequest
 from app.inference.engines import Images
-from app.protocols.number_array import PIECE, Numbers
+from app.protocols.number_array import CHUNK_VALUES, Numbers
 
 Datatype = Literal["UINT8", "FP32"]
 """Of images: ink from 0 to 255, or ink from 0.0 to 1.0, which is rounded to one of 256 steps."""
 
 IMAGE_SHAPE = (28, 28)
 _ITEM_SIZES: Mapping[Datatype, int] = {"UINT8": 1, "FP32": 4}
-_AT_ONCE = 256
+_CHUNK_IMAGES = 256
 """Images that are rounded or stacked in one step, which takes 1 ms."""
 
 
@@ -90,8 +90,8 @@ async def images_from_rows(rows: Sequence[Any] | Numbers, row_shape: tuple[int, 
     except MalformedRequest as error:  # its message names a datatype, which the request does not have
         value = _first_out_of_range(values, 1 if datatype == "FP32" else 255)
         message = (
-            f"A value of the images is {value}. Expected ink as whole numbers 0 to 255 or, where one has a decimal "
-            "point, all as 0.0 to 1.0."
+            f"A value of the images is {value}. Expected integers from 0 to 255. If one number has a decimal point, "
+            "all must be from 0.0 to 1.0."
         )
         raise MalformedRequest(message) from error
 
@@ -100,12 +100,12 @@ async def _stack(rows: Sequence[Any], row_shape: tuple[int, ...]) -> Numbers:
     """Stack the arrays of all rows into one."""
     for row in rows:
         if not isinstance(row, np.ndarray) or row.shape != row_shape:
-            message = f"Each image must be a list of shape {list(row_shape)}, and all have the same form."
+            message = f"All images must be lists of shape {list(row_shape)}."
             raise MalformedRequest(message)
     dtype = np.result_type(*{row.dtype for row in rows})
     stacked: Numbers = np.empty((len(rows), *row_shape), dtype)
-    for start in range(0, len(rows), _AT_ONCE):
-        np.stack(rows[start : start + _AT_ONCE], out=stacked[start : start + _AT_ONCE])
+    for start in range(0, len(rows), _CHUNK_IMAGES):
+        np.stack(rows[start : start + _CHUNK_IMAGES], out=stacked[start : start + _CHUNK_IMAGES])
         await asyncio.sleep(0)
     return stacked
 
@@ -161,7 +161,7 @@ def _has_decimals(values: list[Any] | Numbers) -> bool:
 def _first_out_of_range(values: list[Any] | Numbers, maximum: int) -> str:
     """Format the first value that is not a number from 0 to `maximum`."""
     if isinstance(values, np.ndarray):
-        pieces = (values[start : start + PIECE] for start in range(0, len(values), PIECE))
+        pieces = (values[start : start + CHUNK_VALUES] for start in range(0, len(values), CHUNK_VALUES))
         out_of_range = (piece[(piece < 0) | (piece > maximum)] for piece in pieces)
         return next(f"{found[0]:g}" for found in out_of_range if len(found))
     wrong = next(value for value in values if type(value) not in {int, float} or not 0 <= value <= maximum)
@@ -194,10 +194,10 @@ def _from_integers(values: list[Any] | Numbers) -> Images:
 async def _from_unit_interval(values: NDArray[np.float32] | Numbers) -> Images:
     """Round ink from 0.0 to 1.0 to the 256 steps of uint8."""
     images: Images = np.empty(values.shape, np.uint8)
-    for start in range(0, len(values), _AT_ONCE):
+    for start in range(0, len(values), _CHUNK_IMAGES):
         if start:
             await asyncio.sleep(0)
-        piece = values[start : start + _AT_ONCE]
+        piece = values[start : start + _CHUNK_IMAGES]
         piece = piece.astype(np.float64) if piece.dtype == np.uint8 else piece
         low, high = piece.min(), piece.max()
         if not (low >= 0 and high <= 1):  # written so that NaN is refused too
@@ -205,5 +205,5 @@ async def _from_unit_interval(values: NDArray[np.float32] | Numbers) -> Images:
                 f"FP32 images must have ink 0.0 to 1.0, not {low:g} to {high:g}. Send 0 to 255 with the datatype UINT8."
             )
             raise MalformedRequest(message)
-        images[start : start + _AT_ONCE] = np.rint(piece * 255)
+        images[start : start + _CHUNK_IMAGES] = np.rint(piece * 255)
     return images

@@ -12,7 +12,7 @@ from app.web.uploads import read_picture
 
 router = APIRouter(tags=["explain"])
 
-Version = Annotated[
+VersionParameter = Annotated[
     int | None,
     Query(ge=1, description="The version. By default the one in `MODEL_VERSIONS`, or else the newest."),
 ]
@@ -36,7 +36,7 @@ _BODY = {
 async def explain(
     request: Request,
     model: Annotated[str | None, Query(description="The model. By default `DEFAULT_MODEL`.")] = None,
-    version: Version = None,
+    version: VersionParameter = None,
 ) -> Occlusion:
     """Predict the digit with one square of the picture after the other covered, which shows the decisive strokes."""
     settings: Settings = request.app.state.settings
@@ -47,10 +47,10 @@ async def explain(
 
 @router.get(
     "/models/{name}/weights",
-    summary="Get the weights of a linear model as images",
+    summary="Get the weights of an affine (linear) model as images",
     responses=problems.responses(400, 404, 500, 503, 504),
 )
-async def weights(request: Request, response: Response, name: str, version: Version = None) -> WeightImages:
+async def weights(request: Request, response: Response, name: str, version: VersionParameter = None) -> WeightImages:
     """Return ten images of 28x28 weights and ten biases: logit = bias + sum(weight x ink), with ink from 0 to 1."""
     explainer: Explainer = request.app.state.explainer
     images = await explainer.weight_images(name, version)

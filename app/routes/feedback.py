@@ -6,9 +6,9 @@ from fastapi import APIRouter, Request
 from pydantic import JsonValue, ValidationError
 from pydantic_core import ErrorDetails
 
-from app.errors import FeedbackOff, MalformedRequest, TooLarge, WrongLabel
+from app.errors import FeedbackDisabled, InvalidLabel, MalformedRequest, TooLarge
 from app.feedback.lifespan import Feedback
-from app.feedback.store import LABELS
+from app.feedback.store import CORRECTION_LABELS
 from app.observability.metrics import ServiceMetrics
 from app.schemas import Correction, Stored
 from app.web import problems
@@ -29,12 +29,12 @@ _EXPECTED = 'Expected {"prediction_id": "...", "label": 4}: the id of a predicti
     },
 )
 async def correct(request: Request) -> Stored:
-    """Store the 28x28 image that the model saw under its correct label. Picture and sender are not stored."""
+    """Store the 28x28 image that the model received under its correct label. Picture and sender are not stored."""
     feedback: Feedback | None = request.app.state.feedback
     metrics: ServiceMetrics = request.app.state.metrics
     if feedback is None:
         message = "Corrections are not collected here. Set FEEDBACK_DIR to the folder or bucket for them."
-        raise FeedbackOff(message)
+        raise FeedbackDisabled(message)
     correction = await _parse_correction(request)
     label = _parse_label(correction.label)
     new = await feedback.store.add(feedback.prediction_ids.image_of(correction.prediction_id), label)
@@ -45,9 +45,9 @@ async def correct(request: Request) -> Stored:
 def _parse_label(value: JsonValue) -> str:
     """Return the label as text; a digit may be a number or text."""
     label = value if isinstance(value, str) else json.dumps(value)
-    if label not in LABELS:
+    if label not in CORRECTION_LABELS:
         message = f"The label is {json.dumps(value)}. Expected a digit from 0 to 9, or 'not_a_digit'."
-        raise WrongLabel(message)
+        raise InvalidLabel(message)
     return label
 
 
@@ -55,7 +55,7 @@ async def _parse_correction(request: Request) -> Correction:
     """Parse the body.
 
     Raises:
-        MalformedRequest: if it is no correction; it names the member.
+        MalformedRequest: if it is not a correction; it names the member.
         TooLarge: if it is longer than any correction.
 
     """
@@ -70,9 +70,9 @@ async def _parse_correction(request: Request) -> Correction:
         raise MalformedRequest(message) from error
 
 
-def _describe(problem: ErrorDetails) -> str:
+def _describe(error: ErrorDetails) -> str:
     """Describe an error of the body or of one member."""
-    match problem:
+    match error:
         case {"type": "json_invalid", "ctx": {"error": reason}}:
             return f"The body is not JSON: {reason}."
         case {"loc": ()}:
@@ -80,4 +80,4 @@ def _describe(problem: ErrorDetails) -> str:
         case {"type": "missing", "loc": (name,)}:
             return f"The body has no member '{name}'."
         case _:
-            return f"The member '{problem['loc'][0]}' is {json.dumps(problem['input']):.40}: {problem['msg']}."
+            return f"The member '{error['loc'][0]}' is {json.dumps(error['input']):.40}: {error['msg']}."

@@ -12,7 +12,7 @@ router = APIRouter(prefix="/health", tags=["health"])
 
 @router.get("/live", summary="Check that the process is alive")
 async def live() -> Health:
-    """Respond with 200 always. Without a response, restart the process."""
+    """Respond with 200 in every state. If there is no response, restart the process."""
     return Health(status="live")
 
 
@@ -20,6 +20,6 @@ async def live() -> Health:
 async def ready(request: Request) -> Health:
     """Respond with 503 until every required model has been loaded and verified."""
     catalogue: ModelCatalogue = request.app.state.catalogue
-    if missing := catalogue.missing():
-        raise NotReady(" ".join(missing.values()))
+    if reasons := catalogue.not_ready_reasons():
+        raise NotReady(" ".join(reasons.values()))
     return Health(status="ready")

@@ -34,7 +34,7 @@ class ModelStatus(BaseModel):
     """One model and its versions, the newest first."""
 
     name: str
-    served: Annotated[int | None, Field(description="The version that answers when a request names none.")]
+    served: Annotated[int | None, Field(description="The default version, used for requests that name no version.")]
     labels: Annotated[dict[str, int], Field(description="The version of each label.")]
     reason: Annotated[str | None, Field(description="Why its folder cannot be read; null if it can.")]
     versions: list[VersionStatus]

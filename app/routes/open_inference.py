@@ -28,7 +28,7 @@ from app.web.openapi import json_schema, path_parameters
 
 router = APIRouter(tags=["Open Inference Protocol"])
 
-HEADER_LENGTH = "Inference-Header-Content-Length"
+HEADER_LENGTH_FIELD = "Inference-Header-Content-Length"
 _MODEL = "/v2/models/{model}"
 _VERSION = "/v2/models/{model}/versions/{version}"
 _LOAD = "/v2/repository/models/{model}/load"
@@ -60,13 +60,13 @@ def _model_route(method: str, suffix: str, *statuses: int, **options: Any) -> Ca
 @router.get("/v2", summary="Get the name of the service and its extensions", response_model=schemas.ServerMetadata)
 @router.get("/v2/", include_in_schema=False)
 async def server_metadata() -> dict[str, Any]:
-    """Respond always, also while models are loading."""
+    """Respond in every state, also while models are loading."""
     return describe_server()
 
 
 @router.get("/v2/health/live", summary="Check that the process is alive", response_model=schemas.Live)
 async def live() -> dict[str, bool]:
-    """Respond with 200 always."""
+    """Respond with 200 in every state."""
     return {"live": True}
 
 
@@ -79,7 +79,7 @@ async def live() -> dict[str, bool]:
 async def ready(request: Request, response: Response) -> dict[str, bool]:
     """Respond with 503 until every required model has been loaded and verified."""
     catalogue: ModelCatalogue = request.app.state.catalogue
-    is_ready = not catalogue.missing()
+    is_ready = not catalogue.not_ready_reasons()
     response.status_code = 200 if is_ready else 503
     return {"ready": is_ready}
 
@@ -154,17 +154,22 @@ _BINARY = {"schema": {"type": "string", "format": "binary"}}
     },
 )
 async def infer(request: Request) -> Response:
-    """Send tensors in JSON, or behind it with `Inference-Header-Content-Length`; with 0, the body is a picture file."""
-    bodies: BodyReader = request.app.state.bodies
+    """Send the tensors in the JSON, or as binary data after it.
+
+    `Inference-Header-Content-Length` gives the length of the JSON; 0 means that the body is a picture file.
+    """
+    body_reader: BodyReader = request.app.state.body_reader
     tensor_predictor: TensorPredictor = request.app.state.tensor_predictor
     loaded = _find(request)
-    async with bodies.read(request) as body:
-        inference = await parse_request(body, request.headers.get(HEADER_LENGTH), max_files=tensor_predictor.max_files)
+    async with body_reader.read(request) as body:
+        inference = await parse_request(
+            body, request.headers.get(HEADER_LENGTH_FIELD), max_files=tensor_predictor.max_files
+        )
         response = await write_response(loaded.card, inference, await tensor_predictor.score(loaded, inference.inputs))
     request.scope["state"]["answered_by"] = loaded.card.name, loaded.card.version
     if response.header_length is None:
         return Response(response.body, media_type="application/json")
-    headers = {HEADER_LENGTH: str(response.header_length)}
+    headers = {HEADER_LENGTH_FIELD: str(response.header_length)}
     return Response(response.body, headers=headers, media_type="application/octet-stream")
 
 
@@ -219,8 +224,8 @@ async def unload(request: Request) -> dict[str, Any]:
 
 async def _parse_options(request: Request) -> dict[str, Any]:
     """Parse the body; an empty body is an empty object."""
-    bodies: BodyReader = request.app.state.bodies
-    async with bodies.read(request) as body:
+    body_reader: BodyReader = request.app.state.body_reader
+    async with body_reader.read(request) as body:
         return await parse_object(body) if body else {}
 
 

@@ -10,7 +10,7 @@ from app.web.page_files import INDEX, PageFile, PageFiles
 
 router = APIRouter(tags=["page"])
 
-# No files of other sites, no inline code, no frames. The image that a model saw is a data URL.
+# No files of other sites, no inline code, no frames. The image that a model received is a data URL.
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"

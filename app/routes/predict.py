@@ -18,7 +18,7 @@ from app.web.uploads import read_picture, read_pictures
 router = APIRouter(tags=["predict"])
 
 
-class Options(BaseModel):
+class PredictParameters(BaseModel):
     """The query parameters. FastAPI would take as long to parse the three of them as for the rest of a request."""
 
     model_config = ConfigDict(frozen=True)
@@ -28,15 +28,15 @@ class Options(BaseModel):
         int | None,
         Field(ge=1, description="The version. By default the one in `MODEL_VERSIONS`, or else the newest."),
     ] = None
-    seen: Annotated[bool, Field(description="Whether to return the 28x28 image that the model saw.")] = False
+    seen: Annotated[bool, Field(description="Whether to return the 28x28 image that the model received.")] = False
 
 
-_DEFAULT_OPTIONS = Options()
+_DEFAULT_OPTIONS = PredictParameters()
 _MAX_PARAMETERS = 20
 """In a query. The 32,000 parameters that fit into a request's head would take 70 ms to parse."""
 
 
-def parse_options(query: bytes) -> Options:
+def parse_options(query: bytes) -> PredictParameters:
     """Parse the query parameters.
 
     Raises:
@@ -51,7 +51,7 @@ def parse_options(query: bytes) -> Options:
         message = f"The query has {count:,} parameters. Expected at most {_MAX_PARAMETERS}: model, version and seen."
         raise MalformedRequest(message)
     try:
-        return Options.model_validate(dict(QueryParams(query)))
+        return PredictParameters.model_validate(dict(QueryParams(query)))
     except ValidationError as error:
         details = [{**detail, "loc": ("query", *detail["loc"])} for detail in error.errors()]
         raise RequestValidationError(details) from error
@@ -65,7 +65,7 @@ def _request_schema(content: dict[str, dict[str, Any]]) -> dict[str, Any]:
     return {
         "parameters": [
             {"in": "query", "name": name, "required": False, "schema": schema}
-            for name, schema in Options.model_json_schema()["properties"].items()
+            for name, schema in PredictParameters.model_json_schema()["properties"].items()
         ],
         "requestBody": {"required": True, "content": {type_: {"schema": schema} for type_, schema in content.items()}},
     }
@@ -119,7 +119,8 @@ async def predict_batch(request: Request) -> Response:
         request.scope["state"]["answered_by"] = first.model, first.version
     batch = BatchAnswer(
         predictions=[
-            outcome if isinstance(outcome, Prediction) else problems.describe(outcome, request) for outcome in outcomes
+            outcome if isinstance(outcome, Prediction) else problems.count_and_describe(outcome, request)
+            for outcome in outcomes
         ]
     )
     return Response(batch.model_dump_json(), media_type="application/json")

@@ -1,12 +1,10 @@
 """`/v1`: the REST API of TensorFlow Serving."""
 
-import re
 from collections.abc import Callable
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.errors import MalformedRequest, UnknownModel, UnknownServable, UnknownVersion
 from app.inference.scores import Scores
@@ -55,13 +53,13 @@ def _model_route(
     "POST", ":predict", *(400, 401, 404, 413, 500, 503, 504), body=schemas.Predict, response=schemas.Predictions
 )
 async def predict(request: Request) -> Response:
-    """Score images, in rows or in columns. Instead of an image, `{"b64": ...}` is a picture file."""
-    bodies: BodyReader = request.app.state.bodies
+    """Score images, as `instances` (rows) or `inputs` (columns). `{"b64": ...}` is a picture file."""
+    body_reader: BodyReader = request.app.state.body_reader
     tensor_predictor: TensorPredictor = request.app.state.tensor_predictor
     loaded = _find(request)
-    async with bodies.read(request) as body:
-        prediction = await parse_predict(body, max_files=tensor_predictor.max_files)
-        return _json_response(await write_predict(prediction, await _score(request, loaded, prediction.inputs)))
+    async with body_reader.read(request) as body:
+        parsed = await parse_predict(body, max_files=tensor_predictor.max_files)
+        return _json_response(await write_predict(parsed, await _score(request, loaded, parsed.inputs)))
 
 
 @_model_route(
@@ -69,10 +67,10 @@ async def predict(request: Request) -> Response:
 )
 async def classify(request: Request) -> Response:
     """Return the probability of every digit for each example."""
-    bodies: BodyReader = request.app.state.bodies
+    body_reader: BodyReader = request.app.state.body_reader
     tensor_predictor: TensorPredictor = request.app.state.tensor_predictor
     loaded = _find(request)
-    async with bodies.read(request) as body:
+    async with body_reader.read(request) as body:
         inputs = await parse_classify(body, max_files=tensor_predictor.max_files)
         return _json_response(await write_classify(await _score(request, loaded, inputs)))
 
@@ -142,19 +140,3 @@ async def _score(request: Request, loaded: LoadedVersion, inputs: Inputs) -> Sco
 
 def _json_response(body: bytes) -> Response:
     return Response(body, media_type="application/json")
-
-
-_KEYWORDS = re.compile(r"/(?:v1|models|versions|labels|metadata)(?=/|$)|:(?:predict|classify|regress)$", re.IGNORECASE)
-
-
-class CaseInsensitivePaths:
-    """Converts the keywords in the paths of TensorFlow Serving, which ignores their case, to lower case. Pure ASGI."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
-        if scope["type"] == "http" and scope["path"][:4].lower() == "/v1/":
-            scope["path"] = _KEYWORDS.sub(lambda keyword: keyword[0].lower(), scope["path"])
-        await self._app(scope, receive, send)

@@ -26,7 +26,7 @@ class ByteBudget:
         self._received: dict[Receiver, int] = {}
         self._total = 0
 
-    def receive(self, receiver: Receiver, count: int) -> None:
+    def add(self, receiver: Receiver, count: int) -> None:
         """Add received bytes. This may drop requests, including this one."""
         previous = self._receiving.pop(receiver, 0) + self._received.pop(receiver, 0)
         self._receiving[receiver] = previous + count

@@ -18,7 +18,7 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from starlette.responses import Response
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from app.errors import HeadTooLarge, MalformedRequest, Overloaded, TooSlow, UrlTooLong
+from app.errors import HeadTooLarge, MalformedRequest, Overloaded, RequestTooSlow, UrlTooLong
 from app.server.byte_budget import ByteBudget
 from app.server.flow_control import PausableFlowControl
 from app.server.refusals import RawResponse
@@ -26,12 +26,12 @@ from app.web import problems
 from app.web.request_ids import request_id_of, response_headers
 
 MAX_HEAD_BYTES = 64 * 1024
-"""The limit of a request's head. It may be exceeded by the bytes of one call of the parser."""
+"""The limit of a request's head. One call of the parser may exceed it."""
 MAX_HEADERS = 256
 MAX_URL_BYTES = 8192
 """FastAPI takes 9 ms to parse a query of this length whose parameters have one letter each."""
 _FRAMING_RATIO = 8
-"""The allowed bytes of framing for each byte of a chunked body. Chunks of one byte have five."""
+"""The allowed bytes of framing for each byte of a chunked body. A chunk of one byte has five."""
 _LINGER_SECONDS = 2.0
 _MAX_LINGER_BYTES = 1024 * 1024
 """How long, and how many bytes, a client may send after the final response."""
@@ -185,17 +185,17 @@ class Connection(HttpToolsProtocol):
     def _may_parse(self) -> bool:
         is_in_body = self._in_request and not self._in_head and not self.pipeline
         return (
-            (is_in_body or self._is_idle())
+            (is_in_body or self._is_last_request_answered())
             and not self._is_closing
             and not self.flow.write_paused
             and not self.transport.is_closing()
         )
 
     def _update_budget(self, budget: ByteBudget, received: int) -> None:
-        is_answered = self._is_idle()
+        is_answered = self._is_last_request_answered()
         self._is_in_budget = True
         if self._unparsed or self._in_head or (self._in_request and not is_answered):
-            budget.receive(self, received)
+            budget.add(self, received)
         elif is_answered:
             budget.release(self)
             self._is_in_budget = False
@@ -227,7 +227,7 @@ class Connection(HttpToolsProtocol):
     def _decline_upgrade(self, rest: bytes) -> bytes:
         """Continue in HTTP/1.1 with a request that has an Upgrade header (RFC 9110, section 7.8, lets a server do so).
 
-        The parser assumes that the data behind the head, `rest`, belongs to the other protocol. So a new parser gets
+        The parser assumes that the data after the head, `rest`, belongs to the other protocol. So a new parser gets
         the head again, without the Upgrade header.
         """
         method = self.parser.get_method()
@@ -283,7 +283,7 @@ class Connection(HttpToolsProtocol):
         self._cancel_upload_timer()
         self._complete_request()
         # If the request was answered before its last bytes, these bytes have unset the keep-alive timer.
-        if self._is_idle() and self.timeout_keep_alive_task is None:
+        if self._is_last_request_answered() and self.timeout_keep_alive_task is None:
             self.timeout_keep_alive_task = self.loop.call_later(
                 self.timeout_keep_alive, self.timeout_keep_alive_handler
             )
@@ -313,10 +313,10 @@ class Connection(HttpToolsProtocol):
     def _on_upload_timeout(self) -> None:
         """Close a connection that has not received a whole request in time."""
         self._upload_timer = None
-        if not self._is_idle():
+        if not self._is_last_request_answered():
             self._start_upload_timer()  # `read_body` has the same time limit, and raises
         elif self._in_head and self._upload_seconds is not None:
-            self._reject(TooSlow(self._upload_seconds))
+            self._reject(RequestTooSlow(self._upload_seconds))
         else:
             self.transport.close()
 
@@ -348,7 +348,7 @@ class Connection(HttpToolsProtocol):
         self.loop.call_soon(self._send_final_response)
 
     def _drop_request(self, error: Exception) -> RawResponse | None:
-        """Cancel a request that is being received, and return its response if none has started."""
+        """Cancel a request that is being received. Return its response, or None if a response has started."""
         cycle = self.cycle
         if cycle.response_complete:
             return None
@@ -361,19 +361,21 @@ class Connection(HttpToolsProtocol):
 
     def _problem_response(self, error: Exception) -> RawResponse:
         request_id = request_id_of({"headers": []})
-        kind = problems.kind_of(error)
-        self.logger.warning("%s: %s (request id %s)", kind.name, error, request_id)
-        response = problems.problem_response(problems.problem(kind, str(error), instance="", request_id=request_id))
+        problem_type = problems.problem_type_of(error)
+        self.logger.warning("%s: %s (request id %s)", problem_type.name, error, request_id)
+        response = problems.problem_response(
+            problems.create_problem(problem_type, str(error), instance="", request_id=request_id)
+        )
         headers = [*response.raw_headers, *response_headers(request_id, 0)]
         return RawResponse(response.status_code, headers, bytes(response.body))
 
     def _send_final_response(self) -> None:
-        """Send the final response and start to close, if all requests before are answered.
+        """Send the final response and start to close, once all earlier requests are answered.
 
         If the socket were closed while the client is sending, the client would get a reset instead of the response. So
         the connection discards received data for a while (RFC 9112, section 9.6).
         """
-        if self._is_lingering or self._is_answering() or self.transport.is_closing():
+        if self._is_lingering or self._has_unanswered_requests() or self.transport.is_closing():
             return
         self._is_lingering = True
         if self._final_response is not None:
@@ -387,7 +389,8 @@ class Connection(HttpToolsProtocol):
         self.transport.close()
         self._start_drain_timer()
 
-    def _is_answering(self) -> bool:
+    def _has_unanswered_requests(self) -> bool:
+        """Return whether a task is answering a request, or requests wait for it."""
         cycle = self._running_cycle
         return bool(self.pipeline) or not (cycle is None or cycle.response_complete or cycle.disconnected)
 
@@ -398,8 +401,8 @@ class Connection(HttpToolsProtocol):
             lines += b"connection: close\r\n"
         self.transport.write(b"%s%s\r\n%s" % (STATUS_LINE[response.status_code], lines, response.body))
 
-    def _is_idle(self) -> bool:
-        """Return whether no request is being answered."""
+    def _is_last_request_answered(self) -> bool:
+        """Return whether the last request that was received, if any, has its response."""
         return self.cycle is None or self.cycle.response_complete
 
 

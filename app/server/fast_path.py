@@ -19,24 +19,24 @@ from app.errors import DeadlineExceeded
 from app.inference.engines import LARGEST_BATCH
 from app.model_repository.versions import LoadedVersion
 from app.observability.request_log import RequestLog
-from app.prediction.predictor import PredictionRequest, Predictor
+from app.prediction.predictor import PendingPicture, Predictor
 from app.routes import predict
 from app.schemas import Prediction
 from app.settings import Settings
 from app.web import problems
 from app.web.auth import AccessPolicy
 from app.web.request_ids import request_id_of, response_headers
-from app.web.request_observer import CLIENT_CLOSED_REQUEST
+from app.web.request_log_middleware import CLIENT_CLOSED_REQUEST
 from app.web.uploads import extract_picture, form_options
-from imaging import ExpensiveToDecode
+from imaging import ExpensivePicture
 
 MAX_BATCHES = 4
-"""The number of batches in one iteration of the event loop. With one batch, a third of the answers remain under
-overload: between two batches, all new requests are admitted or refused. Without a limit, an iteration takes 0.2
+"""The number of batches in one iteration of the event loop. With one batch, the rate under overload falls to
+a third, because all new requests are admitted or refused between two batches. Without a limit, an iteration takes 0.2
 seconds, in which no connection is accepted."""
 
 _MAX_RUN_SECONDS = 0.02
-"""The target duration of all batches in one iteration. A small picture takes between 0.1 and 2 ms."""
+"""The target duration of all batches in one iteration. A cheap picture takes between 0.1 and 2 ms."""
 _SMOOTHING = 0.2
 """The weight of the newest batch in the moving average of the duration of one picture."""
 
@@ -49,13 +49,16 @@ class PendingRequest:
 
     scope: Scope
     request_id: str
-    prediction: PredictionRequest
-    served: LoadedVersion
+    picture: PendingPicture
+    version: LoadedVersion
     send: Callable[[Response], None]
 
 
 class FastPath:
-    """Answers small predictions with the application's own predictor. Belongs to one event loop."""
+    """Answers fast-path requests with the application's own predictor. Belongs to one event loop.
+
+    A fast-path request is a POST to `/predict` with one picture that is cheap to decode.
+    """
 
     def __init__(self, predictor: Predictor, request_log: RequestLog, settings: Settings) -> None:
         self._predictor = predictor
@@ -100,23 +103,23 @@ class FastPath:
         if len(body) > self._max_body_bytes:
             return None
         try:
-            served, picture, options = self._parse(scope, body)
+            version, data, options = self._parse(scope, body)
         except Exception:  # noqa: BLE001 - the application raises the same error, and reports it
             return None
-        if served is None:
+        if version is None:
             return None
-        prediction = PredictionRequest(picture, options.seen, since)
-        return PendingRequest(scope, request_id_of(scope), prediction, served, send)
+        picture = PendingPicture(data, options.seen, since)
+        return PendingRequest(scope, request_id_of(scope), picture, version, send)
 
-    def _parse(self, scope: Scope, body: bytes) -> tuple[LoadedVersion | None, bytes, predict.Options]:
-        """Return the model version (None if it does not run inline), the picture and the options, or raise an error."""
-        if refusal := self._access_policy.refusal(scope):
-            raise refusal
+    def _parse(self, scope: Scope, body: bytes) -> tuple[LoadedVersion | None, bytes, predict.PredictParameters]:
+        """Return the version (None if it does not run inline), the picture file and the options, or raise an error."""
+        if error := self._access_policy.check(scope):
+            raise error
         content_type = next((value for name, value in scope["headers"] if name == b"content-type"), b"")
         options = predict.parse_options(scope["query_string"])
-        picture = extract_picture(body, form_options(content_type.decode("latin-1")))
-        served = self._predictor.find_inline(picture, options.model or self._default_model, options.version)
-        return served, picture, options
+        data = extract_picture(body, form_options(content_type.decode("latin-1")))
+        version = self._predictor.find_version_for_inline(data, options.model or self._default_model, options.version)
+        return version, data, options
 
     def _run(self) -> None:
         """Answer waiting requests, the oldest first, in one iteration of the event loop."""
@@ -150,34 +153,34 @@ class FastPath:
         oldest = time.perf_counter() - self._deadline_seconds
         batches: defaultdict[int, list[PendingRequest]] = defaultdict(list)
         for request in requests:
-            if request.prediction.received_at < oldest:
+            if request.picture.received_at < oldest:
                 self._finish([request], [DeadlineExceeded(self._deadline_seconds)])
             else:
-                batches[id(request.served)].append(request)
+                batches[id(request.version)].append(request)
         for batch in batches.values():
             outcomes: Sequence[Prediction | Exception]
             try:
-                outcomes = self._predictor.predict_inline(batch[0].served, [request.prediction for request in batch])
-            except Exception as error:  # noqa: BLE001 - it is sent to the clients, and logged if it is a bug
+                outcomes = self._predictor.predict_inline(batch[0].version, [request.picture for request in batch])
+            except Exception as error:  # noqa: BLE001 - it is sent to the clients, and logged if it is unexpected
                 outcomes = [error] * len(batch)
-            self._finish_decoded(batch, outcomes)
+            self._finish_or_defer(batch, outcomes)
 
-    def _finish_decoded(self, requests: Sequence[PendingRequest], outcomes: Sequence[Prediction | Exception]) -> None:
-        """Respond, except for pictures that turned out to be expensive: another process decodes them."""
+    def _finish_or_defer(self, requests: Sequence[PendingRequest], outcomes: Sequence[Prediction | Exception]) -> None:
+        """Respond, except to requests whose pictures turned out to be expensive: a process preprocesses these."""
         finished = []
         for request, outcome in zip(requests, outcomes, strict=True):
-            if isinstance(outcome, ExpensiveToDecode):
-                task = asyncio.get_running_loop().create_task(self._answer_large(request))
+            if isinstance(outcome, ExpensivePicture):
+                task = asyncio.get_running_loop().create_task(self._answer_in_process(request))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
             else:
                 finished.append((request, outcome))
         self._finish([request for request, _ in finished], [outcome for _, outcome in finished])
 
-    async def _answer_large(self, request: PendingRequest) -> None:
+    async def _answer_in_process(self, request: PendingRequest) -> None:
         outcome: Prediction | Exception
         try:
-            outcome = await self._predictor.predict_large(request.served, request.prediction)
+            outcome = await self._predictor.predict_in_process(request.version, request.picture)
         except Exception as error:  # noqa: BLE001 - as above
             outcome = error
         self._finish([request], [outcome])
@@ -190,18 +193,16 @@ class FastPath:
         for request, response in zip(requests, responses, strict=True):
             request.send(response)
         for request, outcome, response in zip(requests, outcomes, responses, strict=True):
-            self._release_and_log(request, response.status_code, _bug(outcome))
+            self._release_and_log(request, response.status_code, _unexpected_error(outcome))
 
     def _create_response(self, request: PendingRequest, outcome: Prediction | Exception) -> Response:
         if isinstance(outcome, Prediction):
             response = predict.prediction_response(outcome, request.scope)
         else:
             response = problems.error_response(
-                outcome, request.scope, request.request_id, self._request_log.count_refusal
+                outcome, request.scope, request.request_id, self._request_log.count_problem
             )
-        response.raw_headers += response_headers(
-            request.request_id, time.perf_counter() - request.prediction.received_at
-        )
+        response.raw_headers += response_headers(request.request_id, time.perf_counter() - request.picture.received_at)
         return response
 
     def _cancel(self, request: PendingRequest) -> None:
@@ -210,14 +211,18 @@ class FastPath:
             self._waiting.remove(request)
             self._release_and_log(request, CLIENT_CLOSED_REQUEST)
 
-    def _release_and_log(self, request: PendingRequest, status: int, failure: Exception | None = None) -> None:
+    def _release_and_log(self, request: PendingRequest, status: int, unexpected_error: Exception | None = None) -> None:
         request.scope["state"]["admission"].release()
-        seconds = time.perf_counter() - request.prediction.received_at
+        seconds = time.perf_counter() - request.picture.received_at
         self._request_log.end(
-            request.scope, request_id=request.request_id, status=status, seconds=seconds, failure=failure
+            request.scope,
+            request_id=request.request_id,
+            status=status,
+            seconds=seconds,
+            unexpected_error=unexpected_error,
         )
 
 
-def _bug(outcome: Prediction | Exception) -> Exception | None:
-    """Return the error if it is a bug, which is logged with its traceback."""
+def _unexpected_error(outcome: Prediction | Exception) -> Exception | None:
+    """Return the outcome if it is an unexpected error, which is logged with its traceback."""
     return outcome if isinstance(outcome, Exception) and not isinstance(outcome, problems.HANDLED_ERRORS) else None

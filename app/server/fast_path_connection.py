@@ -11,9 +11,9 @@ from typing import Any
 from starlette.responses import Response
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-from app.errors import ServiceError, TooSlow
+from app.errors import RequestTooSlow, ServiceError
 from app.server.connection import Connection
-from app.server.header_cache import HeaderCache, ParsedHead
+from app.server.head_cache import HeadCache, ParsedHead
 from app.server.refusals import RawResponse, Refusals
 from app.web.admission_control import Admission, AdmissionControl
 
@@ -35,7 +35,7 @@ class _TasklessCycle(RequestResponseCycle):
 class FastPathConnection(Connection):
     """One connection.
 
-    The lifespan state contains `admission_control`, `refusals`, `fast_path` and `header_cache`, or none of them. Only
+    The lifespan state contains `admission_control`, `refusals`, `fast_path` and `head_cache`, or none of them. Only
     plain POST requests are handled here; for all other requests, the application's middleware controls the admission.
     """
 
@@ -44,9 +44,9 @@ class FastPathConnection(Connection):
         self._admission_control: AdmissionControl | Any = self.app_state.get("admission_control")
         self._refusals: Refusals | Any = self.app_state.get("refusals")
         self._fast_path = self.app_state.get("fast_path")
-        self._header_cache: HeaderCache | None = self.app_state.get("header_cache")
+        self._head_cache: HeadCache | None = self.app_state.get("head_cache")
         self._received = b""  # the data given to the parser, if it starts with a request
-        self._fast_cycle: _TasklessCycle | None = None  # a small prediction that is being received or computed
+        self._fast_cycle: _TasklessCycle | None = None  # a fast-path request that is being received or answered
         self._is_refusal_due = False  # whether a refusal will be written in the next iteration of the event loop
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -57,8 +57,8 @@ class FastPathConnection(Connection):
 
     def data_received(self, data: bytes) -> None:
         """Handle a whole request with a cached head, or parse the data."""
-        if self._header_cache is not None and not self._in_request and not self._unparsed and self._may_parse():
-            found = self._header_cache.find(data)
+        if self._head_cache is not None and not self._in_request and not self._unparsed and self._may_parse():
+            found = self._head_cache.find(data)
             if found is not None and self._submit_unparsed(*found):
                 self._unset_keepalive_if_required()
                 self._cancel_upload_timer()
@@ -75,7 +75,7 @@ class FastPathConnection(Connection):
         if admission is None:
             return True
         cycle = _TasklessCycle()
-        if self._fast_path is not None and admission.is_small_picture:
+        if self._fast_path is not None and admission.may_use_fast_path:
             cycle.cancel = self._fast_path.submit(scope, body, partial(self._respond, cycle))
         if cycle.cancel is None:
             admission.release()
@@ -87,7 +87,7 @@ class FastPathConnection(Connection):
         """Admit a request, or schedule its refusal and return None."""
         admission = self._admission_control.admit(scope)
         if isinstance(admission, ServiceError):
-            self._schedule_refusal(self._refusals.respond(scope, admission))
+            self._schedule_refusal(self._refusals.create_response(scope, admission))
             return None
         scope["state"]["admission"] = admission
         return admission
@@ -103,12 +103,12 @@ class FastPathConnection(Connection):
         scope["method"] = "POST"
         scope["path"] = self.root_path + path.decode("ascii")
         scope["query_string"] = query
-        if self._header_cache is not None:
-            self._header_cache.add(received, path=scope["path"], query=query, headers=self.headers)
+        if self._head_cache is not None:
+            self._head_cache.add(received, path=scope["path"], query=query, headers=self.headers)
         admission = self._admit(scope)
         if admission is None:
             return
-        if self._fast_path is not None and admission.is_small_picture:
+        if self._fast_path is not None and admission.may_use_fast_path:
             self.cycle = self._fast_cycle = _TasklessCycle()
         else:
             super()._begin_request()
@@ -116,8 +116,8 @@ class FastPathConnection(Connection):
     def _schedule_refusal(self, response: RawResponse) -> None:
         """Refuse a request in the next iteration of the event loop.
 
-        If refusals were written immediately, clients that retry at once would be read again in the same iteration, and
-        delay the admitted requests for seconds.
+        If refusals were written immediately, the next requests of clients that retry without a pause would be received
+        in the same iteration, and would delay the admitted requests for seconds.
         """
         self.cycle = cycle = _TasklessCycle()
         cycle.response_complete = True  # makes uvicorn skip the body
@@ -128,7 +128,7 @@ class FastPathConnection(Connection):
         """Submit the complete request to the fast path."""
         admission: Admission | None = self.scope["state"].get("admission")
         if admission is not None:
-            admission.receive()
+            admission.mark_received()
         cycle = self._fast_cycle
         if self._fast_path is None or cycle is None or self.cycle is not cycle:
             super()._complete_request()
@@ -151,7 +151,7 @@ class FastPathConnection(Connection):
         if cycle is None or cycle.cancel is not None or self._upload_seconds is None:
             super()._on_upload_timeout()
         else:
-            self._reject(TooSlow(self._upload_seconds))
+            self._reject(RequestTooSlow(self._upload_seconds))
 
     def _drop_request(self, error: Exception) -> RawResponse | None:
         cycle = self._fast_cycle
@@ -160,14 +160,14 @@ class FastPathConnection(Connection):
         self._fast_cycle = None
         cycle.response_complete = True
         self.scope["state"]["admission"].release()
-        response: RawResponse = self._refusals.respond(dict(self.scope), error)
+        response: RawResponse = self._refusals.create_response(dict(self.scope), error)
         return response
 
     def _may_parse(self) -> bool:
         return not self._is_refusal_due and super()._may_parse()
 
-    def _is_answering(self) -> bool:
-        return self._fast_cycle is not None or super()._is_answering()
+    def _has_unanswered_requests(self) -> bool:
+        return self._fast_cycle is not None or super()._has_unanswered_requests()
 
     def _cancel(self, cycle: _TasklessCycle) -> None:
         """Cancel a request whose client has disconnected."""
@@ -179,7 +179,7 @@ class FastPathConnection(Connection):
             cancel()
 
     def _respond(self, cycle: _TasklessCycle, response: Response) -> None:
-        """Write the response of a small prediction."""
+        """Write the response to a fast-path request."""
         if cycle.disconnected:
             return
         self._fast_cycle = cycle.cancel = None  # breaks the reference cycle
@@ -207,7 +207,7 @@ class FastPathConnection(Connection):
             and self.url.isascii()
             and b"%" not in self.url
             and b"#" not in self.url
-            and self._is_idle()
+            and self._is_last_request_answered()
             and not self.expect_100_continue
             and parser.get_http_version() == "1.1"
             and bool(parser.should_keep_alive())

@@ -38,17 +38,17 @@ class Refusals:
         self._request_log = request_log
         self._routes = {route.path: route for route in routes if isinstance(route, APIRoute)}
 
-    def respond(self, scope: Scope, error: Exception) -> RawResponse:
+    def create_response(self, scope: Scope, error: Exception) -> RawResponse:
         """Count and log a request that is refused with `error`, and return the response."""
         started = time.perf_counter()
         path = scope["path"]
         scope["route"] = self._routes.get(path)
         request_id = request_id_of(scope)
-        kind = problems.kind_of(error)
+        problem_type = problems.problem_type_of(error)
         create = _cached_template if len(path) <= _MAX_CACHED_PATH_LENGTH else _create_template
-        template = create(kind, str(error), path)
+        template = create(problem_type, str(error), path)
         self._request_log.begin()
-        self._request_log.count_refusal(kind.name)
+        self._request_log.count_problem(problem_type.name)
         seconds = time.perf_counter() - started
         self._request_log.end(scope, request_id=request_id, status=template.status_code, seconds=seconds)
         body = request_id.encode().join(template.body_parts)
@@ -67,8 +67,8 @@ class _Template(NamedTuple):
     """What stands before and after the id of the request; one part if the format has no id."""
 
 
-def _create_template(kind: problems.Kind, detail: str, path: str) -> _Template:
-    problem = problems.problem(kind, detail, instance=path, request_id=_ID_PLACEHOLDER)
+def _create_template(problem_type: problems.ProblemType, detail: str, path: str) -> _Template:
+    problem = problems.create_problem(problem_type, detail, instance=path, request_id=_ID_PLACEHOLDER)
     response = problems.problem_response(problem)
     headers = [header for header in response.raw_headers if header[0] != b"content-length"]
     return _Template(response.status_code, headers, bytes(response.body).split(_ID_PLACEHOLDER.encode()))

@@ -15,7 +15,7 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from app.observability.log_setup import configure_logging
-from app.settings import Settings, explain
+from app.settings import Settings, describe_errors
 
 _MAX_FAILED_STARTS = 3
 """The number of workers that may die before they are ready, while no other worker is ready."""
@@ -58,7 +58,7 @@ def main() -> None:
     try:
         settings = Settings()
     except ValidationError as error:
-        sys.exit(explain(error))
+        sys.exit(describe_errors(error))
     configure_logging()
     os.environ.setdefault("OPENCV_FOR_THREADS_NUM", "1")  # each worker uses one core
     with (

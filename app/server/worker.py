@@ -12,7 +12,7 @@ from app.main import create_app
 from app.routes import explain, predict
 from app.server.byte_budget import ByteBudget
 from app.server.fast_path import FastPath
-from app.server.header_cache import HeaderCache
+from app.server.head_cache import HeadCache
 from app.server.refusals import Refusals
 from app.settings import Settings
 
@@ -47,5 +47,5 @@ def _connection_state(state: State) -> dict[str, Any]:
         "admission_control": state.admission_control,
         "refusals": Refusals(request_log, routes),
         "fast_path": FastPath(state.predictor, request_log, settings),
-        "header_cache": HeaderCache(),
+        "head_cache": HeadCache(),
     }

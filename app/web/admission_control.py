@@ -16,56 +16,58 @@ from imaging import may_be_cheap_to_decode
 _SINGLE_PICTURE_PATHS = frozenset({"/predict", "/explain"})
 """Paths whose body is one picture: the length of the body is the size of the picture."""
 
-LargePictureRefusal = Callable[[int], ServiceError | None]
-"""Takes the number of large pictures that are received and not answered. Returns an error if one more is refused."""
+ExpensivePictureCheck = Callable[[int], ServiceError | None]
+"""Takes the number of expensive pictures that are received and not answered. Returns an error to refuse one more."""
 
 
 class Admission:
     """One admitted request."""
 
-    __slots__ = ("_control", "_counts_as_large", "_is_released", "is_large", "is_small_picture")
+    __slots__ = ("_control", "_counts_as_expensive", "_is_released", "may_be_expensive", "may_use_fast_path")
 
-    def __init__(self, control: "AdmissionControl", *, is_large: bool, is_small_picture: bool) -> None:
+    def __init__(self, control: "AdmissionControl", *, may_be_expensive: bool, may_use_fast_path: bool) -> None:
         self._control = control
-        self._counts_as_large = self._is_released = False
-        self.is_large = is_large
+        self._counts_as_expensive = self._is_released = False
+        self.may_be_expensive = may_be_expensive
         """Whether the body is one picture that may be expensive to decode."""
-        self.is_small_picture = is_small_picture
-        """Whether it requests a prediction for one picture that, judging by the head, is cheap to decode."""
+        self.may_use_fast_path = may_use_fast_path
+        """Whether it requests a prediction for one picture that, by its head, may be cheap to decode."""
 
-    def receive(self) -> None:
-        """Report that the whole body has been received. From now on, a large picture counts as waiting."""
-        if self.is_large and not self._is_released:
-            self._counts_as_large = True
-            self._control.large_pictures += 1
+    def mark_received(self) -> None:
+        """Report that the whole body has been received. From now on, an expensive picture counts as waiting."""
+        if self.may_be_expensive and not self._is_released:
+            self._counts_as_expensive = True
+            self._control.expensive_pictures += 1
 
     def release(self) -> None:
         """Report that the request has ended. The second call does nothing."""
         if not self._is_released:
             self._is_released = True
-            self._control.large_pictures -= self._counts_as_large
+            self._control.expensive_pictures -= self._counts_as_expensive
             self._control.limit.release()
 
 
 class AdmissionControl:
-    """Decides which POST requests are admitted, by the concurrency limit and the expected wait of large pictures."""
+    """Decides which POST requests are admitted, by the concurrency limit and the wait of expensive pictures."""
 
-    def __init__(self, limit: ConcurrencyLimit, refuse_large: LargePictureRefusal) -> None:
+    def __init__(self, limit: ConcurrencyLimit, check_expensive: ExpensivePictureCheck) -> None:
         self.limit = limit
-        self._refuse_large = refuse_large
-        self.large_pictures = 0
-        """The number of large pictures that are received completely and not answered."""
+        self._check_expensive = check_expensive
+        self.expensive_pictures = 0
+        """The number of expensive pictures that are received completely and not answered."""
 
     def admit(self, scope: Scope) -> Admission | ServiceError:
         """Admit a POST, or return the error that refuses it. The caller has to release the admission."""
         length, media_type = _length_and_type(scope["headers"])
-        is_large = scope["path"] in _SINGLE_PICTURE_PATHS and not may_be_cheap_to_decode(length, media_type)
-        refusal = self.limit.refusal() or (self._refuse_large(self.large_pictures) if is_large else None)
-        if refusal is not None:
-            return refusal
+        may_be_expensive = scope["path"] in _SINGLE_PICTURE_PATHS and not may_be_cheap_to_decode(length, media_type)
+        error = self.limit.overload_error() or (
+            self._check_expensive(self.expensive_pictures) if may_be_expensive else None
+        )
+        if error is not None:
+            return error
         self.limit.acquire()
-        is_small_picture = scope["path"] == "/predict" and length > 0 and not is_large
-        return Admission(self, is_large=is_large, is_small_picture=is_small_picture)
+        may_use_fast_path = scope["path"] == "/predict" and length > 0 and not may_be_expensive
+        return Admission(self, may_be_expensive=may_be_expensive, may_use_fast_path=may_use_fast_path)
 
 
 class AdmissionMiddleware:
@@ -89,7 +91,7 @@ class AdmissionMiddleware:
             if isinstance(admission, ServiceError):
                 await problems.refuse(admission, scope, receive, send)
                 return
-            if admission.is_large:
+            if admission.may_be_expensive:
                 receive = _reporting_end_of_body(receive, admission)
         try:
             await self._app(scope, receive, send)
@@ -101,7 +103,7 @@ def _reporting_end_of_body(receive: Receive, admission: Admission) -> Receive:
     async def receive_and_report() -> Message:
         message = await receive()
         if message["type"] == "http.request" and not message.get("more_body", False):
-            admission.receive()
+            admission.mark_received()
         return message
 
     return receive_and_report

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.errors import CrossOriginRequest, Forbidden, ServiceError, Unauthenticated
+from app.errors import CrossOriginRequest, LoadingForbidden, ServiceError, Unauthenticated
 from app.settings import ANY_ORIGIN, Settings
 from app.web import problems
 
@@ -31,7 +31,7 @@ class AccessPolicy:
         self._is_local = _is_loopback(settings.host)
         self._allowed_origins = settings.allowed_origins
 
-    def refusal(self, scope: Scope) -> ServiceError | None:
+    def check(self, scope: Scope) -> ServiceError | None:
         """Return the error if a request is not allowed, or None."""
         if scope["method"] in _SAFE_METHODS:
             return None
@@ -41,7 +41,7 @@ class AccessPolicy:
             return _check_origin(scope, self._allowed_origins) if self._is_local else None
         if self._admin_token is not None:
             return _check_token(scope, self._admin_token, "ADMIN_TOKEN")
-        return _check_origin(scope, is_admin=True) if self._is_local else Forbidden(self._host)
+        return _check_origin(scope, is_admin=True) if self._is_local else LoadingForbidden(self._host)
 
 
 class AuthMiddleware:
@@ -53,8 +53,8 @@ class AuthMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or refuse it before its body is read."""
-        if scope["type"] == "http" and (refusal := self._policy.refusal(scope)):
-            await problems.refuse(refusal, scope, receive, send)
+        if scope["type"] == "http" and (error := self._policy.check(scope)):
+            await problems.refuse(error, scope, receive, send)
             return
         await self._app(scope, receive, send)
 

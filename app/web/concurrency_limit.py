@@ -18,7 +18,7 @@ class ConcurrencyLimit:
         """Remove one request from the count."""
         self._active -= 1
 
-    def refusal(self) -> Overloaded | None:
+    def overload_error(self) -> Overloaded | None:
         """Return the error if one more request exceeds the limit, or None."""
         if self._active < self._max_requests:
             return None

@@ -15,7 +15,7 @@ class Choice(NamedTuple):
 
     media_type: str
     ranges: str
-    """The ranges that name it, with parameters, as in an Accept header, the preferred first; without any, the type."""
+    """The ranges of the Accept header that name it, with parameters, the best first; the media type if none does."""
 
 
 @dataclass(frozen=True)

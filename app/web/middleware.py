@@ -10,12 +10,12 @@ from app.settings import Settings
 from app.web.admission_control import AdmissionMiddleware
 from app.web.auth import AccessPolicy, AuthMiddleware
 from app.web.head_method import HeadAsGet
-from app.web.request_observer import RequestLog, RequestObserver
+from app.web.request_log_middleware import RequestLogMiddleware, RequestRecorder
 
 
 def create_middleware(
     settings: Settings,
-    request_log: RequestLog,
+    recorder: RequestRecorder,
     *,
     trace: Callable[[Scope, str], None] | None,
     exposed_headers: Sequence[str] = (),
@@ -24,13 +24,13 @@ def create_middleware(
 
     Args:
         settings: of the service.
-        request_log: receives each request.
+        recorder: receives each request.
         trace: called when a response begins, with the request's scope and id.
         exposed_headers: response headers that a page of an allowed origin may read, besides the common ones.
 
     """
     return [
-        Middleware(RequestObserver, request_log=request_log, trace=trace),
+        Middleware(RequestLogMiddleware, recorder=recorder, trace=trace),
         *_cors(settings, exposed_headers),
         Middleware(AdmissionMiddleware),
         Middleware(AuthMiddleware, policy=AccessPolicy(settings)),

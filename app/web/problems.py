@@ -27,7 +27,7 @@ HEADERS: Mapping[int, Mapping[str, str]] = {
 """Additional headers of responses, by status."""
 
 
-class Kind(NamedTuple):
+class ProblemType(NamedTuple):
     """A problem type: its status, its name for programs and metrics, and its title for people."""
 
     status: int
@@ -35,78 +35,80 @@ class Kind(NamedTuple):
     title: str
 
 
-KINDS: Mapping[type[Exception], Kind] = {
-    errors.MalformedRequest: Kind(400, "malformed-request", "The request is malformed"),
-    RequestValidationError: Kind(400, "malformed-request", "The request is malformed"),
-    errors.Unauthenticated: Kind(401, "unauthenticated", "A token is required"),
-    errors.Forbidden: Kind(403, "forbidden", "Refused with these settings"),
-    errors.CrossOriginRequest: Kind(403, "forbidden", "Refused with these settings"),
-    errors.UnknownModel: Kind(404, "unknown-model", "No such model"),
-    errors.UnknownVersion: Kind(404, "unknown-version", "No such version"),
-    errors.BrokenArtefact: Kind(409, "broken-artefact", "The model's files cannot be served"),
-    errors.UnknownPrediction: Kind(404, "unknown-prediction", "No such prediction"),
-    errors.FeedbackOff: Kind(404, "feedback-off", "Corrections are not collected"),
-    errors.UnknownServable: Kind(404, "unknown-model", "No such model"),
-    errors.NotAffine: Kind(404, "not-affine", "The model has no weight images"),
-    errors.TooSlow: Kind(408, "request-too-slow", "The request was not received in time"),
-    errors.TooLarge: Kind(413, "request-too-large", "The request is too large"),
-    PictureTooLarge: Kind(413, "picture-too-large", "The picture has too many pixels"),
-    errors.UrlTooLong: Kind(414, "address-too-long", "The URL is too long"),
-    errors.UnsupportedBody: Kind(415, "unsupported-body", "The body is not a picture"),
-    UnsupportedPicture: Kind(415, "unsupported-picture", "Unsupported picture type"),
-    UnreadablePicture: Kind(422, "unreadable-picture", "The picture cannot be decoded"),
-    errors.WrongLabel: Kind(422, "wrong-label", "Invalid label"),
-    errors.HeadTooLarge: Kind(431, "head-too-large", "The request's head is too large"),
-    errors.NotReady: Kind(503, "not-ready", "The model is not ready"),
-    errors.Overloaded: Kind(503, "overloaded", "The service is busy"),
-    errors.StoreUnavailable: Kind(503, "feedback-unavailable", "The correction cannot be stored now"),
-    errors.DeadlineExceeded: Kind(504, "deadline-exceeded", "The answer took too long"),
-    errors.StoreFull: Kind(507, "feedback-full", "The store of corrections is full"),
+PROBLEM_TYPES: Mapping[type[Exception], ProblemType] = {
+    errors.MalformedRequest: ProblemType(400, "malformed-request", "The request is malformed"),
+    RequestValidationError: ProblemType(400, "malformed-request", "The request is malformed"),
+    errors.Unauthenticated: ProblemType(401, "unauthenticated", "A token is required"),
+    errors.LoadingForbidden: ProblemType(403, "forbidden", "The settings do not allow this request"),
+    errors.CrossOriginRequest: ProblemType(403, "forbidden", "The settings do not allow this request"),
+    errors.UnknownModel: ProblemType(404, "unknown-model", "No such model"),
+    errors.UnknownVersion: ProblemType(404, "unknown-version", "No such version"),
+    errors.BrokenArtefact: ProblemType(409, "broken-artefact", "The model's files cannot be served"),
+    errors.UnknownPrediction: ProblemType(404, "unknown-prediction", "No such prediction"),
+    errors.FeedbackDisabled: ProblemType(404, "feedback-off", "Corrections are not collected"),
+    errors.UnknownServable: ProblemType(404, "unknown-model", "No such model"),
+    errors.NotAffine: ProblemType(404, "not-affine", "The model has no weight images"),
+    errors.RequestTooSlow: ProblemType(408, "request-too-slow", "The request was not received in time"),
+    errors.TooLarge: ProblemType(413, "request-too-large", "The request is too large"),
+    PictureTooLarge: ProblemType(413, "picture-too-large", "The picture is too large"),
+    errors.UrlTooLong: ProblemType(414, "address-too-long", "The URL is too long"),
+    errors.UnsupportedBody: ProblemType(415, "unsupported-body", "The body is not a picture"),
+    UnsupportedPicture: ProblemType(415, "unsupported-picture", "Unsupported picture type"),
+    UnreadablePicture: ProblemType(422, "unreadable-picture", "The picture cannot be decoded"),
+    errors.InvalidLabel: ProblemType(422, "wrong-label", "Invalid label"),
+    errors.HeadTooLarge: ProblemType(431, "head-too-large", "The request's head is too large"),
+    errors.NotReady: ProblemType(503, "not-ready", "Not ready"),
+    errors.Overloaded: ProblemType(503, "overloaded", "The service is busy"),
+    errors.StoreUnavailable: ProblemType(503, "feedback-unavailable", "The correction cannot be stored now"),
+    errors.DeadlineExceeded: ProblemType(504, "deadline-exceeded", "The answer took too long"),
+    errors.StoreFull: ProblemType(507, "feedback-full", "The store of corrections is full"),
 }
-HANDLED_ERRORS: tuple[type[Exception], ...] = (*KINDS, HTTPException)
-"""The errors that are answered with a problem. All other errors are bugs. HTTPException is raised by the framework."""
+HANDLED_ERRORS: tuple[type[Exception], ...] = (*PROBLEM_TYPES, HTTPException)
+"""The expected errors. All others are unexpected, and are logged. HTTPException is raised by the framework."""
 _PROTOCOL_STATUSES: Mapping[str, Mapping[int, int]] = {"/v2": {}, "/v1": {415: 400, 422: 400}}
 """The paths whose errors are `{"error": detail}`, and the statuses that are replaced there."""
-INTERNAL = Kind(500, "internal-error", "The service failed")
+INTERNAL = ProblemType(500, "internal-error", "The service failed")
 
 
-def kind_of(error: Exception) -> Kind:
-    """Return the kind of an error. An error that is not in the table is a bug: its kind is `INTERNAL`."""
+def problem_type_of(error: Exception) -> ProblemType:
+    """Return the problem type of an error: `INTERNAL` for an unexpected error, which is not in the table."""
     for class_ in type(error).__mro__:
-        if class_ in KINDS:
-            return KINDS[class_]
+        if class_ in PROBLEM_TYPES:
+            return PROBLEM_TYPES[class_]
     if isinstance(
         error, HTTPException
     ):  # raised by the framework: an unknown path, or a method that a path does not support
         status = HTTPStatus(error.status_code)
-        return Kind(status, status.phrase.lower().replace(" ", "-"), status.phrase)
+        return ProblemType(status, status.phrase.lower().replace(" ", "-"), status.phrase)
     return INTERNAL
 
 
-def problem(kind: Kind, detail: str, *, instance: str, request_id: str) -> Problem:
+def create_problem(problem_type: ProblemType, detail: str, *, instance: str, request_id: str) -> Problem:
     """Create the problem details of RFC 9457."""
     return Problem(
-        type=f"urn:digitserve:problem:{kind.name}",
-        title=kind.title,
-        status=kind.status,
+        type=f"urn:digitserve:problem:{problem_type.name}",
+        title=problem_type.title,
+        status=problem_type.status,
         detail=detail,
         instance=instance,
         request_id=request_id,
     )
 
 
-def describe(error: Exception, request: Request) -> Problem:
-    """Convert an error of a request to its problem details, and count it."""
-    kind = kind_of(error)
-    request.app.state.metrics.count_refusal(kind.name)
-    return problem(kind, _detail(error, request), instance=request.url.path, request_id=request.state.request_id)
+def count_and_describe(error: Exception, request: Request) -> Problem:
+    """Count an error of a request, and convert it to problem details."""
+    problem_type = problem_type_of(error)
+    request.app.state.metrics.count_problem(problem_type.name)
+    return create_problem(
+        problem_type, _detail(error, request), instance=request.url.path, request_id=request.state.request_id
+    )
 
 
 def _detail(error: Exception, request: Request) -> str:
     if isinstance(error, RequestValidationError):
         return " ".join(
-            f"{problem['loc'][0]} parameter '{problem['loc'][-1]}' is {str(problem.get('input'))!r}: {problem['msg']}."
-            for problem in error.errors()
+            f"{detail['loc'][0]} parameter '{detail['loc'][-1]}' is {str(detail.get('input'))!r}: {detail['msg']}."
+            for detail in error.errors()
         )
     if isinstance(error, HTTPException):
         return f"{error.detail}: {request.method} {request.url.path}"
@@ -131,20 +133,22 @@ def problem_response(problem: Problem) -> Response:
 
 
 def error_response(error: Exception, scope: Scope, request_id: str, count: Callable[[str], None]) -> Response:
-    """Create the response for an error raised outside of the framework, and count its kind by calling `count`."""
-    kind = kind_of(error)
-    count(kind.name)
-    return problem_response(problem(kind, _public_detail(error), instance=scope["path"], request_id=request_id))
+    """Create the response for an error raised outside of the framework, and call `count` with the name of its type."""
+    problem_type = problem_type_of(error)
+    count(problem_type.name)
+    return problem_response(
+        create_problem(problem_type, _public_detail(error), instance=scope["path"], request_id=request_id)
+    )
 
 
 async def refuse(error: Exception, scope: Scope, receive: Receive, send: Send) -> None:
     """Answer a request with a problem, before it reaches a route."""
-    await problem_response(describe(error, Request(scope)))(scope, receive, send)
+    await problem_response(count_and_describe(error, Request(scope)))(scope, receive, send)
 
 
 async def handle(request: Request, error: Exception) -> Response:
     """Create the response for an error raised by a route."""
-    response = problem_response(describe(error, request))
+    response = problem_response(count_and_describe(error, request))
     if isinstance(error, HTTPException) and error.headers:
         response.headers.update(error.headers)  # such as Allow, with 405
     return response
@@ -169,6 +173,8 @@ def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     # `default` covers errors of the framework, and prevents it from documenting a 422 that is never sent.
     documented: dict[int | str, dict[str, Any]] = {"default": {"description": "Any other problem", "content": content}}
     for status in statuses:
-        titles = dict.fromkeys(kind.title for kind in (*KINDS.values(), INTERNAL) if kind.status == status)
+        titles = dict.fromkeys(
+            problem_type.title for problem_type in (*PROBLEM_TYPES.values(), INTERNAL) if problem_type.status == status
+        )
         documented[status] = {"description": " or ".join(titles), "content": content}
     return documented

@@ -7,7 +7,7 @@ from fastapi import Request
 from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect
 
-from app.errors import MalformedRequest, ServiceError, TooLarge, TooSlow, UnsupportedBody
+from app.errors import MalformedRequest, RequestTooSlow, ServiceError, TooLarge, UnsupportedBody
 
 _MULTIPART = "multipart/form-data"
 _RAW_TYPES = ("image/", "application/octet-stream")
@@ -31,7 +31,7 @@ async def read_body(request: Request, limit: int) -> bytes:
 
     Raises:
         TooLarge: as soon as the Content-Length or the received bytes exceed the limit.
-        TooSlow: if the body is not received in time.
+        RequestTooSlow: if the body is not received in time.
         ClientDisconnect: if the client disconnects before.
 
     """
@@ -43,7 +43,7 @@ async def read_body(request: Request, limit: int) -> bytes:
         async with asyncio.timeout(seconds):
             return await _read_chunks(request, limit)
     except TimeoutError as error:
-        raise TooSlow(seconds) from error
+        raise RequestTooSlow(seconds) from error
 
 
 async def _read_chunks(request: Request, limit: int) -> bytes:
@@ -76,7 +76,7 @@ async def read_picture(request: Request, *, max_bytes: int) -> bytes:
         MalformedRequest: if the form is malformed, has no file or several files, or if the body is empty.
         UnsupportedBody: if the content type is neither a picture nor a form.
         TooLarge: if the body has more than `max_bytes`.
-        TooSlow: if the body is not received in time.
+        RequestTooSlow: if the body is not received in time.
 
     """
     content_type = request.headers.get("content-type", "")
@@ -153,7 +153,7 @@ async def read_pictures(request: Request, *, max_bytes: int, max_files: int) -> 
         MalformedRequest: if the form is malformed or has no file.
         UnsupportedBody: if the body is not a form.
         TooLarge: if there are more than `max_files` files, or the body has more than `max_bytes`.
-        TooSlow: if the body is not received in time.
+        RequestTooSlow: if the body is not received in time.
 
     """
     content_type, options = _parse_content_type(request.headers.get("content-type", ""))

@@ -3,7 +3,7 @@ import sys
 import pytest
 from pydantic import ValidationError
 
-from app.settings import Settings, explain
+from app.settings import Settings, describe_errors
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ def test_a_bad_setting_is_named_with_its_value_and_range(
     monkeypatch.setenv(name, value)
     with pytest.raises(ValidationError) as caught:
         Settings()
-    (line,) = explain(caught.value).splitlines()
+    (line,) = describe_errors(caught.value).splitlines()
     assert line.startswith(f"{name}='{value}' is not valid")
     assert allowed in line
 
@@ -36,7 +36,7 @@ def test_every_bad_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("QUEUE_SIZE", "0")
     with pytest.raises(ValidationError) as caught:
         Settings()
-    assert [line.split("=")[0] for line in explain(caught.value).splitlines()] == ["PORT", "QUEUE_SIZE"]
+    assert [line.split("=")[0] for line in describe_errors(caught.value).splitlines()] == ["PORT", "QUEUE_SIZE"]
 
 
 def test_an_empty_setting_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,8 +63,8 @@ def test_a_model_that_is_pinned_to_two_versions_stops_the_start(monkeypatch: pyt
     monkeypatch.setenv("MODEL_VERSIONS", "convnet:1,convnet:2")
     with pytest.raises(ValidationError) as caught:
         Settings()
-    assert explain(caught.value).startswith("MODEL_VERSIONS='convnet:1,convnet:2' is not valid")
-    assert "'convnet' is there twice" in explain(caught.value)
+    assert describe_errors(caught.value).startswith("MODEL_VERSIONS='convnet:1,convnet:2' is not valid")
+    assert "'convnet' is listed twice" in describe_errors(caught.value)
 
 
 @pytest.mark.parametrize("value", ["convnet", "convnet:", "convnet:0", "convnet:latest"])
@@ -72,11 +72,12 @@ def test_a_pin_that_is_no_pair_of_name_and_number_stops_the_start(monkeypatch: p
     monkeypatch.setenv("MODEL_VERSIONS", value)
     with pytest.raises(ValidationError) as caught:
         Settings()
-    assert explain(caught.value).startswith(
-        f"MODEL_VERSIONS={value!r} is not valid: Value error, '{value}' is not the name"
+    assert describe_errors(caught.value).startswith(
+        f"MODEL_VERSIONS={value!r} is not valid: Value error, '{value}' is not of the form"
     )
-    assert "Expected: Pinned versions, served instead of the newest versions: `convnet:1,softmax:2`." in explain(
-        caught.value
+    assert (
+        "Expected: Pinned versions, served instead of the newest versions: `convnet:1,softmax:2`."
+        in describe_errors(caught.value)
     )
 
 
@@ -85,18 +86,18 @@ def test_an_engine_that_is_not_installed_stops_the_start(monkeypatch: pytest.Mon
     monkeypatch.setitem(sys.modules, "tensorflow", None)  # which Python takes for: there is none
     with pytest.raises(ValidationError) as caught:
         Settings()
-    assert explain(caught.value).startswith(
+    assert describe_errors(caught.value).startswith(
         "ENGINE='tensorflow' is not valid: Value error, TensorFlow is not installed"
     )
-    assert "pip install '.[train]'" in explain(caught.value)
+    assert "pip install '.[train]'" in describe_errors(caught.value)
 
 
 def test_a_token_is_never_printed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ADMIN_TOKEN", "not a token")
     with pytest.raises(ValidationError) as caught:
         Settings()
-    assert explain(caught.value).startswith("ADMIN_TOKEN='...' is not valid")
-    assert "not a token" not in explain(caught.value)
+    assert describe_errors(caught.value).startswith("ADMIN_TOKEN='...' is not valid")
+    assert "not a token" not in describe_errors(caught.value)
     monkeypatch.setenv("ADMIN_TOKEN", "a-token=")
     assert "a-token" not in repr(Settings())
 
@@ -127,5 +128,5 @@ def test_what_no_browser_sends_as_an_origin_stops_the_start(monkeypatch: pytest.
     monkeypatch.setenv("ALLOWED_ORIGINS", f"http://localhost:3000,{origin}")
     with pytest.raises(ValidationError) as caught:
         Settings()
-    assert f"'{origin}' is not an origin as browsers send it" in explain(caught.value)
-    assert explain(caught.value).startswith("ALLOWED_ORIGINS='")
+    assert f"'{origin}' is not an origin as browsers send it" in describe_errors(caught.value)
+    assert describe_errors(caught.value).startswith("ALLOWED_ORIGINS='")

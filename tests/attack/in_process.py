@@ -29,7 +29,7 @@ async def both_servers() -> AsyncIterator[tuple[Address, Address]]:
     async with AsyncExitStack() as stack:
         state = await stack.enter_async_context(app.router.lifespan_context(app))
         with anyio.fail_after(30):
-            while app.state.catalogue.missing():  # noqa: ASYNC110 - it tells nobody
+            while app.state.catalogue.not_ready_reasons():  # noqa: ASYNC110 - it tells nobody
                 await asyncio.sleep(0.01)
         shared = _Started(app, state or {})
         ours = await stack.enter_async_context(_listening(shared, FastPathConnection))

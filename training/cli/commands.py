@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 SHEET_LENGTH = 160
 """The most pictures on a contact sheet."""
 
-NOTHING_TO_PUBLISH = "It gives the very answers of the version that is served. There is nothing to publish."
+NOTHING_TO_PUBLISH = "The run reproduced the served version. Nothing was published."
 
 app = typer.Typer(
     help="Train two classifiers of handwritten digits on MNIST, and publish them as SavedModels.",
@@ -194,9 +194,9 @@ def evaluate(  # noqa: PLR0913 (one parameter for each option)
         report, differing = run.verify_report(artefact, load_mnist(mnist))
     typer.echo(summary(report))
     if differing:
-        typer.echo(f"{artefact / export.CARD} says otherwise in: {', '.join(differing)}.", err=True)
+        typer.echo(f"{artefact / export.CARD} differs in: {', '.join(differing)}.", err=True)
         raise typer.Exit(1)
-    typer.echo(f"{artefact / export.CARD} agrees.")
+    typer.echo(f"{artefact / export.CARD} matches.")
 
 
 def evaluate_pictures(artefact: Path, folder: Path, column: str | None, sheet: Path | None) -> None:
@@ -273,7 +273,7 @@ def rollback(
         highest = find_version(models, name)
         served = published_versions.rollback(models, name)
         undo = f"python -m training promote {name} {highest.name} --models {models}"
-        typer.echo(f"Served: {served}. Back again: {undo}")
+        typer.echo(f"Served: {served}. To undo: {undo}")
 
 
 @app.command()

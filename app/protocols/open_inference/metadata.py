@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from app.model_repository.versions import Version, Versions
+from app.model_repository.versions import ModelVersions, Version
 from app.observability.statistics import Statistics
 from app.protocols.open_inference.requests import OUTPUTS
 from imaging import __version__
@@ -27,8 +27,8 @@ _STATES: Mapping[str, str] = {
 }
 _INPUT = {"name": "images", "datatype": "UINT8", "shape": [-1, 28, 28]}
 _ALTERNATIVES = {
-    "images_datatypes": "UINT8: ink 0 to 255, white on black; FP32: ink 0.0 to 1.0, rounded to those",
-    "picture_input": "image: BYTES [-1], picture files in the place of images; as base64 within JSON",
+    "images_datatypes": "UINT8: ink 0 to 255, white on black; FP32: ink 0.0 to 1.0, rounded to 256 steps",
+    "picture_input": "image: BYTES [-1], picture files instead of images; in base64 if sent as JSON",
 }
 
 
@@ -64,7 +64,7 @@ def describe_configuration(name: str, *, engine: str, versions: Iterable[int]) -
     }
 
 
-def describe_index(models: Mapping[str, Versions], *, only_ready: bool) -> list[dict[str, str]]:
+def describe_index(models: Mapping[str, ModelVersions], *, only_ready: bool) -> list[dict[str, str]]:
     """List every version with its state, and the reason if it is not ready.
 
     A model whose folder cannot be read has an entry with an empty version.
@@ -75,15 +75,22 @@ def describe_index(models: Mapping[str, Versions], *, only_ready: bool) -> list[
         if versions.reason is not None and not only_ready
     ]
     return unreadable + [
-        {"name": name, "version": str(version.number), "state": _STATES[version.state], "reason": _reason(version)}
+        {
+            "name": name,
+            "version": str(version.number),
+            "state": _STATES[version.state],
+            "reason": _reason(versions, version),
+        }
         for name, versions in models.items()
         for version in versions
         if version.state == "ready" or not only_ready
     ]
 
 
-def _reason(version: Version) -> str:
-    return version.reason or ("not loaded: newer versions are" if version.state == "not_loaded" else "")
+def _reason(model: ModelVersions, version: Version) -> str:
+    if version.state != "not_loaded" or version.reason:
+        return version.reason or ""
+    return "The model has been unloaded." if model.is_unloaded else "A newer version is loaded."
 
 
 def describe_statistics(statistics: Statistics, versions: Iterable[tuple[str, int]]) -> dict[str, Any]:
@@ -99,9 +106,9 @@ def _describe_version(statistics: Statistics, name: str, version: int) -> dict[s
         "version": str(version),
         "last_inference": counts.last_inference,
         "inference_count": counts.images,
-        "execution_count": counts.requests,
+        "execution_count": counts.successes,
         "inference_stats": {
-            "success": {"count": counts.requests, "ns": counts.nanoseconds},
+            "success": {"count": counts.successes, "ns": counts.success_nanoseconds},
             "fail": {"count": counts.failures, "ns": counts.failure_nanoseconds},
             "queue": not_measured,
             "compute_input": not_measured,

@@ -18,7 +18,7 @@ MAX_ID_LENGTH = 4096
 
 
 @dataclass(frozen=True)
-class RequestedOutput:
+class ParsedOutput:
     """An output that a request asks for, and its format."""
 
     name: str
@@ -28,15 +28,15 @@ class RequestedOutput:
 
 
 @dataclass(frozen=True)
-class InferenceRequest:
+class ParsedRequest:
     """A parsed inference request."""
 
     inputs: Inputs
-    outputs: tuple[RequestedOutput, ...] = tuple(map(RequestedOutput, OUTPUTS))
+    outputs: tuple[ParsedOutput, ...] = tuple(map(ParsedOutput, OUTPUTS))
     id: str | None = None
 
 
-async def parse_request(body: bytes, header_length: str | None, *, max_files: int) -> InferenceRequest:
+async def parse_request(body: bytes, header_length: str | None, *, max_files: int) -> ParsedRequest:
     """Parse the body of a request.
 
     Args:
@@ -52,14 +52,14 @@ async def parse_request(body: bytes, header_length: str | None, *, max_files: in
     """
     length = _parse_header_length(header_length, len(body))
     if length == 0 and header_length is not None:
-        return InferenceRequest([body])
+        return ParsedRequest([body])
     header = await parse_object(body[:length])
     parameters = _parameters(header, "the request")
     id_ = header.get("id")
     if id_ is not None and not (isinstance(id_, str) and len(id_) <= MAX_ID_LENGTH):
         message = f"The member 'id' must be a string of at most {MAX_ID_LENGTH:,} characters."
         raise MalformedRequest(message)
-    return InferenceRequest(
+    return ParsedRequest(
         inputs=await _parse_inputs(header.get("inputs"), memoryview(body)[length:], max_files),
         outputs=_parse_outputs(header.get("outputs"), binary=_flag(parameters, "binary_data_output")),
         id=id_,
@@ -152,9 +152,9 @@ def _binary_data(tensor: Mapping[str, Any], rest: memoryview) -> memoryview | No
     return rest
 
 
-def _parse_outputs(outputs: object, *, binary: bool) -> tuple[RequestedOutput, ...]:
+def _parse_outputs(outputs: object, *, binary: bool) -> tuple[ParsedOutput, ...]:
     if outputs is None or outputs == []:
-        return tuple(RequestedOutput(name, binary) for name in OUTPUTS)
+        return tuple(ParsedOutput(name, binary) for name in OUTPUTS)
     if not isinstance(outputs, list) or not all(isinstance(output, dict) for output in outputs):
         message = "The member 'outputs' must be a list of objects."
         raise MalformedRequest(message)
@@ -165,7 +165,7 @@ def _parse_outputs(outputs: object, *, binary: bool) -> tuple[RequestedOutput, .
     return requested
 
 
-def _parse_output(output: Mapping[str, Any], *, binary: bool) -> RequestedOutput:
+def _parse_output(output: Mapping[str, Any], *, binary: bool) -> ParsedOutput:
     name = output.get("name")
     if name not in OUTPUTS:
         message = f"There is no output {short_repr(name)}. The outputs are: {', '.join(OUTPUTS)}."
@@ -175,7 +175,7 @@ def _parse_output(output: Mapping[str, Any], *, binary: bool) -> RequestedOutput
     if classes is not None and (type(classes) is not int or classes < 0):
         message = "The parameter 'classification' must be the number of classes: an integer, 1 or more."
         raise MalformedRequest(message)
-    return RequestedOutput(name, _flag(parameters, "binary_data", default=binary), classes or None)
+    return ParsedOutput(name, _flag(parameters, "binary_data", default=binary), classes or None)
 
 
 def _parameters(owner: Mapping[str, Any], what: str) -> Mapping[str, Any]:

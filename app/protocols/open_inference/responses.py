@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from app.inference.scores import Scores
 from app.model_repository.card import Card
 from app.protocols.json_writer import ROWS, split_rows, write_list
-from app.protocols.open_inference.requests import InferenceRequest, RequestedOutput
+from app.protocols.open_inference.requests import ParsedOutput, ParsedRequest
 from app.protocols.picture_files import encode_bytes_tensor
 
 
@@ -21,7 +21,7 @@ class EncodedResponse(NamedTuple):
     header_length: int | None
 
 
-async def write_response(card: Card, request: InferenceRequest, scores: Scores) -> EncodedResponse:
+async def write_response(card: Card, request: ParsedRequest, scores: Scores) -> EncodedResponse:
     """Write the response with the scores of a version. Long responses are written in pieces."""
     tensors: list[bytes] = []
     header: dict[str, Any] = {"model_name": card.name, "model_version": str(card.version)}
@@ -36,7 +36,7 @@ async def write_response(card: Card, request: InferenceRequest, scores: Scores) 
     return EncodedResponse(b"".join([text, *tensors]), len(text))
 
 
-async def _write_output(output: RequestedOutput, values: NDArray[np.float32], tensors: list[bytes]) -> dict[str, Any]:
+async def _write_output(output: ParsedOutput, values: NDArray[np.float32], tensors: list[bytes]) -> dict[str, Any]:
     """Return the JSON of an output. Its values are in it, or, for a binary output, appended to `tensors`."""
     if output.classes is not None:
         return await _write_classes(output, values, output.classes, tensors)
@@ -51,7 +51,7 @@ async def _write_output(output: RequestedOutput, values: NDArray[np.float32], te
 
 
 async def _write_classes(
-    output: RequestedOutput, values: NDArray[np.float32], classes: int, tensors: list[bytes]
+    output: ParsedOutput, values: NDArray[np.float32], classes: int, tensors: list[bytes]
 ) -> dict[str, Any]:
     shape = [len(values), min(classes, values.shape[1])]
     tensor = {"name": output.name, "shape": shape, "datatype": "BYTES"}

@@ -29,7 +29,7 @@ SIGNATURES: Mapping[str, Signature] = {
 
 
 @dataclass(frozen=True)
-class PredictRequest:
+class ParsedPredict:
     """A parsed `:predict` request."""
 
     inputs: Inputs
@@ -38,7 +38,7 @@ class PredictRequest:
     """Whether the request has rows, `instances`, and not columns, `inputs`."""
 
 
-async def parse_predict(body: bytes, *, max_files: int) -> PredictRequest:
+async def parse_predict(body: bytes, *, max_files: int) -> ParsedPredict:
     """Parse the body of a `:predict` request, which may have `max_files` picture files.
 
     Raises:
@@ -57,8 +57,8 @@ async def parse_predict(body: bytes, *, max_files: int) -> PredictRequest:
             message = "The member 'instances' must be a list with one element for each image."
             raise MalformedRequest(message)
         rows = rows if isinstance(rows, np.ndarray) else [_unwrap(row) for row in rows]
-        return PredictRequest(await _parse_rows(rows, signature, max_files), signature, by_rows=True)
-    return PredictRequest(await _parse_columns(content["inputs"], signature, max_files), signature, by_rows=False)
+        return ParsedPredict(await _parse_rows(rows, signature, max_files), signature, by_rows=True)
+    return ParsedPredict(await _parse_columns(content["inputs"], signature, max_files), signature, by_rows=False)
 
 
 async def parse_classify(body: bytes, *, max_files: int) -> Inputs:

@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from app.inference.scores import Scores
 from app.protocols.json_writer import split_rows, write_list
-from app.protocols.tensorflow_serving.requests import PredictRequest
+from app.protocols.tensorflow_serving.requests import ParsedPredict
 
 
-async def write_predict(request: PredictRequest, scores: Scores) -> bytes:
+async def write_predict(request: ParsedPredict, scores: Scores) -> bytes:
     """Write rows or columns, as in the request. A single output has no name."""
     outputs = {
         name: np.ascontiguousarray(getattr(scores, source)) for name, source in request.signature.outputs.items()

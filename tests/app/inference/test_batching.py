@@ -171,7 +171,7 @@ async def test_a_full_queue_refuses_new_images_and_the_queued_ones_are_scored() 
         await anyio.to_thread.run_sync(engine.began.wait)
         waiting = asyncio.create_task(queue.score(image(2, count=2)))
         await asyncio.sleep(0)
-        with pytest.raises(Overloaded, match="2 pictures are waiting"):
+        with pytest.raises(Overloaded, match="2 images are waiting"):
             await queue.score(image(3))
         engine.gate.set()
         assert len((await first).logits) == 1

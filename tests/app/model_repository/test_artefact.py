@@ -16,7 +16,7 @@ from app.model_repository.artefact import (
     MAX_ENTRIES,
     MAX_VERSION_BYTES,
     copy_verified,
-    find_names,
+    find_models,
     find_versions,
     read_card,
     take_fingerprint,
@@ -36,7 +36,7 @@ def test_files_and_hidden_folders_are_no_models(tmp_path: Path) -> None:
     for name in ("softmax", "convnet", ".half"):
         (tmp_path / name).mkdir()
     (tmp_path / "README.md").touch()
-    assert find_names(tmp_path) == ["convnet", "softmax"]
+    assert find_models(tmp_path) == ["convnet", "softmax"]
 
 
 def test_versions_are_positive_integers_in_descending_order(tmp_path: Path) -> None:
@@ -212,14 +212,14 @@ def test_the_files_of_a_removed_version_are_missing(models_dir: Path, tmp_path: 
 UNPRIVILEGED = """
 import os, sys
 from pathlib import Path
-from app.model_repository.artefact import find_names, find_versions, take_fingerprint
+from app.model_repository.artefact import find_models, find_versions, take_fingerprint
 from app.errors import BrokenArtefact
 if os.getuid() == 0:
     os.setgroups([])
     os.setgid(65534)
     os.setuid(65534)
 models = Path(sys.argv[1])
-assert find_names(models) == ["lost+found", "softmax"]
+assert find_models(models) == ["lost+found", "softmax"]
 try:
     find_versions(models / "lost+found")
 except BrokenArtefact as error:

@@ -16,7 +16,7 @@ MODELS = Path("models")
 
 def catalogue(scan: Scan, **settings: object) -> ModelCatalogue:
     made = ModelCatalogue(Settings.model_validate({"models_dir": MODELS, **settings}))
-    made.unreadable = None
+    made.listing_error = None
     made.apply(scan)
     return made
 
@@ -24,10 +24,10 @@ def catalogue(scan: Scan, **settings: object) -> ModelCatalogue:
 def scan(
     versions: dict[str, list[int]],
     *,
-    unreadable: dict[str, str] | None = None,
+    listing_errors: dict[str, str] | None = None,
     commands: dict[str, Command] | None = None,
 ) -> Scan:
-    return Scan(versions, unreadable or {}, {MODELS / "softmax" / "1": ("changed",)}, commands or {})  # type: ignore[dict-item]
+    return Scan(versions, listing_errors or {}, {MODELS / "softmax" / "1": ("changed",)}, commands or {})  # type: ignore[dict-item]
 
 
 def load(models: ModelCatalogue) -> None:
@@ -65,10 +65,10 @@ def test_a_model_without_a_version_is_not_ready() -> None:
 
 def test_required_models_that_cannot_answer_are_missing() -> None:
     models = catalogue(scan({"softmax": [1]}), required_models="softmax,convnet")
-    assert "still loading" in models.missing()["softmax"]
-    assert "There is no model 'convnet'" in models.missing()["convnet"]
-    models.unreadable = "The disk does not answer."
-    assert models.missing()["convnet"] == "The disk does not answer."
+    assert "still loading" in models.not_ready_reasons()["softmax"]
+    assert "There is no model 'convnet'" in models.not_ready_reasons()["convnet"]
+    models.listing_error = "The disk does not answer."
+    assert models.not_ready_reasons()["convnet"] == "The disk does not answer."
 
 
 def test_the_default_versions_of_all_models_are_loaded_first() -> None:
@@ -95,7 +95,7 @@ def test_an_unload_command_supersedes_all_versions() -> None:
     models = catalogue(scan({"softmax": [1]}))
     load(models)
     models.apply(scan({"softmax": [1]}, commands={"softmax": Command("unload", 1)}))
-    assert models.superseded() == list(models.versions())
+    assert models.to_unload() == list(models.versions())
 
 
 def test_a_model_is_forgotten_when_its_folder_and_its_versions_are_gone() -> None:
@@ -105,7 +105,7 @@ def test_a_model_is_forgotten_when_its_folder_and_its_versions_are_gone() -> Non
 
 
 def test_the_reason_of_an_unreadable_model_is_logged_once() -> None:
-    unreadable = scan({}, unreadable={"loop": "loop cannot be read."})
+    unreadable = scan({}, listing_errors={"loop": "loop cannot be read."})
     with capture_logs() as logs:
         models = catalogue(unreadable)
         models.apply(unreadable)

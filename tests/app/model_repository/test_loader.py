@@ -10,7 +10,7 @@ import pytest
 import structlog
 
 from app.errors import BrokenArtefact
-from app.model_repository.loader import LoadedModel, Loader, _return_memory
+from app.model_repository.loader import Loader, VerifiedEngine, _return_memory
 
 pytestmark = pytest.mark.anyio
 
@@ -19,7 +19,7 @@ async def test_a_version_is_loaded_with_the_fingerprint_of_its_files(models_dir:
     loader = Loader("openvino")
     attempt = await loader.load(models_dir / "softmax" / "1")
     await loader.close()
-    assert isinstance(attempt.outcome, LoadedModel)
+    assert isinstance(attempt.outcome, VerifiedEngine)
     assert attempt.outcome.card.name == "softmax"
     assert attempt.outcome.engine(np.zeros((1, 28, 28), np.uint8)).logits.shape == (1, 10)
     assert len(attempt.fingerprint) > 3

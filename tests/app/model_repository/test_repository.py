@@ -213,7 +213,7 @@ async def test_unload_reaches_every_worker_and_lasts_until_load(one_version: Pat
     await other.refresh()
     for models in (one, other):
         assert states(models) == {1: "not_loaded"}
-        assert "has been unloaded" in models.catalogue.missing()["softmax"]
+        assert "has been unloaded" in models.catalogue.not_ready_reasons()["softmax"]
     await other.load("softmax")
     await one.refresh()
     assert one.catalogue.find("softmax").card.version == other.catalogue.find("softmax").card.version == 1
@@ -244,12 +244,12 @@ async def test_a_model_that_is_loading_is_not_ready(one_version: Path, repositor
 
 async def test_missing_required_models_have_a_reason_until_they_are_loaded(one_version: Path, repository: Open) -> None:
     models = repository(one_version, required_models="softmax,convnet")
-    assert "still being read" in models.catalogue.missing()["softmax"]
+    assert "still being read" in models.catalogue.not_ready_reasons()["softmax"]
     await models.open()
-    assert "still loading" in models.catalogue.missing()["softmax"]
+    assert "still loading" in models.catalogue.not_ready_reasons()["softmax"]
     await models.refresh()
-    assert list(models.catalogue.missing()) == ["convnet"]
-    assert "There is no model 'convnet'" in models.catalogue.missing()["convnet"]
+    assert list(models.catalogue.not_ready_reasons()) == ["convnet"]
+    assert "There is no model 'convnet'" in models.catalogue.not_ready_reasons()["convnet"]
 
 
 def block(folder: Path) -> None:
@@ -373,7 +373,7 @@ async def test_a_disk_blocked_at_the_start_is_reported_until_it_answers(
     await models.open()
     with pytest.raises(NotReady, match="disk does not answer"):
         models.catalogue.find("softmax")
-    assert "disk does not answer" in models.catalogue.missing()["softmax"]
+    assert "disk does not answer" in models.catalogue.not_ready_reasons()["softmax"]
     disk.set()
     while not models.catalogue.models:
         await models.open()
@@ -391,7 +391,7 @@ async def test_a_load_command_is_carried_out_even_if_its_request_times_out(
     read_card = artefact.read_card
     monkeypatch.setattr(loader, "read_card", lambda directory: (slow.wait(), read_card(directory))[1])
     for _ in range(2):
-        with pytest.raises(NotReady, match=r"To load model 'softmax' takes more than 0\.2 seconds"):
+        with pytest.raises(NotReady, match=r"Loading model 'softmax' takes more than 0\.2 seconds"):
             await models.load("softmax")
     slow.set()
     await models.refresh()
@@ -405,6 +405,6 @@ async def test_the_error_of_an_unreadable_folder_of_models_is_reported(tmp_path:
     with pytest.raises(NotReady, match=r"cannot be read: .*No such file"):
         await models.refresh()
     for name in ("softmax", "convnet"):
-        assert "No such file" in models.catalogue.missing()[name]
+        assert "No such file" in models.catalogue.not_ready_reasons()[name]
     with pytest.raises(NotReady, match="No such file"):
         models.catalogue.find("softmax")

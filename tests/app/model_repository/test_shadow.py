@@ -12,7 +12,7 @@ from app.inference.batching import Batcher
 from app.inference.engines import Images
 from app.inference.scores import Scores
 from app.model_repository.card import Card
-from app.model_repository.shadow import Find, Shadow, ShadowPair
+from app.model_repository.shadow import FindVersion, Shadow, ShadowPair
 from app.model_repository.versions import LoadedVersion
 from app.observability.metrics import ServiceMetrics
 from tests.conftest import Serve
@@ -54,7 +54,7 @@ def outcomes(metrics: ServiceMetrics) -> dict[str, int]:
 
 
 @asynccontextmanager
-async def shadowing(shadow: Shadow, find: Find) -> AsyncIterator[None]:
+async def shadowing(shadow: Shadow, find: FindVersion) -> AsyncIterator[None]:
     task = asyncio.create_task(shadow.run(find))
     yield
     task.cancel()

@@ -81,7 +81,7 @@ def test_a_correct_version_passes_with_and_without_a_self_test(images: Images) -
     ],
 )
 def test_a_version_with_inconsistent_probabilities_fails(engine: TopRows, failure: str) -> None:
-    with pytest.raises(BrokenArtefact, match=rf"rows/1 has failed its self-test: {failure}"):
+    with pytest.raises(BrokenArtefact, match=rf"rows/1 has failed verification: {failure}"):
         warm_up_and_verify(engine, card())
 
 

@@ -3,12 +3,12 @@ from unittest.mock import sentinel
 
 import pytest
 
-from app.model_repository.versions import LoadedVersion, Version, Versions
+from app.model_repository.versions import LoadedVersion, ModelVersions, Version
 
 
-def versions(*numbers: int, keep: int = 2, pinned: int | None = None) -> Versions:
+def versions(*numbers: int, keep: int = 2, pinned: int | None = None) -> ModelVersions:
     """Make a model with versions on disk, none of them loaded."""
-    made = Versions(Path("models/softmax"), keep=keep, pinned=pinned)
+    made = ModelVersions(Path("models/softmax"), keep=keep, pinned=pinned)
     made.update(numbers)
     return made
 
@@ -22,7 +22,7 @@ def numbers(found: list[Version]) -> list[int]:
     return [version.number for version in found]
 
 
-def ready(model: Versions) -> dict[int | str | None, int]:
+def ready(model: ModelVersions) -> dict[int | str | None, int]:
     """Return the number of the version that answers for each number and label."""
     by_id = {id(version.loaded): version.number for version in model}
     return {key: by_id[id(loaded)] for key, loaded in model.ready_by_key()}
@@ -44,13 +44,13 @@ def test_an_older_version_is_wanted_in_place_of_a_failed_one() -> None:
     assert numbers(model.wanted()) == [2, 1]
 
 
-def test_no_version_is_superseded_before_its_replacement_is_loaded() -> None:
+def test_no_version_is_unloaded_before_its_replacement_is_loaded() -> None:
     model = versions(1, keep=1)
     load(model[0])
     model.update([2, 1])
-    assert model.superseded() == []
+    assert model.to_unload() == []
     load(model[0])
-    assert numbers(model.superseded()) == [1]
+    assert numbers(model.to_unload()) == [1]
 
 
 def test_a_version_removed_from_disk_answers_until_another_is_loaded() -> None:
@@ -58,17 +58,17 @@ def test_a_version_removed_from_disk_answers_until_another_is_loaded() -> None:
     load(model[0])
     model.update([1])
     assert ready(model)[None] == 2
-    assert model.superseded() == []
+    assert model.to_unload() == []
     load(model[1])
     assert ready(model)[None] == 1
-    assert numbers(model.superseded()) == [2]
+    assert numbers(model.to_unload()) == [2]
 
 
-def test_a_version_removed_from_disk_is_superseded_even_if_it_was_the_last() -> None:
+def test_a_version_removed_from_disk_is_unloaded_even_if_it_was_the_last() -> None:
     model = versions(1)
     load(model[0])
     model.update([])
-    assert numbers(model.superseded()) == [1]
+    assert numbers(model.to_unload()) == [1]
     model[0].mark_unloading()
     assert len(model) == 1  # for as long as it is in memory
     model[0].state = "not_loaded"
@@ -97,7 +97,7 @@ def test_no_version_of_an_unloaded_model_is_wanted() -> None:
     load(model[0])
     model.is_unloaded = True
     assert model.wanted() == []
-    assert numbers(model.superseded()) == [1]
+    assert numbers(model.to_unload()) == [1]
     assert "has been unloaded" in model.not_ready_reason(None)
 
 
@@ -118,7 +118,7 @@ def test_broken_new_files_do_not_affect_the_loaded_version() -> None:
         (versions(1, 2, pinned=7), None, "pinned to version 7, which it does not have. Versions on disk: 2, 1"),
     ],
 )
-def test_the_reason_why_no_version_is_ready(model: Versions, number: int | None, expected: str) -> None:
+def test_the_reason_why_no_version_is_ready(model: ModelVersions, number: int | None, expected: str) -> None:
     assert expected in model.not_ready_reason(number)
 
 

@@ -7,7 +7,7 @@ import httpx
 import pytest
 import structlog
 
-from app.model_repository.watcher import watch
+from app.model_repository.watcher import refresh_regularly
 from tests.conftest import Serve, publish
 
 pytestmark = pytest.mark.anyio
@@ -32,7 +32,7 @@ class FailingRepository:
 async def test_a_repeated_error_is_logged_once_and_does_not_end_the_watch() -> None:
     repository = FailingRepository(failures=3)
     with structlog.testing.capture_logs() as logs:
-        watcher = asyncio.create_task(watch(cast("Any", repository), every_seconds=0))
+        watcher = asyncio.create_task(refresh_regularly(cast("Any", repository), every_seconds=0))
         await asyncio.wait_for(repository.recovered.wait(), 10)
         watcher.cancel()
     assert [line["reason"] for line in logs] == ["the disk is not available"]

@@ -19,7 +19,7 @@ def test_events_are_counted_in_their_metrics() -> None:
     metrics.begin_request()
     metrics.begin_request()
     metrics.end_request("POST", "/predict", 200, 0.002, "convnet", 3)
-    metrics.count_refusal("overloaded")
+    metrics.count_problem("overloaded")
     metrics.observe_preprocessing(0.1)
     metrics.observe_queue_size(5)
     metrics.observe_queue_size(4)
@@ -27,7 +27,7 @@ def test_events_are_counted_in_their_metrics() -> None:
     metrics.observe_batch(5, 0.001)
     metrics.count_prediction("convnet", 3, 7, None)
     metrics.count_prediction("convnet", 3, 8, "unsure")
-    metrics.count_predictions("convnet", 3, [2, 0, 5, *[0] * 7])
+    metrics.count_predicted_digits("convnet", 3, [2, 0, 5, *[0] * 7])
     lines = exposition(metrics)
     for line in (
         'digitserve_http_requests_total{method="POST",model="convnet",route="/predict",status="200",version="3"} 1.0',
@@ -71,7 +71,7 @@ def test_the_queue_size_is_the_maximum_since_the_last_flush() -> None:
 def test_each_event_is_counted_once_whenever_metrics_are_flushed() -> None:
     metrics = ServiceMetrics()
     for count in (1, 2):
-        metrics.count_refusal("overloaded")
+        metrics.count_problem("overloaded")
         metrics.observe_preprocessing(0.1)
         for _ in range(2):
             lines = exposition(metrics)
@@ -95,7 +95,7 @@ def test_a_format_version_that_is_not_numeric_is_ignored(media_type: str, versio
 
 def test_each_application_has_its_own_metrics() -> None:
     first, second = ServiceMetrics(), ServiceMetrics()
-    first.count_refusal("overloaded")
+    first.count_problem("overloaded")
     assert not any(line.startswith("digitserve_refusals_total{") for line in exposition(second))
 
 
@@ -106,9 +106,9 @@ from app.observability.metrics import ServiceMetrics
 async def work():
     async with ServiceMetrics() as metrics:
         metrics.begin_request()
-        metrics.count_refusal("overloaded")
+        metrics.count_problem("overloaded")
         print(metrics.exposition("text/plain")[0].decode())
-        metrics.count_refusal("at-the-end")
+        metrics.count_problem("at-the-end")
         if KILLED:
             os.kill(os.getpid(), signal.SIGKILL)
         metrics.end_request("GET", "/", 200, 0.1)
@@ -150,6 +150,6 @@ async def test_metrics_are_flushed_regularly(monkeypatch: pytest.MonkeyPatch) ->
     async with ServiceMetrics() as metrics:
         flush = metrics.flush
         monkeypatch.setattr(metrics, "flush", lambda: (flush(), flushed.set()))
-        metrics.count_refusal("overloaded")
+        metrics.count_problem("overloaded")
         async with asyncio.timeout(10):
             await flushed.wait()

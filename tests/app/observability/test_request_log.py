@@ -12,10 +12,10 @@ from app.observability.request_log import RequestLog, method_and_route
 pytestmark = pytest.mark.anyio
 
 
-def log_request(request_log: RequestLog, status: int, failure: Exception | None = None) -> None:
+def log_request(request_log: RequestLog, status: int, unexpected_error: Exception | None = None) -> None:
     request_log.begin()
     scope = {"method": "POST", "path": "/predict", "client": ("127.0.0.1", 5), "state": {}}
-    request_log.end(scope, request_id="id", status=status, seconds=0.0015, failure=failure)
+    request_log.end(scope, request_id="id", status=status, seconds=0.0015, unexpected_error=unexpected_error)
 
 
 def request_log_to(log: LogCapture, *, access_log: bool = False) -> RequestLog:
@@ -27,8 +27,8 @@ def request_log_to(log: LogCapture, *, access_log: bool = False) -> RequestLog:
 def test_server_errors_are_logged_without_the_access_log() -> None:
     log = LogCapture()
     request_log = request_log_to(log)
-    for status, failure in ((200, None), (404, None), (504, None), (500, LookupError())):
-        log_request(request_log, status, failure)
+    for status, unexpected_error in ((200, None), (404, None), (504, None), (500, LookupError())):
+        log_request(request_log, status, unexpected_error)
     assert [(entry["log_level"], entry["status"]) for entry in log.entries] == [("warning", 504), ("error", 500)]
     assert log.entries[0] | {"exc_info": None} == {
         "event": "request",
@@ -46,7 +46,7 @@ def test_server_errors_are_logged_without_the_access_log() -> None:
 async def test_refused_requests_share_one_line_each_second(monkeypatch: pytest.MonkeyPatch) -> None:
     log = LogCapture()
     request_log = request_log_to(log)
-    monkeypatch.setattr("app.observability.request_log.LOG_REFUSED_SECONDS", 0.01)
+    monkeypatch.setattr("app.observability.request_log.LOG_UNAVAILABLE_SECONDS", 0.01)
     running = asyncio.create_task(request_log.run())
     for _ in range(3):
         log_request(request_log, 503)
@@ -81,7 +81,7 @@ def test_the_access_log_has_a_line_for_each_refused_request() -> None:
     request_log = request_log_to(log, access_log=True)
     for _ in range(3):
         log_request(request_log, 503)
-    request_log.log_refused()
+    request_log.log_unavailable()
     assert [(entry["event"], entry["status"]) for entry in log.entries] == [("request", 503)] * 3
 
 

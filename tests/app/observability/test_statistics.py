@@ -7,7 +7,7 @@ def test_each_version_has_its_own_counts() -> None:
     statistics.record_success("softmax", 1, images=2, seconds=0.25)
     statistics.record_failure("softmax", 1, seconds=1.0)
     version_statistics = statistics.get("softmax", 1)
-    assert (version_statistics.requests, version_statistics.images, version_statistics.nanoseconds) == (
+    assert (version_statistics.successes, version_statistics.images, version_statistics.success_nanoseconds) == (
         2,
         12,
         750_000_000,

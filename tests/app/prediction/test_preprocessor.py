@@ -82,13 +82,13 @@ async def test_the_event_loop_runs_while_a_large_picture_is_preprocessed() -> No
 
 async def test_the_refusal_says_how_long_a_large_picture_would_wait() -> None:
     preprocessor = Preprocessor(max_pixels=10**6, longest_wait_seconds=0.02, observer=CountingObserver())
-    assert preprocessor.refusal() is None
+    assert preprocessor.overload_error() is None
     tasks = [asyncio.create_task(preprocessor.preprocess(noise(400))) for _ in range(3)]
     await asyncio.sleep(0)
-    before = str(preprocessor.refusal())
+    before = str(preprocessor.overload_error())
     await asyncio.gather(*tasks)
     assert "would wait 30 milliseconds" in before
-    assert preprocessor.refusal() is None
+    assert preprocessor.overload_error() is None
 
 
 async def test_the_estimate_of_the_wait_follows_the_latest_pictures() -> None:
@@ -96,26 +96,26 @@ async def test_the_estimate_of_the_wait_follows_the_latest_pictures() -> None:
     for _ in range(30):  # pictures that cannot be decoded count too
         with pytest.raises(PictureError):
             await preprocessor.preprocess(b"no picture" * 300)
-    refusal = str(preprocessor.refusal(received=100))  # a second by the initial estimate
-    milliseconds = re.search(r"would wait (\d+) milliseconds", refusal)
+    overload_error = str(preprocessor.overload_error(received=100))  # a second by the initial estimate
+    milliseconds = re.search(r"would wait (\d+) milliseconds", overload_error)
     assert milliseconds is not None
     assert int(milliseconds[1]) < 200
 
 
 async def test_received_pictures_that_are_not_in_the_pool_yet_count_too() -> None:
     preprocessor = Preprocessor(max_pixels=10**6, longest_wait_seconds=0.015, observer=CountingObserver())
-    assert preprocessor.refusal(received=1) is None
-    assert "would wait 100 milliseconds" in str(preprocessor.refusal(received=10))
+    assert preprocessor.overload_error(received=1) is None
+    assert "would wait 100 milliseconds" in str(preprocessor.overload_error(received=10))
     tasks = [asyncio.create_task(preprocessor.preprocess(noise(400))) for _ in range(2)]
     await asyncio.sleep(0)
-    assert preprocessor.refusal(received=1) is not None  # two pictures are in the pool, though one is announced
+    assert preprocessor.overload_error(received=1) is not None  # two pictures are in the pool, though one is announced
     await asyncio.gather(*tasks)
 
 
 async def test_two_large_pictures_are_accepted_however_long_they_wait() -> None:
     preprocessor = Preprocessor(max_pixels=10**6, longest_wait_seconds=0.001, observer=CountingObserver())
-    assert preprocessor.refusal(received=1) is None  # though the estimate for one is ten times that
-    assert preprocessor.refusal(received=2) is not None
+    assert preprocessor.overload_error(received=1) is None  # though the estimate for one is ten times that
+    assert preprocessor.overload_error(received=2) is not None
 
 
 async def test_a_large_picture_that_would_wait_too_long_is_refused() -> None:
@@ -137,19 +137,19 @@ async def test_a_cancelled_picture_does_not_count() -> None:
     preprocessor = Preprocessor(max_pixels=10**8, longest_wait_seconds=0.015, observer=CountingObserver())
     tasks = [asyncio.create_task(preprocessor.preprocess(noise(4000))) for _ in range(2)]
     await asyncio.sleep(0.1)
-    assert preprocessor.refusal() is not None
+    assert preprocessor.overload_error() is not None
     for task in tasks:
         task.cancel()
     await asyncio.wait(tasks)
-    assert preprocessor.refusal() is None
+    assert preprocessor.overload_error() is None
     assert (await preprocessor.preprocess(noise(400))).image.shape == (28, 28)
 
 
 async def test_a_picture_that_has_taken_long_extends_the_estimate(monkeypatch: pytest.MonkeyPatch) -> None:
     preprocessor = Preprocessor(max_pixels=10**6, longest_wait_seconds=0.1, observer=CountingObserver())
     monkeypatch.setattr(preprocessor._pool, "longest_running_seconds", lambda: 3.0)
-    assert preprocessor.refusal(received=1) is None
-    assert "would wait 3000 milliseconds" in str(preprocessor.refusal(received=2))
+    assert preprocessor.overload_error(received=1) is None
+    assert "would wait 3000 milliseconds" in str(preprocessor.overload_error(received=2))
 
 
 async def test_a_failed_warm_up_does_not_raise(monkeypatch: pytest.MonkeyPatch) -> None:

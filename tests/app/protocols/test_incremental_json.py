@@ -75,7 +75,7 @@ def test_the_result_is_the_same_as_with_orjson(value: object, ascii_: bool, inde
 def parse_in_small_pieces(text: bytes, piece: int) -> object:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(incremental_json, "MIN_CUT_BYTES", 4)
-        patch.setattr(number_array, "PIECE", piece)
+        patch.setattr(number_array, "PIECE_BYTES", piece)
         return with_lists(asyncio.run(parse_large(text)))
 
 

@@ -15,7 +15,7 @@ def parse(text: str) -> Numbers:
 
 @pytest.fixture(autouse=True)
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(number_array, "PIECE", 200)
+    monkeypatch.setattr(number_array, "PIECE_BYTES", 200)
 
 
 @pytest.mark.parametrize("shape", [(1,), (7,), (3, 4), (1, 1), (2, 3, 4), (4, 1, 3, 1), (1,) * 8])

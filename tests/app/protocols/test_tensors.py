@@ -117,7 +117,7 @@ def test_rows_of_another_shape_are_refused() -> None:
 def test_the_error_names_a_value_out_of_range_in_rows_and_no_datatype(values: list[object], named: str) -> None:
     with pytest.raises(MalformedRequest) as caught:
         images_from_rows([values + [0] * (784 - len(values))], (784,))
-    assert str(caught.value).startswith(f"A value of the images is {named}. Expected ink as whole numbers 0 to 255 or")
+    assert str(caught.value).startswith(f"A value of the images is {named}. Expected integers from 0 to 255. If")
     assert "UINT8" not in str(caught.value)
     assert "FP32" not in str(caught.value)
 

@@ -18,7 +18,7 @@ from starlette.types import Scope
 from app.errors import Overloaded, ServiceError
 from app.server.byte_budget import ByteBudget
 from app.server.fast_path_connection import FastPathConnection
-from app.server.header_cache import HeaderCache
+from app.server.head_cache import HeadCache
 from app.server.refusals import RawResponse
 from app.web import problems
 
@@ -39,9 +39,9 @@ class FakeAdmission:
     def __init__(self, control: "FakeAdmissionControl", path: str) -> None:
         self._control = control
         self._path = path
-        self.is_small_picture = path == "/predict"
+        self.may_use_fast_path = path == "/predict"
 
-    def receive(self) -> None:
+    def mark_received(self) -> None:
         self._control.received.append(self._path)
 
     def release(self) -> None:
@@ -65,9 +65,9 @@ class FakeAdmissionControl:
 class FakeRefusals:
     """Answers with the error's message as the body."""
 
-    def respond(self, scope: Scope, error: Exception) -> RawResponse:
+    def create_response(self, scope: Scope, error: Exception) -> RawResponse:
         length = b"content-length", b"%d" % len(str(error))
-        return RawResponse(problems.kind_of(error).status, [length], str(error).encode())
+        return RawResponse(problems.problem_type_of(error).status, [length], str(error).encode())
 
 
 class FakeFastPath:
@@ -146,7 +146,7 @@ async def serving(
             "admission_control": admission_control,
             "refusals": FakeRefusals(),
             "fast_path": fast_path,
-            "header_cache": HeaderCache(),
+            "head_cache": HeadCache(),
             "upload_seconds": upload_seconds,
         }
         yield state if budget is None else state | {"byte_budget": budget}

@@ -12,32 +12,32 @@ class Upload:
 def test_the_request_that_has_waited_longest_for_bytes_is_dropped() -> None:
     budget = ByteBudget(100)
     stopped, active, new = Upload(), Upload(), Upload()
-    budget.receive(stopped, 40)
+    budget.add(stopped, 40)
     for _ in range(5):
-        budget.receive(active, 10)
-    budget.receive(new, 20)
+        budget.add(active, 10)
+    budget.add(new, 20)
     assert [upload.is_dropped for upload in (stopped, active, new)] == [True, False, False]
 
 
 def test_a_request_larger_than_the_budget_is_dropped() -> None:
     budget = ByteBudget(100)
     upload = Upload()
-    budget.receive(upload, 101)
+    budget.add(upload, 101)
     assert upload.is_dropped
     other = Upload()
-    budget.receive(other, 100)
+    budget.add(other, 100)
     assert not other.is_dropped
 
 
 def test_a_complete_request_counts_and_is_not_dropped() -> None:
     budget = ByteBudget(100)
     whole, new = Upload(), Upload()
-    budget.receive(whole, 90)
+    budget.add(whole, 90)
     budget.complete(whole)
-    budget.receive(new, 20)
+    budget.add(new, 20)
     assert (whole.is_dropped, new.is_dropped) == (False, True)
     budget.release(whole)
-    budget.receive(new, 100)
+    budget.add(new, 100)
     assert not whole.is_dropped
 
 

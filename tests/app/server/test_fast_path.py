@@ -18,12 +18,12 @@ from app.inference.engines import LARGEST_BATCH
 from app.model_repository.versions import LoadedVersion
 from app.observability.metrics import ServiceMetrics
 from app.observability.request_log import RequestLog
-from app.prediction.predictor import PredictionRequest
+from app.prediction.predictor import PendingPicture
 from app.schemas import Prediction
 from app.server.fast_path import MAX_BATCHES, FastPath
 from app.server.worker import create_worker_app
 from app.settings import Settings
-from imaging import ExpensiveToDecode, encode_png
+from imaging import ExpensivePicture, encode_png
 from tests.conftest import MODELS, newest
 
 pytestmark = pytest.mark.anyio
@@ -63,7 +63,7 @@ async def fast_path(anyio_backend: str) -> AsyncIterator[FastPath]:
     """Return the fast path of an application with the published models."""
     app = create_worker_app(Settings.model_validate({"models_dir": MODELS, "access_log": False}))
     async with app.router.lifespan_context(app) as state:
-        while app.state.catalogue.missing():  # noqa: ASYNC110 - it has no event to wait for
+        while app.state.catalogue.not_ready_reasons():  # noqa: ASYNC110 - it has no event to wait for
             await asyncio.sleep(0.01)
         yield state["fast_path"]  # type: ignore[index]
 
@@ -160,7 +160,7 @@ async def test_requests_to_an_engine_that_runs_in_a_thread_are_left_to_the_appli
 ) -> None:
     app = create_worker_app(Settings.model_validate({"models_dir": models_dir, "access_log": False}))
     async with app.router.lifespan_context(app) as state:
-        while app.state.catalogue.missing():  # noqa: ASYNC110
+        while app.state.catalogue.not_ready_reasons():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         app.state.catalogue.find("convnet", None).batcher._thread = object()
         assert Request(seven).submit_to(state["fast_path"]) is None  # type: ignore[index]
@@ -174,21 +174,19 @@ class FakePredictor:
         self.batches: list[list[bytes]] = []
         self.versions = [LoadedVersion(None, None), LoadedVersion(None, None)]  # type: ignore[arg-type]  # not used
 
-    def find_inline(self, data: bytes, model: str, version: int | None) -> LoadedVersion:
+    def find_version_for_inline(self, data: bytes, model: str, version: int | None) -> LoadedVersion:
         return self.versions[model == "softmax"]
 
-    def predict_inline(
-        self, served: LoadedVersion, requests: Sequence[PredictionRequest]
-    ) -> list[Prediction | Exception]:
-        self.batches.append([request.picture for request in requests])
+    def predict_inline(self, loaded: LoadedVersion, pictures: Sequence[PendingPicture]) -> list[Prediction | Exception]:
+        self.batches.append([pending.data for pending in pictures])
         if self.batches[-1] == [b"engine"]:
             raise FloatingPointError
-        time.sleep(sum(0.002 for request in requests if request.picture.startswith(b"slow")))
-        special = {b"bug": ZeroDivisionError(), b"large": ExpensiveToDecode()}
-        return [special.get(request.picture, make_prediction()) for request in requests]
+        time.sleep(sum(0.002 for pending in pictures if pending.data.startswith(b"slow")))
+        special = {b"bug": ZeroDivisionError(), b"large": ExpensivePicture()}
+        return [special.get(pending.data, make_prediction()) for pending in pictures]
 
-    async def predict_large(self, served: LoadedVersion, request: PredictionRequest) -> Prediction:
-        assert request.picture == b"large"
+    async def predict_in_process(self, loaded: LoadedVersion, pending: PendingPicture) -> Prediction:
+        assert pending.data == b"large"
         await asyncio.sleep(0.01)
         return make_prediction()
 
@@ -310,7 +308,7 @@ async def test_an_unexpected_error_is_answered_with_500_and_logged(
         assert json.loads(bytes(response.body))["type"] == "urn:digitserve:problem:internal-error"
     assert (await neighbour.response()).status_code == 200
     failures = [entry["exc_info"] for entry in log.entries if entry["log_level"] == "error"]
-    assert [type(failure) for failure in failures] == [FloatingPointError, ZeroDivisionError]
+    assert [type(unexpected_error) for unexpected_error in failures] == [FloatingPointError, ZeroDivisionError]
     lines = metrics.exposition("text/plain")[0].decode().splitlines()
     assert 'digitserve_refusals_total{reason="internal-error"} 2.0' in lines
     assert "digitserve_http_requests_in_progress 0.0" in lines

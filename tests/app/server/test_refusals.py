@@ -5,7 +5,7 @@ import structlog
 from starlette.types import Scope
 from structlog.testing import LogCapture
 
-from app.errors import Overloaded, TooSlow
+from app.errors import Overloaded, RequestTooSlow
 from app.observability.metrics import ServiceMetrics
 from app.observability.request_log import RequestLog
 from app.routes import predict
@@ -26,8 +26,10 @@ def request(path: str = "/predict") -> Scope:
 
 
 def test_the_response_is_the_problem_with_the_common_headers(refusals: Refusals) -> None:
-    answer = refusals.respond(request(), ERROR)
-    problem = problems.problem(problems.kind_of(ERROR), str(ERROR), instance="/predict", request_id="mine")
+    answer = refusals.create_response(request(), ERROR)
+    problem = problems.create_problem(
+        problems.problem_type_of(ERROR), str(ERROR), instance="/predict", request_id="mine"
+    )
     written = problems.problem_response(problem)
     assert (answer.status_code, answer.body) == (503, written.body)
     headers = dict(answer.raw_headers)
@@ -36,7 +38,7 @@ def test_the_response_is_the_problem_with_the_common_headers(refusals: Refusals)
 
 
 def test_the_response_has_the_format_of_the_tensor_protocols_under_their_paths(refusals: Refusals) -> None:
-    answer = refusals.respond(request("/v2/models/convnet/infer"), ERROR)
+    answer = refusals.create_response(request("/v2/models/convnet/infer"), ERROR)
     assert json.loads(answer.body) == {"error": str(ERROR)}
 
 
@@ -44,18 +46,18 @@ def test_a_cached_response_has_the_id_and_the_path_of_its_request(refusals: Refu
     for path in ("/predict", '/predict"\\é{}%s', "/" + "x" * 100_000):
         for request_id in ("one", "another"):
             scope = request(path) | {"headers": [(b"x-request-id", request_id.encode())]}
-            body = json.loads(refusals.respond(scope, ERROR).body)
+            body = json.loads(refusals.create_response(scope, ERROR).body)
             assert (body["instance"], body["request_id"]) == (path, request_id)
 
 
 def test_a_response_for_a_long_path_is_not_cached(refusals: Refusals) -> None:
     before = _cached_template.cache_info()
-    refusals.respond(request("/" + "x" * 100_000), ERROR)
+    refusals.create_response(request("/" + "x" * 100_000), ERROR)
     assert _cached_template.cache_info() == before
 
 
 def test_a_refusal_is_counted_and_logged_once(refusals: Refusals, metrics: ServiceMetrics, log: LogCapture) -> None:
-    refusals.respond(request(), ERROR)
+    refusals.create_response(request(), ERROR)
     lines = metrics.exposition("text/plain")[0].decode().splitlines()
     assert 'digitserve_refusals_total{reason="overloaded"} 1.0' in lines
     labels = 'method="POST",model="",route="/predict",status="503",version=""'
@@ -67,7 +69,7 @@ def test_a_refusal_is_counted_and_logged_once(refusals: Refusals, metrics: Servi
 
 
 def test_a_slow_request_is_answered_with_408(refusals: Refusals, log: LogCapture) -> None:
-    answer = refusals.respond(request(), TooSlow(60))
+    answer = refusals.create_response(request(), RequestTooSlow(60))
     assert answer.status_code == 408
     assert "not received completely within 60 seconds" in json.loads(answer.body)["detail"]
     assert [(entry["status"], entry["request_id"]) for entry in log.entries] == [(408, "mine")]

@@ -22,7 +22,7 @@ SMALL, LARGE = 300, 100_000
 def control(metrics: ServiceMetrics) -> AdmissionControl:
     """Admit five requests, of which two may be large pictures: a third would wait too long."""
     preprocessor = Preprocessor(max_pixels=10**6, longest_wait_seconds=0.015, observer=metrics)
-    return AdmissionControl(ConcurrencyLimit(5), preprocessor.refusal)
+    return AdmissionControl(ConcurrencyLimit(5), preprocessor.overload_error)
 
 
 def request(length: int | None, path: str = "/predict", media_type: str = "image/jpeg") -> Scope:
@@ -56,7 +56,7 @@ async def test_the_concurrency_limit_refuses_one_more(control: AdmissionControl)
 async def test_received_large_pictures_count_as_waiting(control: AdmissionControl) -> None:
     admissions = [admit(control, request(LARGE)) for _ in range(2)]
     for admission in admissions:
-        admission.receive()
+        admission.mark_received()
     assert "would wait 20 milliseconds before it is decoded" in refuse(control, request(LARGE))
     assert "would wait" in refuse(control, request(LARGE, "/explain"))
     for scope in (
@@ -73,7 +73,7 @@ async def test_large_pictures_that_are_being_received_do_not_count(control: Admi
     admissions = [admit(control, request(LARGE)) for _ in range(3)]
     admissions[0].release()
     for admission in admissions[:2]:  # the first was released before
-        admission.receive()
+        admission.mark_received()
     admit(control, request(LARGE))
 
 
@@ -90,7 +90,7 @@ async def test_large_pictures_that_are_being_received_do_not_count(control: Admi
 async def test_a_small_picture_is_recognised_by_its_head(
     control: AdmissionControl, scope: Scope, *, expected: bool
 ) -> None:
-    assert admit(control, scope).is_small_picture is expected
+    assert admit(control, scope).may_use_fast_path is expected
 
 
 @pytest.fixture
@@ -129,7 +129,7 @@ async def client(
     async def predict(request: Request) -> int:
         await request.body()
         await gate.wait()
-        return int(app.state.admission_control.large_pictures)
+        return int(app.state.admission_control.expensive_pictures)
 
     @app.post("/broken")
     async def broken() -> None:
@@ -188,6 +188,6 @@ async def test_a_request_that_the_fast_path_admitted_is_not_counted_again(
     admissions = [admit(control, request(SMALL)) for _ in range(3)]
     state["admission"] = admissions[0]
     assert (await client.post("/")).status_code == 200
-    assert limit.refusal() is None
+    assert limit.overload_error() is None
     limit.acquire()
-    assert limit.refusal() is not None
+    assert limit.overload_error() is not None

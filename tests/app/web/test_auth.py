@@ -6,7 +6,7 @@ from app.observability.metrics import ServiceMetrics
 from app.observability.request_log import RequestLog
 from app.settings import Settings
 from app.web.auth import AccessPolicy, AuthMiddleware
-from app.web.request_observer import RequestObserver
+from app.web.request_log_middleware import RequestLogMiddleware
 
 pytestmark = pytest.mark.anyio
 
@@ -24,7 +24,7 @@ def client(**settings: object) -> httpx.AsyncClient:
         return "done"
 
     app.add_middleware(AuthMiddleware, policy=AccessPolicy(Settings.model_validate(settings)))
-    app.add_middleware(RequestObserver, request_log=RequestLog(app.state.metrics, log=None, access_log=False))
+    app.add_middleware(RequestLogMiddleware, recorder=RequestLog(app.state.metrics, log=None, access_log=False))
     return httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://service")
 
 

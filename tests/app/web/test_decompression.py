@@ -70,7 +70,7 @@ async def test_the_content_encoding_selects_the_decompression() -> None:
 
 
 class FakeMetrics:
-    def count_refusal(self, reason: str) -> None:
+    def count_problem(self, reason: str) -> None:
         pass
 
 

@@ -10,7 +10,7 @@ from app.observability.metrics import ServiceMetrics
 from app.observability.request_log import RequestLog
 from app.web import problems
 from app.web.head_method import HeadAsGet
-from app.web.request_observer import RequestObserver
+from app.web.request_log_middleware import RequestLogMiddleware
 
 pytestmark = pytest.mark.anyio
 
@@ -35,7 +35,7 @@ async def client(metrics: ServiceMetrics, log: LogCapture) -> AsyncIterator[http
 
     app.add_middleware(HeadAsGet)
     request_log = RequestLog(metrics, structlog.wrap_logger(None, processors=[log]), access_log=True)
-    app.add_middleware(RequestObserver, request_log=request_log)
+    app.add_middleware(RequestLogMiddleware, recorder=request_log)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://service") as client:
         yield client
 

@@ -14,14 +14,14 @@ def concrete_classes(class_: type[Exception]) -> set[type[Exception]]:
 
 
 def test_all_errors_have_a_status() -> None:
-    kinds = concrete_classes(errors.ServiceError) | concrete_classes(PictureError)
-    assert not {kind for kind in kinds if not issubclass(kind, tuple(problems.KINDS))}
+    classes = concrete_classes(errors.ServiceError) | concrete_classes(PictureError)
+    assert not {class_ for class_ in classes if not issubclass(class_, tuple(problems.PROBLEM_TYPES))}
 
 
 def test_names_are_unique_and_statuses_are_errors() -> None:
-    kinds = {*problems.KINDS.values(), problems.INTERNAL}
-    assert len({kind.name for kind in kinds}) == len(kinds)
-    assert all(400 <= kind.status < 600 for kind in kinds)
+    types = {*problems.PROBLEM_TYPES.values(), problems.INTERNAL}
+    assert len({type_.name for type_ in types}) == len(types)
+    assert all(400 <= type_.status < 600 for type_ in types)
 
 
 @pytest.mark.parametrize(
@@ -33,8 +33,8 @@ def test_names_are_unique_and_statuses_are_errors() -> None:
         (ZeroDivisionError(), 500),
     ],
 )
-def test_the_kind_of_an_error_has_its_status(error: Exception, status: int) -> None:
-    assert problems.kind_of(error).status == status
+def test_the_type_of_an_error_has_its_status(error: Exception, status: int) -> None:
+    assert problems.problem_type_of(error).status == status
 
 
 def test_only_status_503_has_retry_after() -> None:
@@ -49,7 +49,7 @@ def test_only_status_503_has_retry_after() -> None:
 def test_documented_responses_have_the_media_type_of_problems() -> None:
     documented = problems.responses(413, 503)
     assert set(documented) == {413, 503, "default"}
-    assert "too many pixels" in documented[413]["description"]
+    assert "The picture is too large" in documented[413]["description"]
     assert list(documented[413]["content"]) == ["application/problem+json"]
 
 

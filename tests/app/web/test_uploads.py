@@ -6,7 +6,7 @@ import pytest
 from fastapi import Request
 from starlette.types import Message
 
-from app.errors import MalformedRequest, TooLarge, TooSlow, UnsupportedBody
+from app.errors import MalformedRequest, RequestTooSlow, TooLarge, UnsupportedBody
 from app.web.uploads import read_picture, read_pictures
 from tests.app.turns import Steps
 
@@ -88,7 +88,7 @@ async def test_a_body_that_is_not_received_in_time_is_too_slow() -> None:
 
     state = {"upload_seconds": 0.01}
     scope = {"type": "http", "method": "POST", "headers": [(b"content-type", b"image/png")], "state": state}
-    with pytest.raises(TooSlow, match=r"not received completely within 0\.01 seconds"):
+    with pytest.raises(RequestTooSlow, match=r"not received completely within 0\.01 seconds"):
         await read_picture(Request(scope, receive), max_bytes=1000)
 
 

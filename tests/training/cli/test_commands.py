@@ -126,11 +126,11 @@ def test_a_model_is_trained_published_drawn_and_evaluated(
     for named in (["softmax"], ["softmax/1"], ["softmax", "--version", "1"]):
         evaluated = run("evaluate", *named, "--models", "made")
         assert evaluated.exit_code == 0
-        assert evaluated.stdout.endswith("made/softmax/1/model.json agrees.\n")
+        assert evaluated.stdout.endswith("made/softmax/1/model.json matches.\n")
 
     again = run("train", "softmax", "--batch-size", "50", "--models", "made")
     assert again.exit_code == 0
-    assert again.stdout.endswith("There is nothing to publish.\n")
+    assert again.stdout.endswith("Nothing was published.\n")
 
     refused = run("train", "softmax", "--batch-size", "50", "--models", "made", "--seed", "2")
     assert refused.exit_code == 1
@@ -138,7 +138,7 @@ def test_a_model_is_trained_published_drawn_and_evaluated(
     forced = run("train", "softmax", "--batch-size", "50", "--models", "made", "--seed", "2", "--force")
     assert forced.stdout.endswith("Published made/softmax/2\n")
     rolled_back = run("rollback", "softmax", "--models", "made")
-    served, back_again = rolled_back.stdout.rstrip("\n").split(". Back again: python -m training ")
+    served, back_again = rolled_back.stdout.rstrip("\n").split(". To undo: python -m training ")
     assert served == "Served: made/softmax/1"
     assert run(*back_again.split()).stdout == "Served: made/softmax/2\n"
     compared = run("compare", "softmax/1", "softmax", "--models", "made")
@@ -148,7 +148,7 @@ def test_a_model_is_trained_published_drawn_and_evaluated(
     card.write_text(card.read_text().replace('"accuracy"', '"accuracy": 0.1, "was"'))
     doubted = run("evaluate", "softmax", "--models", "made")
     assert doubted.exit_code == 1
-    assert "says otherwise in: accuracy" in doubted.stderr
+    assert "differs in: accuracy" in doubted.stderr
 
 
 def test_warnings_of_a_source_are_printed_before_training_starts(

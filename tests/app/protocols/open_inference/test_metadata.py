@@ -3,7 +3,7 @@ from typing import get_args
 
 import pytest
 
-from app.model_repository.versions import Version, Versions
+from app.model_repository.versions import ModelVersions, Version
 from app.protocols.open_inference.metadata import describe_configuration, describe_index, describe_model
 from app.schemas import State
 
@@ -24,7 +24,7 @@ def test_the_configuration_has_the_tensors_of_the_metadata() -> None:
 @pytest.mark.parametrize("state", get_args(State))
 def test_every_state_has_a_name_in_the_protocol(state: State) -> None:
     version = Version(3, Path("models/convnet/3"), state, "because" if state == "failed" else None)
-    models = Versions(Path("models/convnet"), keep=1, pinned=None)
+    models = ModelVersions(Path("models/convnet"), keep=1, pinned=None)
     models._versions = [version]
     [entry] = describe_index({"convnet": models}, only_ready=False)
     assert (entry["name"], entry["version"]) == ("convnet", "3")
@@ -34,7 +34,7 @@ def test_every_state_has_a_name_in_the_protocol(state: State) -> None:
 
 
 def test_an_unreadable_model_has_an_entry_without_a_version() -> None:
-    models = Versions(Path("models/convnet"), keep=1, pinned=None)
+    models = ModelVersions(Path("models/convnet"), keep=1, pinned=None)
     models.reason = "cannot be read"
     [entry] = describe_index({"convnet": models}, only_ready=False)
     assert entry == {"name": "convnet", "version": "", "state": "UNAVAILABLE", "reason": "cannot be read"}

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from app.errors import MalformedRequest, TooLarge
 from app.protocols.open_inference import requests
-from app.protocols.open_inference.requests import InferenceRequest, RequestedOutput
+from app.protocols.open_inference.requests import ParsedOutput, ParsedRequest
 from app.protocols.picture_files import encode_bytes_tensor
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (2, 28, 28), dtype=np.uint8)
@@ -18,23 +18,23 @@ TENSOR: dict[str, Any] = {"name": "images", "shape": [2, 28, 28], "datatype": "U
 BINARY = {key: value for key, value in TENSOR.items() if key != "data"} | {"parameters": {"binary_data_size": 1568}}
 
 
-def parse_request(body: bytes, header_length: str | None) -> InferenceRequest:
+def parse_request(body: bytes, header_length: str | None) -> ParsedRequest:
     return asyncio.run(requests.parse_request(body, header_length, max_files=3))
 
 
-def parse(header: object, rest: bytes = b"") -> InferenceRequest:
+def parse(header: object, rest: bytes = b"") -> ParsedRequest:
     text = json.dumps(header).encode()
     return parse_request(text + rest, str(len(text)) if rest else None)
 
 
-def parse_tensor(rest: bytes = b"", **changes: object) -> InferenceRequest:
+def parse_tensor(rest: bytes = b"", **changes: object) -> ParsedRequest:
     return parse({"inputs": [{**(BINARY if rest else TENSOR), **changes}]}, rest)
 
 
 def test_a_request_without_outputs_asks_for_all_in_json() -> None:
     request = parse({"inputs": [TENSOR]})
     assert (np.asarray(request.inputs) == IMAGES).all()
-    assert request.outputs == (RequestedOutput("probabilities"), RequestedOutput("logits"))
+    assert request.outputs == (ParsedOutput("probabilities"), ParsedOutput("logits"))
     assert request.id is None
 
 
@@ -48,7 +48,7 @@ def test_a_tensor_behind_the_json_is_parsed() -> None:
 def test_an_output_without_parameters_takes_those_of_the_request() -> None:
     outputs = [{"name": "logits"}, {"name": "probabilities", "parameters": {"binary_data": False, "classification": 3}}]
     request = parse({"inputs": [TENSOR], "outputs": outputs, "parameters": {"binary_data_output": True}, "id": "42"})
-    assert request.outputs == (RequestedOutput("logits", binary=True), RequestedOutput("probabilities", classes=3))
+    assert request.outputs == (ParsedOutput("logits", binary=True), ParsedOutput("probabilities", classes=3))
     assert request.id == "42"
 
 

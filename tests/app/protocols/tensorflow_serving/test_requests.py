@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from app.errors import MalformedRequest, TooLarge
-from app.protocols.tensorflow_serving.requests import SIGNATURES, PredictRequest, parse_classify, parse_predict
+from app.protocols.tensorflow_serving.requests import SIGNATURES, ParsedPredict, parse_classify, parse_predict
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (2, 28, 28), dtype=np.uint8)
 ROWS = IMAGES.tolist()
 FILE = {"b64": base64.b64encode(b"picture").decode()}
 
 
-def parse(**body: object) -> PredictRequest:
+def parse(**body: object) -> ParsedPredict:
     return asyncio.run(parse_predict(json.dumps(body).encode(), max_files=3))
 
 

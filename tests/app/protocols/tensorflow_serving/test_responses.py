@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from app.inference.scores import Scores
-from app.protocols.tensorflow_serving.requests import SIGNATURES, PredictRequest
+from app.protocols.tensorflow_serving.requests import SIGNATURES, ParsedPredict
 from app.protocols.tensorflow_serving.responses import write_classify, write_predict
 
 RNG = np.random.default_rng(0)
@@ -14,7 +14,7 @@ SCORES = Scores(RNG.random((3, 10), np.float32), RNG.random((3, 10), np.float32)
 
 
 def predict(signature: str, *, by_rows: bool) -> dict[str, Any]:
-    request = PredictRequest([], SIGNATURES[signature], by_rows)
+    request = ParsedPredict([], SIGNATURES[signature], by_rows)
     response: dict[str, Any] = json.loads(asyncio.run(write_predict(request, SCORES)))
     return response
 
@@ -42,8 +42,8 @@ def test_classes_are_the_digits_with_their_probabilities() -> None:
 
 def test_the_scores_of_thousands_of_images_are_written_as_those_of_a_few() -> None:
     many = Scores(np.tile(SCORES.probabilities, (700, 1)), np.tile(SCORES.logits, (700, 1)))
-    by_rows = PredictRequest([], SIGNATURES["serving_default"], by_rows=True)
-    one = PredictRequest([], SIGNATURES["predict_images"], by_rows=True)
+    by_rows = ParsedPredict([], SIGNATURES["serving_default"], by_rows=True)
+    one = ParsedPredict([], SIGNATURES["predict_images"], by_rows=True)
     for write in (write_classify, partial(write_predict, by_rows), partial(write_predict, one)):
         [few] = json.loads(asyncio.run(write(SCORES))).values()
         [found] = json.loads(asyncio.run(write(many))).values()

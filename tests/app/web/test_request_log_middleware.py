@@ -9,7 +9,7 @@ from structlog.testing import LogCapture
 
 from app.observability.metrics import ServiceMetrics
 from app.observability.request_log import RequestLog
-from app.web.request_observer import RequestObserver
+from app.web.request_log_middleware import RequestLogMiddleware
 
 pytestmark = pytest.mark.anyio
 
@@ -36,7 +36,7 @@ def client(log: LogCapture, *, access_log: bool = True, metrics: ServiceMetrics 
 
     logger = structlog.wrap_logger(structlog.PrintLogger(), processors=[log])
     app.add_middleware(
-        RequestObserver, request_log=RequestLog(metrics or ServiceMetrics(), logger, access_log=access_log)
+        RequestLogMiddleware, recorder=RequestLog(metrics or ServiceMetrics(), logger, access_log=access_log)
     )
     return httpx.AsyncClient(
         transport=httpx.ASGITransport(app=app, raise_app_exceptions=False), base_url="http://service"

@@ -1,17 +1,17 @@
 import pytest
 
-from app.server.header_cache import HeaderCache
+from app.server.head_cache import HeadCache
 
 HEADERS = [(b"host", b"x"), (b"content-length", b"4")]
 RAW = b"POST /predict?seen=true HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n"
 
 
-def add(cache: HeaderCache, data: bytes, headers: list[tuple[bytes, bytes]] = HEADERS) -> None:
+def add(cache: HeadCache, data: bytes, headers: list[tuple[bytes, bytes]] = HEADERS) -> None:
     cache.add(data, path="/predict", query=b"seen=true", headers=headers)
 
 
 def test_a_head_is_found_after_it_was_added() -> None:
-    cache = HeaderCache()
+    cache = HeadCache()
     assert cache.find(RAW + b"body") is None
     add(cache, RAW + b"body")
     found = cache.find(RAW + b"else")
@@ -22,7 +22,7 @@ def test_a_head_is_found_after_it_was_added() -> None:
 
 @pytest.mark.parametrize("data", [RAW, RAW + b"bod", RAW + b"body" + RAW, RAW.lower() + b"body", RAW[:-2], b""])
 def test_only_exactly_one_whole_request_is_found(data: bytes) -> None:
-    cache = HeaderCache()
+    cache = HeadCache()
     add(cache, RAW)
     assert cache.find(data) is None
 
@@ -46,13 +46,13 @@ def test_only_exactly_one_whole_request_is_found(data: bytes) -> None:
     ],
 )
 def test_a_head_that_is_not_plain_is_not_cached(raw: bytes, headers: list[tuple[bytes, bytes]]) -> None:
-    cache = HeaderCache()
+    cache = HeadCache()
     add(cache, raw + b"body", headers)
     assert not cache._heads
 
 
 def test_the_oldest_of_too_many_heads_is_dropped() -> None:
-    cache = HeaderCache()
+    cache = HeadCache()
     requests = [RAW.replace(b"Host: x", b"Host: %d" % number) + b"body" for number in range(65)]
     for request in requests:
         add(cache, request)

@@ -22,7 +22,7 @@ class ParsedHead(NamedTuple):
     body_length: int
 
 
-class HeaderCache:
+class HeadCache:
     """The most recently parsed heads of POST requests, by their bytes."""
 
     def __init__(self) -> None:

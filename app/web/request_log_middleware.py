@@ -16,27 +16,29 @@ CLIENT_CLOSED_REQUEST = 499
 """The status, in logs and metrics, of a request whose client disconnected before the response. It is never sent."""
 
 
-class RequestLog(Protocol):
+class RequestRecorder(Protocol):
     """Receives each request once."""
 
     def begin(self) -> None:
         """Record that a request has started."""
 
-    def count_refusal(self, reason: str) -> None:
-        """Count a refused request by the name of its problem."""
+    def count_problem(self, name: str) -> None:
+        """Count a problem that is sent to the client, by its name."""
 
-    def end(self, scope: Scope, *, request_id: str, status: int, seconds: float, failure: Exception | None) -> None:
+    def end(
+        self, scope: Scope, *, request_id: str, status: int, seconds: float, unexpected_error: Exception | None
+    ) -> None:
         """Record that a request has ended, with its unexpected error if there was one."""
 
 
-class RequestObserver:
-    """Reports each request to the log, and the start of each response to `trace`."""
+class RequestLogMiddleware:
+    """Reports each request to a recorder, and the start of each response to `trace`."""
 
     def __init__(
-        self, app: ASGIApp, *, request_log: RequestLog, trace: Callable[[Scope, str], None] | None = None
+        self, app: ASGIApp, *, recorder: RequestRecorder, trace: Callable[[Scope, str], None] | None = None
     ) -> None:
         self._app = app
-        self._request_log = request_log
+        self._recorder = recorder
         self._trace = trace
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -46,7 +48,7 @@ class RequestObserver:
             return
         state = scope.setdefault("state", {})
         started = time.perf_counter()
-        self._request_log.begin()
+        self._recorder.begin()
         state["request_id"] = request_id = request_id_of(scope)
         status = 0
 
@@ -60,7 +62,7 @@ class RequestObserver:
                     self._trace(scope, request_id)
             await send(message)
 
-        failure: Exception | None = None
+        unexpected_error: Exception | None = None
         try:
             await self._app(scope, receive, send_with_id)
         except ClientDisconnect:
@@ -71,16 +73,18 @@ class RequestObserver:
             stopping = NotReady(
                 "The service is stopping and could not finish the answer in time. Try again in a second."
             )
-            await error_response(stopping, scope, request_id, self._request_log.count_refusal)(
+            await error_response(stopping, scope, request_id, self._recorder.count_problem)(
                 scope, receive, send_with_id
             )
         except Exception as error:
-            failure = error
+            unexpected_error = error
             if status:  # the response has started: it cannot be replaced, so the server closes the connection
-                self._request_log.count_refusal(INTERNAL.name)
+                self._recorder.count_problem(INTERNAL.name)
                 raise
-            response = error_response(error, scope, request_id, self._request_log.count_refusal)
+            response = error_response(error, scope, request_id, self._recorder.count_problem)
             await response(scope, receive, send_with_id)
         finally:
             seconds = time.perf_counter() - started
-            self._request_log.end(scope, request_id=request_id, status=status, seconds=seconds, failure=failure)
+            self._recorder.end(
+                scope, request_id=request_id, status=status, seconds=seconds, unexpected_error=unexpected_error
+            )
