@@ -24,7 +24,7 @@ def test_a_turn_begins_with_correct_answers_and_wrong_answers_raise_an_error(sev
         assert 0 < turn.start_seconds < 60
         turn.check([seven])
         other = replace(seven, normalised=replace(seven.normalised, probabilities=np.full(10, 0.1)))
-        with pytest.raises(WrongAnswerError, match=r"to raw, where the model says"):
+        with pytest.raises(WrongAnswerError, match="it answered raw with 7"):
             turn.check([other])
     assert turn.program.processes() == []
 
