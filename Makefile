@@ -23,7 +23,7 @@ check: lint      ## Check format, lint and types, and run the fast tests: some s
 test check: export PYTHONDONTWRITEBYTECODE :=
 
 # Two processes, each with whole files of tests. In the order of collection: it puts those with slow tests first.
-SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
+SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart=0
 
 attack: $(VENV)/dev  ## Attack a service for an hour, or for MINUTES=5, and print the cost
 	$(BIN)/python -m tests.attack $(if $(MINUTES),--minutes $(MINUTES))
