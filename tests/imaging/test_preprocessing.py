@@ -148,6 +148,7 @@ def grid(side: int, step: int, size: int = 1) -> bytes:
     return encode_png(np.where(rows & columns, 255, 0).astype(np.uint8))
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     "data", [grid(320, 3), grid(320, 10, 9), grid(320, 4, 2), encode_png(NOISE), encode_png(NOISE // 200 * 255)]
 )
@@ -174,6 +175,7 @@ def test_ordinary_small_pictures_are_cheap_with_the_same_result() -> None:
         np.testing.assert_array_equal(cheap.image, alone.image)
 
 
+@pytest.mark.alone
 def test_noise_is_preprocessed_in_bounded_time() -> None:
     reference = min(seconds(lambda: preprocess_picture(encode_png(draw_seven()))) for _ in range(20))
     assert min(seconds(lambda: preprocess_picture(encode_png(NOISE))) for _ in range(3)) < 200 * reference

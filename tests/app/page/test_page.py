@@ -385,6 +385,7 @@ def test_axe_finds_no_accessibility_problem(page: Page, scheme: str, width: int)
     assert results.violations_count == 0, results.generate_report()
 
 
+@pytest.mark.alone
 def test_the_first_paint_on_a_slow_phone_takes_less_than_a_second(browser: Browser, url: str) -> None:
     def first_paint() -> float:
         context = browser.new_context(viewport={"width": 360, "height": 740})

@@ -144,6 +144,7 @@ LARGE = {
 }
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("name", LARGE)
 async def test_parsing_does_not_block_the_event_loop_and_memory_is_bounded(name: str) -> None:
     text = LARGE[name]

@@ -15,6 +15,7 @@ async def test_all_pieces_are_written_as_one_list() -> None:
     assert json.loads(orjson.dumps({"list": fragment})) == {"list": [1, "a", {"b": None}, 0.5]}
 
 
+@pytest.mark.alone
 async def test_the_event_loop_runs_between_the_pieces_of_a_long_list() -> None:
     values = np.arange(30 * ROWS, dtype=np.float32).reshape(-1, 10)
     for rows, steps in ((values, 3), (values[:1], 1)):

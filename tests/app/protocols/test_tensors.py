@@ -168,6 +168,7 @@ async def _hold(coroutine: Coroutine[Any, Any, object]) -> float:
     return steps.longest
 
 
+@pytest.mark.alone
 def test_converting_thousands_of_images_does_not_block_the_event_loop() -> None:
     fractions = np.random.default_rng(0).random((5000, 28, 28), np.float32)
     started = time.thread_time()

@@ -102,6 +102,7 @@ async def test_a_form_with_too_many_parts_is_malformed() -> None:
 PARTIAL_BOUNDARIES = (b"\r\n--", b"\r\n--" + b"b" * 59, b"-", b"\r", b"b", b"b" * 59)
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("filling", PARTIAL_BOUNDARIES)
 async def test_parsing_a_large_form_does_not_block_the_event_loop(filling: bytes) -> None:
     data = filling * (4_000_000 // len(filling)) + b"c"
