@@ -13,14 +13,24 @@ serve: $(VENV)/serve  ## Start the service
 	$(BIN)/python -m app
 
 test: lint browser prometheus $(CLIENTS)/installed  ## Check format, lint and types, and run all tests (downloads TensorFlow and MNIST)
-	$(BIN)/pytest $(SIDE_BY_SIDE) -m "not alone"
+	$(MAKE) --no-print-directory --jobs=2 test-service test-training
 	$(BIN)/pytest -m alone
+
+# Two processes side by side: the tests that import TensorFlow, and all others.
+.PHONY: test-service test-training
+test-training:
+	$(BIN)/pytest -m "not alone" $(TENSORFLOW_TESTS)
+
+test-service:
+	$(BIN)/pytest -m "not alone" $(addprefix --ignore=,$(TENSORFLOW_TESTS))
+
+TENSORFLOW_TESTS := tests/training $(wildcard tests/test_*.py)
 
 check: lint      ## Check format, lint and types, and run the fast tests: some seconds
 	$(BIN)/pytest $(SIDE_BY_SIDE) -m "not slow"
 
 # Bytecode is kept, whatever the environment says: the tests start Python a hundred times.
-test check: export PYTHONDONTWRITEBYTECODE :=
+test check test-service test-training: export PYTHONDONTWRITEBYTECODE :=
 
 # Two processes, each with whole files of tests. In the order of collection: it puts those with slow tests first.
 SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart=0
