@@ -26,7 +26,7 @@ test-service:
 
 TENSORFLOW_TESTS := tests/training $(wildcard tests/test_*.py)
 
-check: lint      ## Check format, lint and types, and run the fast tests: some seconds
+check: lint      ## Check format, lint and types, and run the fast tests: about a minute
 	$(BIN)/pytest $(SIDE_BY_SIDE) -m "not slow"
 
 # Bytecode is kept, whatever the environment says: the tests start Python a hundred times.
