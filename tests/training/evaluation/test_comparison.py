@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 
 from training.data.examples import NOT_A_DIGIT, Examples, Images
-from training.evaluation.comparison import ComparedModel, Measure, compare, comparison_table, correct_predictions
+from training.evaluation.abstention import AbstentionRates
+from training.evaluation.comparison import (
+    ComparedModel,
+    Measure,
+    compare,
+    compare_abstention,
+    comparison_table,
+    correct_predictions,
+)
 from training.evaluation.metrics import Floats
 
 CARD = {"multiply_adds": 1_000, "abstention": {"confidence": 0.5, "energy": None}}
@@ -100,9 +108,21 @@ def test_the_table_has_a_row_for_each_measure() -> None:
         Measure("MNIST test, right", "9", "10", "better", 0.0001, "1 won, 0 lost"),
         Measure("multiply-adds", "1", "1", "same"),
     ]
-    assert comparison_table(model("convnet 2"), model("convnet 3"), measures) == [
+    assert comparison_table("convnet 2", "convnet 3", measures) == [
         "| | convnet 2 | convnet 3 | p | verdict | |",
         "|---|---:|---:|---:|---|---|",
         "| MNIST test, right | 9 | 10 | < 0.001 | better | 1 won, 0 lost |",
         "| multiply-adds | 1 | 1 |  | same |  |",
     ]
+
+
+def test_thresholds_are_compared_by_their_cost_first() -> None:
+    before, after = AbstentionRates(0.5, 0.25, 0.5), AbstentionRates(0.25, 0.75, 0.5)
+    rows = compare_abstention(before, after)
+    assert [(row.name, row.verdict) for row in rows] == [
+        ("cost of abstention", "same"),  # an error that is trusted costs two abstentions
+        ("digits, wrong and trusted", "better"),
+        ("digits, abstained", "worse"),
+        ("symbols, trusted", "same"),
+    ]
+    assert (rows[1].before, rows[1].after, rows[1].p) == ("50.00%", "25.00%", None)
