@@ -12,7 +12,7 @@ from typing import Any
 import tensorflow as tf
 
 from training.networks import flatten
-from training.publishing import export
+from training.publishing import artefacts
 from training.recipes import Distillation
 
 
@@ -53,7 +53,7 @@ class Teacher:
 
 def load_teacher(folder: Path, distillation: Distillation) -> Teacher:
     """Load a published version as a teacher. Raises ArtefactError if its files do not match its model card."""
-    card = export.read_card(folder)
+    card = artefacts.read_card(folder)
     servable = tf.saved_model.load(folder)  # the lambda keeps it alive, and with it the variables of its functions
     return Teacher(card, lambda images: servable.predict_images(flatten(images))["scores"], distillation)
 

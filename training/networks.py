@@ -1,6 +1,6 @@
 """The two networks, from images to logits. Knows nothing of training, evaluation or publishing."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -198,14 +198,14 @@ class Convolution(tf.Module):  # type: ignore[misc]  # TensorFlow has no types
         return self
 
 
-def count_parameters(network: Network) -> int:
+def count_parameters(network: tf.Module) -> int:
     """Count the trainable parameters."""
     return sum(variable.shape.num_elements() for variable in network.trainable_variables)
 
 
-def count_multiply_adds(network: Network) -> int:
-    """Count the multiply-add operations for one image, without biases, in the graph of the network."""
-    image = tf.TensorSpec([1, 28, 28], tf.float32)
+def count_multiply_adds(network: Callable[[tf.Tensor], tf.Tensor], shape: Sequence[int] = (28, 28)) -> int:
+    """Count the multiply-add operations for one image of this shape, without biases, in the graph of the network."""
+    image = tf.TensorSpec([1, *shape], tf.float32)
     graph = tf.function(network).get_concrete_function(image).graph
     return sum(
         operation.outputs[0].shape.num_elements() * operation.inputs[1].shape[:-1].num_elements()

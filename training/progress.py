@@ -1,7 +1,7 @@
 """The state of a training run: its training curves, and the arrays with which the run can continue."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy.typing as npt
@@ -13,11 +13,12 @@ class HistoryPoint:
 
     iteration: int
     loss: float
-    validation_accuracy: float
+    validation_score: float
+    """On the validation part: the accuracy of a classifier, or the F1 score of the ink that the finder finds."""
 
-    def as_json(self) -> dict[str, Any]:
-        """Return the point as JSON values."""
-        return asdict(self)
+    def as_json(self, score: str) -> dict[str, Any]:
+        """Return the point as in the `history` of `model.json`, where the score is `validation_` and its name."""
+        return {"iteration": self.iteration, "loss": self.loss, f"validation_{score}": self.validation_score}
 
 
 @dataclass(frozen=True)

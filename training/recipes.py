@@ -1,4 +1,4 @@
-"""The recipes of the networks: every setting of a training run. Knows no data and no network."""
+"""The recipes of the classifiers: every setting of a training run. Knows no data and no network."""
 
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, get_args
@@ -7,6 +7,9 @@ from training.errors import RecipeError
 
 ModelName = Literal["softmax", "convnet"]
 MODEL_NAMES: tuple[ModelName, ...] = get_args(ModelName)
+"""The classifiers, which this module has the recipes of."""
+FINDER = "finder"
+"""The page finder. Its recipe is in `training/finder/recipe.py`."""
 
 JSON_NAMES = {
     "accuracy_threshold": "bar",
@@ -16,7 +19,6 @@ JSON_NAMES = {
     "affine": "movement",
     "probability": "chance",
     "loss_weight": "weight",
-    "abstention_rate": "abstained",
     "synthetic_digits": "drawn_digits",
     "synthetic_non_digits": "drawn_no_digits",
     "source_share": "also_share",
@@ -66,8 +68,8 @@ class Distillation:
 
     def __post_init__(self) -> None:
         """Reject values that are out of range."""
-        _require(self.temperature > 0, "temperature", self.temperature, "a number above 0")
-        _require(0 < self.share <= 1, "share", self.share, "more than 0 and at most 1")
+        require(self.temperature > 0, "temperature", self.temperature, "a number above 0")
+        require(0 < self.share <= 1, "share", self.share, "more than 0 and at most 1")
 
 
 @dataclass(frozen=True)
@@ -104,8 +106,6 @@ class TrainingRecipe:
     """If set, each batch also contains a strongly augmented copy of each image."""
     distillation: Distillation | None = None
     """If set, the network is trained on the probabilities of a teacher. None: it is trained on the labels alone."""
-    abstention_rate: float = 0.0015
-    """The share of the validation digits that each abstention threshold rejects."""
     synthetic_digits: int = 0
     """The number of synthetic digits among the training images."""
     synthetic_non_digits: int = 0
@@ -115,14 +115,13 @@ class TrainingRecipe:
 
     def __post_init__(self) -> None:
         """Reject values that are out of range."""
-        _require(self.learning_rate > 0, "learning_rate", self.learning_rate, "a number above 0")
-        _require(self.iterations >= 1, "iterations", self.iterations, "at least 1")
-        _require(self.batch_size >= 1, "batch_size", self.batch_size, "at least 1")
-        _require(0 <= self.abstention_rate < 1, "abstention_rate", self.abstention_rate, "at least 0 and less than 1")
-        _require(self.synthetic_digits >= 0, "synthetic_digits", self.synthetic_digits, "at least 0")
-        _require(self.synthetic_non_digits >= 0, "synthetic_non_digits", self.synthetic_non_digits, "at least 0")
-        _require(0 < self.source_share < 1, "also_share", self.source_share, "more than 0 and less than 1")
-        _require(0 <= self.seed < 2**31, "seed", self.seed, "from 0 to 2147483647")
+        require(self.learning_rate > 0, "learning_rate", self.learning_rate, "a number above 0")
+        require(self.iterations >= 1, "iterations", self.iterations, "at least 1")
+        require(self.batch_size >= 1, "batch_size", self.batch_size, "at least 1")
+        require(self.synthetic_digits >= 0, "synthetic_digits", self.synthetic_digits, "at least 0")
+        require(self.synthetic_non_digits >= 0, "synthetic_non_digits", self.synthetic_non_digits, "at least 0")
+        require(0 < self.source_share < 1, "also_share", self.source_share, "more than 0 and less than 1")
+        require(0 <= self.seed < 2**31, "seed", self.seed, "from 0 to 2147483647")
 
     def as_json(self) -> dict[str, Any]:
         """Return the recipe as JSON values, with the field names of `model.json`."""
@@ -133,7 +132,8 @@ def _with_json_names(fields: list[tuple[str, Any]]) -> dict[str, Any]:
     return {JSON_NAMES.get(name, name): value for name, value in fields}
 
 
-def _require(condition: bool, name: str, value: float, expected: str) -> None:  # noqa: FBT001 (reads as a sentence)
+def require(condition: bool, name: str, value: float, expected: str) -> None:  # noqa: FBT001 (reads as a sentence)
+    """Raise RecipeError, with the name, the value and what is expected, unless the condition holds."""
     if not condition:
         msg = f"{name} is {value}; it must be {expected}."
         raise RecipeError(msg)
@@ -157,7 +157,6 @@ CONVNET = TrainingRecipe(
     strong_augmentation=StrongAugmentation(
         AffineAugmentation(rotation=20, scale=0.3, shear=0.3, shift=3), probability=0.15, loss_weight=0.15
     ),
-    abstention_rate=0.001,
     synthetic_digits=2_000,
     synthetic_non_digits=3_000,
 )
@@ -170,7 +169,6 @@ DISTILLED_CONVNET = replace(
         AffineAugmentation(rotation=20, scale=0.3, shear=0.3, shift=3), probability=0.15, loss_weight=0.2
     ),
     distillation=Distillation(teacher="convnet/3", temperature=2.0, share=1.0),
-    abstention_rate=0.0015,
 )
 """The recipe of the published convnet, with a teacher. It needs more iterations and a larger learning rate."""
 DEFAULTS: dict[ModelName, TrainingRecipe] = {"softmax": SOFTMAX, "convnet": DISTILLED_CONVNET}

@@ -4,7 +4,6 @@ Knows nothing of the command line.
 """
 
 import base64
-import platform
 import tempfile
 import zlib
 from collections.abc import Callable, Sequence
@@ -22,15 +21,16 @@ from training.data.examples import Examples
 from training.data.mnist import SHA256, Mnist
 from training.data.sources import Source, add_sources
 from training.data.synthetic_examples import generate_digits, generate_non_digits
+from training.data.threshold_examples import threshold_examples
 from training.distillation import load_teacher
 from training.errors import ArtefactError, BelowThreshold, CandidateRejected
 from training.evaluation import abstention, metrics, promotion_gate, reports
-from training.evaluation.comparison import ComparedModel
+from training.evaluation.comparison import ComparedModel, compare, compare_abstention, comparison_table
 from training.evaluation.robustness import measure_robustness
 from training.loop import run_training_loop
 from training.networks import Network, build_affine, build_convnet, count_multiply_adds, count_parameters
 from training.progress import HistoryPoint
-from training.publishing import export
+from training.publishing import artefacts, export
 from training.publishing.checkpoints import Checkpoint, fingerprint
 from training.publishing.published_versions import find_teacher, find_version, list_versions
 from training.recipes import TrainingRecipe
@@ -79,7 +79,7 @@ def train(  # noqa: PLR0913 (the inputs of a run, and its folders)
     tf.keras.utils.set_random_seed(recipe.seed)
     network = build_affine() if recipe.model == "softmax" else build_convnet(recipe.seed)
     examples = add_sources(add_synthetic_examples(mnist.train, recipe), sources, recipe.source_share)
-    dependencies = {**software_versions(), **(teacher.card["files"] if teacher else {})}
+    dependencies = {**export.software_versions(), **(teacher.card["files"] if teacher else {})}
     shapes = [variable.shape.as_list() for variable in network.variables]
     checkpoint = (
         Checkpoint(checkpoint_path, fingerprint(recipe, examples, dependencies, shapes)) if checkpoint_path else None
@@ -101,13 +101,8 @@ def train(  # noqa: PLR0913 (the inputs of a run, and its folders)
     temperature = metrics.fit_temperature(logits, mnist.validation.labels)
     servable = export.Servable(published, temperature)
     classify = partial(export.predict_in_batches, servable.predict)
-    logits, probabilities = classify(mnist.validation.images)
-    thresholds = {
-        "confidence": abstention.choose_confidence_threshold(probabilities, recipe.abstention_rate),
-        "energy": abstention.choose_energy_threshold(logits, recipe.abstention_rate)
-        if recipe.model == "convnet"
-        else None,
-    }
+    _, probabilities = classify(mnist.validation.images)
+    thresholds = choose_thresholds(classify, mnist.validation, with_energy=recipe.model == "convnet").thresholds
     card = {
         "name": recipe.model,
         "architecture": network.architecture,
@@ -120,13 +115,13 @@ def train(  # noqa: PLR0913 (the inputs of a run, and its folders)
             "split": {"train": len(mnist.train), "validation": len(mnist.validation), "test": len(mnist.test)},
             **({"also": [source.as_json() for source in sources]} if sources else {}),
         },
-        "history": [point.as_json() for point in history],
+        "history": [point.as_json("accuracy") for point in history],
         "validation": reports.accuracy_report(probabilities, mnist.validation.labels),
         "test": reports.classification_report(*classify(mnist.test.images), mnist.test.labels, thresholds),
         "temperature": temperature,
         "abstention": thresholds,
         "preprocessing": imaging.PREPROCESSING_VERSION,
-        "software": software_versions(),
+        "software": export.software_versions(),
         "self_test": record_self_test(servable),
     }
     if teacher:
@@ -136,6 +131,26 @@ def train(  # noqa: PLR0913 (the inputs of a run, and its folders)
     return Run(network, servable, card)
 
 
+@dataclass(frozen=True)
+class ThresholdChoice:
+    """The thresholds that were chosen, and the predictions on which they were chosen."""
+
+    thresholds: dict[str, float | None]
+    measure: Callable[[dict[str, float | None]], abstention.AbstentionRates]
+    """Measures the rates of any thresholds on the same predictions."""
+
+
+def choose_thresholds(classify: metrics.Classifier, validation: Examples, *, with_energy: bool) -> ThresholdChoice:
+    """Choose the thresholds of a model for abstention on the validation part and what is drawn from it.
+
+    A model without an energy threshold is not expected to tell what is no digit, so there are no symbols then.
+    """
+    examples = threshold_examples(validation, with_symbols=with_energy)
+    predictions = *classify(examples.images), examples.labels
+    thresholds = abstention.choose_thresholds(*predictions, with_energy=with_energy)
+    return ThresholdChoice(thresholds, partial(abstention.measure_abstention, *predictions))
+
+
 def record_self_test(servable: export.Servable) -> dict[str, Any]:
     """Record the predictions for ten synthetic digits. A service compares them with those of the loaded model."""
     images = generate_digits(10, np.random.default_rng(0)).images
@@ -143,15 +158,6 @@ def record_self_test(servable: export.Servable) -> dict[str, Any]:
     return {
         "images": base64.b64encode(zlib.compress(images.tobytes(), level=9)).decode(),
         "probabilities": probabilities.astype(np.float64).round(6).tolist(),
-    }
-
-
-def software_versions() -> dict[str, str]:
-    """Return the versions of the software that a run uses."""
-    return {
-        "python": platform.python_version(),
-        "tensorflow": tf.__version__,
-        "digitserve": imaging.__version__,
     }
 
 
@@ -197,6 +203,48 @@ def publish(
     return export.publish(run.servable, {**run.card, "comparison": comparison}, models)
 
 
+def tune_thresholds(name: str, models: Path, mnist: Mnist) -> tuple[Path | None, list[str]]:
+    """Choose the thresholds of the served version again, and publish them with the same SavedModel.
+
+    Its digits and probabilities stay the same.
+
+    Returns:
+        The folder of the next version, or None if no other thresholds have a lower cost; and the lines of a Markdown
+        table that compares the thresholds.
+
+    Raises ArtefactError if there is no version, or it does not match its model card.
+
+    """
+    folder = find_version(models, name)
+    served = load_version(folder)
+    choice = choose_thresholds(
+        served.classify, mnist.validation, with_energy=served.card["abstention"]["energy"] is not None
+    )
+    measures = compare_abstention(choice.measure(served.card["abstention"]), choice.measure(choice.thresholds))
+    table = comparison_table(served.title, "tuned", measures)
+    if measures[0].verdict != "better":
+        return None, table
+    comparison = promotion_gate.Decision(measures, table, [], reproduced=True)
+    card = {
+        **_card_with_thresholds(served, choice.thresholds, mnist.test),
+        "comparison": comparison.as_json(served.card["version"], forced=False),
+    }
+    return artefacts.publish(partial(artefacts.copy_saved_model, folder), card, models), table
+
+
+def _card_with_thresholds(served: ComparedModel, thresholds: dict[str, float | None], test: Examples) -> dict[str, Any]:
+    logits, probabilities = served.classify(test.images)
+    reasons = abstention.abstention_reasons(logits, probabilities, thresholds)
+    card = {
+        **served.card,
+        "abstention": thresholds,
+        "test": {**served.card["test"], "abstained": sum(reason is not None for reason in reasons)},
+    }
+    # A field of recipes of versions up to 5: the share of the validation digits that each threshold rejected.
+    card["training"] = {name: value for name, value in card["training"].items() if name != "abstained"}
+    return card
+
+
 def check_thresholds(card: dict[str, Any]) -> None:
     """Raise BelowThreshold if the accuracy on test images, or on corrupted ones, is below the recipe's threshold."""
     recipe, corrupted = card["training"], card.get("corrupted", {})
@@ -212,6 +260,13 @@ def check_thresholds(card: dict[str, Any]) -> None:
                 "Nothing was published. Try the default recipe, or more iterations."
             )
             raise BelowThreshold(msg)
+
+
+def compare_versions(before: Path, after: Path, mnist: Mnist, held_out: Examples) -> list[str]:
+    """Compare two published versions on the test part and on held-out images. Return the lines of a Markdown table."""
+    baseline, candidate = (load_version(folder) for folder in (before, after))
+    measures = compare(baseline, candidate, mnist.test, held_out)
+    return comparison_table(baseline.title, candidate.title, measures)
 
 
 def load_candidate(run: Run) -> ComparedModel:
@@ -241,7 +296,7 @@ def check_served_version(name: str, models: Path) -> None:
     if not list_versions(models / name):
         return
     try:
-        export.read_card(find_version(models, name))
+        artefacts.read_card(find_version(models, name))
     except ArtefactError as error:
         msg = (
             f"The served version, with which a new version is compared, is damaged. {error} "

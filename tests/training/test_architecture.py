@@ -38,6 +38,15 @@ ALLOWED = {
     ("publishing", "networks"),
     ("publishing", "progress"),
     ("publishing", "recipes"),
+    # The finder: its lesson, its evaluation and its runs.
+    ("finder", "data"),
+    ("finder", "errors"),
+    ("finder", "evaluation"),
+    ("finder", "loop"),
+    ("finder", "networks"),
+    ("finder", "progress"),
+    ("finder", "publishing"),
+    ("finder", "recipes"),
     # What puts everything together.
     ("run", "batch_preparation"),
     ("run", "data"),
@@ -52,6 +61,7 @@ ALLOWED = {
     ("cli", "data"),
     ("cli", "errors"),
     ("cli", "evaluation"),
+    ("cli", "finder"),
     ("cli", "networks"),
     ("cli", "progress"),
     ("cli", "publishing"),

@@ -9,7 +9,7 @@ from training.data.mnist import Mnist
 from training.distillation import Teacher, load_teacher, soften
 from training.errors import ArtefactError
 from training.networks import ConvolutionShape, build_convnet, scale
-from training.publishing import export
+from training.publishing import artefacts, export
 from training.recipes import Distillation
 
 pytestmark = pytest.mark.slow
@@ -68,7 +68,7 @@ def test_a_teacher_predicts_the_probabilities_of_the_published_version(folder: P
 def test_the_card_identifies_the_teacher(folder: Path) -> None:
     teacher = TeacherOnCard.model_validate(load_teacher(folder, DISTILLATION).as_json())
     assert (teacher.name, teacher.version) == ("tiny", 1)
-    assert teacher.files == export.digests(folder)
+    assert teacher.files == artefacts.digests(folder)
 
 
 def test_an_altered_teacher_is_not_loaded(folder: Path) -> None:

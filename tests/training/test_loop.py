@@ -55,8 +55,8 @@ def test_the_loop_trains_a_network(bars: Mnist) -> None:
     assert [point.iteration for point in history] == [250, 260]
     assert completed == [250, 260]
     assert history[-1].loss < history[0].loss < np.log(10)
-    assert history[-1].validation_accuracy > 0.95
-    assert history[-1].validation_accuracy == accuracy(
+    assert history[-1].validation_score > 0.95
+    assert history[-1].validation_score == accuracy(
         run_testing_loop(network, bars.validation.images), bars.validation.labels
     )
 

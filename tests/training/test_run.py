@@ -15,7 +15,8 @@ from training.errors import ArtefactError, BelowThreshold, CandidateRejected
 from training.evaluation.metrics import accuracy, softmax
 from training.networks import ConvolutionShape, build_convnet
 from training.progress import HistoryPoint
-from training.publishing.export import Servable, digests, predict_in_batches
+from training.publishing.artefacts import digests
+from training.publishing.export import Servable, predict_in_batches
 from training.recipes import CONVNET, SOFTMAX, Distillation
 
 pytestmark = pytest.mark.slow
@@ -205,6 +206,24 @@ def test_identical_predictions_are_published_once(result: run.Run, bars: Mnist, 
     assert "comparison" not in json.loads((published(result, tmp_path, bars) / "model.json").read_text())
     assert run.publish(result, tmp_path, bars.test) is None
     assert [path.name for path in (tmp_path / "convnet").iterdir()] == ["1"]
+
+
+def test_thresholds_are_tuned_once_and_published_with_the_same_saved_model(
+    result: run.Run, bars: Mnist, tmp_path: Path
+) -> None:
+    old = {**result.card, "abstention": {"confidence": 0.5, "energy": -99.0}}  # abstains for everything
+    folder = published(replace(result, card={**old, "training": {"bar": 0.0, "abstained": 0.1}}), tmp_path, bars)
+    tuned, table = run.tune_thresholds("convnet", tmp_path, bars)
+    assert tuned == tmp_path / "convnet" / "2"
+    card, before = (json.loads((each / "model.json").read_text()) for each in (tuned, folder))
+    assert card["abstention"] == result.card["abstention"]
+    assert card["test"] == json.loads(json.dumps(result.card["test"]))  # tuples become lists
+    assert card["files"] == before["files"] == digests(tuned)
+    assert card["training"] == {"bar": 0.0}
+    assert card["comparison"]["with_version"] == 1
+    assert card["comparison"]["measures"][0]["verdict"] == "better"
+    assert len(table) == 6
+    assert run.tune_thresholds("convnet", tmp_path, bars)[0] is None
 
 
 def test_a_worse_run_is_rejected_unless_forced(result: run.Run, bars: Mnist, tmp_path: Path) -> None:

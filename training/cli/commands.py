@@ -13,22 +13,30 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from training.cli.finder import (
+    build_recipe,
+    is_finder,
+    reject_options_of_classifiers,
+    summarise_pages,
+    train_and_publish_finder,
+)
 from training.cli.options import Also, MnistFolder, Models, ModelsFolder, describe_defaults, require_option
 from training.cli.silence_tensorflow import import_tensorflow
-from training.cli.terminal import progress_bar, report_errors, summary, write_figure
+from training.cli.terminal import progress_bar, publish_and_report, report_errors, summary, write_figure
 from training.data.examples import Examples
 from training.data.mnist import Mnist, Part, load_mnist
 from training.data.picture_folders import find_pictures
 from training.data.sources import Source, concatenate, load_sources
-from training.errors import BelowThreshold, CandidateRejected, DataError
-from training.evaluation import comparison
+from training.errors import DataError
 from training.evaluation.pictures import count_confusion, predict_pictures, summarise
 from training.evaluation.robustness import measure_robustness, robustness_table
+from training.finder.recipe import DEFAULT_FINDER
 from training.publishing import published_versions
+from training.publishing.artefacts import CARD
 from training.publishing.published_versions import find_teacher, find_version, resolve_version
 from training.publishing.results import results_table
 from training.publishing.workspace import checkpoint_path, ensure_writable_folder, training_lock
-from training.recipes import DEFAULTS, MODEL_NAMES, TrainingRecipe
+from training.recipes import DEFAULTS, FINDER, MODEL_NAMES, TrainingRecipe
 
 if TYPE_CHECKING:
     from training.run import Run
@@ -36,10 +44,9 @@ if TYPE_CHECKING:
 SHEET_LENGTH = 160
 """The most pictures on a contact sheet."""
 
-NOTHING_TO_PUBLISH = "The run reproduced the served version. Nothing was published."
-
 app = typer.Typer(
-    help="Train two classifiers of handwritten digits on MNIST, and publish them as SavedModels.",
+    help="Train two classifiers of handwritten digits, and a finder of digits on pages, on MNIST, and publish them as "
+    "SavedModels.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -54,11 +61,16 @@ def train(  # noqa: PLR0913, PLR0917 (one parameter for each option)
     iterations: Annotated[
         int | None, typer.Option(help=f"The number of batches. [{describe_defaults('iterations')}]")
     ] = None,
+    pages: Annotated[
+        int | None, typer.Option(help=f"The number of pages that the finder is trained on. [{DEFAULT_FINDER.pages}]")
+    ] = None,
     batch_size: Annotated[
-        int | None, typer.Option(help=f"The images in a batch. [{describe_defaults('batch_size')}]")
+        int | None,
+        typer.Option(help=f"The images or pages in a batch. [{describe_defaults('batch_size', finder=True)}]"),
     ] = None,
     learning_rate: Annotated[
-        float | None, typer.Option(help=f"The base learning rate. [{describe_defaults('learning_rate')}]")
+        float | None,
+        typer.Option(help=f"The base learning rate. [{describe_defaults('learning_rate', finder=True)}]"),
     ] = None,
     also: Also = None,
     also_share: Annotated[
@@ -86,8 +98,20 @@ def train(  # noqa: PLR0913, PLR0917 (one parameter for each option)
 
     To continue an interrupted run, repeat the same command.
     """
+    names = names or []
     if not also:
         require_option({"--also-share": also_share}, "--also")
+    if FINDER in names:
+        reject_options_of_classifiers(
+            {
+                "--iterations": iterations,
+                "--also": also,
+                "--figures": figures,
+                "--without-teacher": without_teacher,
+            }
+        )
+    else:
+        require_option({"--pages": pages}, FINDER)
     with report_errors():
         options = {
             "iterations": iterations,
@@ -98,7 +122,8 @@ def train(  # noqa: PLR0913, PLR0917 (one parameter for each option)
         changes: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
         if without_teacher:
             changes["distillation"] = None
-        recipes = [replace(DEFAULTS[name], seed=seed, **changes) for name in MODEL_NAMES if name in (names or ())]
+        recipes = [replace(DEFAULTS[name], seed=seed, **changes) for name in MODEL_NAMES if name in names]
+        finder = build_recipe(seed=seed, pages=pages, batch_size=batch_size, learning_rate=learning_rate)
         for distillation in filter(None, (recipe.distillation for recipe in recipes)):
             find_teacher(models, distillation.teacher)  # fails now and not after minutes of loading
         if figures:
@@ -109,11 +134,13 @@ def train(  # noqa: PLR0913, PLR0917 (one parameter for each option)
             import_tensorflow()
             from training import run
 
-            for recipe in recipes:
-                run.check_served_version(recipe.model, models)  # fails now and not after minutes of training
+            for name in names:
+                run.check_served_version(name, models)  # fails now and not after minutes of training
             published = [
                 train_and_publish(recipe, examples, sources, models, figures, force=force) for recipe in recipes
             ]
+            if FINDER in names:
+                published.append(train_and_publish_finder(finder, examples, models, force=force))
     if not all(published):
         raise typer.Exit(1)
 
@@ -136,16 +163,8 @@ def train_and_publish(  # noqa: PLR0913 (the options of the command)
     typer.echo(summary(result.card["test"]))
     if figures:
         write_figures(result, figures)
-    try:
-        held_out = concatenate([source.held_out for source in sources])
-        published = run.publish(result, models, mnist.test, held_out, force=force)
-    except (BelowThreshold, CandidateRejected) as error:
-        checkpoint.unlink(missing_ok=True)
-        typer.echo(f"Error: {error}", err=True)
-        return False
-    checkpoint.unlink(missing_ok=True)  # kept after any other exception, so that the run can continue
-    typer.echo(f"Published {published}" if published else NOTHING_TO_PUBLISH)
-    return True
+    held_out = concatenate([source.held_out for source in sources])
+    return publish_and_report(lambda: run.publish(result, models, mnist.test, held_out, force=force), checkpoint)
 
 
 @app.command()
@@ -179,11 +198,13 @@ def evaluate(  # noqa: PLR0913 (one parameter for each option)
     if version is not None and "/" in model:
         msg = f"'{model}' already has a version. Remove --version, or name only the model."
         raise typer.BadParameter(msg)
+    if is_finder(model):
+        reject_options_of_classifiers({"--pictures": pictures, "--corrupted": corrupted})
     with report_errors():
         artefact = resolve_version(models, model) if version is None else find_version(models, model, version)
         import_tensorflow()
         from training import run
-        from training.publishing import export
+        from training.finder import run as finder_run
 
         if pictures:
             evaluate_pictures(artefact, pictures, by, sheet)
@@ -191,12 +212,13 @@ def evaluate(  # noqa: PLR0913 (one parameter for each option)
         if corrupted:
             evaluate_corrupted(artefact, load_mnist(mnist).part(part or "test"))
             return
-        report, differing = run.verify_report(artefact, load_mnist(mnist))
-    typer.echo(summary(report))
+        verify_report = finder_run.verify_report if is_finder(model) else run.verify_report
+        report, differing = verify_report(artefact, load_mnist(mnist))
+    typer.echo(summarise_pages(report) if is_finder(model) else summary(report))
     if differing:
-        typer.echo(f"{artefact / export.CARD} differs in: {', '.join(differing)}.", err=True)
+        typer.echo(f"{artefact / CARD} differs in: {', '.join(differing)}.", err=True)
         raise typer.Exit(1)
-    typer.echo(f"{artefact / export.CARD} matches.")
+    typer.echo(f"{artefact / CARD} matches.")
 
 
 def evaluate_pictures(artefact: Path, folder: Path, column: str | None, sheet: Path | None) -> None:
@@ -249,18 +271,52 @@ def compare(
     models: ModelsFolder = Path("models"),
     mnist: MnistFolder = None,
 ) -> None:
-    """Compare the accuracy, the calibration and the cost of two versions, as the promotion gate does."""
+    """Compare the errors and the cost of two classifiers, or of two finders, as the promotion gate does."""
+    if is_finder(before) != is_finder(after):
+        msg = f"'{before}' and '{after}' do different jobs. Name two versions of the {FINDER}, or two classifiers."
+        raise typer.BadParameter(msg)
+    if is_finder(before):
+        reject_options_of_classifiers({"--also": also})
     with report_errors():
-        folders = [resolve_version(models, reference) for reference in (before, after)]
+        baseline, candidate = (resolve_version(models, reference) for reference in (before, after))
         examples = load_mnist(mnist)
         held_out = concatenate([source.held_out for source in load_and_report_sources(also or [], examples)])
         import_tensorflow()
         from training import run
+        from training.finder import run as finder_run
 
-        baseline, candidate = (run.load_version(folder) for folder in folders)
-        measures = comparison.compare(baseline, candidate, examples.test, held_out)
-        for line in comparison.comparison_table(baseline, candidate, measures):
+        table = (
+            finder_run.compare_versions(baseline, candidate, examples)
+            if is_finder(before)
+            else run.compare_versions(baseline, candidate, examples, held_out)
+        )
+        for line in table:
             typer.echo(line)
+
+
+@app.command()
+def tune_thresholds(
+    name: Annotated[str, typer.Argument(help="The model: softmax or convnet.")],
+    models: ModelsFolder = Path("models"),
+    mnist: MnistFolder = None,
+) -> None:
+    """Choose the thresholds for abstention of the highest version again, and publish it with them as the next version.
+
+    The weights stay the same, and so do the digits and probabilities.
+    """
+    if is_finder(name):
+        msg = f"The {FINDER} does not abstain. Expected {' or '.join(MODEL_NAMES)}."
+        raise typer.BadParameter(msg)
+    with report_errors(), training_lock(models):
+        find_version(models, name)  # fails now and not after seconds of loading
+        examples = load_mnist(mnist)
+        import_tensorflow()
+        from training import run
+
+        published, table = run.tune_thresholds(name, models, examples)
+        for line in table:
+            typer.echo(line)
+        typer.echo(f"Published {published}" if published else "No other thresholds have a lower cost.")
 
 
 @app.command()

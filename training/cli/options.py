@@ -6,18 +6,20 @@ from typing import Annotated
 
 import typer
 
-from training.recipes import DEFAULTS, MODEL_NAMES
+from training.finder.recipe import DEFAULT_FINDER
+from training.recipes import DEFAULTS, FINDER, MODEL_NAMES
 
 
-def describe_defaults(field: str) -> str:
-    """Describe the default value of a recipe's field for each model."""
-    return ", ".join(f"{getattr(DEFAULTS[name], field)} for {name}" for name in MODEL_NAMES)
+def describe_defaults(field: str, *, finder: bool = False) -> str:
+    """Describe the default value of a recipe's field for each classifier and, if asked to, for the finder."""
+    recipes = {name: DEFAULTS[name] for name in MODEL_NAMES} | ({FINDER: DEFAULT_FINDER} if finder else {})
+    return ", ".join(f"{getattr(recipe, field)} for {name}" for name, recipe in recipes.items())
 
 
 def _check_names(names: list[str] | None) -> list[str]:
     for name in names or ():
-        if name not in MODEL_NAMES:
-            msg = f"'{name}' is not a model. Expected {' or '.join(MODEL_NAMES)}."
+        if name not in (*MODEL_NAMES, FINDER):
+            msg = f"'{name}' is not a model. Expected {', '.join(MODEL_NAMES)} or {FINDER}."
             raise typer.BadParameter(msg)
     return names or list(MODEL_NAMES)
 
@@ -34,7 +36,8 @@ Models = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[NAME]...",
-        help="softmax, the regression xW + b, or convnet, the convolutional network. [both]",
+        help="softmax, the regression xW + b; convnet, the convolutional network; or finder, which finds digits on "
+        "pages. [the two classifiers, softmax and convnet]",
         show_default=False,
         callback=_check_names,
     ),

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 import typer
 from tqdm import tqdm
 
-from training.errors import TrainingError
+from training.errors import BelowThreshold, CandidateRejected, TrainingError
 from training.progress import HistoryPoint
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+NOTHING_TO_PUBLISH = "The run reproduced the served version. Nothing was published."
 
 
 @contextmanager
@@ -38,7 +40,7 @@ def report_errors() -> Iterator[None]:
 
 @contextmanager
 def progress_bar(iterations: int, label: str) -> Iterator[Callable[[int, HistoryPoint | None], None]]:
-    """Show a bar with the loss, the validation accuracy and the remaining time.
+    """Show a bar with the loss, the validation score and the remaining time.
 
     Yields the function to call with the progress. It raises KeyboardInterrupt after Ctrl-C.
     """
@@ -47,7 +49,7 @@ def progress_bar(iterations: int, label: str) -> Iterator[Callable[[int, History
         def on_progress(iteration: int, point: HistoryPoint | None) -> None:
             raise_deferred()
             if point:
-                bar.set_postfix(loss=f"{point.loss:.4f}", validation=f"{point.validation_accuracy:.2%}", refresh=False)
+                bar.set_postfix(loss=f"{point.loss:.4f}", validation=f"{point.validation_score:.2%}", refresh=False)
             bar.update(iteration - bar.n)
 
         yield on_progress
@@ -77,6 +79,23 @@ def defer_interrupt() -> Iterator[Callable[[], None]]:
         raise_deferred()
     finally:
         signal.signal(signal.SIGINT, previous)
+
+
+def publish_and_report(publish: Callable[[], Path | None], checkpoint: Path) -> bool:
+    """Publish the result of a run, and print the outcome. Return False if the model was rejected.
+
+    The checkpoint is deleted once the model is judged, and kept after any other exception, so that the run can
+    continue.
+    """
+    try:
+        published = publish()
+    except (BelowThreshold, CandidateRejected) as error:
+        checkpoint.unlink(missing_ok=True)
+        typer.echo(f"Error: {error}", err=True)
+        return False
+    checkpoint.unlink(missing_ok=True)
+    typer.echo(f"Published {published}" if published else NOTHING_TO_PUBLISH)
+    return True
 
 
 def summary(report: dict[str, Any]) -> str:

@@ -1,8 +1,9 @@
 """Compares two models on the same images, with tests of significance. Does not decide which of them is published."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from statistics import median
 from typing import Any, Literal
 
@@ -11,7 +12,7 @@ import numpy.typing as npt
 
 from training.data.corruptions import corrupt_round_robin
 from training.data.examples import NOT_A_DIGIT, Examples, Images
-from training.evaluation.abstention import abstention_reasons
+from training.evaluation.abstention import AbstentionRates, abstention_reasons
 from training.evaluation.metrics import Classifier, expected_calibration_error
 from training.evaluation.significance import calibration_test, mcnemar_test
 
@@ -69,7 +70,7 @@ def compare(
     return [
         *(_compare_accuracy(name, baseline, candidate, part, level) for name, part in parts.items()),
         _compare_calibration(baseline, candidate, test, level),
-        _compare_multiply_adds(baseline, candidate),
+        compare_multiply_adds(baseline.card, candidate.card),
         _compare_speed(baseline, candidate, test.images[:TIMED_IMAGES], level),
     ]
 
@@ -86,13 +87,13 @@ def correct_predictions(model: ComparedModel, examples: Examples) -> npt.NDArray
     return np.where(examples.labels == NOT_A_DIGIT, abstained, probabilities.argmax(axis=1) == examples.labels)
 
 
-def comparison_table(baseline: ComparedModel, candidate: ComparedModel, measures: Sequence[Measure]) -> list[str]:
-    """Return the lines of the comparison as a Markdown table."""
+def comparison_table(baseline: str, candidate: str, measures: Sequence[Measure]) -> list[str]:
+    """Return the lines of the comparison of the models with these titles as a Markdown table."""
     rows = [
         f"| {row.name} | {row.before} | {row.after} | {_format_p_value(row.p)} | {row.verdict} | {row.note} |"
         for row in measures
     ]
-    return [f"| | {baseline.title} | {candidate.title} | p | verdict | |", "|---|---:|---:|---:|---|---|", *rows]
+    return [f"| | {baseline} | {candidate} | p | verdict | |", "|---|---:|---:|---:|---|---|", *rows]
 
 
 def _compare_accuracy(
@@ -102,43 +103,66 @@ def _compare_accuracy(
     lost, won = int((before & ~after).sum()), int((after & ~before).sum())
     p = mcnemar_test(lost, won)
     note = f"{won} won, {lost} lost"
-    verdict = _verdict(won - lost, significant=p < level)
-    return Measure(f"{name}, right", _format_share(before), _format_share(after), verdict, p, note)
+    verdict = choose_verdict(won - lost, significant=p < level)
+    return Measure(f"{name}, right", format_share(before), format_share(after), verdict, p, note)
 
 
 def _compare_calibration(baseline: ComparedModel, candidate: ComparedModel, test: Examples, level: float) -> Measure:
     first, second = (model.classify(test.images)[1] for model in (baseline, candidate))
     before, after = (expected_calibration_error(each, test.labels) for each in (first, second))
     p = calibration_test(first, second, test.labels)
-    verdict = _verdict(before - after, significant=p < level and abs(after - before) > CALIBRATION_TOLERANCE)
+    verdict = choose_verdict(before - after, significant=p < level and abs(after - before) > CALIBRATION_TOLERANCE)
     return Measure("calibration error", f"{before:.2%}", f"{after:.2%}", verdict, p)
 
 
-def _compare_multiply_adds(baseline: ComparedModel, candidate: ComparedModel) -> Measure:
-    before, after = (model.card["multiply_adds"] for model in (baseline, candidate))
-    verdict = _verdict(before - after, significant=_exceeds_tolerance(after / before))
+def compare_abstention(before: AbstentionRates, after: AbstentionRates) -> list[Measure]:
+    """Compare the thresholds of a model with others. The first measure is their cost, which decides."""
+    rows = (
+        ("cost of abstention", before.cost, after.cost, ".4f"),
+        ("digits, wrong and trusted", before.errors_trusted, after.errors_trusted, ".2%"),
+        ("digits, abstained", before.digits_abstained, after.digits_abstained, ".2%"),
+        ("symbols, trusted", before.symbols_trusted, after.symbols_trusted, ".2%"),
+    )
+    return [
+        Measure(name, format(old, spec), format(new, spec), choose_verdict(old - new, significant=old != new))
+        for name, old, new, spec in rows
+    ]
+
+
+def compare_multiply_adds(baseline: dict[str, Any], candidate: dict[str, Any]) -> Measure:
+    """Compare the multiply-adds in two model cards."""
+    before, after = (card["multiply_adds"] for card in (baseline, candidate))
+    verdict = choose_verdict(before - after, significant=_exceeds_tolerance(after / before))
     return Measure("multiply-adds", f"{before:,}", f"{after:,}", verdict)
 
 
 def _compare_speed(baseline: ComparedModel, candidate: ComparedModel, images: Images, level: float) -> Measure:
-    """Compare the time for an image.
+    runs = partial(baseline.classify, images), partial(candidate.classify, images)
+    return compare_speed("time for an image", runs, len(images), level)
+
+
+def compare_speed(
+    name: str, runs: tuple[Callable[[], object], Callable[[], object]], images: int, level: float
+) -> Measure:
+    """Compare the time for an image, given a function for each model that processes this number of images.
 
     The models are timed in turn, so that other load on the machine affects both. The test is a sign test, which is
     McNemar's test on the rounds.
     """
-    rounds = [(_seconds(baseline, images), _seconds(candidate, images)) for _ in range(TIMED_ROUNDS + 1)]
+    baseline, candidate = runs
+    rounds = [(_seconds(baseline), _seconds(candidate)) for _ in range(TIMED_ROUNDS + 1)]
     del rounds[0]  # the warm-up
     slower = sum(after > before for before, after in rounds)
     p = mcnemar_test(slower, TIMED_ROUNDS - slower)
     ratio = median(after / before for before, after in rounds)
-    before, after = (f"{median(times) / len(images) * 1e6:.0f} µs" for times in zip(*rounds, strict=True))
-    verdict = _verdict(1 - ratio, significant=p < level and _exceeds_tolerance(ratio))
-    return Measure("time for an image", before, after, verdict, p)
+    before, after = (f"{median(times) / images * 1e6:.0f} µs" for times in zip(*rounds, strict=True))
+    verdict = choose_verdict(1 - ratio, significant=p < level and _exceeds_tolerance(ratio))
+    return Measure(name, before, after, verdict, p)
 
 
-def _seconds(model: ComparedModel, images: Images) -> float:
+def _seconds(run: Callable[[], object]) -> float:
     started = time.perf_counter()
-    model.classify(images)
+    run()
     return time.perf_counter() - started
 
 
@@ -146,13 +170,15 @@ def _exceeds_tolerance(ratio: float) -> bool:
     return not 1 / (1 + COST_TOLERANCE) <= ratio <= 1 + COST_TOLERANCE
 
 
-def _verdict(gain: float, *, significant: bool) -> Verdict:
+def choose_verdict(gain: float, *, significant: bool) -> Verdict:
+    """Return the verdict on a measure that improved by `gain`, which is negative if it got worse."""
     if not significant:
         return "same"
     return "better" if gain > 0 else "worse"
 
 
-def _format_share(correct: npt.NDArray[np.bool_]) -> str:
+def format_share(correct: npt.NDArray[np.bool_]) -> str:
+    """Format the count and the share of what is correct, (n,)."""
     return f"{correct.sum():,} of {len(correct):,} ({correct.mean():.2%})"
 
 

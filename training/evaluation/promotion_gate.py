@@ -54,14 +54,19 @@ def decide(
 
     """
     measures = compare(served, candidate, test, held_out)
-    objections = [f"{measure.name}: significantly worse." for measure in measures if measure.verdict == "worse"]
+    objections = list_worse(measures)
     if held_out is not None and len(held_out):
         objections += _check_feedback(candidate, held_out)
     if not has_new_data(candidate.card, served.card) and all(measure.verdict != "better" for measure in measures):
         objections.append(f"Nothing is significantly better than in {served.title}, and there is no new training data.")
     same_logits = np.array_equal(served.classify(test.images)[0], candidate.classify(test.images)[0])
     reproduced = same_logits and candidate.card["preprocessing"] == served.card["preprocessing"]
-    return Decision(measures, comparison_table(served, candidate, measures), objections, reproduced)
+    return Decision(measures, comparison_table(served.title, candidate.title, measures), objections, reproduced)
+
+
+def list_worse(measures: Sequence[Measure]) -> list[str]:
+    """Return an objection for each measure that is significantly worse."""
+    return [f"{measure.name}: significantly worse." for measure in measures if measure.verdict == "worse"]
 
 
 def has_new_data(candidate: dict[str, Any], served: dict[str, Any]) -> bool:

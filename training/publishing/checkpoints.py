@@ -7,15 +7,22 @@ import hashlib
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, Protocol
 from zipfile import BadZipFile
 
 import numpy as np
 
 from training.data.examples import Examples
 from training.progress import HistoryPoint, Progress
-from training.recipes import TrainingRecipe
+
+
+class Recipe(Protocol):
+    """The settings of a run."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return all settings as JSON values."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +35,7 @@ class Checkpoint:
 
     def save(self, progress: Progress) -> None:
         """Replace the file. If the process is killed meanwhile, the previous file remains."""
-        history = [point.as_json() for point in progress.history]
+        history = [asdict(point) for point in progress.history]
         about = {"fingerprint": self.fingerprint, "iteration": progress.iteration, "history": history}
         arrays = {str(index): array for index, array in enumerate(progress.arrays)}
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -45,15 +52,17 @@ class Checkpoint:
             with self.path.open("rb") as file, np.load(file, allow_pickle=False) as saved:
                 about = json.loads(str(saved["about"]))
                 arrays = [saved[str(index)] for index in range(len(saved.files) - 1)]
-        except (OSError, EOFError, ValueError, KeyError, BadZipFile):  # missing or damaged: start from the beginning
+            history = [HistoryPoint(**point) for point in about["history"]]
+        # Missing, damaged or written by another version of this program: start from the beginning.
+        except (OSError, EOFError, ValueError, KeyError, TypeError, BadZipFile):
             return None
         if about["fingerprint"] != self.fingerprint:
             return None
-        return Progress(about["iteration"], arrays, [HistoryPoint(**point) for point in about["history"]])
+        return Progress(about["iteration"], arrays, history)
 
 
 def fingerprint(
-    recipe: TrainingRecipe, examples: Examples, dependencies: dict[str, str], shapes: Sequence[Sequence[int]]
+    recipe: Recipe, examples: Examples, dependencies: dict[str, str], shapes: Sequence[Sequence[int]]
 ) -> str:
     """Return a digest that identifies a run. It does not cover the code of the training program.
 

@@ -1,15 +1,11 @@
-"""Saves a trained network as an artefact, which is a SavedModel with its model card, and loads artefacts.
+"""Saves a trained classifier as an artefact, which is a SavedModel with its model card, and loads such artefacts.
 
 `models/README.md` describes the format. Knows nothing of training or serving.
 """
 
-import hashlib
-import json
-import os
-import shutil
-import tempfile
+import platform
 from collections.abc import Callable
-from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +13,11 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+import imaging
 from training.data.examples import Images
-from training.errors import ArtefactError
 from training.networks import Network, scale
-from training.publishing.published_versions import next_version
+from training.publishing import artefacts
 
-CARD = "model.json"
-HOW_TO_REPAIR = "Restore its published files, or move the folder elsewhere."
 BATCH_SIZE = 1_000
 
 Signature = Callable[..., dict[str, tf.Tensor]]
@@ -68,20 +62,8 @@ def predict_in_batches(signature: Signature, images: Images) -> tuple[npt.NDArra
 
 
 def publish(servable: Servable, card: dict[str, Any], models: Path) -> Path:
-    """Publish the next version of the model that the card names, and return its folder.
-
-    Adds `version`, `created_at` and `files` to the card. Publishing is atomic: the files are written to a hidden
-    folder, flushed to disk and renamed. Two runs that publish at the same time get different versions.
-    """
-    model = models / card["name"]
-    model.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(prefix=f".{next_version(model)}-", dir=model))
-    try:
-        staging.chmod(0o755)  # mkdtemp allows only the owner; the service may run as another user
-        save(servable, staging)
-        return _rename_to_next_version(staging, card)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
+    """Publish the next version of the model that the card names, and return its folder: see `artefacts.publish`."""
+    return artefacts.publish(partial(save, servable), card, models)
 
 
 def save(servable: Servable, folder: Path) -> None:
@@ -90,50 +72,19 @@ def save(servable: Servable, folder: Path) -> None:
         "serving_default": servable.predict.get_concrete_function(),
         "predict_images": servable.predict_images.get_concrete_function(),
     }
-    tf.saved_model.save(servable, folder, signatures)
+    write_saved_model(servable, folder, signatures)
+
+
+def write_saved_model(module: tf.Module, folder: Path, signatures: dict[str, Any]) -> None:
+    """Write a SavedModel with these signatures, which are concrete functions of the module, to a folder."""
+    tf.saved_model.save(module, folder, signatures)
     (folder / "assets").rmdir()  # always created, always empty, and not part of the format
 
 
-def _rename_to_next_version(staging: Path, card: dict[str, Any]) -> Path:
-    model = staging.parent
-    files = digests(staging)
-    while True:
-        version = next_version(model)
-        created_at = datetime.now(UTC).isoformat(timespec="seconds")
-        write_card({**card, "version": version, "created_at": created_at, "files": files}, staging)
-        flush_to_disk(staging)
-        try:
-            published = staging.rename(model / str(version))
-        except OSError:
-            if not (model / str(version)).exists():
-                raise
-            continue  # another run has published this version meanwhile
-        _fsync(model)
-        return published
-
-
 def load(folder: Path) -> tuple[Signature, dict[str, Any]]:
-    """Return the `serving_default` of an artefact and its model card. Raises ArtefactError as `read_card` does."""
-    card = read_card(folder)
+    """Return the `serving_default` of an artefact and its model card. Raises ArtefactError if it is damaged."""
+    card = artefacts.read_card(folder)
     return load_signature(folder), card
-
-
-def read_card(folder: Path) -> dict[str, Any]:
-    """Return the model card of an artefact. Raises ArtefactError if it is invalid, or if a file's digest differs."""
-    try:
-        card: dict[str, Any] = json.loads((folder / CARD).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        msg = f"{folder / CARD} cannot be read: {error}. {HOW_TO_REPAIR}"
-        raise ArtefactError(msg) from error
-    if not isinstance(card, dict) or not isinstance(card.get("files"), dict):
-        msg = f"{folder / CARD} is not a model card: expected an object with the digests of its files. {HOW_TO_REPAIR}"
-        raise ArtefactError(msg)
-    found = digests(folder)
-    differing = sorted({path for path, _ in found.items() ^ card["files"].items()})
-    if differing:
-        msg = f"{folder} does not match the digests in its {CARD}: {', '.join(differing)}. {HOW_TO_REPAIR}"
-        raise ArtefactError(msg)
-    return card
 
 
 def load_signature(folder: Path) -> Signature:
@@ -142,26 +93,10 @@ def load_signature(folder: Path) -> Signature:
     return signature
 
 
-def digests(folder: Path) -> dict[str, str]:
-    """Return the SHA-256 of each file in a folder, except the card, by its path relative to the folder."""
-    paths = sorted(path for path in folder.rglob("*") if path.is_file() and path != folder / CARD)
-    return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
-
-
-def write_card(card: dict[str, Any], folder: Path) -> None:
-    """Write `model.json` to a folder."""
-    (folder / CARD).write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
-
-
-def flush_to_disk(folder: Path) -> None:
-    """Flush a folder and its files to disk, so that after a crash a renamed folder has all its files."""
-    for path in [*folder.rglob("*"), folder]:
-        _fsync(path)
-
-
-def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def software_versions() -> dict[str, str]:
+    """Return the versions of the software that a run uses."""
+    return {
+        "python": platform.python_version(),
+        "tensorflow": tf.__version__,
+        "digitserve": imaging.__version__,
+    }

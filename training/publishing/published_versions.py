@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from training.errors import ArtefactError
-from training.recipes import MODEL_NAMES
+from training.recipes import FINDER, MODEL_NAMES
 
 WITHDRAWN_PREFIX = ".withdrawn-"
 VERSION = re.compile("[1-9][0-9]*")
@@ -40,7 +40,8 @@ def find_version(models: Path, name: str, version: int | None = None) -> Path:
     available = list_versions(models / name)
     if not available:
         train_one = f"Train one: python -m training train {name} --models {models}"
-        what_to_do = train_one if name in MODEL_NAMES else f"Models: {', '.join(MODEL_NAMES)}."
+        names = (*MODEL_NAMES, FINDER)
+        what_to_do = train_one if name in names else f"Models: {', '.join(names)}."
         msg = f"Model '{name}' has no version in {models}. {what_to_do}"
         raise ArtefactError(msg)
     if version is not None and version not in available:

@@ -20,6 +20,7 @@ from training.cli import commands
 from training.data.mnist import Mnist
 from training.data.synthetic_examples import generate_digits
 from training.errors import BelowThreshold, CandidateRejected
+from training.finder.recipe import FinderRecipe
 from training.recipes import DEFAULTS
 
 Run = Callable[..., Result]
@@ -38,7 +39,7 @@ def run(bars: Mnist, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     return lambda *arguments: CliRunner().invoke(commands.app, list(arguments))
 
 
-@pytest.mark.parametrize("arguments", [[], ["train"], ["evaluate"], ["show"]])
+@pytest.mark.parametrize("arguments", [[], ["train"], ["evaluate"], ["show"], ["tune-thresholds"]])
 def test_each_command_has_help(run: Run, arguments: list[str]) -> None:
     result = run(*arguments, "--help")
     assert result.exit_code == 0
@@ -92,6 +93,18 @@ def test_an_invalid_option_is_rejected_before_anything_is_loaded(run: Run) -> No
         (["evaluate", "softmax", "--corrupted", "--sheet", "a.png"], "--sheet has no effect without --pictures"),
         (["evaluate", "softmax", "--corrupted", "--pictures", "mine"], "exclude each other"),
         (["evaluate", "softmax/2", "--version", "1"], "'softmax/2' already has a version"),
+        (["train", "softmax", "--pages", "10"], "--pages has no effect without finder"),
+        (["train", "--pages", "10"], "--pages has no effect without finder"),
+        (["train", "finder", "--iterations", "10"], "--iterations does not apply to the finder"),
+        (["train", "finder", "--iterations", "0"], "--iterations does not apply to the finder"),
+        (["train", "finder", "--also", "feedback"], "--also does not apply to the finder"),
+        (["train", "finder", "softmax", "--figures", "drawn"], "--figures does not apply to the finder"),
+        (["train", "finder", "--without-teacher"], "--without-teacher does not apply to the finder"),
+        (["evaluate", "finder", "--corrupted"], "--corrupted does not apply to the finder"),
+        (["evaluate", "finder/1", "--pictures", "mine"], "--pictures does not apply to the finder"),
+        (["compare", "finder", "finder/1", "--also", "feedback"], "--also does not apply to the finder"),
+        (["compare", "finder/1", "convnet"], "'finder/1' and 'convnet' do different jobs"),
+        (["tune-thresholds", "finder"], "The finder does not abstain"),
     ],
 )
 def test_options_without_effect_are_rejected(run: Run, arguments: list[str], said: str) -> None:
@@ -149,6 +162,40 @@ def test_a_model_is_trained_published_drawn_and_evaluated(
     doubted = run("evaluate", "softmax", "--models", "made")
     assert doubted.exit_code == 1
     assert "differs in: accuracy" in doubted.stderr
+
+
+@pytest.mark.slow
+def test_a_finder_is_trained_published_and_evaluated(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    thresholds = {f"{name}_threshold": 0.0 for name in ("ink_f1", "recall", "precision")}
+    quick = FinderRecipe(pages=4, batch_size=2, warmup=1, validation_pages=2, test_pages=3, **thresholds)
+    monkeypatch.setattr("training.cli.finder.DEFAULT_FINDER", quick)
+    monkeypatch.setattr("training.finder.run.DEFAULT_FINDER", quick)
+    trained = run("train", "finder", "--pages", "2")
+    assert trained.exit_code == 0, trained.output
+    assert re.search(r"^Test: [\d,]+ of [\d,]+ digits found on 3 pages", trained.stdout)
+    assert trained.stdout.endswith("Published models/finder/1\n")
+    assert "1/1" in trained.stderr
+
+    evaluated = run("evaluate", "finder")
+    assert evaluated.exit_code == 0
+    assert evaluated.stdout.endswith("models/finder/1/model.json matches.\n")
+    assert run("train", "finder", "--pages", "2").stdout.endswith("Nothing was published.\n")
+    assert run("train", "finder", "--force", "--seed", "2").stdout.endswith("Published models/finder/2\n")
+    assert run("compare", "finder/1", "finder").stdout.startswith("| | finder 1 | finder 2 | p | verdict | |\n")
+    assert "| finder 2 | U-Net" in run("results").stdout
+    assert run("rollback", "finder").stdout.startswith("Served: models/finder/1. To undo: ")
+    assert run("promote", "finder", "2").stdout == "Served: models/finder/2\n"
+
+
+@pytest.mark.slow
+def test_a_finder_below_its_threshold_exits_with_1(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    quick = FinderRecipe(pages=2, batch_size=2, validation_pages=2, test_pages=2)
+    monkeypatch.setattr("training.cli.finder.DEFAULT_FINDER", quick)
+    result = run("train", "finder")
+    assert result.exit_code == 1
+    assert "expected at least" in result.stderr
+    assert [path.name for path in (tmp_path / "models").iterdir()] == [".training"]
+    assert not (tmp_path / "models" / ".training" / "finder.npz").exists()
 
 
 def test_warnings_of_a_source_are_printed_before_training_starts(
@@ -287,6 +334,36 @@ def test_ctrl_c_during_training_publishes_nothing(tmp_path: Path) -> None:
     assert process.returncode == 130, rest
     assert rest.endswith("Stopped. Nothing was left half published.\n")
     assert [path.name for path in tmp_path.iterdir()] == [".training"]
+
+
+@pytest.mark.slow
+@pytest.mark.mnist
+def test_ctrl_c_in_a_terminal_ends_the_training_of_a_finder(tmp_path: Path) -> None:
+    recipe = "FinderRecipe(pages=10**6, batch_size=2, validation_pages=2)"
+    code = f"""
+from training.cli import finder
+from training.cli.commands import app
+from training.finder.recipe import FinderRecipe
+if __name__ == "__main__":
+    finder.DEFAULT_FINDER = {recipe}
+    app()
+"""
+    (tmp_path / "program.py").write_text(code)
+    command = [sys.executable, tmp_path / "program.py", "train", "finder", "--models", tmp_path / "models"]
+    environment = {**os.environ, "COLUMNS": "80", "PYTHONPATH": os.fspath(Path(__file__).parents[3])}
+    with subprocess.Popen(  # noqa: S603 (ours)
+        command, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True
+    ) as process:
+        assert process.stderr
+        seen = ""
+        while not re.search(r"\| [1-9]\d*/500000 ", seen) and (character := process.stderr.read(1)):
+            seen += character
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: the background processes get it, too
+        rest = seen + process.stderr.read()
+    assert process.returncode == 130, rest
+    assert rest.endswith("Stopped. Nothing was left half published.\n")
+    assert "Traceback" not in rest
+    assert [path.name for path in (tmp_path / "models").iterdir()] == [".training"]
 
 
 @pytest.mark.slow

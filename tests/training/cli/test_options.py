@@ -16,9 +16,10 @@ def make_command() -> typer.Typer:
     return app
 
 
-def test_both_models_are_the_default() -> None:
+def test_the_classifiers_are_the_default() -> None:
     assert CliRunner().invoke(make_command()).output.split() == ["softmax", "convnet"]
     assert CliRunner().invoke(make_command(), ["convnet"]).output.split() == ["convnet"]
+    assert CliRunner().invoke(make_command(), ["finder"]).output.split() == ["finder"]
 
 
 def test_an_unknown_model_is_rejected() -> None:
@@ -30,6 +31,7 @@ def test_an_unknown_model_is_rejected() -> None:
 def test_the_defaults_of_each_model_are_described() -> None:
     expected = [f"{DEFAULTS[name].iterations} for {name}" for name in ("softmax", "convnet")]
     assert describe_defaults("iterations") == ", ".join(expected)
+    assert describe_defaults("seed", finder=True) == "1337 for softmax, 1337 for convnet, 1337 for finder"
 
 
 def test_an_option_without_its_required_option_is_rejected() -> None:

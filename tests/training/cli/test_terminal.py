@@ -6,8 +6,15 @@ import pytest
 import typer
 from matplotlib.figure import Figure
 
-from training.cli.terminal import defer_interrupt, progress_bar, report_errors, summary, write_figure
-from training.errors import DataError
+from training.cli.terminal import (
+    defer_interrupt,
+    progress_bar,
+    publish_and_report,
+    report_errors,
+    summary,
+    write_figure,
+)
+from training.errors import BelowThreshold, CandidateRejected, DataError
 
 
 @pytest.fixture(autouse=True)
@@ -79,6 +86,46 @@ def test_a_second_ctrl_c_is_not_deferred() -> None:
         signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGINT)
         pytest.fail("It waited.")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "passes", "said"),
+    [
+        (Path("models/finder/1"), True, "Published models/finder/1\n"),
+        (None, True, "The run reproduced the served version. Nothing was published.\n"),
+        (BelowThreshold("Too few."), False, "Error: Too few.\n"),
+        (CandidateRejected("It is worse."), False, "Error: It is worse.\n"),
+    ],
+)
+def test_the_checkpoint_is_deleted_once_the_model_is_judged(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    outcome: Path | Exception | None,
+    said: str,
+    *,
+    passes: bool,
+) -> None:
+    def publish() -> Path | None:
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    checkpoint = tmp_path / "finder.npz"
+    checkpoint.touch()
+    assert publish_and_report(publish, checkpoint) is passes
+    assert not checkpoint.exists()
+    assert "".join(capsys.readouterr()) == said
+
+
+def test_the_checkpoint_is_kept_after_any_other_exception(tmp_path: Path) -> None:
+    def publish() -> Path | None:
+        raise PermissionError
+
+    checkpoint = tmp_path / "finder.npz"
+    checkpoint.touch()
+    with pytest.raises(PermissionError):
+        publish_and_report(publish, checkpoint)
+    assert checkpoint.exists()
 
 
 def test_a_summary_is_one_line() -> None:

@@ -12,7 +12,7 @@ from training.recipes import SOFTMAX
 PROGRESS = Progress(
     iteration=500,
     arrays=[np.arange(6, dtype=np.float32).reshape(2, 3), np.int64(7), np.zeros(0, np.float32)],
-    history=[HistoryPoint(iteration=500, loss=0.25, validation_accuracy=0.9)],
+    history=[HistoryPoint(iteration=500, loss=0.25, validation_score=0.9)],
 )
 
 

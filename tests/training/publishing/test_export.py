@@ -1,6 +1,4 @@
 import json
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +21,6 @@ CARD: dict[str, Any] = {"name": "tiny", "temperature": 2.0}
 def servable() -> export.Servable:
     weights = np.random.default_rng(0).normal(0, 0.1, (784, 10)).astype(np.float32)
     return export.Servable(Affine(tf.constant(weights), tf.zeros([10])), temperature=2.0)
-
-
-def entries(models: Path) -> list[str]:
-    return sorted(path.name for path in (models / "tiny").iterdir())
 
 
 def test_the_servable_includes_scaling_and_temperature(servable: export.Servable, bars: Mnist) -> None:
@@ -80,63 +74,8 @@ def test_an_artefact_has_the_files_of_its_format_and_is_readable_by_other_users(
     assert folder.stat().st_mode & 0o055 == 0o055
 
 
-def test_each_run_publishes_the_next_version(servable: export.Servable, tmp_path: Path) -> None:
-    (tmp_path / "tiny" / "7").mkdir(parents=True)
-    (tmp_path / "tiny" / "notes").mkdir()
-    assert export.publish(servable, CARD, tmp_path).name == "8"
-    assert export.publish(servable, CARD, tmp_path).name == "9"
-    assert entries(tmp_path) == ["7", "8", "9", "notes"]
-
-
-def test_concurrent_runs_publish_different_versions(servable: export.Servable, tmp_path: Path) -> None:
-    with ThreadPoolExecutor(4) as threads:
-        folders = list(threads.map(lambda _: export.publish(servable, CARD, tmp_path), range(4)))
-    assert sorted(folder.name for folder in folders) == entries(tmp_path) == ["1", "2", "3", "4"]
-    for folder in folders:
-        assert json.loads((folder / "model.json").read_text())["version"] == int(folder.name)
-
-
-def test_a_version_published_by_another_run_meanwhile_is_not_overwritten(
-    servable: export.Servable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    first = export.publish(servable, CARD, tmp_path)
-    before = (first / "model.json").read_bytes()
-    stale = iter([1, 1])  # as seen by a run before another run publishes
-    monkeypatch.setattr(export, "next_version", lambda model: next(stale, 2))
-    assert export.publish(servable, CARD, tmp_path).name == "2"
-    assert (first / "model.json").read_bytes() == before
-
-
-@pytest.mark.parametrize("failure", [KeyboardInterrupt, OSError])
-def test_an_interrupted_publication_leaves_no_files(
-    servable: export.Servable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: type[BaseException]
-) -> None:
-    def stop(folder: Path) -> None:
-        raise failure
-
-    monkeypatch.setattr(export, "flush_to_disk", stop)
-    with pytest.raises(failure):
-        export.publish(servable, CARD, tmp_path)
-    assert entries(tmp_path) == []
-
-
-@pytest.mark.parametrize(
-    ("damage", "named"),
-    [
-        (lambda folder: (folder / "saved_model.pb").write_bytes(b"altered"), "saved_model.pb"),
-        (lambda folder: (folder / "variables" / "variables.index").unlink(), "variables/variables.index"),
-        (lambda folder: (folder / "more.txt").write_text("unlisted"), "more.txt"),
-        (lambda folder: (folder / "model.json").write_text("{"), "model.json"),
-        (lambda folder: (folder / "model.json").unlink(), "model.json"),
-        (lambda folder: (folder / "model.json").write_text("{}"), "not a model card"),
-        (lambda folder: (folder / "model.json").write_text("[]"), "not a model card"),
-    ],
-)
-def test_a_damaged_artefact_raises_an_error_with_the_file(
-    servable: export.Servable, tmp_path: Path, damage: Callable[[Path], None], named: str
-) -> None:
+def test_a_damaged_artefact_is_not_loaded(servable: export.Servable, tmp_path: Path) -> None:
     folder = export.publish(servable, CARD, tmp_path)
-    damage(folder)
-    with pytest.raises(ArtefactError) as caught:
+    (folder / "saved_model.pb").write_bytes(b"altered")
+    with pytest.raises(ArtefactError, match=r"saved_model\.pb"):
         export.load(folder)
-    assert named in str(caught.value)

@@ -41,7 +41,7 @@ def test_a_missing_version_raises_an_error_with_the_available_ones(models: Path)
         find_version(models, "tiny", 3)
     with pytest.raises(ArtefactError, match=r"^Model 'tiny' has no version 0\."):
         find_version(models, "tiny", 0)
-    with pytest.raises(ArtefactError, match=r"^Model 'other' has no version in .*\. Models: softmax, convnet\.$"):
+    with pytest.raises(ArtefactError, match=r"^Model 'other' has no version in .*: softmax, convnet, finder\.$"):
         resolve_version(models, "other")
     with pytest.raises(ArtefactError, match=r"Train one: python -m training train softmax --models "):
         resolve_version(models, "softmax")
