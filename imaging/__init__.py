@@ -1,13 +1,22 @@
 """Convert any picture of a handwritten digit to the 28x28 image that a model was trained on.
 
 `preprocess_picture` does the whole conversion: `decode` decodes the file, and `normalise` finds the digit in the pixels
-and scales it. `preprocess_pictures` converts several pictures in less time. Knows no HTTP, no TensorFlow and no model.
+and scales it. `preprocess_pictures` converts several pictures in less time. `decode_scene`
+decodes a file in which several digits are to be found. Knows no HTTP, no TensorFlow and no model.
 """
 
 from imaging.checks import Finding
+from imaging.cut_out import cut_out_digit
 from imaging.decode import DEFAULT_MAX_PIXELS, decode, encode_png, is_cheap_to_decode, may_be_cheap_to_decode
+from imaging.digit_maps import Box, DigitMaps
 from imaging.errors import ExpensivePicture, PictureError, PictureTooLarge, UnreadablePicture, UnsupportedPicture
+from imaging.fitting import FittedPicture, fit_to_square
+from imaging.grey import as_rgb
 from imaging.preprocessing import PreprocessedPicture, normalise, preprocess_picture, preprocess_pictures
+from imaging.scene import Scene, decode_scene
+from imaging.segments import Segment, box_of, halve, keep_surest, merge, segment_digits, take_out_of_ring
+from imaging.tiles import Area, cut_tiles
+from imaging.tiny import images_as_they_came, is_tiny
 
 __version__ = "0.2.0.dev0"
 """The version of Digitserve. It is defined here because both `app` and `training` may import this package."""
@@ -18,18 +27,37 @@ PREPROCESSING_VERSION = 3
 __all__ = [
     "DEFAULT_MAX_PIXELS",
     "PREPROCESSING_VERSION",
+    "Area",
+    "Box",
+    "DigitMaps",
     "ExpensivePicture",
     "Finding",
+    "FittedPicture",
     "PictureError",
     "PictureTooLarge",
     "PreprocessedPicture",
+    "Scene",
+    "Segment",
     "UnreadablePicture",
     "UnsupportedPicture",
+    "as_rgb",
+    "box_of",
+    "cut_out_digit",
+    "cut_tiles",
     "decode",
+    "decode_scene",
     "encode_png",
+    "fit_to_square",
+    "halve",
+    "images_as_they_came",
     "is_cheap_to_decode",
+    "is_tiny",
+    "keep_surest",
     "may_be_cheap_to_decode",
+    "merge",
     "normalise",
     "preprocess_picture",
     "preprocess_pictures",
+    "segment_digits",
+    "take_out_of_ring",
 ]

@@ -11,10 +11,12 @@ from PIL import Image
 from imaging.alpha import composite_on_background
 
 TARGET_SIDE = 512
-"""A picture is reduced by the whole factor that brings its longest side nearest to this, in pixels."""
+"""A picture is reduced by the whole factor that brings its longest side nearest to this, in pixels, unless the caller
+names another side."""
 
 _STRIP_LENGTH = 32
-"""A picture is converted in strips of this many pixels after reduction, about a sixteenth of it, to save memory."""
+"""A picture is converted in strips of this many pixels after reduction, about a sixteenth of it or less, to save
+memory."""
 
 _Box = tuple[int, int, int, int]
 """Left, top, right (exclusive), bottom (exclusive), in pixels."""
@@ -41,7 +43,7 @@ _TRANSPOSITIONS = {
 }
 """The operation that turns a Pillow image of each EXIF orientation upright."""
 
-_AXES_SWAPPED = {5, 6, 7, 8}
+AXES_SWAPPED = {5, 6, 7, 8}
 """The orientations whose upright picture has rows where the stored one has columns."""
 _COLUMNS_REVERSED = {2, 3, 6, 7}
 """The orientations whose upright picture has its columns reversed."""
@@ -49,7 +51,9 @@ _ROWS_REVERSED = {3, 4, 7, 8}
 """The orientations whose upright picture has its rows reversed."""
 
 
-def to_8_bits(picture: Image.Image | NDArray[Any], orientation: int = 1) -> NDArray[np.uint8]:
+def to_8_bits(
+    picture: Image.Image | NDArray[Any], orientation: int = 1, *, target_side: int = TARGET_SIDE
+) -> NDArray[np.uint8]:
     """Return the pixels of `picture`, reduced and upright: uint8 (h, w) grey or (h, w, 3) RGB.
 
     Transparent pixels get a background. Values of more than 8 bits are scaled so that the largest becomes 255.
@@ -57,16 +61,18 @@ def to_8_bits(picture: Image.Image | NDArray[Any], orientation: int = 1) -> NDAr
     Args:
         picture: A Pillow image of any mode, or an array from which Pillow can make one.
         orientation: EXIF 2.3, tag 274. It is applied before the reduction.
+        target_side: The side that the reduction brings the longest side nearest to, in pixels.
 
     """
+    convert = partial(_convert_and_reduce, picture, orientation=orientation, target_side=target_side)
     sample = picture if isinstance(picture, Image.Image) else Image.fromarray(picture[:1, :1])
     if sample.mode in {"I", "F"} or sample.mode.startswith("I;16"):
-        return _scale_to_8_bits(_convert_and_reduce(picture, "F", orientation))
+        return _scale_to_8_bits(convert("F"))
     if sample.has_transparency_data:
-        return composite_on_background(_convert_and_reduce(picture, "RGBA", orientation))
+        return composite_on_background(convert("RGBA"))
     if sample.mode == "LAB":
-        return _convert_and_reduce(picture, "L", orientation)
-    return _convert_and_reduce(picture, "L" if sample.mode in {"1", "L"} else "RGB", orientation)
+        return convert("L")
+    return convert("L" if sample.mode in {"1", "L"} else "RGB")
 
 
 def rotate_upright(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
@@ -75,12 +81,14 @@ def rotate_upright(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.ui
     return pixels if rotate is None else np.ascontiguousarray(rotate(pixels))
 
 
-def reduction_factor(width: int, height: int) -> int:
+def reduction_factor(width: int, height: int, target_side: int = TARGET_SIDE) -> int:
     """Return the factor by which a picture of this size is reduced. With 0 or 1 it is not reduced."""
-    return round(max(width, height) / TARGET_SIDE)
+    return round(max(width, height) / target_side)
 
 
-def _convert_and_reduce(picture: Image.Image | NDArray[Any], mode: str, orientation: int) -> NDArray[Any]:
+def _convert_and_reduce(
+    picture: Image.Image | NDArray[Any], mode: str, *, orientation: int, target_side: int
+) -> NDArray[Any]:
     """Return `picture` in `mode`, upright and reduced.
 
     Strip by strip, if Pillow would copy the whole picture: to convert it, or to weight its colours by their alpha.
@@ -91,9 +99,9 @@ def _convert_and_reduce(picture: Image.Image | NDArray[Any], mode: str, orientat
     else:
         height, width = picture.shape[:2]
         crop = partial(_crop_array, picture)
-    if orientation in _AXES_SWAPPED:
+    if orientation in AXES_SWAPPED:
         width, height = height, width
-    factor = reduction_factor(width, height)
+    factor = reduction_factor(width, height, target_side)
     factors = max(1, min(factor, width)), max(1, min(factor, height))
     if isinstance(picture, Image.Image) and orientation not in _TRANSPOSITIONS and picture.mode == mode != "RGBA":
         return np.asarray(picture.reduce(factors) if factor > 1 else picture)
@@ -122,7 +130,7 @@ def _to_stored_box(box: _Box, width: int, height: int, orientation: int) -> _Box
         left, right = width - right, width - left
     if orientation in _ROWS_REVERSED:
         top, bottom = height - bottom, height - top
-    return (top, left, bottom, right) if orientation in _AXES_SWAPPED else (left, top, right, bottom)
+    return (top, left, bottom, right) if orientation in AXES_SWAPPED else (left, top, right, bottom)
 
 
 def _crop_array(pixels: NDArray[Any], box: _Box) -> Image.Image:

@@ -6,7 +6,7 @@ decodes the pixels.
 
 import io
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from PIL import Image, UnidentifiedImageError
 from imaging import bmp, gif, jpeg, png, pnm, tiff, webp
 from imaging.alpha import composite_on_background
 from imaging.container import Container
-from imaging.conversion import TARGET_SIDE, reduction_factor, rotate_upright, to_8_bits
+from imaging.conversion import AXES_SWAPPED, TARGET_SIDE, reduction_factor, rotate_upright, to_8_bits
 from imaging.errors import PictureError, PictureTooLarge, UnreadablePicture, UnsupportedPicture
 
 DEFAULT_MAX_PIXELS = 24_000_000
@@ -70,6 +70,17 @@ _MEDIA_TYPES_BUT_PNG = frozenset({"image/jpeg", "image/jpg", "image/gif", "image
 _SUPPORTED = "PNG, JPEG (MPO too), GIF, BMP, TIFF, WebP, PBM, PGM or PPM"
 
 
+class DecodedPicture(NamedTuple):
+    """The pixels of a picture file, upright, and its size before the reduction."""
+
+    pixels: NDArray[np.uint8]
+    """(h, w) for a grey and (h, w, 3) RGB for a coloured picture."""
+    width: int
+    """Of the upright picture before the reduction, in pixels."""
+    height: int
+    """Of the upright picture before the reduction, in pixels."""
+
+
 def decode(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> NDArray[np.uint8]:
     """Return the pixels of the picture file `data`: uint8, (h, w) for a grey and (h, w, 3) RGB for a coloured picture.
 
@@ -84,8 +95,17 @@ def decode(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> NDArray[np.u
             memory. The pixels and the memory are checked before the pixels are decoded.
 
     """
-    if _is_small_png(data, max_pixels) and (pixels := png.decode_plain(data)) is not None:
-        return composite_on_background(pixels) if pixels.shape[2:] == (4,) else pixels
+    return decode_with_size(data, max_pixels=max_pixels, target_side=TARGET_SIDE).pixels
+
+
+def decode_with_size(data: bytes, *, max_pixels: int, target_side: int) -> DecodedPicture:
+    """Decode as `decode` does, but reduce by the whole factor that brings the longest side nearest to `target_side`.
+
+    Raises the errors of `decode`.
+    """
+    if _is_small_png(data, max_pixels, target_side) and (pixels := png.decode_plain(data)) is not None:
+        pixels = composite_on_background(pixels) if pixels.shape[2:] == (4,) else pixels
+        return DecodedPicture(pixels, pixels.shape[1], pixels.shape[0])
     name = _detect_format(data)
     if name is None:
         beginning = f" that begin with {data[:8]!r}" if data else ""
@@ -96,11 +116,13 @@ def decode(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> NDArray[np.u
     try:
         container = _INSPECT[name](data)
         _check_size(container.width, container.height, max_pixels)
-        return _decode_container(name, container)
+        pixels = _decode_container(name, container, target_side)
     except PictureError:
         raise
     except Exception as error:
         raise _unreadable(name, error) from error
+    size = container.width, container.height
+    return DecodedPicture(pixels, *(size[::-1] if container.orientation in AXES_SWAPPED else size))
 
 
 def is_cheap_to_decode(data: bytes) -> bool:
@@ -134,10 +156,10 @@ def encode_png(image: NDArray[np.uint8]) -> bytes:
     return file.getvalue()
 
 
-def _is_small_png(data: bytes, max_pixels: int) -> bool:
+def _is_small_png(data: bytes, max_pixels: int, target_side: int) -> bool:
     """Tell whether `data` begins like a PNG file of an allowed size that is not reduced."""
     size = png.read_size(data) if data.startswith(png.SIGNATURE) else None
-    return size is not None and reduction_factor(*size) < 2 and size[0] * size[1] <= max_pixels
+    return size is not None and reduction_factor(*size, target_side) < 2 and size[0] * size[1] <= max_pixels
 
 
 def _check_size(width: int, height: int, max_pixels: int) -> None:
@@ -169,21 +191,21 @@ def _unreadable(name: str | None, error: Exception) -> UnreadablePicture:
     return UnreadablePicture(f"The {name} picture is broken or truncated ({reason}). Save it again and send that file.")
 
 
-def _decode_container(name: str, container: Container) -> NDArray[np.uint8]:
+def _decode_container(name: str, container: Container, target_side: int) -> NDArray[np.uint8]:
     """Decode a picture of the format `name` and turn it upright. Raises PictureTooLarge if that takes much memory."""
     if name in _DECODERS:
         # The decoder's buffers are freed before the conversion begins, so the conversion's memory does not add to them.
         _check_memory(container, -container.width * container.height // 2)
-        pixels = to_8_bits(_DECODERS[name](container.data))
+        pixels = to_8_bits(_DECODERS[name](container.data), target_side=target_side)
         return rotate_upright(pixels, container.orientation)
     with Image.open(io.BytesIO(_decompress(name, container)), formats=[name]) as picture:
-        min_side = 3 * TARGET_SIDE // 4
+        min_side = 3 * target_side // 4
         picture.draft(picture.mode, (min_side, min_side))
         _check_memory(container, _BYTES_PER_PIXEL.get(picture.mode, 4) * picture.width * picture.height)
         picture.load()
         if name == "TIFF":  # rotated before the reduction, as in Pillow: the order changes the last rows
-            return to_8_bits(picture, container.orientation)
-        return rotate_upright(to_8_bits(picture), container.orientation)
+            return to_8_bits(picture, container.orientation, target_side=target_side)
+        return rotate_upright(to_8_bits(picture, target_side=target_side), container.orientation)
 
 
 def _decompress(name: str, container: Container) -> bytes:

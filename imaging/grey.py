@@ -24,6 +24,11 @@ def to_grey(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(cv2.transform(pixels, np.append(weights, offset)[np.newaxis]), np.uint8)
 
 
+def as_rgb(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return `pixels`, uint8 (h, w) grey or (h, w, 3) RGB, as RGB."""
+    return pixels if pixels.ndim == 3 else np.asarray(cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB), np.uint8)
+
+
 def is_grey(pixels: NDArray[np.uint8]) -> bool:
     """Tell whether every pixel of `pixels`, uint8 (h, w) or (h, w, 3) RGB, is grey."""
     if pixels.ndim == 2:

@@ -56,6 +56,12 @@ class PreprocessedPicture(NamedTuple):
     """(28, 28), white ink (255) on black (0), in MNIST's form: the input of a model."""
     finding: Finding | None
     """Why the picture does not show exactly one digit, by its ink alone; None if it seems to show one."""
+    is_clean: bool = False
+    """Whether the picture shows one connected piece of ink on an even ground, or nothing, and so no other thing."""
+    pixels: NDArray[np.uint8] | None = None
+    """The decoded picture, (h, w) or (h, w, 3), for a second look; None if it is in MNIST's form already."""
+    is_mnist: bool = False
+    """Whether the picture is in MNIST's form already."""
 
 
 def preprocess_picture(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> PreprocessedPicture:
@@ -90,9 +96,12 @@ def preprocess_pictures(
         partial(decode, max_pixels=max_pixels),
         *(_CHEAP_STEPS if cheap_only else _STEPS),
     ]
-    for step in steps:
+    decode_step, *others = steps
+    decoded = [_apply(decode_step, data) for data in outcomes]
+    outcomes = decoded
+    for step in others:
         outcomes = [_apply(step, outcome) for outcome in outcomes]
-    return outcomes
+    return [_with_pixels(outcome, pixels) for outcome, pixels in zip(outcomes, decoded, strict=True)]
 
 
 def normalise(pixels: NDArray[np.uint8]) -> PreprocessedPicture:
@@ -104,7 +113,13 @@ def normalise(pixels: NDArray[np.uint8]) -> PreprocessedPicture:
     for step in _STEPS:
         if not isinstance(outcome, PreprocessedPicture):
             outcome = step(outcome)
-    return outcome  # type: ignore[no-any-return]  # the last step returns a PreprocessedPicture
+    return _with_pixels(outcome, pixels)  # type: ignore[no-any-return]  # the last step returns a PreprocessedPicture
+
+
+def _with_pixels(outcome: object, pixels: object) -> Any:  # noqa: ANN401 - a result or an error
+    """Add the decoded picture to a result that is not in MNIST's form already. Return an error unchanged."""
+    is_changed = isinstance(outcome, PreprocessedPicture) and not outcome.is_mnist
+    return outcome._replace(pixels=pixels) if is_changed else outcome  # type: ignore[attr-defined]
 
 
 def _apply(step: Callable[[Any], Any], outcome: object) -> object:
@@ -134,8 +149,19 @@ class _LocatedDigit(NamedTuple):
     components: Components
     selected: NDArray[np.intp]
     """(k,): the labels of the digit's components. Empty if there is no ink."""
+    is_even: bool
+    """Whether the ground is even, and no ruled lines were removed from it."""
     bilevel: bool = False
     """Whether all of the ink has full contrast."""
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether there is one piece of ink on an even ground, away from the border, or no ink."""
+        if not self.is_even or len(self.components.boxes) > 2:
+            return False
+        left, top, right, bottom = self.components.boxes[-1].tolist()
+        height, width = self.components.ink.shape
+        return not self.selected.size or (left > 0 and top > 0 and right < width and bottom < height)
 
     @property
     def side(self) -> int:
@@ -160,9 +186,9 @@ def _to_grey_picture(pixels: NDArray[np.uint8], *, cheap_only: bool = False) -> 
     grey = to_grey(pixels)
     if grey.shape == (28, 28):
         if is_mnist_form(grey):
-            return PreprocessedPicture(grey, None)
+            return PreprocessedPicture(grey, None, is_clean=True, is_mnist=True)
         if is_mnist_form(negative := 255 - grey):
-            return PreprocessedPicture(negative, None)
+            return PreprocessedPicture(negative, None, is_clean=True, is_mnist=True)
     return _GreyPicture(grey, find_levels(grey))
 
 
@@ -177,8 +203,12 @@ def _locate_digit(picture: _GreyPicture, *, cheap_only: bool = False) -> _Locate
     if digit is None:
         if cheap_only and grey.size > _CHEAP_UNEVEN_PIXELS:
             raise ExpensivePicture
-        digit = _locate_by_contrast(measure_contrast(_reduce_to_working_side(grey)), cheap_only=cheap_only)
-    return digit if digit.selected.size else PreprocessedPicture(np.zeros((28, 28), np.uint8), "blank")
+        reduced = _reduce_to_working_side(grey)
+        is_even = levels is not None or measure_contrast_on_uniform_background(reduced) is not None
+        digit = _locate_by_contrast(measure_contrast(reduced), is_even=is_even, cheap_only=cheap_only)
+    if digit.selected.size:
+        return digit
+    return PreprocessedPicture(np.zeros((28, 28), np.uint8), "blank", is_clean=digit.is_clean)
 
 
 def _binarise(digit: _LocatedDigit) -> _BinarisedDigit:
@@ -192,7 +222,7 @@ def _to_result(digit: _BinarisedDigit) -> PreprocessedPicture:
     """Check the digit, and give it MNIST's stroke width and form."""
     located, ink, width = digit
     finding = check_digit(located.components, located.selected, ink, width)
-    return PreprocessedPicture(to_mnist_form(normalise_stroke_width(ink, width)), finding)
+    return PreprocessedPicture(to_mnist_form(normalise_stroke_width(ink, width)), finding, is_clean=located.is_clean)
 
 
 _STEPS: tuple[Callable[[Any], Any], ...] = (_to_grey_picture, _locate_digit, _binarise, _to_result)
@@ -231,27 +261,31 @@ def _locate_in_bilevel(grey: NDArray[np.uint8], levels: Levels, *, cheap_only: b
         return None
     if cheap_only:
         _check_ink_is_cheap(ink)
-    return _select(contrast, ink, bilevel=True, cheap_only=cheap_only)
+    return _select(contrast, ink, is_even=True, bilevel=True, cheap_only=cheap_only)
 
 
 def _locate_on_uniform_background(grey: NDArray[np.uint8], *, cheap_only: bool) -> _LocatedDigit | None:
     """Locate the digit on a uniform background; None if the background is not uniform."""
     contrast = measure_contrast_on_uniform_background(grey)
-    return None if contrast is None else _locate_by_contrast(contrast, cheap_only=cheap_only)
+    return None if contrast is None else _locate_by_contrast(contrast, is_even=True, cheap_only=cheap_only)
 
 
-def _locate_by_contrast(contrast: NDArray[np.uint8], *, cheap_only: bool) -> _LocatedDigit:
+def _locate_by_contrast(contrast: NDArray[np.uint8], *, is_even: bool, cheap_only: bool) -> _LocatedDigit:
     if cheap_only:
         _check_ink_is_cheap((contrast > _HALF_CONTRAST).view(np.uint8))
     ink = find_ink(contrast)
     if cheap_only:
         _check_ink_is_cheap(ink)
-    return _select(contrast, remove_ruled_lines(ink), bilevel=False, cheap_only=cheap_only)
+    without_lines = remove_ruled_lines(ink)
+    is_even = is_even and without_lines is ink
+    return _select(contrast, without_lines, is_even=is_even, bilevel=False, cheap_only=cheap_only)
 
 
-def _select(contrast: NDArray[np.uint8], ink: NDArray[np.uint8], *, bilevel: bool, cheap_only: bool) -> _LocatedDigit:
+def _select(
+    contrast: NDArray[np.uint8], ink: NDArray[np.uint8], *, is_even: bool, bilevel: bool, cheap_only: bool
+) -> _LocatedDigit:
     components = find_components(ink, max_count=_CHEAP_COMPONENTS if cheap_only else None)
-    return _LocatedDigit(contrast, components, select_digit(components), bilevel)
+    return _LocatedDigit(contrast, components, select_digit(components), is_even, bilevel)
 
 
 def _check_ink_is_cheap(ink: NDArray[np.uint8]) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from imaging.grey import to_grey
+from imaging.grey import as_rgb, to_grey
 
 
 def stroke(ink: tuple[int, int, int], background: tuple[int, int, int]) -> NDArray[np.uint8]:
@@ -35,3 +35,10 @@ def test_ink_keeps_most_of_its_contrast(ink: tuple[int, int, int], background: t
 
     distance = np.abs(np.subtract(ink, background)).max()
     assert abs(grey[20, 14] - grey[20, 2]) > 0.5 * distance
+
+
+def test_grey_becomes_rgb_and_rgb_is_unchanged() -> None:
+    grey = np.arange(1200, dtype=np.uint8).reshape(40, 30)
+    rgb = as_rgb(grey)
+    np.testing.assert_array_equal(rgb, np.dstack([grey] * 3))
+    assert as_rgb(rgb) is rgb

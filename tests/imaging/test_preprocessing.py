@@ -47,7 +47,7 @@ def seconds(call: Callable[[], object]) -> float:
 
 
 def test_a_digit_is_centred_by_mass_in_a_28_by_28_image() -> None:
-    image, finding = preprocess_picture(encode_png(draw_seven()))
+    image, finding, *_ = preprocess_picture(encode_png(draw_seven()))
 
     rows, columns = np.mgrid[:28, :28]
     assert finding is None
@@ -88,7 +88,7 @@ def test_colour_noise_shadow_and_specks_hardly_change_the_image() -> None:
     picture[rng.integers(0, 400, 40), rng.integers(0, 400, 40)] = 0
     noisy = np.clip(picture + rng.normal(0, 3, picture.shape), 0, 255).astype(np.uint8)
 
-    image, finding = normalise(noisy)
+    image, finding, *_ = normalise(noisy)
 
     assert finding is None
     assert difference(image, SEVEN) < 0.2
@@ -102,7 +102,7 @@ def test_mnists_form_and_its_negative_are_returned_bit_for_bit() -> None:
 
 
 def test_a_blank_picture_gives_a_blank_image() -> None:
-    image, finding = normalise(np.full((50, 80), 200, np.uint8))
+    image, finding, *_ = normalise(np.full((50, 80), 200, np.uint8))
 
     assert finding == "blank"
     assert not image.any()
@@ -117,6 +117,55 @@ def test_several_pictures_are_preprocessed_as_each_alone() -> None:
         assert isinstance(together, PreprocessedPicture)
         np.testing.assert_array_equal(together.image, alone.image)
         assert together.finding == alone.finding
+
+
+def with_second_piece() -> NDArray[np.uint8]:
+    return cv2.circle(draw_seven(), (40, 150), 12, 20, -1)
+
+
+def with_ruled_lines() -> NDArray[np.uint8]:
+    ruled = draw_seven()
+    for y in range(20, 200, 30):
+        ruled[y : y + 3] = 20
+    return ruled
+
+
+def with_shadow() -> NDArray[np.uint8]:
+    return (draw_seven() * np.linspace(1, 0.4, 200)).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("pixels", "is_clean"),
+    [
+        (draw_seven(), True),
+        (255 - draw_seven(), True),
+        (with_second_piece(), False),
+        (with_ruled_lines(), False),
+        (with_shadow(), False),
+        (draw_seven()[60:], False),
+    ],
+    ids=["drawing", "negative", "second piece", "ruled lines", "shadow", "cut by the border"],
+)
+def test_a_picture_is_clean_if_it_shows_one_piece_of_ink_and_nothing_else(
+    pixels: NDArray[np.uint8], *, is_clean: bool
+) -> None:
+    picture = normalise(pixels)
+    assert picture.is_clean == is_clean
+    assert picture.pixels is pixels
+    assert not picture.is_mnist
+    (together,) = preprocess_pictures([encode_png(pixels)])
+    assert isinstance(together, PreprocessedPicture)
+    assert together.is_clean == is_clean
+    np.testing.assert_array_equal(together.pixels, pixels)
+
+
+def test_a_picture_in_mnists_form_is_clean_and_comes_without_pixels() -> None:
+    for pixels in (SEVEN, 255 - SEVEN):
+        picture = normalise(pixels)
+        assert (picture.is_clean, picture.is_mnist, picture.pixels) == (True, True, None)
+        (together,) = preprocess_pictures([encode_png(pixels)])
+        assert isinstance(together, PreprocessedPicture)
+        assert (together.is_clean, together.is_mnist, together.pixels) == (True, True, None)
 
 
 def test_an_error_affects_no_other_picture(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,220 @@
+"""Separate the digits in maps of a picture: which ink belongs to which digit. Knows no pixels."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from imaging.digit_maps import Box, DigitMaps
+
+_CORE = 0.5
+"""The least likelihood of a cell in a core."""
+_INK = 0.15
+"""The least likelihood of a cell with ink."""
+_SURE_INK = 0.25
+"""The least likelihood of a cell that is ink by itself. Other ink is near such a cell."""
+_WEAK_REACH = 3
+"""The side of the square round a cell with sure ink in which other ink counts, in cells."""
+_MIN_CORE_PEAK = 0.6
+"""The least likelihood of the best cell of a core."""
+_MIN_INK_CELLS = 4
+_MIN_INNER_SHARE = 0.1
+"""The least ink inside a ring that may be a digit, as a share of all ink."""
+_SUREST = 0.75
+"""The most likely ink has this share of the likelihood of the best tenth."""
+_SUREST_SHARE = 0.25, 0.8
+"""The least and the largest share of the most likely ink in all ink of a digit that something else may be joined to."""
+_OWN_SHARE = 0.2
+"""A piece of ink between two digits is divided if each has more than this share of it."""
+_REACH = 1.2
+"""The largest distance of a loose piece of ink from a core, in heights of the core."""
+
+
+class Segment(NamedTuple):
+    """A digit in the maps."""
+
+    mask: NDArray[np.bool_]
+    """(h, w) within its box: its ink."""
+    left: int
+    """Of its box, in cells, as `top`."""
+    top: int
+    confidence: float
+    """How sure the finder is of its core and of its ink, 0 to 1."""
+    touching: frozenset[int]
+    """The indices of the digits whose ink touches it."""
+
+    @property
+    def width(self) -> int:
+        """In cells."""
+        return int(self.mask.shape[1])
+
+    @property
+    def height(self) -> int:
+        """In cells."""
+        return int(self.mask.shape[0])
+
+    @property
+    def side(self) -> int:
+        """The longest side, in cells."""
+        return int(max(self.mask.shape))
+
+
+def box_of(segments: Sequence[Segment], maps: DigitMaps) -> Box:
+    """Return the bounding box of segments in the picture."""
+    left, top = min(each.left for each in segments), min(each.top for each in segments)
+    right, bottom = max(each.left + each.width for each in segments), max(each.top + each.height for each in segments)
+    return maps.to_picture(left, top, right - left, bottom - top)
+
+
+def segment_digits(maps: DigitMaps) -> list[Segment]:
+    """Return the digits in the maps, in no order."""
+    core_count, labels, stats, _ = cv2.connectedComponentsWithStats((maps.cores > _CORE).astype(np.uint8))
+    if core_count == 1:
+        return []
+    core_labels = np.asarray(labels, np.int32)
+    peaks = np.zeros(core_count)
+    np.maximum.at(peaks, core_labels.ravel(), maps.cores.ravel())
+    is_core = (peaks >= _MIN_CORE_PEAK) & (stats[:, cv2.CC_STAT_AREA] >= 2)
+    is_core[0] = False
+    core_labels = np.where(is_core[core_labels], core_labels, 0).astype(np.int32)
+    if not core_labels.any():
+        return []
+    owners = _assign_ink(maps.ink, core_labels, np.asarray(stats[:, cv2.CC_STAT_HEIGHT], np.int32))
+    return _make_segments(maps, owners, peaks)
+
+
+def _assign_ink(
+    likelihood: NDArray[np.float32], core_labels: NDArray[np.int32], core_heights: NDArray[np.int32]
+) -> NDArray[np.int32]:
+    """Return the label of the core that each cell with ink belongs to, int32 (h, w); 0 for none.
+
+    A piece of connected ink belongs to the nearest core, if that is not too far. A piece between several cores is
+    divided.
+    """
+    distance, nearest = _find_nearest_core(core_labels)
+    sure = (likelihood > _SURE_INK).astype(np.uint8)
+    near_sure = cv2.dilate(sure, np.ones((_WEAK_REACH, _WEAK_REACH), np.uint8)) > 0
+    count, pieces = cv2.connectedComponents(((likelihood > _INK) & near_sure).astype(np.uint8), connectivity=8)
+    is_near = distance <= _REACH * np.maximum(core_heights[nearest], 2)
+    is_kept = np.zeros(count, np.bool_)
+    is_kept[pieces[is_near & (sure > 0)]] = True
+    is_kept[0] = False
+    owners = np.where(is_kept[pieces], nearest, 0).astype(np.int32)
+    inked = owners > 0
+    pairs, counts = np.unique(np.stack([pieces[inked], owners[inked]]), axis=1, return_counts=True)
+    totals = np.bincount(owners[inked], minlength=len(core_heights))
+    for piece in np.flatnonzero(np.bincount(pairs[0], minlength=1) > 1):
+        labels, sizes = pairs[1][pairs[0] == piece], counts[pairs[0] == piece]
+        main = labels[sizes.argmax()]
+        for label, size in zip(labels, sizes, strict=True):
+            # The end of a stroke may lie nearer to the core of the next digit than to its own.
+            if label != main and size < _OWN_SHARE * sizes.max() and size < 0.5 * totals[label]:
+                owners[(pieces == piece) & (owners == label)] = main
+    return owners
+
+
+def _find_nearest_core(core_labels: NDArray[np.int32]) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+    """Return the distance of each cell from the nearest core, in cells, and the label of that core."""
+    distance, regions = cv2.distanceTransformWithLabels(
+        (core_labels == 0).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_CCOMP
+    )
+    in_core = core_labels > 0
+    label_of_region = np.zeros(int(regions.max()) + 1, np.int32)
+    label_of_region[regions[in_core]] = core_labels[in_core]
+    return np.asarray(distance, np.float32), label_of_region[regions]
+
+
+def _make_segments(maps: DigitMaps, owners: NDArray[np.int32], peaks: NDArray[np.float64]) -> list[Segment]:
+    labels = [int(label) for label in np.unique(owners) if label]
+    neighbours = _find_touching(owners)
+    index_of: dict[int, int] = {}
+    kept: list[tuple[int, int, int, int, int]] = []
+    for label in labels:
+        rows, columns = np.nonzero(owners == label)
+        if len(rows) >= _MIN_INK_CELLS:
+            index_of[label] = len(kept)
+            kept.append((label, int(rows.min()), int(rows.max()) + 1, int(columns.min()), int(columns.max()) + 1))
+    segments = []
+    for label, top, bottom, left, right in kept:
+        mask = owners[top:bottom, left:right] == label
+        sureness = float(maps.ink[top:bottom, left:right][mask].mean())
+        touching = frozenset(index_of[other] for other in neighbours.get(label, ()) if other in index_of)
+        segments.append(Segment(mask, left, top, float(min(peaks[label], sureness)), touching))
+    return segments
+
+
+def _find_touching(owners: NDArray[np.int32]) -> dict[int, set[int]]:
+    """Return which labels have cells next to each other."""
+    found: dict[int, set[int]] = {}
+    for a, b in (
+        (owners[:, :-1], owners[:, 1:]),
+        (owners[:-1], owners[1:]),
+        (owners[:-1, :-1], owners[1:, 1:]),
+        (owners[1:, :-1], owners[:-1, 1:]),
+    ):
+        differ = (a != b) & (a > 0) & (b > 0)
+        for first, second in {(int(x), int(y)) for x, y in zip(a[differ], b[differ], strict=True)}:
+            found.setdefault(first, set()).add(second)
+            found.setdefault(second, set()).add(first)
+    return found
+
+
+def keep_surest(segment: Segment, maps: DigitMaps) -> Segment | None:
+    """Return the most likely ink of a segment, if that is a large part and not all of it.
+
+    Where a ring or a line touches a digit, its ink is less likely than the digit's.
+    """
+    likelihood = maps.ink[segment.top : segment.top + segment.height, segment.left : segment.left + segment.width]
+    surest = segment.mask & (likelihood >= _SUREST * np.quantile(likelihood[segment.mask], 0.9))
+    share = surest.sum() / segment.mask.sum()
+    return _crop(segment, surest) if _SUREST_SHARE[0] < share < _SUREST_SHARE[1] else None
+
+
+def take_out_of_ring(segment: Segment) -> Segment | None:
+    """Return the ink that another piece of the ink surrounds, if there is any: a digit in a ring or a box."""
+    count, pieces, stats, _ = cv2.connectedComponentsWithStats(segment.mask.astype(np.uint8), connectivity=8)
+    if count < 3:
+        return None
+    outer = 1 + int((stats[1:, cv2.CC_STAT_WIDTH] * stats[1:, cv2.CC_STAT_HEIGHT]).argmax())
+    left, top, width, height = stats[outer, :4]
+    is_inside = (
+        (stats[:, 0] > left)
+        & (stats[:, 1] > top)
+        & (stats[:, 0] + stats[:, 2] < left + width)
+        & (stats[:, 1] + stats[:, 3] < top + height)
+    )
+    is_inside[0] = False  # what is no ink: all of it lies within a box without round corners
+    inside = np.isin(pieces, np.flatnonzero(is_inside))
+    return _crop(segment, inside) if inside.sum() >= _MIN_INNER_SHARE * segment.mask.sum() else None
+
+
+def _crop(segment: Segment, mask: NDArray[np.bool_]) -> Segment:
+    """Return the part of a segment that `mask`, bool of the same shape, covers."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    part = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    left, top = segment.left + int(columns[0]), segment.top + int(rows[0])
+    return Segment(part, left, top, segment.confidence, frozenset())
+
+
+def merge(segments: Sequence[Segment]) -> Segment:
+    """Return the ink of several segments as one."""
+    left, top = min(each.left for each in segments), min(each.top for each in segments)
+    right, bottom = max(each.left + each.width for each in segments), max(each.top + each.height for each in segments)
+    mask = np.zeros((bottom - top, right - left), np.bool_)
+    for each in segments:
+        mask[each.top - top : each.top - top + each.height, each.left - left : each.left - left + each.width] |= (
+            each.mask
+        )
+    return Segment(mask, left, top, min(each.confidence for each in segments), frozenset())
+
+
+def halve(segment: Segment) -> Sequence[Segment]:
+    """Cut a segment in two where it has the least ink in a column, near its middle."""
+    columns = segment.mask.sum(axis=0)
+    third = segment.width // 3
+    cut = third + int(columns[third : segment.width - third].argmin())
+    is_left = np.arange(segment.width) < cut
+    halves = [segment.mask & is_left, segment.mask & ~is_left]
+    return [_crop(segment, half) for half in halves] if all(half.any() for half in halves) else [segment]
