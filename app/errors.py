@@ -20,7 +20,9 @@ ServiceError
 ├── StoreUnavailable      the store of corrections cannot be written at the moment
 ├── UnknownServable       no such model, version or label, in TensorFlow Serving's wording
 ├── NotAffine             the model has no weight images
+├── NotAClassifier        the model does not classify images
 ├── NotReady              the model or the service cannot answer at the moment
+│   └── FinderUnavailable    the finder cannot find digits in pictures at the moment
 ├── Overloaded            the service has reached a limit on concurrent work
 ├── DeadlineExceeded      the answer took too long
 └── BrokenArtefact        a model's files cannot be served
@@ -171,8 +173,20 @@ class NotAffine(ServiceError):
         )
 
 
+class NotAClassifier(ServiceError):
+    """The model finds digits in pictures; it does not classify images."""
+
+    def __init__(self, name: str, classifiers: list[str]) -> None:
+        choice = f"Choose {' or '.join(classifiers)}." if classifiers else "There is no model that does."
+        super().__init__(f"Model '{name}' finds digits in pictures; it does not classify images. {choice}")
+
+
 class NotReady(ServiceError):
     """The model or the service cannot answer at the moment."""
+
+
+class FinderUnavailable(NotReady):
+    """The finder cannot find digits in pictures at the moment."""
 
 
 class Overloaded(ServiceError):

@@ -53,6 +53,16 @@ def _check_token(token: SecretStr) -> SecretStr:
     return token
 
 
+def _check_classifiers(value: str) -> str:
+    """Check that none of the models in the value is the finder, which classifies no images."""
+    if FINDER in re.split(r"[:@]", value):
+        message = f"model '{FINDER}' finds digits in pictures; it does not classify images"
+        raise ValueError(message)
+    return value
+
+
+FINDER = "finder"
+"""The name of the model that finds digits in pictures. All other models are classifiers."""
 ANY_ORIGIN = "*"
 _DEFAULT_PORTS = {("http", "80"), ("https", "443")}  # which a browser leaves out of an origin
 EngineKind = Literal["openvino", "openvino-bf16", "tensorflow"]
@@ -105,7 +115,8 @@ class Settings(BaseSettings):
         DirectoryPath, Field(description="Folder with the models, as `<name>/<version>/`. It must exist.")
     ] = Path("models")
     default_model: Annotated[
-        str, Field(pattern=r"^[a-z0-9_-]+$", description="Model for requests that do not name a model.")
+        Annotated[str, AfterValidator(_check_classifiers)],
+        Field(pattern=r"^[a-z0-9_-]+$", description="Model for requests that do not name a model."),
     ] = "convnet"
     required_models: Annotated[
         frozenset[str],
@@ -123,7 +134,7 @@ class Settings(BaseSettings):
         Field(description="Pinned versions, served instead of the newest versions: `convnet:1,softmax:2`."),
     ] = Field(default_factory=dict)
     shadow: Annotated[
-        str | None,
+        Annotated[str, AfterValidator(_check_classifiers)] | None,
         Field(
             pattern=r"^[a-z0-9_-]+:[a-z0-9_-]+(@([1-9][0-9]*|stable|latest))?$",
             description="Shadow model, as `<served>:<shadow>`. The shadow also classifies the images of the served "

@@ -93,6 +93,16 @@ class Batcher:
         parts = [images[start : start + LARGEST_BATCH] for start in range(0, len(images), LARGEST_BATCH)]
         return Scores.concatenate(await asyncio.gather(*map(self._enqueue, parts)))
 
+    async def score_in_turns(self, images: Images) -> Scores:
+        """Score any number of images, n >= 1, one batch after the other, so that the images of others go in between.
+
+        Raises what `score` does.
+        """
+        parts = [
+            await self.score(images[start : start + LARGEST_BATCH]) for start in range(0, len(images), LARGEST_BATCH)
+        ]
+        return Scores.concatenate(parts)
+
     def score_inline(self, images: Images) -> Scores:
         """Score n <= LARGEST_BATCH images in one batch, without the queue; only if `runs_inline`.
 

@@ -12,19 +12,23 @@ from itertools import islice
 from pathlib import Path
 from typing import IO
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from app.errors import BrokenArtefact
-from app.model_repository.card import Card
+from app.model_repository.card import AnyCard, FinderCard
+from app.settings import FINDER
 
 MAX_CARD_BYTES = 128 * 1024
-"""The published cards have 6 to 17 thousand bytes. No other Python thread runs during parsing: 0.2 s at worst."""
+"""The published cards of classifiers have 6 to 17 thousand bytes; a finder's has a picture and its maps as well.
+
+No other Python thread runs during parsing: 0.2 s at worst."""
 MAX_VERSION_BYTES = 256 * 1024**2
 """Of all files together. The published versions have less than two million."""
 MAX_ENTRIES = 1_000
 """Files and folders of a version. The published versions have six."""
 
 _CARD = "model.json"
+_CARDS: TypeAdapter[AnyCard] = TypeAdapter(AnyCard)
 _MAX_DIGITS = 18  # of a version number: they fit into 64 bits, and requests may ask for no more
 _MAX_NAMED_ERRORS = 5  # in the message about a card
 _MAX_LISTED_ERRORS = 1_000  # with more errors, none is named: listing a hundred thousand takes a second
@@ -88,11 +92,11 @@ def _is_version(name: str) -> bool:
     return name.isascii() and name.isdecimal() and name[0] != "0" and len(name) <= _MAX_DIGITS
 
 
-def read_card(directory: Path) -> Card:
+def read_card(directory: Path) -> AnyCard:
     """Read the model card of the version in `directory`, which is `<name>/<version>`.
 
     Raises:
-        BrokenArtefact: if it is missing, does not follow the schema, or belongs to another version.
+        BrokenArtefact: if it is missing, does not follow the schema, or belongs to another version or task.
 
     """
     path = directory / _CARD
@@ -102,7 +106,7 @@ def read_card(directory: Path) -> Card:
         if len(content) > MAX_CARD_BYTES:
             message = f"{path} has more than {MAX_CARD_BYTES:,} bytes, the limit of a card. Publish the version again."
             raise BrokenArtefact(message)
-        card = Card.model_validate_json(content)
+        card = _CARDS.validate_json(content)
     except OSError as error:
         message = f"{path} cannot be read ({error.strerror}). Publish the version again."
         raise BrokenArtefact(message) from error
@@ -113,20 +117,26 @@ def read_card(directory: Path) -> Card:
     if (card.name, str(card.version)) != (directory.parent.name, directory.name):
         message = f"{path} says that it is {card.name}/{card.version}. Move the folder back to where it was published."
         raise BrokenArtefact(message)
+    if isinstance(card, FinderCard) != (card.name == FINDER):
+        message = (
+            f"{path} is the card of a {'finder' if isinstance(card, FinderCard) else 'classifier'}. Models named "
+            f"'{FINDER}' are finders, and all others are classifiers. Publish it under another name."
+        )
+        raise BrokenArtefact(message)
     return card
 
 
 def _describe_errors(error: ValidationError) -> str:
-    """Describe the first errors of a card, each with its field."""
+    """Describe the first errors of a card, each with its field. The first part of a location is the task."""
     if error.error_count() > _MAX_LISTED_ERRORS:
         return f"It has {error.error_count():,} errors"
     found = error.errors(include_url=False, include_context=False, include_input=False)
-    descriptions = [f"{'.'.join(map(str, each['loc'])) or 'file':.100}: {each['msg']:.200}" for each in found]
+    descriptions = [f"{'.'.join(map(str, each['loc'][1:])) or 'file':.100}: {each['msg']:.200}" for each in found]
     more = [f"and {len(descriptions) - _MAX_NAMED_ERRORS:,} more"] if len(descriptions) > _MAX_NAMED_ERRORS else []
     return "; ".join(descriptions[:_MAX_NAMED_ERRORS] + more)
 
 
-def copy_verified(directory: Path, card: Card, target: Path) -> None:
+def copy_verified(directory: Path, card: AnyCard, target: Path) -> None:
     """Copy the files of the version in `directory`, except its card, and compare each with its digest in the card.
 
     The copy is what is loaded. The original may change after it has been verified, and it may be on a network disk:

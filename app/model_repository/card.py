@@ -1,8 +1,20 @@
-"""The model card: the schema of `model.json`, which `models/README.md` describes. Knows nothing of training."""
+"""The model cards: the schemas of `model.json`, which `models/README.md` describes. Knows nothing of training.
 
+There is one schema for each task: `Card` for classifiers, `FinderCard` for the finder.
+"""
+
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    JsonValue,
+    Tag,
+)
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
@@ -114,8 +126,8 @@ class SelfTest(_Strict):
     ]
 
 
-class Card(_Strict):
-    """The whole of `model.json`."""
+class _Artefact(_Strict):
+    """The fields that the cards of all tasks have."""
 
     name: str
     version: Annotated[int, Field(ge=1)]
@@ -125,15 +137,87 @@ class Card(_Strict):
     multiply_adds: Annotated[int, Field(ge=1)]
     training: dict[str, JsonValue]
     data: Data
+    files: Annotated[dict[str, Sha256], Field(min_length=1)]
+    software: Software
+    comparison: Comparison | None = None
+
+
+class Card(_Artefact):
+    """The whole of `model.json` of a classifier."""
+
     history: list[HistoryPoint]
     validation: Score
     test: TestReport
     temperature: Annotated[float, Field(gt=0)]
     abstention: Abstention
     preprocessing: Annotated[int, Field(ge=1)]
-    files: Annotated[dict[str, Sha256], Field(min_length=1)]
-    software: Software
     corrupted: dict[str, Share] | None = None
-    comparison: Comparison | None = None
     teacher: Teacher | None = None
     self_test: SelfTest | None = None
+
+
+class FinderHistoryPoint(_Strict):
+    """One point of the training curves of a finder."""
+
+    iteration: Count
+    loss: float
+    validation_ink_f1: Share
+
+
+class FinderReport(_Strict):
+    """The evaluation of a finder on generated pages with the digits of one split."""
+
+    pages: Count
+    ink_f1: Share
+    digits: Count
+    found: Count
+    false: Count
+    recall: Share
+    precision: Share
+
+
+class Thresholds(_Strict):
+    """The probabilities from which a pixel counts as ink of a digit, and as core of a digit."""
+
+    ink: Share
+    core: Share
+
+
+class FinderSelfTest(_Strict):
+    """A few pictures, and their maps as computed after training. All are compressed with zlib, in base64."""
+
+    pictures: str  # uint8 [n, 192, 192, 3]
+    ink: str  # uint8 [n, 96, 96]: the probabilities times 255, rounded
+    cores: str  # the same
+
+
+class FinderCard(_Artefact):
+    """The whole of `model.json` of a finder, which finds the ink and the cores of digits in a picture."""
+
+    task: Literal["find_digits"]
+    history: list[FinderHistoryPoint]
+    validation: FinderReport
+    test: FinderReport
+    thresholds: Thresholds
+    self_test: FinderSelfTest
+
+
+def _task_of(card: object) -> str | None:
+    """Return the task of a card, a validated one or the members of its JSON. Classifiers have no `task`."""
+    if isinstance(card, FinderCard):
+        return card.task
+    task = card.get("task", _CLASSIFY) if isinstance(card, Mapping) else _CLASSIFY
+    return task if isinstance(task, str) else None
+
+
+_CLASSIFY = "classify"
+
+AnyCard = Annotated[
+    Annotated[Card, Tag(_CLASSIFY)] | Annotated[FinderCard, Tag("find_digits")],
+    Discriminator(
+        _task_of,
+        custom_error_type="unknown_task",
+        custom_error_message="The only task that a card may name is 'find_digits'",
+    ),
+]
+"""The card of any task."""

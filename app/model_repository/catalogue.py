@@ -7,11 +7,19 @@ from collections.abc import Iterator, Mapping
 
 import structlog
 
-from app.errors import NotReady, ServiceError, UnknownModel, UnknownVersion, UnknownVersionLabel
+from app.errors import (
+    FinderUnavailable,
+    NotAClassifier,
+    NotReady,
+    ServiceError,
+    UnknownModel,
+    UnknownVersion,
+    UnknownVersionLabel,
+)
 from app.model_repository.control import Command
 from app.model_repository.scan import Scan
-from app.model_repository.versions import VERSION_LABELS, LoadedVersion, ModelVersions, Version
-from app.settings import Settings
+from app.model_repository.versions import VERSION_LABELS, Loaded, LoadedFinder, LoadedVersion, ModelVersions, Version
+from app.settings import FINDER, Settings
 
 _log = structlog.get_logger()
 
@@ -23,7 +31,7 @@ class ModelCatalogue:
         self._settings = settings
         self._models: dict[str, ModelVersions] = {}
         self._commands: Mapping[str, Command] = {}
-        self._ready: dict[tuple[str, int | str | None], LoadedVersion] = {}
+        self._ready: dict[tuple[str, int | str | None], Loaded] = {}
         self.listing_error: str | None = f"{settings.models_dir} is still being read. Try again in a second."
         """Why the folder of models cannot be read; None if it can. The last list stays valid until then."""
 
@@ -37,22 +45,48 @@ class ModelCatalogue:
         return (version for versions in self._models.values() for version in versions)
 
     def find(self, name: str, version: int | None = None, label: str | None = None) -> LoadedVersion:
-        """Return the loaded version with this number, or else with this label, or else the default version.
+        """Return the loaded version of a classifier with this number, or with this label, or the default version.
 
         Raises:
+            NotAClassifier: if the model is the finder.
             UnknownModel: if there is no such model.
             UnknownVersion: if the model has no such version or label, or has not loaded it.
             NotReady: if it is still loading, failed to load or was unloaded.
 
         """
         loaded = self._ready.get((name, label if version is None else version))
-        if loaded is None:
-            raise self._error(name, version, label)
+        if not isinstance(loaded, LoadedVersion):
+            classifiers = [model for model in self._models if model != FINDER]
+            if name == FINDER and name in self._models:
+                raise NotAClassifier(name, classifiers)
+            raise self._error(name, version, label, classifiers)
         return loaded
 
-    def _error(self, name: str, number: int | None, label: str | None) -> ServiceError:
+    def find_any(self, name: str, version: int | None = None, label: str | None = None) -> Loaded:
+        """Return the loaded version of a model of any task; raises what `find` does, except NotAClassifier."""
+        loaded = self._ready.get((name, label if version is None else version))
+        if loaded is None:
+            raise self._error(name, version, label, list(self._models))
+        return loaded
+
+    def find_finder(self) -> LoadedFinder:
+        """Return the default version of the finder.
+
+        Raises:
+            FinderUnavailable: if there is none, or it is still loading, failed to load or was unloaded.
+
+        """
+        loaded = self._ready.get((FINDER, None))
+        if not isinstance(loaded, LoadedFinder):
+            reason = self._missing_reason(FINDER)
+            advice = "" if FINDER in self._models or self.listing_error else " Train and publish one."
+            message = f"Digits cannot be found in pictures now. {reason}{advice}"
+            raise FinderUnavailable(message)
+        return loaded
+
+    def _error(self, name: str, number: int | None, label: str | None, available: list[str]) -> ServiceError:
         if name not in self._models:
-            return NotReady(self.listing_error) if self.listing_error else UnknownModel(name, list(self._models))
+            return NotReady(self.listing_error) if self.listing_error else UnknownModel(name, available)
         versions = self._models[name]
         if number is not None and not versions.is_unloaded and versions.reason is None:
             state = next((version.state for version in versions if version.number == number), "not_loaded")
@@ -62,11 +96,16 @@ class ModelCatalogue:
             return UnknownVersionLabel(name, label, list(VERSION_LABELS))
         return NotReady(versions.not_ready_reason(number))
 
-    def default_version(self, name: str) -> LoadedVersion | None:
+    def default_version(self, name: str) -> Loaded | None:
         """Return the default version of a model; None if it has none that is ready."""
         return self._ready.get((name, None))
 
-    def default_versions(self) -> Iterator[LoadedVersion]:
+    def default_classifier(self) -> LoadedVersion | None:
+        """Return the default version of the model for requests that name none; None if it has none that is ready."""
+        loaded = self.default_version(self._settings.default_model)
+        return loaded if isinstance(loaded, LoadedVersion) else None
+
+    def default_versions(self) -> Iterator[Loaded]:
         """Iterate over the default versions of all models that have one."""
         for name in self._models:
             if loaded := self.default_version(name):
@@ -80,12 +119,13 @@ class ModelCatalogue:
     def not_ready_reasons(self) -> dict[str, str]:
         """Return why required models are not ready, by name, without the models that are ready."""
         ready = {loaded.card.name for loaded in self.default_versions()}
-        return {
-            name: self._models[name].not_ready_reason(None)
-            if name in self._models
-            else self.listing_error or f"There is no model '{name}' in {self._settings.models_dir}."
-            for name in sorted(self._settings.required_models - ready)
-        }
+        return {name: self._missing_reason(name) for name in sorted(self._settings.required_models - ready)}
+
+    def _missing_reason(self, name: str) -> str:
+        """Say why a model has no version that is ready."""
+        if name in self._models:
+            return self._models[name].not_ready_reason(None)
+        return self.listing_error or f"There is no model '{name}' in {self._settings.models_dir}."
 
     def broken_reason(self, name: str) -> str | None:
         """Say why the folder of a model or its newest version cannot be served; None if they can."""
@@ -127,14 +167,14 @@ class ModelCatalogue:
                     version.reset()
 
     def to_load(self) -> list[Version]:
-        """List the versions to load: first the default version of each model, then the others."""
+        """List the versions to load: first the default version of each model, those of required models first."""
         ranked = [
-            (rank, version)
-            for versions in self._models.values()
+            (rank, name not in self._settings.required_models, version)
+            for name, versions in self._models.items()
             for rank, version in enumerate(versions.wanted())
             if version.fingerprint is None
         ]
-        return [version for _, version in sorted(ranked, key=lambda pair: pair[0])]
+        return [version for *_, version in sorted(ranked, key=lambda each: each[:2])]
 
     def to_unload(self) -> list[Version]:
         """List the versions to unload."""

@@ -10,14 +10,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from app.inference.batching import Batcher
+from app.inference.finder_engine import FinderRunner
 from app.model_repository.loader import Loader
-from app.model_repository.versions import LoadedVersion
+from app.model_repository.versions import Loaded
 
 
 @dataclass(frozen=True, eq=False)
 class _Entry:
-    loaded: weakref.ref[LoadedVersion]
-    batcher: Batcher
+    loaded: weakref.ref[Loaded]
+    queue: Batcher | FinderRunner
     on_freed: Callable[[], None]
 
 
@@ -28,9 +29,9 @@ class DrainingVersions:
         self._loader = loader
         self._entries: list[_Entry] = []
 
-    def add(self, loaded: LoadedVersion, *, on_freed: Callable[[], None]) -> None:
+    def add(self, loaded: Loaded, *, on_freed: Callable[[], None]) -> None:
         """Add a version, to which the caller then drops its reference; call `on_freed` when it is freed."""
-        self._entries.append(_Entry(weakref.ref(loaded), loaded.batcher, on_freed))
+        self._entries.append(_Entry(weakref.ref(loaded), loaded.engine_queue, on_freed))
 
     async def free_unused(self) -> None:
         """Free the versions that no request uses any more."""
@@ -41,10 +42,10 @@ class DrainingVersions:
             await self._loader.free(unused)
 
     async def close(self) -> None:
-        """Score what is queued, and refuse new images."""
-        await asyncio.gather(*(entry.batcher.close() for entry in self._entries))
+        """Answer what is queued, and refuse new images and pictures."""
+        await asyncio.gather(*(entry.queue.close() for entry in self._entries))
 
 
 async def _close(entry: _Entry) -> None:
     entry.on_freed()
-    await entry.batcher.close()
+    await entry.queue.close()

@@ -19,10 +19,11 @@ from typing import Any, TypeVar
 
 from app.errors import BrokenArtefact, NotReady
 from app.inference.engines import TOLERANCES, Engine, load_engine
+from app.inference.finder_engine import FINDER_TOLERANCES, FinderEngine, load_finder_engine
 from app.model_repository.artefact import Fingerprint, copy_verified, printable, read_card, take_fingerprint
-from app.model_repository.card import Card
+from app.model_repository.card import AnyCard, Card, FinderCard
 from app.model_repository.daemon_thread import DaemonThread
-from app.model_repository.verification import warm_up_and_verify
+from app.model_repository.verification import verify_finder, warm_up_and_verify
 from app.observability.log_setup import native_messages_logged
 from app.settings import EngineKind
 
@@ -42,10 +43,18 @@ _NICENESS = 10
 
 @dataclass(frozen=True)
 class VerifiedEngine:
-    """A verified engine, and the card of its version."""
+    """A verified engine of a classifier, and the card of its version."""
 
     card: Card
     engine: Engine
+
+
+@dataclass(frozen=True)
+class VerifiedFinder:
+    """A verified engine of a finder, and the card of its version."""
+
+    card: FinderCard
+    engine: FinderEngine
 
 
 @dataclass(frozen=True)
@@ -53,7 +62,7 @@ class LoadAttempt:
     """The outcome of loading a version, and the fingerprint of its files."""
 
     fingerprint: Fingerprint
-    outcome: VerifiedEngine | BrokenArtefact
+    outcome: VerifiedEngine | VerifiedFinder | BrokenArtefact
 
 
 class Loader:
@@ -126,18 +135,27 @@ def _attempt(kind: EngineKind, directory: Path) -> LoadAttempt:
     return LoadAttempt(fingerprint, BrokenArtefact(printable(reason)[:_MAX_REASON_LENGTH]))
 
 
-def _load(kind: EngineKind, directory: Path) -> VerifiedEngine:
+def _load(kind: EngineKind, directory: Path) -> VerifiedEngine | VerifiedFinder:
     card = read_card(directory)
     with tempfile.TemporaryDirectory(prefix="digitserve-loading-") as folder:
         copy = Path(folder)
         copy_verified(directory, card, copy)
         try:
-            with native_messages_logged():
-                engine = load_engine(kind, copy)
+            return _load_copy(kind, card, copy)
         except BrokenArtefact as error:
             message = str(error).replace(str(copy), str(directory))
             raise BrokenArtefact(message) from error
-        warm_up_and_verify(engine, card, tolerance=TOLERANCES[kind])
+
+
+def _load_copy(kind: EngineKind, card: AnyCard, copy: Path) -> VerifiedEngine | VerifiedFinder:
+    if isinstance(card, FinderCard):
+        with native_messages_logged():
+            finder = load_finder_engine(kind, copy)
+        verify_finder(finder, card, tolerance=FINDER_TOLERANCES[kind])
+        return VerifiedFinder(card, finder)
+    with native_messages_logged():
+        engine = load_engine(kind, copy)
+    warm_up_and_verify(engine, card, tolerance=TOLERANCES[kind])
     return VerifiedEngine(card, engine)
 
 

@@ -8,6 +8,7 @@ from typing import get_args
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from app.model_repository.card import Card
 from app.model_repository.catalogue import ModelCatalogue
 from app.schemas import State
 from imaging import __version__
@@ -60,8 +61,9 @@ class ModelCollector(Collector):
                 continue
             name, version = card.name, str(card.version)
             is_default = str((card.name, card.version) in default).lower()
-            details = (card.architecture, str(card.parameters), str(card.preprocessing))
-            info.add_metric((name, version, is_default, *details), 1)
-            accuracy.add_metric((name, version), card.test.accuracy)
+            preprocessing = str(card.preprocessing) if isinstance(card, Card) else ""  # a finder has none
+            info.add_metric((name, version, is_default, card.architecture, str(card.parameters), preprocessing), 1)
+            if isinstance(card, Card):
+                accuracy.add_metric((name, version), card.test.accuracy)
         yield info
         yield accuracy

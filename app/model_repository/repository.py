@@ -15,15 +15,16 @@ import structlog
 
 from app.errors import BrokenArtefact, NotReady, UnknownModel
 from app.inference.batching import Batcher, BatchTracer
+from app.inference.finder_engine import FinderRunner
 from app.model_repository.artefact import read_card
-from app.model_repository.card import Card
+from app.model_repository.card import AnyCard
 from app.model_repository.catalogue import ModelCatalogue
 from app.model_repository.control import Action, ModelControl
 from app.model_repository.draining import DrainingVersions
-from app.model_repository.loader import Loader
+from app.model_repository.loader import Loader, VerifiedEngine, VerifiedFinder
 from app.model_repository.scan import list_models, scan
 from app.model_repository.shadow import Shadow
-from app.model_repository.versions import LoadedVersion, Version
+from app.model_repository.versions import Loaded, LoadedFinder, LoadedVersion, Version
 from app.observability.metrics import ServiceMetrics
 from app.settings import Settings
 
@@ -93,7 +94,7 @@ class ModelRepository:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._has_refreshed.wait(), seconds)
 
-    async def read_cards(self) -> Mapping[Path, Card]:
+    async def read_cards(self) -> Mapping[Path, AnyCard]:
         """Read the cards of the versions that are not loaded, by folder, without failed versions and broken cards.
 
         They are not cached: a folder may have hundreds of versions.
@@ -120,7 +121,7 @@ class ModelRepository:
             default = self.catalogue.default_version(name)
             rest = f" Version {default.card.version} answers as before." if default else ""
             raise BrokenArtefact(reason + rest)
-        self.catalogue.find(name)
+        self.catalogue.find_any(name)
 
     async def unload(self, name: str) -> None:
         """Unload all versions of a model until it is loaded again. Other workers follow within two seconds.
@@ -187,17 +188,21 @@ class ModelRepository:
             _log.error("model failed", directory=str(version.directory), reason=version.reason)
             return
         self._drain(version)  # if earlier files of this version are loaded
-        card = attempt.outcome.card
+        version.mark_ready(self._loaded(attempt.outcome), attempt.fingerprint)
+        _log.info("model ready", directory=str(version.directory), engine=self._settings.engine)
+
+    def _loaded(self, verified: VerifiedEngine | VerifiedFinder) -> Loaded:
+        if isinstance(verified, VerifiedFinder):
+            return LoadedFinder(verified.card, FinderRunner(verified.engine))
         batcher = Batcher(
-            attempt.outcome.engine,
+            verified.engine,
             queue_size=self._settings.queue_size,
             observer=self._metrics,
             tracer=self._tracer,
         )
-        if self._shadow is not None and self._shadow.compares(card.name):
-            batcher.on_scored = partial(self._shadow.submit, card)
-        version.mark_ready(LoadedVersion(card, batcher), attempt.fingerprint)
-        _log.info("model ready", directory=str(version.directory), engine=self._settings.engine)
+        if self._shadow is not None and self._shadow.compares(verified.card.name):
+            batcher.on_scored = partial(self._shadow.submit, verified.card)
+        return LoadedVersion(verified.card, batcher)
 
     def _unload_unwanted(self) -> None:
         """Stop using the versions to unload for new requests, and drain them."""
@@ -216,14 +221,14 @@ class ModelRepository:
         self.catalogue.prune()
 
     async def close(self) -> None:
-        """Score what is queued, refuse new images, and stop the threads."""
+        """Answer what is queued, refuse new images and pictures, and stop the threads."""
         if self._command_task is not None:
             self._command_task.cancel()
         await self._loader.close()
         await self._draining.close()
         for version in self.catalogue.versions():
             if version.loaded:
-                await version.loaded.batcher.close()
+                await version.loaded.engine_queue.close()
 
 
 def _retrieve_exception(task: asyncio.Task[None]) -> None:
@@ -232,7 +237,7 @@ def _retrieve_exception(task: asyncio.Task[None]) -> None:
         task.exception()
 
 
-def _read_cards(directories: list[Path]) -> dict[Path, Card]:
+def _read_cards(directories: list[Path]) -> dict[Path, AnyCard]:
     cards = {}
     for directory in directories:
         with suppress(BrokenArtefact):

@@ -8,16 +8,22 @@ import binascii
 import hashlib
 import zlib
 from functools import partial
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.errors import BrokenArtefact
 from app.inference.engines import BATCH_SIZES, Engine, Images
+from app.inference.finder_engine import MAP_SIDE, PICTURE_SIDE, FinderEngine
 from app.inference.scores import Scores
-from app.model_repository.card import Card
+from app.model_repository.card import AnyCard, Card, FinderCard
 
 _PIXELS = 28 * 28
+_PICTURE_SHAPE = (PICTURE_SIDE, PICTURE_SIDE, 3)
+_MAP_SHAPE = (MAP_SIDE, MAP_SIDE)
+_MAX_PICTURES = 16
+"""In the self-test of a finder."""
 
 
 def warm_up_and_verify(engine: Engine, card: Card, *, tolerance: float = 1e-3) -> None:
@@ -58,11 +64,11 @@ def _check(
 ) -> None:
     if found.shape == expected.shape and np.allclose(found, expected, rtol=0, atol=tolerance):
         return
-    message = (
-        f"{card.name}/{card.version} has failed verification: {failure}. Found {found[:1].tolist()}, "
-        f"expected {expected[:1].tolist()}. Publish the version again."
-    )
-    raise BrokenArtefact(message)
+    raise _failed(card, f"{failure}. Found {found[:1].tolist()}, expected {expected[:1].tolist()}")
+
+
+def _failed(card: AnyCard, failure: str) -> BrokenArtefact:
+    return BrokenArtefact(f"{card.name}/{card.version} has failed verification: {failure}. Publish the version again.")
 
 
 def _softmax(logits: NDArray[np.float32], card: Card) -> NDArray[np.float64]:
@@ -81,13 +87,54 @@ def _recorded_images(card: Card) -> Images:
     """Return the images of the card's self-test, (n, 28, 28); none if it has no self-test."""
     if card.self_test is None:
         return np.zeros((0, 28, 28), np.uint8)
-    expected = _PIXELS * len(card.self_test.probabilities)
+    count = len(card.self_test.probabilities)
+    return _decode(card, "images", card.self_test.images, shape=(28, 28), counts=range(count, count + 1))
+
+
+def verify_finder(engine: FinderEngine, card: FinderCard, *, tolerance: float = 1e-3) -> None:
+    """Run the pictures of the card's self-test, so that no request pays for a first run, and check the maps.
+
+    Args:
+        engine: the engine.
+        card: its model card.
+        tolerance: the largest accepted difference of a probability, besides the rounding of the recorded one.
+
+    Raises:
+        BrokenArtefact: if a map has not the shape that `models/README.md` describes, or differs from the recorded map.
+
+    """
+    test = card.self_test
+    pictures = _decode(card, "pictures", test.pictures, shape=_PICTURE_SHAPE, counts=range(1, _MAX_PICTURES + 1))
+    maps = engine(pictures)
+    counts = range(len(pictures), len(pictures) + 1)
+    for name, found, recorded in (("ink", maps.ink, test.ink), ("cores", maps.cores, test.cores)):
+        expected = _decode(card, name, recorded, shape=_MAP_SHAPE, counts=counts).astype(np.float32) / 255
+        if found.shape != expected.shape:
+            raise _failed(card, f"its map '{name}' has the shape {found.shape}, expected {expected.shape}")
+        difference = float(np.abs(found - expected).max())
+        if not difference <= tolerance + 0.5 / 255:  # also if it is not a number
+            raise _failed(card, f"its map '{name}' differs by {difference:.3f} from the one in its model.json")
+
+
+def _decode(card: AnyCard, field: str, recorded: str, *, shape: tuple[int, ...], counts: range) -> NDArray[np.uint8]:
+    """Decode a field of the self-test: arrays of the same shape, of which there must be one of `counts`.
+
+    Raises:
+        BrokenArtefact: if it cannot be decoded, or has another number of values.
+
+    """
+    size = prod(shape)
     try:
-        pixels = zlib.decompressobj().decompress(base64.b64decode(card.self_test.images), expected + 1)
+        values = zlib.decompressobj().decompress(base64.b64decode(recorded), counts[-1] * size + 1)
     except (zlib.error, binascii.Error) as error:
-        message = f"The images of {card.name}/{card.version} in self_test cannot be decompressed: {error}."
+        message = f"self_test of {card.name}/{card.version} has {field} that cannot be decompressed: {error}."
         raise BrokenArtefact(message) from error
-    if len(pixels) != expected:
-        message = f"self_test of {card.name}/{card.version} has {len(pixels)} pixels or more, expected {expected}."
+    count, rest = divmod(len(values), size)
+    if rest or count not in counts:
+        expected = " to ".join(f"{n * size:,}" for n in dict.fromkeys((counts[0], counts[-1])))
+        message = (
+            f"self_test of {card.name}/{card.version} has {len(values):,} bytes of {field} or more, expected "
+            f"{expected}. Publish the version again."
+        )
         raise BrokenArtefact(message)
-    return np.frombuffer(pixels, np.uint8).reshape(-1, 28, 28)
+    return np.frombuffer(values, np.uint8).reshape(-1, *shape)

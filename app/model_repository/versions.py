@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Literal
 
 from app.inference.batching import Batcher
+from app.inference.finder_engine import FinderMaps, FinderRunner, Pictures
 from app.model_repository.artefact import Fingerprint
-from app.model_repository.card import Card
+from app.model_repository.card import AnyCard, Card, FinderCard
 from app.schemas import State
 
 STABLE: Literal["stable"] = "stable"
@@ -19,10 +20,48 @@ newest that is ready. `latest` is the newest version that is ready, even if anot
 
 @dataclass(frozen=True)
 class LoadedVersion:
-    """A version in memory. A request holds a reference until it is answered; without references it is freed."""
+    """A version of a classifier in memory.
+
+    A request holds a reference until it is answered; without references the version is freed.
+    """
 
     card: Card
     batcher: Batcher
+
+    @property
+    def engine_queue(self) -> Batcher:
+        """What has to be closed before the engine is freed."""
+        return self.batcher
+
+
+@dataclass(frozen=True)
+class LoadedFinder:
+    """A version of the finder in memory. A request holds a reference to it, as to a `LoadedVersion`."""
+
+    card: FinderCard
+    runner: FinderRunner
+
+    @property
+    def engine_queue(self) -> FinderRunner:
+        """What has to be closed before the engine is freed."""
+        return self.runner
+
+    async def run(self, pictures: Pictures) -> FinderMaps:
+        """Return the maps of uint8 pictures of shape (n, 192, 192, 3), RGB, computed in a thread.
+
+        Raises:
+            FinderUnavailable: if the finder has been closed.
+            Exception: whatever the engine raised.
+
+        """
+        return await self.runner.run(pictures)
+
+    def run_blocking(self, pictures: Pictures) -> FinderMaps:
+        """Return what `run` returns, computed in the calling thread, which must not be the event loop's."""
+        return self.runner.run_blocking(pictures)
+
+
+Loaded = LoadedVersion | LoadedFinder
 
 
 @dataclass(eq=False)
@@ -33,12 +72,12 @@ class Version:
     directory: Path
     state: State = "not_loaded"
     reason: str | None = None  # why its files cannot be served; if earlier files are loaded, the state is still `ready`
-    loaded: LoadedVersion | None = field(default=None, repr=False)  # if the state is `ready`
+    loaded: Loaded | None = field(default=None, repr=False)  # if the state is `ready`
     fingerprint: Fingerprint | None = None  # of the files of the last attempt to load it; None before an attempt
     on_disk: bool = True
 
     @property
-    def card(self) -> Card | None:
+    def card(self) -> AnyCard | None:
         """Its card, if it is ready."""
         return self.loaded.card if self.loaded else None
 
@@ -48,7 +87,7 @@ class Version:
         if self.state == "failed":
             self.state, self.reason = "not_loaded", None
 
-    def mark_ready(self, loaded: LoadedVersion, fingerprint: Fingerprint) -> None:
+    def mark_ready(self, loaded: Loaded, fingerprint: Fingerprint) -> None:
         """Record that its files have been loaded."""
         self.state, self.reason, self.loaded, self.fingerprint = "ready", None, loaded, fingerprint
 
@@ -116,7 +155,7 @@ class ModelVersions(Sequence[Version]):
             return []
         return [version for version in self._versions if version.loaded and version not in wanted]
 
-    def ready_by_key(self) -> Iterator[tuple[int | str | None, LoadedVersion]]:
+    def ready_by_key(self) -> Iterator[tuple[int | str | None, Loaded]]:
         """Yield the loaded versions by number, by label, and by None for requests that name neither."""
         ready = [(version, version.loaded) for version in self._versions if version.loaded]
         yield from ((version.number, loaded) for version, loaded in ready)

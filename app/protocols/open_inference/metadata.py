@@ -1,11 +1,13 @@
 """Describes the service, its models and their statistics, in the format of the protocol and of Triton's extensions."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
+from app.inference.finder_engine import MAP_SIDE, PICTURE_SIDE
 from app.model_repository.versions import ModelVersions, Version
 from app.observability.statistics import Statistics
 from app.protocols.open_inference.requests import OUTPUTS
+from app.settings import FINDER
 from imaging import __version__
 
 _EXTENSIONS = (
@@ -25,11 +27,35 @@ _STATES: Mapping[str, str] = {
     "failed": "UNAVAILABLE",
     "not_loaded": "UNAVAILABLE",
 }
-_INPUT = {"name": "images", "datatype": "UINT8", "shape": [-1, 28, 28]}
-_ALTERNATIVES = {
-    "images_datatypes": "UINT8: ink 0 to 255, white on black; FP32: ink 0.0 to 1.0, rounded to 256 steps",
-    "picture_input": "image: BYTES [-1], picture files instead of images; in base64 if sent as JSON",
-}
+
+
+class _Signature(NamedTuple):
+    """The tensors of a model: one input of type UINT8, and outputs of type FP32."""
+
+    input: str
+    input_shape: list[int]
+    outputs: tuple[str, ...]
+    output_shape: list[int]
+    parameters: Mapping[str, str]
+
+
+_CLASSIFIER = _Signature(
+    "images",
+    [-1, 28, 28],
+    OUTPUTS,
+    [-1, 10],
+    {
+        "images_datatypes": "UINT8: ink 0 to 255, white on black; FP32: ink 0.0 to 1.0, rounded to 256 steps",
+        "picture_input": "image: BYTES [-1], picture files instead of images; in base64 if sent as JSON",
+    },
+)
+_FINDER = _Signature(
+    "pictures",
+    [-1, PICTURE_SIDE, PICTURE_SIDE, 3],
+    ("ink", "cores"),
+    [-1, MAP_SIDE, MAP_SIDE],
+    {"inference": "not available: only the service itself runs this model"},
+)
 
 
 def describe_server() -> dict[str, Any]:
@@ -39,29 +65,37 @@ def describe_server() -> dict[str, Any]:
 
 def describe_model(name: str, versions: Iterable[int]) -> dict[str, Any]:
     """Return the inputs and outputs of a model, and its versions."""
-    outputs = [{"name": output, "datatype": "FP32", "shape": [-1, 10]} for output in OUTPUTS]
+    signature = _signature_of(name)
     return {
         "name": name,
         "versions": list(map(str, sorted(versions))),
         "platform": _PLATFORM,
-        "inputs": [_INPUT],
-        "outputs": outputs,
-        "parameters": _ALTERNATIVES,
+        "inputs": [{"name": signature.input, "datatype": "UINT8", "shape": signature.input_shape}],
+        "outputs": [
+            {"name": output, "datatype": "FP32", "shape": signature.output_shape} for output in signature.outputs
+        ],
+        "parameters": signature.parameters,
     }
 
 
 def describe_configuration(name: str, *, engine: str, versions: Iterable[int]) -> dict[str, Any]:
     """Return the configuration of a model in Triton's format. A `max_batch_size` of 0 means that there is no limit."""
-    outputs = [{"name": output, "data_type": "TYPE_FP32", "dims": [-1, 10]} for output in OUTPUTS]
+    signature = _signature_of(name)
     return {
         "name": name,
         "platform": _PLATFORM,
         "backend": engine,
         "max_batch_size": 0,
         "version_policy": {"specific": {"versions": sorted(versions)}},
-        "input": [{"name": "images", "data_type": "TYPE_UINT8", "dims": [-1, 28, 28]}],
-        "output": outputs,
+        "input": [{"name": signature.input, "data_type": "TYPE_UINT8", "dims": signature.input_shape}],
+        "output": [
+            {"name": output, "data_type": "TYPE_FP32", "dims": signature.output_shape} for output in signature.outputs
+        ],
     }
+
+
+def _signature_of(name: str) -> _Signature:
+    return _FINDER if name == FINDER else _CLASSIFIER
 
 
 def describe_index(models: Mapping[str, ModelVersions], *, only_ready: bool) -> list[dict[str, str]]:

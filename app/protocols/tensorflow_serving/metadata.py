@@ -3,7 +3,9 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from app.inference.finder_engine import MAP_SIDE, PICTURE_SIDE
 from app.model_repository.versions import Version
+from app.settings import FINDER
 
 _STATES: Mapping[str, str] = {
     "waiting": "START",
@@ -13,12 +15,19 @@ _STATES: Mapping[str, str] = {
     "not_loaded": "END",
     "failed": "END",
 }
-_SIGNATURES: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]] = {
+_Signatures = Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]]
+_CLASSIFIER: _Signatures = {
     "serving_default": (
         {"images": ("DT_UINT8", (-1, 28, 28))},
         {"logits": ("DT_FLOAT", (-1, 10)), "probabilities": ("DT_FLOAT", (-1, 10))},
     ),
     "predict_images": ({"images": ("DT_FLOAT", (-1, 784))}, {"scores": ("DT_FLOAT", (-1, 10))}),
+}
+_FINDER: _Signatures = {
+    "serving_default": (
+        {"pictures": ("DT_UINT8", (-1, PICTURE_SIDE, PICTURE_SIDE, 3))},
+        dict.fromkeys(("ink", "cores"), ("DT_FLOAT", (-1, MAP_SIDE, MAP_SIDE))),
+    ),
 }
 
 
@@ -47,7 +56,7 @@ def describe_metadata(name: str, version: int) -> dict[str, Any]:
             "outputs": _describe_tensors("StatefulPartitionedCall", outputs),
             "method_name": "tensorflow/serving/predict",
         }
-        for signature, (inputs, outputs) in _SIGNATURES.items()
+        for signature, (inputs, outputs) in (_FINDER if name == FINDER else _CLASSIFIER).items()
     }
     return {
         "model_spec": {"name": name, "signature_name": "", "version": str(version)},

@@ -123,6 +123,20 @@ async def test_images_that_arrive_during_a_batch_form_the_next_batch() -> None:
     assert engine.batches == [1, 5]
 
 
+async def test_images_that_are_scored_in_turns_let_those_of_others_go_in_between() -> None:
+    engine = Brightness()
+    images = np.concatenate([image(brightness) for brightness in range(70)])
+    async with batcher(engine) as queue:
+        in_turns = asyncio.create_task(queue.score_in_turns(images))
+        await asyncio.sleep(0)
+        other = await queue.score(image(5))
+        assert not in_turns.done()
+        scores = await in_turns
+    assert (other.logits == 5).all()
+    assert (scores.logits[:, 0] == np.arange(70)).all()
+    assert len(engine.batches) > 3
+
+
 async def test_more_images_than_a_batch_are_scored_in_several_batches_in_order(engine: Brightness) -> None:
     images = np.concatenate([image(brightness) for brightness in range(200)])
     async with batcher(engine) as queue:

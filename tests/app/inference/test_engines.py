@@ -1,5 +1,4 @@
 import os
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -88,7 +87,7 @@ def test_bfloat16_changes_a_digit_only_if_two_are_almost_equally_probable(name: 
 
 
 def test_bfloat16_on_a_processor_without_it_is_refused_with_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.inference.engines.ov.Core.get_property", lambda *_: ["FP32"])
+    monkeypatch.setattr("app.inference.saved_models.ov.Core.get_property", lambda *_: ["FP32"])
     with pytest.raises(BrokenArtefact, match=r"does not compute in bfloat16\. Set ENGINE=openvino\."):
         load_engine("openvino-bf16", newest(MODELS, "softmax"))
 
@@ -100,8 +99,3 @@ def test_both_engines_agree(models_dir: Path, images: Images, name: str) -> None
     openvino, tensorflow = (load_engine(kind, directory)(images) for kind in ("openvino", "tensorflow"))
     np.testing.assert_allclose(openvino.logits, tensorflow.logits, atol=1e-4)
     np.testing.assert_allclose(openvino.probabilities, tensorflow.probabilities, atol=1e-5)
-
-
-def test_the_telemetry_of_openvino_is_not_imported() -> None:
-    assert "openvino_telemetry" not in sys.modules
-    assert sys.modules["openvino.tools.ovc"] is None

@@ -21,6 +21,9 @@ from app.model_repository.artefact import (
     read_card,
     take_fingerprint,
 )
+from app.model_repository.card import Card, FinderCard
+from tests.app.tiny_finder import publish_finder
+from tests.conftest import keep_only
 
 
 def change_card(directory: Path, **changes: Any) -> None:  # noqa: ANN401 - any JSON
@@ -230,7 +233,7 @@ for directory in (models / "softmax" / "1", models / "lost+found"):
 
 
 def test_a_folder_without_permission_to_read_is_named(models_dir: Path) -> None:
-    shutil.rmtree(models_dir / "convnet")
+    keep_only(models_dir, "softmax")
     (models_dir / "lost+found").mkdir(mode=0)
     for folder in models_dir.parents[:4]:  # pytest makes them readable for their owner only
         folder.chmod(folder.stat().st_mode | 0o055)
@@ -248,3 +251,51 @@ def test_the_fingerprint_changes_with_permissions(models_dir: Path) -> None:
     before = take_fingerprint(directory)
     (directory / "model.json").chmod(0o600)
     assert take_fingerprint(directory) != before
+
+
+def test_the_card_of_a_finder_is_read(tmp_path: Path) -> None:
+    directory = publish_finder(tmp_path)
+    assert (directory / "model.json").stat().st_size < MAX_CARD_BYTES
+    card = read_card(directory)
+    assert isinstance(card, FinderCard)
+    assert card.thresholds.core == 0.4
+    copy_verified(directory, card, tmp_path / "copy")
+
+
+def test_a_card_without_a_task_is_that_of_a_classifier(models_dir: Path) -> None:
+    directory = newest(models_dir, "softmax")
+    assert "task" not in json.loads((directory / "model.json").read_text())
+    assert isinstance(read_card(directory), Card)
+
+
+@pytest.mark.parametrize(
+    ("changes", "place"),
+    [
+        ({"thresholds": {"ink": 2, "core": 0}}, r"thresholds\.ink"),
+        ({"self_test": None}, "self_test"),
+        ({"temperature": 1.0}, "temperature"),
+        ({"task": "find_cats"}, "The only task that a card may name is 'find_digits'"),
+        ({"task": None}, "The only task that a card may name is 'find_digits'"),
+    ],
+)
+def test_the_error_of_an_invalid_finder_card_names_the_field(
+    tmp_path: Path, changes: dict[str, object], place: str
+) -> None:
+    directory = publish_finder(tmp_path, **changes)
+    with pytest.raises(BrokenArtefact, match=rf"does not follow the format .* {place}"):
+        read_card(directory)
+
+
+def test_a_classifier_must_not_have_the_name_of_the_finder(models_dir: Path) -> None:
+    (models_dir / "finder").mkdir(exist_ok=True)
+    directory = newest(models_dir, "softmax").rename(models_dir / "finder" / "7")
+    change_card(directory, name="finder", version=7)
+    with pytest.raises(BrokenArtefact, match=r"is the card of a classifier\. Models named 'finder' are finders"):
+        read_card(directory)
+
+
+def test_a_finder_must_not_have_another_name(tmp_path: Path) -> None:
+    directory = publish_finder(tmp_path, name="seeker")
+    (tmp_path / "finder").rename(tmp_path / "seeker")
+    with pytest.raises(BrokenArtefact, match="is the card of a finder"):
+        read_card(tmp_path / "seeker" / directory.name)

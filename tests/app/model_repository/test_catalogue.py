@@ -4,11 +4,11 @@ from unittest.mock import sentinel
 import pytest
 from structlog.testing import capture_logs
 
-from app.errors import NotReady, UnknownModel, UnknownVersion
+from app.errors import FinderUnavailable, NotAClassifier, NotReady, UnknownModel, UnknownVersion
 from app.model_repository.catalogue import ModelCatalogue
 from app.model_repository.control import Command
 from app.model_repository.scan import Scan
-from app.model_repository.versions import LoadedVersion
+from app.model_repository.versions import LoadedFinder, LoadedVersion
 from app.settings import Settings
 
 MODELS = Path("models")
@@ -111,3 +111,53 @@ def test_the_reason_of_an_unreadable_model_is_logged_once() -> None:
         models.apply(unreadable)
     assert [line["reason"] for line in logs] == ["loop cannot be read."]
     assert models.broken_reason("loop") == "loop cannot be read."
+
+
+def test_the_finder_is_found_and_classifies_nothing() -> None:
+    models = catalogue(scan({"convnet": [1], "finder": [2, 1], "softmax": [1]}), model_versions="finder:1")
+    finders = {}
+    for version in models.to_load():
+        if version.directory.parent.name == "finder":
+            finders[version.number] = LoadedFinder(sentinel.card, sentinel.runner)
+            version.mark_ready(finders[version.number], ())
+    models.update_ready()
+    assert models.find_finder() is models.find_any("finder") is finders[1]
+    assert models.find_any("finder", 2) is models.find_any("finder", label="latest") is finders[2]
+    for version in (None, 2, 3):
+        with pytest.raises(NotAClassifier, match=r"does not classify images\. Choose convnet or softmax\.$"):
+            models.find("finder", version)
+
+
+def test_the_finder_is_not_among_the_classifiers_to_choose_from() -> None:
+    models = catalogue(scan({"convnet": [1], "finder": [1]}))
+    with pytest.raises(UnknownModel, match=r"Available models: convnet\."):
+        models.find("perceptron")
+    with pytest.raises(UnknownModel, match=r"Available models: convnet, finder\."):
+        models.find_any("perceptron")
+    with pytest.raises(UnknownModel, match=r"no model 'finder'\. Available models: convnet\."):
+        catalogue(scan({"convnet": [1]})).find("finder")
+
+
+def test_an_unavailable_finder_says_why() -> None:
+    models = catalogue(scan({"finder": [1]}))
+    (version,) = models.to_load()
+    with pytest.raises(FinderUnavailable, match=r"still loading\. Try again in a second"):
+        models.find_finder()
+    version.mark_failed("finder/1 has been altered. Publish the version again.", ())
+    with pytest.raises(FinderUnavailable, match=r"has been altered\. Publish the version again\.$"):
+        models.find_finder()
+    models = catalogue(scan({"finder": [1]}, commands={"finder": Command("unload", 1)}))
+    with pytest.raises(FinderUnavailable, match=r"has been unloaded\. Load it again"):
+        models.find_finder()
+    models = catalogue(scan({}))
+    with pytest.raises(FinderUnavailable, match=r"There is no model 'finder' in models\. Train and publish one"):
+        models.find_finder()
+    models.listing_error = "The disk does not answer."
+    with pytest.raises(FinderUnavailable, match="The disk does not answer"):
+        models.find_finder()
+
+
+def test_required_models_are_loaded_before_others() -> None:
+    models = catalogue(scan({"finder": [1], "convnet": [2, 1], "softmax": [1]}), keep_versions=2)
+    order = [(version.directory.parent.name, version.number) for version in models.to_load()]
+    assert order == [("convnet", 2), ("softmax", 1), ("finder", 1), ("convnet", 1)]

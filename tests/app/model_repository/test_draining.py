@@ -6,12 +6,14 @@ import pytest
 
 from app.inference.batching import Batcher
 from app.inference.engines import Images
+from app.inference.finder_engine import FinderRunner
 from app.inference.scores import Scores
-from app.model_repository.card import Card
+from app.model_repository.card import Card, FinderCard
 from app.model_repository.draining import DrainingVersions
 from app.model_repository.loader import Loader
-from app.model_repository.versions import LoadedVersion
+from app.model_repository.versions import LoadedFinder, LoadedVersion
 from app.observability.metrics import ServiceMetrics
+from tests.app.tiny_finder import Darkness, draw_pages
 
 pytestmark = pytest.mark.anyio
 
@@ -49,6 +51,28 @@ async def test_a_version_is_freed_after_its_last_request_in_the_loader_thread(*,
     await draining.free_unused()
     assert freed == [True]
     assert batcher() is None
+    assert len(freed_in) == 1
+    assert freed_in[0].startswith("loader")
+    await loader.close()
+
+
+async def test_a_finder_is_freed_after_its_last_run_in_the_loader_thread() -> None:
+    class Freed(Darkness):
+        def __del__(self) -> None:
+            freed_in.append(threading.current_thread().name)
+
+    freed_in: list[str] = []
+    freed: list[bool] = []
+    loader = Loader("openvino")
+    draining = DrainingVersions(loader)
+    loaded = LoadedFinder(FinderCard.model_construct(), FinderRunner(Freed()))
+    draining.add(loaded, on_freed=lambda: freed.append(True))
+    await draining.free_unused()
+    assert (await loaded.run(draw_pages(1))).ink.shape == (1, 96, 96)
+    assert (freed_in, freed) == ([], [])
+    del loaded
+    await draining.free_unused()
+    assert freed == [True]
     assert len(freed_in) == 1
     assert freed_in[0].startswith("loader")
     await loader.close()

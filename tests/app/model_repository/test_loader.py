@@ -10,7 +10,9 @@ import pytest
 import structlog
 
 from app.errors import BrokenArtefact
-from app.model_repository.loader import Loader, VerifiedEngine, _return_memory
+from app.model_repository.loader import Loader, VerifiedEngine, VerifiedFinder, _return_memory
+from app.settings import EngineKind
+from tests.app.tiny_finder import Darkness, card, compress, draw_pages, publish_finder
 
 pytestmark = pytest.mark.anyio
 
@@ -87,3 +89,29 @@ async def test_an_error_names_the_folder_of_the_version_and_not_of_the_copy(mode
     await loader.close()
     assert str(attempt.outcome).startswith(f"{directory} cannot be loaded by openvino")
     assert "digitserve-loading" not in str(attempt.outcome)
+
+
+@pytest.mark.parametrize("kind", ["openvino", pytest.param("tensorflow", marks=pytest.mark.slow)])
+async def test_a_finder_is_loaded_and_verified(tmp_path: Path, kind: EngineKind) -> None:
+    directory = publish_finder(tmp_path)
+    wrong = publish_finder(tmp_path, 2, self_test=card()["self_test"] | {"ink": compress(np.zeros(96 * 96, np.uint8))})
+    loader = Loader(kind)
+    attempts = [await loader.load(each) for each in (directory, wrong)]
+    await loader.close()
+    assert isinstance(attempts[0].outcome, VerifiedFinder)
+    pages = draw_pages(2)
+    np.testing.assert_allclose(attempts[0].outcome.engine(pages).ink, Darkness()(pages).ink, atol=1e-6)
+    assert "finder/2 has failed verification: its map 'ink' differs" in str(attempts[1].outcome)
+
+
+async def test_a_finder_with_the_graph_of_a_classifier_is_broken(models_dir: Path) -> None:
+    directory = publish_finder(models_dir)
+    graph = (models_dir / "softmax" / "1" / "saved_model.pb").read_bytes()
+    (directory / "saved_model.pb").write_bytes(graph)
+    members = json.loads((directory / "model.json").read_text())
+    members["files"]["saved_model.pb"] = hashlib.sha256(graph).hexdigest()
+    (directory / "model.json").write_text(json.dumps(members))
+    loader = Loader("openvino")
+    attempt = await loader.load(directory)
+    await loader.close()
+    assert str(attempt.outcome).startswith(f"{directory} cannot be loaded by openvino")

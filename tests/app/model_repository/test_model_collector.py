@@ -11,7 +11,8 @@ from app.model_repository.repository import ModelRepository
 from app.observability.metrics import ServiceMetrics
 from app.settings import Settings
 from imaging import __version__
-from tests.conftest import publish
+from tests.app.tiny_finder import publish_finder
+from tests.conftest import keep_only, publish
 
 pytestmark = pytest.mark.anyio
 
@@ -26,7 +27,7 @@ def samples(registry: CollectorRegistry, name: str) -> list[tuple[dict[str, str]
 
 
 async def test_the_metrics_show_the_current_build_and_versions(models_dir: Path, tmp_path: Path) -> None:
-    shutil.rmtree(models_dir / "convnet")
+    keep_only(models_dir, "softmax")
     publish(models_dir, "softmax", 2)
     publish(models_dir, "softmax", 3)
     (models_dir / "softmax" / "3" / "saved_model.pb").write_bytes(b"")
@@ -56,3 +57,16 @@ async def test_the_metrics_show_the_current_build_and_versions(models_dir: Path,
         versions = [(labels["version"], labels["default"]) for labels, _ in samples(registry, "digitserve_model_info")]
         assert versions == [("1", "true")]
         assert [labels["version"] for labels, _ in samples(registry, "digitserve_test_accuracy_ratio")] == ["1"]
+
+
+async def test_a_finder_has_no_accuracy_and_no_preprocessing(tmp_path: Path) -> None:
+    publish_finder(tmp_path / "models")
+    (tmp_path / "control").mkdir()
+    settings = Settings(models_dir=tmp_path / "models")
+    async with ModelRepository(settings, ServiceMetrics(), ModelControl(tmp_path / "control")) as repository:
+        await repository.refresh()
+        registry = CollectorRegistry()
+        registry.register(ModelCollector(repository.catalogue, engine="openvino"))
+        ((info, _),) = samples(registry, "digitserve_model_info")
+        assert (info["model"], info["version"], info["default"], info["preprocessing"]) == ("finder", "1", "true", "")
+        assert samples(registry, "digitserve_test_accuracy_ratio") == []

@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 from structlog.testing import capture_logs
 
-from app.errors import BrokenArtefact, NotReady, UnknownModel, UnknownVersion
+from app.errors import BrokenArtefact, FinderUnavailable, NotReady, UnknownModel, UnknownVersion
 from app.model_repository import artefact, loader
 from app.model_repository.control import ModelControl
 from app.model_repository.repository import ModelRepository
 from app.observability.metrics import ServiceMetrics
 from app.settings import Settings
-from tests.conftest import publish
+from tests.app.tiny_finder import Darkness, draw_pages, publish_finder
+from tests.conftest import keep_only, publish
 
 pytestmark = pytest.mark.anyio
 
@@ -51,7 +52,7 @@ def restore(directory: Path) -> None:
 @pytest.fixture
 def one_version(models_dir: Path) -> Path:
     """Return a folder of models with version 1 of softmax."""
-    shutil.rmtree(models_dir / "convnet")
+    keep_only(models_dir, "softmax")
     return models_dir
 
 
@@ -408,3 +409,54 @@ async def test_the_error_of_an_unreadable_folder_of_models_is_reported(tmp_path:
         assert "No such file" in models.catalogue.not_ready_reasons()[name]
     with pytest.raises(NotReady, match="No such file"):
         models.catalogue.find("softmax")
+
+
+def finder_states(models: ModelRepository) -> dict[int, str]:
+    return {version.number: version.state for version in models.catalogue.models["finder"]}
+
+
+async def test_the_finder_is_loaded_pinned_unloaded_and_loaded_again(one_version: Path, repository: Open) -> None:
+    for number in (1, 2):
+        publish_finder(one_version, number)
+    models = repository(one_version, model_versions="finder:1")
+    await models.refresh()
+    finder = models.catalogue.find_finder()
+    assert finder.card.version == 1
+    assert finder_states(models) == {2: "ready", 1: "ready"}
+    pages = draw_pages(2)
+    np.testing.assert_allclose((await finder.run(pages)).ink, Darkness()(pages).ink, atol=1e-6)
+    np.testing.assert_allclose(finder.run_blocking(pages).cores, Darkness()(pages).cores, atol=1e-6)
+
+    await models.unload("finder")
+    assert finder_states(models) == {2: "not_loaded", 1: "unloading"}
+    with pytest.raises(FinderUnavailable, match="has been unloaded"):
+        models.catalogue.find_finder()
+    assert (await finder.run(pages)).ink.shape == (2, 96, 96)
+    del finder
+    await models.refresh()
+    assert finder_states(models) == {2: "not_loaded", 1: "not_loaded"}
+    await models.load("finder")
+    assert models.catalogue.find_finder().card.version == 1
+
+
+async def test_a_broken_finder_has_a_reason_and_the_previous_one_runs(one_version: Path, repository: Open) -> None:
+    publish_finder(one_version, 1)
+    models = repository(one_version)
+    await models.refresh()
+    corrupt(publish_finder(one_version, 2))
+    await models.refresh()
+    assert finder_states(models) == {2: "failed", 1: "ready"}
+    assert models.catalogue.find_finder().card.version == 1
+    with pytest.raises(BrokenArtefact, match=r"saved_model\.pb has been altered.* Version 1 answers as before\."):
+        await models.load("finder")
+    assert models.catalogue.find("softmax").card.version == 1
+
+
+async def test_a_finder_in_use_is_refused_after_the_end_of_the_service(one_version: Path, repository: Open) -> None:
+    publish_finder(one_version)
+    models = repository(one_version)
+    await models.refresh()
+    finder = models.catalogue.find_finder()
+    await models.close()
+    with pytest.raises(FinderUnavailable, match="being unloaded"):
+        await finder.run(draw_pages(1))

@@ -7,9 +7,12 @@ import pytest
 
 from app.errors import BrokenArtefact
 from app.inference.engines import Images
+from app.inference.finder_engine import FinderMaps, Pictures
 from app.inference.scores import Scores
-from app.model_repository.card import Card, SelfTest
-from app.model_repository.verification import warm_up_and_verify
+from app.model_repository.card import Card, FinderCard, SelfTest
+from app.model_repository.verification import verify_finder, warm_up_and_verify
+from tests.app import tiny_finder
+from tests.app.tiny_finder import Darkness, compress, draw_pages
 
 TEMPERATURE = 2.0
 
@@ -97,11 +100,70 @@ def test_other_probabilities_than_those_in_the_self_test_fail(images: Images) ->
     [
         ("no base64!", "cannot be decompressed"),
         (base64.b64encode(b"no zlib").decode(), "cannot be decompressed"),
-        (base64.b64encode(zlib.compress(b"few")).decode(), "has 3 pixels"),
-        (base64.b64encode(zlib.compress(bytes(10_000_000))).decode(), "has 785 pixels or more, expected 784"),
+        (base64.b64encode(zlib.compress(b"few")).decode(), "self_test of rows/1 has 3 bytes of images"),
+        (base64.b64encode(zlib.compress(bytes(10_000_000))).decode(), "has 785 bytes of images or more, expected 784"),
     ],
 )
 def test_self_test_images_that_cannot_be_decoded_fail(recorded: str, failure: str) -> None:
     test = SelfTest(images=recorded, probabilities=[[0.1] * 10])
     with pytest.raises(BrokenArtefact, match=failure):
         warm_up_and_verify(TopRows(), Card.model_construct(name="rows", version=1, temperature=1.0, self_test=test))
+
+
+class InkOnly(Darkness):
+    def __call__(self, pictures: Pictures) -> FinderMaps:
+        ink = super().__call__(pictures).ink
+        return FinderMaps(ink, ink)
+
+
+class NoNumbers(Darkness):
+    def __call__(self, pictures: Pictures) -> FinderMaps:
+        maps = super().__call__(pictures)
+        return FinderMaps(maps.ink * np.nan, maps.cores)
+
+
+class WithChannel(Darkness):
+    def __call__(self, pictures: Pictures) -> FinderMaps:
+        maps = super().__call__(pictures)
+        return FinderMaps(maps.ink[..., np.newaxis], maps.cores)
+
+
+def finder_card(**self_test: str) -> FinderCard:
+    """Make a card with the maps of `Darkness` as its self-test, with other fields instead."""
+    members = tiny_finder.card()
+    return FinderCard.model_validate(members | {"self_test": members["self_test"] | self_test})
+
+
+def test_a_correct_finder_passes() -> None:
+    verify_finder(Darkness(), finder_card())
+
+
+@pytest.mark.parametrize(
+    ("engine", "failure"),
+    [
+        (InkOnly(), r"its map 'cores' differs by 0\.\d+ from the one in its model\.json"),
+        (NoNumbers(), "its map 'ink' differs by nan"),
+        (WithChannel(), r"its map 'ink' has the shape \(1, 96, 96, 1\), expected \(1, 96, 96\)"),
+    ],
+)
+def test_a_finder_with_other_maps_fails(engine: Darkness, failure: str) -> None:
+    with pytest.raises(BrokenArtefact, match=f"finder/1 has failed verification: {failure}"):
+        verify_finder(engine, finder_card())
+
+
+@pytest.mark.parametrize(
+    ("self_test", "failure"),
+    [
+        ({"pictures": "no base64!"}, "self_test of finder/1 has pictures that cannot be decompressed"),
+        (
+            {"pictures": compress(np.zeros(0, np.uint8))},
+            "has 0 bytes of pictures or more, expected 110,592 to 1,769,472",
+        ),
+        ({"pictures": compress(draw_pages(17))}, "has 1,769,473 bytes of pictures"),
+        ({"pictures": compress(draw_pages(2))}, "has 9,216 bytes of ink or more, expected 18,432"),
+        ({"cores": compress(np.zeros(9_217, np.uint8))}, "has 9,217 bytes of cores or more, expected 9,216"),
+    ],
+)
+def test_a_self_test_of_a_finder_that_cannot_be_decoded_fails(self_test: dict[str, str], failure: str) -> None:
+    with pytest.raises(BrokenArtefact, match=failure):
+        verify_finder(Darkness(), finder_card(**self_test))

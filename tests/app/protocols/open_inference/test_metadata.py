@@ -12,9 +12,10 @@ def test_versions_are_strings_in_ascending_order() -> None:
     assert describe_model("convnet", [10, 9])["versions"] == ["9", "10"]
 
 
-def test_the_configuration_has_the_tensors_of_the_metadata() -> None:
-    metadata = describe_model("convnet", [1])
-    configuration = describe_configuration("convnet", engine="openvino", versions=[1])
+@pytest.mark.parametrize("name", ["convnet", "finder"])
+def test_the_configuration_has_the_tensors_of_the_metadata(name: str) -> None:
+    metadata = describe_model(name, [1])
+    configuration = describe_configuration(name, engine="openvino", versions=[1])
     for tensors, configured in (("inputs", "input"), ("outputs", "output")):
         assert [(tensor["name"], tensor["shape"], f"TYPE_{tensor['datatype']}") for tensor in metadata[tensors]] == [
             (tensor["name"], tensor["dims"], tensor["data_type"]) for tensor in configuration[configured]
@@ -39,3 +40,12 @@ def test_an_unreadable_model_has_an_entry_without_a_version() -> None:
     [entry] = describe_index({"convnet": models}, only_ready=False)
     assert entry == {"name": "convnet", "version": "", "state": "UNAVAILABLE", "reason": "cannot be read"}
     assert describe_index({"convnet": models}, only_ready=True) == []
+
+
+def test_the_finder_has_its_own_tensors() -> None:
+    metadata = describe_model("finder", [1])
+    assert metadata["inputs"] == [{"name": "pictures", "datatype": "UINT8", "shape": [-1, 192, 192, 3]}]
+    assert [(output["name"], output["shape"]) for output in metadata["outputs"]] == [
+        ("ink", [-1, 96, 96]),
+        ("cores", [-1, 96, 96]),
+    ]
