@@ -1,17 +1,20 @@
 // Connects the parts of the page: sends each picture to the service, and shows the predictions.
 
 import { CorrectionForm } from "./correction.js";
+import { toFile } from "./encode.js";
 import { OcclusionMap, WeightImages } from "./explanation.js";
 import { NAMES } from "./format.js";
 import { Pad } from "./pad.js";
 import { watchPictures } from "./pictures.js";
 import { describePrediction, PredictionCard } from "./prediction.js";
 import { blank, loadInk, paintInk } from "./raster.js";
+import { ReadingView } from "./reading.js";
 import { makeReport } from "./report.js";
 import * as service from "./service.js";
 import { TokenForm } from "./token.js";
 
 const find = (selector) => document.querySelector(selector);
+const NUMBER_MODEL = "convnet"; // the model that classifies each digit of a number
 const RETRY_MILLISECONDS = 1000;
 
 const pad = new Pad(find("#pad"));
@@ -19,6 +22,7 @@ const cards = new Map(Object.keys(NAMES).map((name) => [name, new PredictionCard
 const occlusionMap = new OcclusionMap(find("#occlusion"), find("#patch"), find("#occlusion-summary"));
 const weightImages = new WeightImages(find("#weights"), find("#weights-summary"));
 const correction = new CorrectionForm(find("#correction"), service.correct);
+const readingView = new ReadingView(find("#reading"), { paint: (canvas) => pad.paintOn(canvas), open: openDigit, announce });
 const tokenForm = new TokenForm(find("#token"), (token) => {
   service.useToken(token);
   predict();
@@ -30,9 +34,8 @@ let weightsVersion = null; // the version whose weights are shown
 
 /** Send the picture on the pad to both models, and show their predictions. */
 async function predict() {
-  current.abort();
-  current = new AbortController();
-  const { signal } = current;
+  const signal = supersede();
+  readingView.expire();
   updateTools();
   const picture = pad.picture();
   if (!picture) {
@@ -41,15 +44,60 @@ async function predict() {
   }
   try {
     const answers = await Promise.all([...cards.keys()].map((name) => service.predict(picture, name, signal)));
+    const { reading, problem } = await read(picture, answers[0].prediction, signal);
+    warn(problem);
+    if (reading) return readingView.show(reading);
+    readingView.hide();
     await showPredictions(answers);
-    warn(null);
     await showExplanations(picture, answers, signal);
   } catch (error) {
     if (!signal.aborted) await handle(error, signal, predict);
   }
 }
 
-async function showPredictions(answers) {
+/** Abort what is in progress, and return the signal for what takes its place. */
+function supersede() {
+  current.abort();
+  current = new AbortController();
+  return current.signal;
+}
+
+/**
+ * Read all digits of a picture, if the network abstained from predicting one.
+ *
+ * Return `{reading, problem}`: a reading that says more than the prediction, or null, and a message for people, or null.
+ */
+async function read(picture, { reason }, signal) {
+  if (reason === null || reason === "blank") return { reading: null, problem: null };
+  const isNumber = reason === "several_digits";
+  let problem = "The picture seems to show several digits, but none could be read.";
+  try {
+    const reading = await service.read(picture, NUMBER_MODEL, signal);
+    const digits = reading.lines.flatMap((line) => line.digits);
+    if (isNumber ? digits.length : digits.length > 1 && digits.some(({ abstained }) => !abstained)) return { reading, problem: null };
+  } catch (error) {
+    if (!(error instanceof service.ServiceError)) throw error;
+    problem = `The picture seems to show several digits, but they could not be read. ${error.message}`;
+  }
+  return { reading: null, problem: isNumber ? problem : null };
+}
+
+/** Show the predictions for one digit of a reading: the network's own, and that of softmax for the same image. */
+async function openDigit(digit, introduction) {
+  const signal = supersede();
+  try {
+    const image = toFile(digit.seen);
+    const network = { prediction: { ...digit, model: NUMBER_MODEL }, milliseconds: null };
+    const answers = [network, await service.predict(image, "softmax", signal)];
+    await showPredictions(answers, introduction);
+    await showExplanations(image, answers, signal);
+  } catch (error) {
+    if (!signal.aborted) await handle(error, signal, predict);
+  }
+}
+
+/** Show the predictions of both models. For screen readers, `introduction` says of what. */
+async function showPredictions(answers, introduction = "") {
   for (const { prediction } of answers) cards.get(prediction.model).show(prediction);
   correction.offer(answers[0].prediction.prediction_id);
   const ink = await loadInk(answers[0].prediction.seen);
@@ -58,7 +106,7 @@ async function showPredictions(answers) {
   find("#model-input").setAttribute("aria-label", "Your picture as the input of the models");
   find("#time").textContent = describeTime(answers);
   const sentences = answers.map(({ prediction }) => describePrediction(NAMES[prediction.model], prediction));
-  find("#status").textContent = sentences.join(" ");
+  announce([introduction, ...sentences].join(" "));
 }
 
 async function showExplanations(picture, answers, signal) {
@@ -82,7 +130,9 @@ function reset(message) {
   for (const card of cards.values()) card.reset(message);
   blank(find("#model-input"));
   find("#model-input").setAttribute("aria-label", "No model input yet");
-  find("#time").textContent = find("#status").textContent = "";
+  find("#time").textContent = "";
+  announce("");
+  readingView.hide();
   occlusionMap.reset();
   weightImages.setInk(null);
   correction.offer(null);
@@ -118,6 +168,11 @@ async function waitUntilReady(signal) {
 }
 
 const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+
+/** Tell screen readers a message. */
+function announce(message) {
+  find("#status").textContent = message;
+}
 
 /** Show a message above the predictions, or none for null. */
 function warn(message) {
@@ -161,7 +216,7 @@ pad.addEventListener("begin", () => {
   find("#invitation").hidden = true;
 });
 pad.addEventListener("pen", ({ detail }) => {
-  find("#status").textContent = `Pen ${detail}.`;
+  announce(`Pen ${detail}.`);
 });
 find("#undo").addEventListener("click", () => pad.undo());
 find("#clear").addEventListener("click", () => pad.clear());
@@ -176,6 +231,7 @@ document.addEventListener("keydown", (event) => {
 });
 watchPictures([find("#choose"), find("#camera")], find(".sheet"), usePicture);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+  readingView.repaint();
   if (shown) paintInk(find("#model-input"), shown.ink);
   if (shown?.occlusion) occlusionMap.show(shown.occlusion, shown.ink);
   weightImages.render();

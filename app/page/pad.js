@@ -3,6 +3,7 @@
 import { encode } from "./encode.js";
 
 const EXPORT_SIDE = 280; // of the PNG file, in pixels
+const PAINTED_SIDE = 1200; // the longer side of a painted copy, in pixels
 const KEY_STEP = 0.04; // of the pad's side
 const FINE_STEP = 0.01;
 const MOVES = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
@@ -75,6 +76,18 @@ export class Pad extends EventTarget {
     context.fillRect(0, 0, EXPORT_SIDE, EXPORT_SIDE);
     strokes.forEach((stroke) => drawStroke(context, stroke, EXPORT_SIDE, "#000"));
     return encode(canvas, "image/png");
+  }
+
+  /** Paint the content on another canvas, which gets the proportions of the picture. */
+  paintOn(canvas) {
+    const { strokes, picture } = this.#content;
+    const { width, height } = picture?.bitmap ?? { width: 1, height: 1 };
+    const scale = PAINTED_SIDE / Math.max(width, height);
+    canvas.width = Math.max(1, Math.round(width * scale));
+    canvas.height = Math.max(1, Math.round(height * scale));
+    const context = canvas.getContext("2d");
+    if (picture?.bitmap) context.drawImage(picture.bitmap, 0, 0, canvas.width, canvas.height);
+    else strokes.forEach((stroke) => drawStroke(context, stroke, PAINTED_SIDE, getComputedStyle(this.#canvas).color));
   }
 
   get #content() {

@@ -1,5 +1,6 @@
 // The report on the accuracy of the served models, from their test reports and model cards.
 
+import { addArrowKeys } from "./focus.js";
 import { addBar, addDots, addLine, makePlot } from "./plot.js";
 import { countDigits, NAMES, number, percent } from "./format.js";
 
@@ -103,7 +104,6 @@ function makeConfusion(name, confusion) {
     row.forEach((count, predicted) => {
       const cell = line.insertCell();
       cell.textContent = count || "";
-      cell.tabIndex = truth || predicted ? -1 : 0;
       cell.setAttribute("aria-label", `${count} of true ${truth} predicted as ${predicted}`);
       if (truth === predicted) cell.className = "correct";
       else if (count) cell.style.setProperty("--share", Math.sqrt(count / largest));
@@ -111,25 +111,8 @@ function makeConfusion(name, confusion) {
       cell.addEventListener("focus", () => describe(truth, predicted));
     });
   });
-  addArrowKeys(body);
+  addArrowKeys([...body.rows].map((row) => [...row.cells].slice(1))); // the first cell is the head of the row
   return figure(`${NAMES[name]}: confusion matrix`, "Rows are the true digits, columns the predicted digits.", table, summary);
-}
-
-/** Let the arrow keys move the focus between the cells of a table. Tab reaches only one cell at a time. */
-function addArrowKeys(body) {
-  const moves = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
-  body.addEventListener("keydown", (event) => {
-    const move = moves[event.key];
-    if (!move) return;
-    event.preventDefault();
-    const cell = event.target;
-    const row = body.rows[cell.parentElement.sectionRowIndex + move[0]];
-    const next = cell.cellIndex + move[1] > 0 ? row?.cells[cell.cellIndex + move[1]] : null;
-    if (!next) return;
-    cell.tabIndex = -1;
-    next.tabIndex = 0;
-    next.focus();
-  });
 }
 
 function makeCurves(names, cards) {

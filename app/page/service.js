@@ -35,6 +35,11 @@ export async function predict(picture, model, signal) {
   return { prediction: await response.json(), milliseconds: serverTime(response) };
 }
 
+/** Return all digits in a picture, in reading order. */
+export async function read(picture, model, signal) {
+  return (await request(`read?model=${model}&seen=true`, post(picture, signal))).json();
+}
+
 /** Return the occlusion of a picture: how the prediction changes with each square covered. */
 export async function explain(picture, model, signal) {
   return (await request(`explain?model=${model}`, post(picture, signal))).json();

@@ -1,14 +1,22 @@
 """Start a real browser, and draw with its mouse."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
-from playwright.sync_api import Browser, Page, Playwright, expect
+from playwright.sync_api import Browser, Page, Playwright, Route, expect
 
 Points = Sequence[tuple[float, float]]
 """x and y, as shares of the pad's side."""
 
 SEVEN: Points = [(0.28, 0.25), (0.5, 0.25), (0.71, 0.25), (0.62, 0.42), (0.53, 0.6), (0.44, 0.8)]
+
+FORTY_TWO: Sequence[Points] = [
+    [(0.14, 0.25), (0.1, 0.55), (0.38, 0.55)],
+    [(0.32, 0.28), (0.31, 0.8)],
+    [(0.58, 0.33), (0.68, 0.25), (0.8, 0.33), (0.76, 0.48), (0.58, 0.75), (0.86, 0.75)],
+]
+"""Two strokes for the 4, and one for the 2."""
 
 SCRIBBLE: Points = [
     (0.2, 0.2),
@@ -55,3 +63,15 @@ def wait_for_predictions(page: Page) -> None:
     """Wait until both predictions and the occlusion map are shown."""
     expect(page.locator(".prediction[data-state]")).to_have_count(2)
     expect(page.locator("#occlusion-summary")).not_to_contain_text("Draw a digit")
+
+
+def change_json(page: Page, address: str, change: Callable[[dict[str, Any]], None]) -> None:
+    """Let `change` modify each JSON response from this address before the page receives it."""
+
+    def fulfil(route: Route) -> None:
+        response = route.fetch()
+        body = response.json()
+        change(body)
+        route.fulfill(response=response, json=body)
+
+    page.route(address, fulfil)

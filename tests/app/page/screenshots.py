@@ -8,7 +8,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
-from tests.app.page.browser import SCRIBBLE, SEVEN, draw, launch, wait_for_predictions
+from tests.app.page.browser import FORTY_TWO, SCRIBBLE, SEVEN, draw, launch, wait_for_predictions
 from tests.app.service import service
 
 WIDE = {"width": 1180, "height": 860}
@@ -42,6 +42,13 @@ def main(folder: Path | None) -> None:
         ):
             page = opened(size, dark=dark)
             draw(page, SEVEN)
+            wait_for_predictions(page)
+            page.screenshot(path=folder / f"{name}.png", full_page=True)
+        for name, size in (("number", WIDE), ("number-phone", PHONE)):
+            page = opened(size)
+            for stroke in FORTY_TWO:
+                draw(page, stroke)
+            page.wait_for_selector("#reading:not([hidden])")
             wait_for_predictions(page)
             page.screenshot(path=folder / f"{name}.png", full_page=True)
         page = opened(WIDE)
