@@ -18,9 +18,12 @@ from app.model_repository.lifespan import open_repository
 from app.observability.lifespan import Observability
 from app.observability.log_setup import configure_logging
 from app.observability.statistics import Statistics
+from app.prediction.digit_search import DigitSearch
 from app.prediction.explainer import Explainer
 from app.prediction.predictor import Predictor
 from app.prediction.preprocessor import Preprocessor
+from app.prediction.reader import Reader
+from app.prediction.second_look import SecondLook
 from app.protocols.tensor_predictor import TensorPredictor
 from app.routes import include_routes
 from app.routes.open_inference import HEADER_LENGTH_FIELD
@@ -94,12 +97,24 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         state.feedback = await stack.enter_async_context(open_feedback(settings))
         state.catalogue = state.repository.catalogue
         preprocessor = Preprocessor.from_settings(settings, observability.preprocessing_observer)
+        digit_search = DigitSearch(state.metrics, settings)
+        stack.callback(digit_search.close)
+        prediction_ids = state.feedback and state.feedback.prediction_ids
         state.predictor = Predictor(
             state.catalogue,
             preprocessor,
+            SecondLook(state.catalogue, digit_search),
             state.metrics,
             deadline_seconds=settings.deadline_seconds,
-            prediction_ids=state.feedback and state.feedback.prediction_ids,
+            prediction_ids=prediction_ids,
+        )
+        state.reader = Reader(
+            state.catalogue,
+            preprocessor,
+            digit_search,
+            state.metrics,
+            deadline_seconds=settings.deadline_seconds,
+            prediction_ids=prediction_ids,
         )
         state.explainer = Explainer(state.catalogue, preprocessor, deadline_seconds=settings.deadline_seconds)
         state.tensor_predictor = TensorPredictor(

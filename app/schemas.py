@@ -17,6 +17,31 @@ _PREDICTION: dict[str, JsonValue] = {
     "version": 1,
     "seen": None,
 }
+_READING: dict[str, JsonValue] = {
+    "text": "7",
+    "lines": [
+        {
+            "text": "7",
+            "confidence": 0.9993,
+            "digits": [
+                {
+                    "digit": 7,
+                    "confidence": 0.9993,
+                    "probabilities": [0.0, 0.0, 0.0001, 0.0001, 0.0, 0.0, 0.0, 0.9993, 0.0, 0.0005],
+                    "box": [420, 310, 96, 132],
+                    "abstained": False,
+                    "reason": None,
+                }
+            ],
+        }
+    ],
+    "width": 4000,
+    "height": 3000,
+    "model": "convnet",
+    "version": 1,
+    "finder_version": 1,
+    "truncated": False,
+}
 _PROBLEM: dict[str, JsonValue] = {
     "type": "urn:digitserve:problem:unknown-version",
     "title": "No such version",
@@ -27,22 +52,41 @@ _PROBLEM: dict[str, JsonValue] = {
 }
 
 
+def _is_none(value: object) -> bool:
+    return value is None
+
+
+Digit = Annotated[int, Field(ge=0, le=9, description="The most probable digit, even if the model abstained.")]
+Confidence = Annotated[Probability, Field(description="The calibrated probability of that digit.")]
+Probabilities = Annotated[
+    list[Probability],
+    Field(min_length=10, max_length=10, description="The probabilities of the digits 0 to 9, rounded to six decimals."),
+]
+Abstained = Annotated[bool, Field(description="Whether the model abstained: the prediction should not be trusted.")]
+PredictionId = Annotated[
+    str | None,
+    Field(
+        exclude_if=_is_none,  # the response has no such field where feedback is off
+        description="The id to send in a correction. Left out if corrections are not collected.",
+    ),
+]
+
+
 class Prediction(BaseModel):
     """A model's prediction for one picture."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [_PREDICTION]})
 
-    digit: Annotated[int, Field(ge=0, le=9, description="The most probable digit, even if the model abstained.")]
-    confidence: Annotated[Probability, Field(description="The calibrated probability of that digit.")]
-    probabilities: Annotated[
-        list[Probability],
-        Field(
-            min_length=10, max_length=10, description="The probabilities of the digits 0 to 9, rounded to six decimals."
-        ),
-    ]
-    abstained: Annotated[bool, Field(description="Whether the model abstained: the prediction should not be trusted.")]
+    digit: Digit
+    confidence: Confidence
+    probabilities: Probabilities
+    abstained: Abstained
     reason: Annotated[
-        Reason | None, Field(description="The reason of the abstention; null if the model did not abstain.")
+        Reason | None,
+        Field(
+            description="The reason of the abstention; null if the model did not abstain. A picture with "
+            "`several_digits` can be sent to `/read`."
+        ),
     ]
     model: str
     version: int
@@ -50,13 +94,54 @@ class Prediction(BaseModel):
         str | None,
         Field(description="With `seen=true`: the 28x28 image that the model received, as a data URL of a PNG."),
     ] = None
-    prediction_id: Annotated[
+    prediction_id: PredictionId = None
+
+
+class ReadDigit(BaseModel):
+    """One digit of a picture."""
+
+    digit: Digit
+    confidence: Confidence
+    probabilities: Probabilities
+    box: Annotated[
+        tuple[int, int, int, int],
+        Field(description="Left, top, width and height, in pixels of the upright picture."),
+    ]
+    abstained: Abstained
+    reason: Annotated[
+        Reason | None, Field(description="The reason of the abstention; null if the model did not abstain.")
+    ]
+    seen: Annotated[
         str | None,
         Field(
-            exclude_if=lambda id_: id_ is None,  # the response has no such field where feedback is off
-            description="The id to send in a correction. Left out if corrections are not collected.",
+            exclude_if=_is_none,
+            description="With `seen=true`: the 28x28 image that the model received, as a data URL of a PNG.",
         ),
     ] = None
+    prediction_id: PredictionId = None
+
+
+class ReadLine(BaseModel):
+    """One line of digits, from left to right."""
+
+    text: Annotated[str, Field(description="The digits, with `?` for each on which the model abstained.")]
+    confidence: Annotated[Probability, Field(description="The least confidence of its digits.")]
+    digits: list[ReadDigit]
+
+
+class Reading(BaseModel):
+    """All digits in one picture."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_READING]})
+
+    text: Annotated[str, Field(description="The texts of the lines, joined by line feeds; empty if no digit is found.")]
+    lines: Annotated[list[ReadLine], Field(description="From top to bottom.")]
+    width: Annotated[int, Field(description="Of the picture, upright by its EXIF orientation, in pixels.")]
+    height: Annotated[int, Field(description="Of the picture, upright by its EXIF orientation, in pixels.")]
+    model: str
+    version: int
+    finder_version: Annotated[int, Field(description="The version of the model that found the digits.")]
+    truncated: Annotated[bool, Field(description="Whether the picture has more digits than these.")]
 
 
 class Correction(BaseModel):
@@ -100,6 +185,12 @@ class BatchAnswer(BaseModel):
     """One prediction or one problem for each picture, in the order of the pictures."""
 
     predictions: list[Prediction | Problem]
+
+
+class ReadingBatch(BaseModel):
+    """One reading or one problem for each picture, in the order of the pictures."""
+
+    readings: list[Reading | Problem]
 
 
 class Occlusion(BaseModel):

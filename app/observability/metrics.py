@@ -8,7 +8,8 @@ adds them up: the counts of the other workers may then be a quarter of a second 
 import asyncio
 import os
 import re
-from collections.abc import Sequence
+from collections import Counter as Counts
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
@@ -62,6 +63,12 @@ class ServiceMetrics:
         self._abstentions = counter(
             "digitserve_abstentions", "Predictions that abstained, by reason.", "model", "version", "reason"
         )
+        self._readings = counter("digitserve_readings", "Pictures in which all digits were read.", "model", "version")
+        self._read_digits = counter(
+            "digitserve_read_digits",
+            "Digits read in pictures, by the reason of the abstention; empty if the model did not abstain.",
+            *("model", "version", "reason"),
+        )
         self._corrections = counter(
             "digitserve_corrections", "Corrections of predictions, by the correct label.", "label"
         )
@@ -79,8 +86,8 @@ class ServiceMetrics:
         self._batches = BufferedHistogram(batches, _BATCH_SIZE_BUCKETS)
         stages = BulkHistogram(
             "digitserve_stage_duration_seconds",
-            "Duration by stage. total: the whole request; read: preprocessing of a picture; queue: wait for a batch; "
-            "inference: a batch.",
+            "Duration by stage. total: the whole request; read: preprocessing of a picture; find: finding the digits "
+            "in a picture; queue: wait for a batch; inference: a batch.",
             ("stage",),
             buckets=_DURATION_BUCKETS,
             registry=registry,
@@ -91,6 +98,7 @@ class ServiceMetrics:
 
         self._request_duration = duration("total")
         self._preprocessing = duration("read")
+        self._finding = duration("find")
         self._queue_time = duration("queue")
         self._inference = duration("inference")
         self._requests_in_progress = gauge("digitserve_http_requests_in_progress", "Requests in progress.")
@@ -101,8 +109,8 @@ class ServiceMetrics:
         self._max_queue_size = 0
         self._buffered = (
             *(self._requests, self._problems, self._predictions, self._abstentions, self._corrections),
-            self._shadow_images,
-            *(self._batches, self._request_duration, self._preprocessing, self._queue_time, self._inference),
+            *(self._readings, self._read_digits, self._shadow_images, self._batches),
+            *(self._request_duration, self._preprocessing, self._finding, self._queue_time, self._inference),
         )
         self._collectors: list[Collector] = []
         self._flush_task: asyncio.Task[None] | None = None
@@ -131,6 +139,10 @@ class ServiceMetrics:
         """Record the duration of one preprocessing."""
         self._preprocessing.observe(seconds)
 
+    def observe_finding(self, seconds: float) -> None:
+        """Record how long it took to find the digits in a picture."""
+        self._finding.observe(seconds)
+
     def observe_queue_size(self, images: int) -> None:
         """Record how many images are waiting when a batch starts."""
         self._max_queue_size = max(self._max_queue_size, images)
@@ -149,6 +161,12 @@ class ServiceMetrics:
         self._predictions.increment(model, version, digit)
         if reason is not None:
             self._abstentions.increment(model, version, reason)
+
+    def count_reading(self, model: str, version: int, reasons: Iterable[str | None]) -> None:
+        """Count one picture in which all digits were read, and the reason of the abstention of each digit, if any."""
+        self._readings.increment(model, version)
+        for reason, digits in Counts(reason or "" for reason in reasons).items():
+            self._read_digits.increment_by(digits, model, version, reason)
 
     def count_correction(self, label: str) -> None:
         """Count one correction."""

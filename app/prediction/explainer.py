@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from app.deadline import Deadline
 from app.errors import NotAffine
 from app.inference.batching import Batcher
-from app.inference.engines import LARGEST_BATCH, Images
-from app.inference.scores import Scores
+from app.inference.engines import Images
 from app.model_repository.catalogue import ModelCatalogue
 from app.prediction.preprocessor import Preprocessor
 from app.schemas import Occlusion, WeightImages
@@ -47,7 +46,8 @@ class Explainer:
         with self._deadline.enforced():
             image = (await self._preprocessor.preprocess(data)).image
             covered = cover(image)
-            probabilities = (await _score(loaded.batcher, np.concatenate([image[np.newaxis], covered]))).probabilities
+            scores = await loaded.batcher.score_in_turns(np.concatenate([image[np.newaxis], covered]))
+        probabilities = scores.probabilities
         positions = int(len(covered) ** 0.5)
         digit = int(probabilities[0].argmax())
         return Occlusion(
@@ -73,8 +73,8 @@ class Explainer:
         with self._deadline.enforced():
             if not await _is_affine(loaded.batcher):
                 raise NotAffine(model)
-            blank = (await _score(loaded.batcher, np.zeros((1, 28, 28), np.uint8))).logits
-            weights = (await _score(loaded.batcher, one_pixel_images())).logits - blank
+            blank = (await loaded.batcher.score_in_turns(np.zeros((1, 28, 28), np.uint8))).logits
+            weights = (await loaded.batcher.score_in_turns(one_pixel_images())).logits - blank
         return WeightImages(
             model=loaded.card.name,
             version=loaded.card.version,
@@ -114,16 +114,8 @@ async def _is_affine(batcher: Batcher) -> bool:
     images = np.zeros((4, 28, 28), np.uint8)  # blank, upper half, lower half, both
     images[[1, 3], 4:14, 4:24] = 255
     images[[2, 3], 14:24, 4:24] = 255
-    blank, upper, lower, both = (await _score(batcher, images)).logits
+    blank, upper, lower, both = (await batcher.score_in_turns(images)).logits
     return np.allclose(upper + lower - blank, both, atol=1e-2)
-
-
-async def _score(batcher: Batcher, images: Images) -> Scores:
-    """Score any number of images one batch after the other, so that the images of other requests go in between."""
-    parts = [
-        await batcher.score(images[start : start + LARGEST_BATCH]) for start in range(0, len(images), LARGEST_BATCH)
-    ]
-    return Scores.concatenate(parts)
 
 
 def _round(numbers: NDArray[np.float32] | np.float32, decimals: int = 6) -> NDArray[np.float64]:

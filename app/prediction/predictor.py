@@ -6,18 +6,20 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from app.deadline import Deadline
-from app.errors import ServiceError
+from app.errors import Overloaded, ServiceError
 from app.feedback.prediction_ids import PredictionIds
 from app.inference.scores import Classification
-from app.model_repository.card import Abstention
 from app.model_repository.catalogue import ModelCatalogue
 from app.model_repository.versions import LoadedVersion
 from app.observability.metrics import ServiceMetrics
+from app.prediction.digit_classifier import DigitClassifier
 from app.prediction.preprocessor import Preprocessor
-from app.schemas import Prediction, Reason
-from imaging import PictureError, PreprocessedPicture, encode_png, is_cheap_to_decode
+from app.prediction.second_look import Interpretation, SecondLook, first_look
+from app.schemas import Prediction
+from imaging import ExpensivePicture, PictureError, PreprocessedPicture, encode_png, is_cheap_to_decode
 
 
 class PendingPicture(NamedTuple):
@@ -34,10 +36,11 @@ class PendingPicture(NamedTuple):
 class Predictor:
     """Predicts the digit of one or several pictures, within a deadline."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts of the service that it combines
         self,
         catalogue: ModelCatalogue,
         preprocessor: Preprocessor,
+        second_look: SecondLook,
         metrics: ServiceMetrics,
         *,
         deadline_seconds: float,
@@ -45,6 +48,7 @@ class Predictor:
     ) -> None:
         self._catalogue = catalogue
         self._preprocessor = preprocessor
+        self._second_look = second_look
         self._metrics = metrics
         self._deadline = Deadline(deadline_seconds)
         self._prediction_ids = prediction_ids  # None if corrections are not collected
@@ -60,15 +64,24 @@ class Predictor:
         loaded = self._catalogue.find(model, version)
         with self._deadline.enforced():
             picture = await self._preprocessor.preprocess(data)
-            scores = await loaded.batcher.score(picture.image[np.newaxis])
-        return self._prediction(loaded, picture, scores.classifications[0], seen=seen)
+            interpretation = await self._interpret(loaded, picture)
+        return self._prediction(loaded, interpretation, seen=seen)
 
     async def predict_in_process(self, loaded: LoadedVersion, pending: PendingPicture) -> Prediction:
-        """Predict the digit of a picture that is expensive to decode; raises what `predict` does."""
+        """Predict the digit of a picture that is expensive to decode or to look at; raises what `predict` does."""
         with self._deadline.enforced():
-            picture = await self._preprocessor.preprocess_in_process(pending.data)
-            scores = await loaded.batcher.score(picture.image[np.newaxis])
-        return self._prediction(loaded, picture, scores.classifications[0], seen=pending.seen)
+            picture = await self._preprocessor.preprocess(pending.data)
+            interpretation = await self._interpret(loaded, picture)
+        return self._prediction(loaded, interpretation, seen=pending.seen)
+
+    async def _interpret(self, loaded: LoadedVersion, picture: PreprocessedPicture) -> Interpretation:
+        """Score a picture, and look at it again if it needs that."""
+        classifier = self._classifier(loaded)
+        (classification,) = await classifier.classify(picture.image[np.newaxis])
+        return await self._second_look.interpret(classifier, picture, classification)
+
+    def _classifier(self, loaded: LoadedVersion) -> DigitClassifier:
+        return DigitClassifier.of(loaded, self._catalogue)
 
     def find_version_for_inline(self, data: bytes, model: str, version: int | None) -> LoadedVersion | None:
         """Find the version for `predict_inline`; None if the picture in `data`, or the engine, takes too long.
@@ -78,6 +91,7 @@ class Predictor:
 
         """
         loaded = self._catalogue.find(model, version)
+        # All versions run in engines of one kind, so the version that may stand in with its energies runs inline too.
         return loaded if loaded.batcher.runs_inline and is_cheap_to_decode(data) else None
 
     def predict_inline(self, loaded: LoadedVersion, pictures: Sequence[PendingPicture]) -> list[Prediction | Exception]:
@@ -90,8 +104,8 @@ class Predictor:
             pictures: the pictures.
 
         Returns:
-            For each picture its prediction, or the error of preprocessing it. `ExpensivePicture` means that
-            `predict_in_process` has to predict it.
+            For each picture its prediction, or the error of preprocessing it. `ExpensivePicture` means that it is
+            expensive to decode, or needs a second look: `predict_in_process` has to predict it.
 
         Raises:
             NotReady: if the version has been unloaded.
@@ -103,8 +117,22 @@ class Predictor:
             self._metrics.observe_queue_time(started - pending.received_at)
         outcomes = self._preprocessor.preprocess_inline([pending.data for pending in pictures])
         images = [outcome.image for outcome in outcomes if isinstance(outcome, PreprocessedPicture)]
-        classifications = loaded.batcher.score_inline(np.stack(images)).classifications if images else []
-        return self._predictions(loaded, outcomes, classifications, [pending.seen for pending in pictures])
+        classifier = self._classifier(loaded)
+        classifications = classifier.classify_inline(np.stack(images)) if images else []
+        remaining = iter(classifications)
+        return [
+            self._predict_at_first_look(classifier, outcome, next(remaining), seen=pending.seen)
+            if isinstance(outcome, PreprocessedPicture)
+            else outcome
+            for outcome, pending in zip(outcomes, pictures, strict=True)
+        ]
+
+    def _predict_at_first_look(
+        self, classifier: DigitClassifier, picture: PreprocessedPicture, classification: Classification, *, seen: bool
+    ) -> Prediction | ExpensivePicture:
+        if self._second_look.is_needed(classifier, picture, classification):
+            return ExpensivePicture()
+        return self._prediction(classifier.version, first_look(classifier, picture, classification), seen=seen)
 
     async def predict_several(
         self, pictures: Sequence[bytes], model: str, version: int | None, *, seen: bool
@@ -125,31 +153,32 @@ class Predictor:
                 if isinstance(outcome, Exception) and not isinstance(outcome, ServiceError | PictureError):
                     raise outcome  # an unexpected error, which has to be logged
             images = [outcome.image for outcome in outcomes if isinstance(outcome, PreprocessedPicture)]
-            classifications = (await loaded.batcher.score(np.stack(images))).classifications if images else []
-        return self._predictions(loaded, outcomes, classifications, [seen] * len(pictures))
-
-    def _predictions(
-        self,
-        loaded: LoadedVersion,
-        outcomes: Sequence[PreprocessedPicture | Exception],
-        classifications: Sequence[Classification],
-        seen: Sequence[bool],
-    ) -> list[Prediction | Exception]:
-        """Return a prediction for each preprocessed picture, in the order of `classifications`, and keep the errors."""
-        remaining = iter(classifications)
+            classifier = self._classifier(loaded)
+            classifications = iter(await classifier.classify(np.stack(images)) if images else [])
+            interpretations = [
+                await self._try_to_interpret(classifier, outcome, next(classifications))
+                if isinstance(outcome, PreprocessedPicture)
+                else outcome
+                for outcome in outcomes
+            ]
         return [
-            self._prediction(loaded, outcome, next(remaining), seen=include_seen)
-            if isinstance(outcome, PreprocessedPicture)
-            else outcome
-            for outcome, include_seen in zip(outcomes, seen, strict=True)
+            self._prediction(loaded, interpretation, seen=seen)
+            if isinstance(interpretation, Interpretation)
+            else interpretation
+            for interpretation in interpretations
         ]
 
-    def _prediction(
-        self, loaded: LoadedVersion, picture: PreprocessedPicture, classification: Classification, *, seen: bool
-    ) -> Prediction:
-        """Combine the findings of preprocessing and the classification of the model."""
+    async def _try_to_interpret(
+        self, classifier: DigitClassifier, picture: PreprocessedPicture, classification: Classification
+    ) -> Interpretation | ServiceError:
+        try:
+            return await self._second_look.interpret(classifier, picture, classification)
+        except Overloaded as error:  # it must not affect the other pictures
+            return error
+
+    def _prediction(self, loaded: LoadedVersion, interpretation: Interpretation, *, seen: bool) -> Prediction:
         card = loaded.card
-        reason = picture.finding or abstention_reason(card.abstention, classification)
+        image, classification, reason = interpretation
         self._metrics.count_prediction(card.name, card.version, classification.digit, reason)
         return Prediction(
             digit=classification.digit,
@@ -159,22 +188,11 @@ class Predictor:
             reason=reason,
             model=card.name,
             version=card.version,
-            seen=_data_url(picture) if seen else None,
-            prediction_id=self._prediction_ids.issue(picture.image) if self._prediction_ids else None,
+            seen=data_url(image) if seen else None,
+            prediction_id=self._prediction_ids.issue(image) if self._prediction_ids else None,
         )
 
 
-def abstention_reason(thresholds: Abstention, classification: Classification) -> Reason | None:
-    """Decide whether the model abstains.
-
-    Returns:
-        `not_a_digit` if the energy is too high, `unsure` if the confidence is too low, otherwise None.
-
-    """
-    if thresholds.energy is not None and classification.energy > thresholds.energy:
-        return "not_a_digit"
-    return "unsure" if classification.confidence < thresholds.confidence else None
-
-
-def _data_url(picture: PreprocessedPicture) -> str:
-    return "data:image/png;base64," + base64.b64encode(encode_png(picture.image)).decode()
+def data_url(image: NDArray[np.uint8]) -> str:
+    """Return the image that a model received, uint8 (28, 28), as a data URL of a PNG."""
+    return "data:image/png;base64," + base64.b64encode(encode_png(image)).decode()

@@ -1,20 +1,26 @@
-"""Processes that preprocess large pictures: one picture at a time, or two if one of them is slow. Knows no requests."""
+"""Processes that decode and preprocess large pictures: one picture at a time, or two if one of them is slow.
+
+Knows no requests.
+"""
 
 import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import TypeVar
 
 import anyio
 import numpy as np
 from anyio import to_process
 
 from app.errors import Overloaded
-from app.prediction.preprocessing_process import initialise_process, preprocess_with_limits
-from imaging import PictureError, PreprocessedPicture, UnreadablePicture, encode_png
+from app.prediction.preprocessing_process import PictureFunction, initialise_process, run_with_limits
+from imaging import PictureError, UnreadablePicture, encode_png, preprocess_picture
+
+T = TypeVar("T")
 
 _SLOW_SECONDS = 1.0
-"""When a picture has taken this long, a second process preprocesses the others."""
+"""When a picture has taken this long, a second process works on the others."""
 _MAX_PROCESSES = 2
 _WARM_UP_SECONDS = 3.0
 """How long the pool waits before it starts a process: the first seconds are for loading the models."""
@@ -30,24 +36,24 @@ class PreprocessingPool:
         """Take the limits of one picture: its pixels, and the time that a process may spend on it."""
         self._max_pixels = max_pixels
         self._max_seconds = max_seconds
-        self._slots = anyio.CapacityLimiter(1)  # for pictures that are preprocessed at the same time
+        self._slots = anyio.CapacityLimiter(1)  # for pictures that are in work at the same time
         self._processes = anyio.CapacityLimiter(_MAX_PROCESSES)
-        self._started_at: dict[object, float] = {}  # of each picture that is being preprocessed
+        self._started_at: dict[object, float] = {}  # of each picture in work
         self._slow: set[object] = set()  # slow pictures, for each of which a slot is added
         self._process_count = 0  # idle, busy and starting
         self._starting: asyncio.Future[None] | None = None
 
     def longest_running_seconds(self) -> float:
-        """Return for how long the oldest picture has been preprocessed; 0 if there is none."""
+        """Return for how long the oldest picture has been in work; 0 if there is none."""
         return time.perf_counter() - min(self._started_at.values()) if self._started_at else 0.0
 
-    async def preprocess(self, data: bytes) -> tuple[PreprocessedPicture | PictureError, float]:
-        """Preprocess the picture in `data` when a slot is free.
+    async def run(self, function: PictureFunction[T], data: bytes) -> tuple[T | PictureError, float]:
+        """Call `function` for the picture in `data` when a slot is free.
 
         Cancelling the caller kills the process that works on the picture.
 
         Returns:
-            The preprocessed picture, or why it cannot be preprocessed, and the seconds that it took.
+            The result, or why the picture cannot be decoded, and the seconds that it took.
 
         Raises:
             UnreadablePicture: if it has crashed the process.
@@ -57,9 +63,9 @@ class PreprocessingPool:
         async with self._slot():
             try:
                 try:
-                    return await self._run(data)
+                    return await self._run(function, data)
                 except anyio.BrokenWorkerProcess:
-                    return await self._run(data)  # the process may have ended before it received the picture
+                    return await self._run(function, data)  # the process may have ended before it received the picture
             except anyio.BrokenWorkerProcess as error:
                 message = "The picture crashes its decoder. Save it again, as a PNG, and send that."
                 raise UnreadablePicture(message) from error
@@ -67,12 +73,13 @@ class PreprocessingPool:
                 message = f"The service is busy: it cannot start a process ({error.strerror}). Try again in a second."
                 raise Overloaded(message) from error
 
-    async def _run(self, data: bytes) -> tuple[PreprocessedPicture | PictureError, float]:
+    async def _run(self, function: PictureFunction[T], data: bytes) -> tuple[T | PictureError, float]:
         while self._starting is not None or self._process_count < len(self._started_at):
             await self._start_process()
         try:
             return await to_process.run_sync(
-                preprocess_with_limits,
+                run_with_limits,
+                function,
                 data,
                 self._max_pixels,
                 self._max_seconds,
@@ -102,7 +109,7 @@ class PreprocessingPool:
     async def warm_up(self) -> None:
         """Start the process, so that the first picture does not wait half a second for it."""
         await asyncio.sleep(_WARM_UP_SECONDS)
-        await self.preprocess(encode_png(np.zeros((1, 1), np.uint8)))
+        await self.run(preprocess_picture, encode_png(np.zeros((1, 1), np.uint8)))
 
     @asynccontextmanager
     async def _slot(self) -> AsyncIterator[None]:

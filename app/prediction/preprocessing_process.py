@@ -1,4 +1,4 @@
-"""The function that preprocesses a picture in a process of its own, and the limits of that process. Knows no requests.
+"""Runs a function of `imaging` for a picture in a process of its own, and limits that process. Knows no requests.
 
 A thread cannot stop a decoder, and shares the memory of the worker. A process can be killed. `imaging` refuses pictures
 whose headers announce too high a cost. The limits here stop all other pictures that take too much time or memory.
@@ -13,33 +13,44 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import Protocol, TypeVar
 
-from imaging import PictureError, PictureTooLarge, PreprocessedPicture, preprocess_picture
+from imaging import PictureError, PictureTooLarge
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 MAX_MEMORY_BYTES = 128 * 1024**2
-"""Memory for preprocessing one picture: the 120 MB that `imaging` allows a decoder, and the steps after decoding."""
+"""Memory for one picture: the 120 MB that `imaging` allows a decoder, and the steps after decoding."""
 _PR_SET_PDEATHSIG = 1  # from prctl.h
 _NICENESS = 10
 """A tenth of the weight of the worker, which has many small requests to answer."""
 
 
-def preprocess_with_limits(
-    data: bytes, max_pixels: int, seconds: float
-) -> tuple[PreprocessedPicture | PictureError, float]:
-    """Preprocess the picture in `data` with limited time and memory.
+class PictureFunction(Protocol[T_co]):
+    """A function of `imaging` that decodes a picture, at the top of its module: the process finds it by its name."""
+
+    def __call__(self, data: bytes, *, max_pixels: int) -> T_co:
+        """Return the result for the picture file `data`, or raise a PictureError."""
+
+
+def run_with_limits(
+    function: PictureFunction[T], data: bytes, max_pixels: int, seconds: float
+) -> tuple[T | PictureError, float]:
+    """Call `function` for the picture in `data`, with limited time and memory.
 
     The system kills the process if it takes longer than `seconds`, also if the worker is gone.
 
     Returns:
-        The preprocessed picture, or why it cannot be preprocessed, and the seconds that it took.
+        The result, or why the picture cannot be decoded, and the seconds that it took.
 
     """
     initialise_process()
     started = time.perf_counter()
-    outcome: PreprocessedPicture | PictureError
+    outcome: T | PictureError
     with _limited_time(seconds), _limited_memory(MAX_MEMORY_BYTES + len(data)):
         try:
-            outcome = preprocess_picture(data, max_pixels=max_pixels)
+            outcome = function(data, max_pixels=max_pixels)
         except MemoryError:
             outcome = PictureTooLarge(
                 f"The picture takes more than {MAX_MEMORY_BYTES:,} bytes of memory to decode. Send a smaller one."

@@ -1,4 +1,4 @@
-"""Preprocesses small pictures on the event loop, and large ones in a separate process.
+"""Preprocesses small pictures, or decodes them to scenes, on the event loop, and large ones in a separate process.
 
 Knows nothing of the steps of preprocessing.
 """
@@ -6,31 +6,41 @@ Knows nothing of the steps of preprocessing.
 import asyncio
 import time
 from collections.abc import Sequence
-from typing import Self
+from typing import Self, TypeVar
 
 import structlog
 
 from app.errors import MalformedRequest, Overloaded
 from app.observability.observers import PreprocessingObserver
 from app.prediction.preprocessing_pool import PreprocessingPool
+from app.prediction.preprocessing_process import PictureFunction
+from app.prediction.wait_estimate import WaitEstimate
 from app.settings import Settings
-from imaging import ExpensivePicture, PictureError, PreprocessedPicture, is_cheap_to_decode, preprocess_pictures
+from imaging import (
+    ExpensivePicture,
+    PictureError,
+    PreprocessedPicture,
+    Scene,
+    decode_scene,
+    is_cheap_to_decode,
+    preprocess_picture,
+    preprocess_pictures,
+)
+
+T = TypeVar("T")
 
 _log = structlog.get_logger()
 
 _INITIAL_SECONDS = 0.01
 """The estimate for an expensive picture before any has been preprocessed: the time of about a megapixel."""
-_SMOOTHING = 0.2
-"""The weight of the newest picture in the moving average of the time for an expensive picture."""
-_ALWAYS_ACCEPTED = 2
-"""This many expensive pictures are accepted whatever their wait, so that a few very large pictures are answered."""
-
 _CHUNK_IMAGES = 4
 """Cheap pictures of one request that are preprocessed in one iteration of the event loop: 2 ms each at most."""
 
 
 class Preprocessor:
     """Preprocesses pictures that are cheap to decode on the event loop, and expensive ones in a process, one by one.
+
+    Decoding to a scene goes the same way.
 
     Cancelling the caller kills the process that works on its picture.
     """
@@ -44,12 +54,15 @@ class Preprocessor:
         deadline_seconds: float = 10,
     ) -> None:
         self._max_pixels = max_pixels
-        self._longest_wait_seconds = longest_wait_seconds
         self._observer = observer
         # The worker kills a process at the deadline. The process ends by itself a second later, if the worker is gone.
         self._pool = PreprocessingPool(max_pixels=max_pixels, max_seconds=deadline_seconds + 1)
-        self._waiting = 0  # expensive pictures in the pool or before it
-        self._mean_seconds = _INITIAL_SECONDS  # for one expensive picture, a moving average
+        self._wait = WaitEstimate(
+            "it is decoded",
+            longest_wait_seconds=longest_wait_seconds,
+            initial_seconds=_INITIAL_SECONDS,
+            longest_running_seconds=self._pool.longest_running_seconds,
+        )
 
     @classmethod
     def from_settings(cls, settings: Settings, observer: PreprocessingObserver) -> Self:
@@ -69,15 +82,7 @@ class Preprocessor:
                 reached this preprocessor yet.
 
         """
-        before = max(self._waiting, received)
-        # A picture that has taken long so far may take as long again.
-        wait_seconds = max(before * self._mean_seconds, self._pool.longest_running_seconds())
-        if before < _ALWAYS_ACCEPTED or wait_seconds <= self._longest_wait_seconds:
-            return None
-        return Overloaded(
-            f"The service is busy: the picture would wait {wait_seconds * 1000:.0f} milliseconds before it is decoded. "
-            "Try again in a second."
-        )
+        return self._wait.overload_error(received)
 
     async def preprocess(self, data: bytes) -> PreprocessedPicture:
         """Preprocess the picture in `data`.
@@ -141,14 +146,24 @@ class Preprocessor:
 
     async def preprocess_in_process(self, data: bytes) -> PreprocessedPicture:
         """Preprocess the picture in `data` in a process; raises what `preprocess` does."""
-        if error := self.overload_error():
-            raise error
-        self._waiting += 1
-        try:
-            outcome, seconds = await self._pool.preprocess(data)
-        finally:
-            self._waiting -= 1
-        self._mean_seconds += _SMOOTHING * (seconds - self._mean_seconds)
+        return await self._run_in_process(preprocess_picture, data)
+
+    async def decode_scene(self, data: bytes) -> Scene:
+        """Decode the picture in `data` to a scene; raises what `preprocess` does."""
+        if not is_cheap_to_decode(data):
+            return await self._run_in_process(decode_scene, data)
+        if not data:
+            raise _empty_file()
+        started = time.perf_counter()
+        scene = decode_scene(data, max_pixels=self._max_pixels)
+        self._observer.observe_preprocessing(time.perf_counter() - started)
+        return scene
+
+    async def _run_in_process(self, function: PictureFunction[T], data: bytes) -> T:
+        """Call a function of `imaging` in a process; raises what `preprocess` does."""
+        with self._wait.waiting():
+            outcome, seconds = await self._pool.run(function, data)
+        self._wait.observe(seconds)
         if isinstance(outcome, PictureError):
             raise outcome
         self._observer.observe_preprocessing(seconds)

@@ -14,11 +14,13 @@ from app.routes import (
     open_inference,
     page,
     predict,
+    read,
     tensorflow_serving,
 )
 
 
 def include_routes(app: FastAPI) -> None:
     """Add all routes to the application."""
-    for module in (page, documentation, predict, feedback, explain, models, health, open_inference, tensorflow_serving):
+    own = (page, documentation, predict, read, feedback, explain, models, health)
+    for module in (*own, open_inference, tensorflow_serving):
         app.include_router(module.router)

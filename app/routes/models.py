@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
-from app.model_repository.card import Card, TestReport
+from app.model_repository.card import AnyCard, Card, TestReport
 from app.model_repository.catalogue import ModelCatalogue
 from app.model_repository.repository import ModelRepository
 from app.observability.metrics import ServiceMetrics
@@ -26,7 +26,7 @@ class VersionStatus(BaseModel):
     state: State
     reason: Annotated[str | None, Field(description="Why its files cannot be served; null if they can.")]
     card: Annotated[
-        Card | None, Field(description="Its model.json; null if that cannot be read or the version has failed.")
+        AnyCard | None, Field(description="Its model.json; null if that cannot be read or the version has failed.")
     ]
 
 
@@ -58,7 +58,7 @@ class ServedModel(BaseModel):
 
 
 class Metrics(BaseModel):
-    """The accuracy of the default versions on the 10,000 MNIST test images."""
+    """The accuracy of the default versions of classifiers on the 10,000 MNIST test images."""
 
     models: dict[str, ServedModel]
 
@@ -117,6 +117,7 @@ async def metrics(request: Request) -> Response:
                 test=card.test,
             )
             for card in (loaded.card for loaded in catalogue.default_versions())
+            if isinstance(card, Card)
         }
     )
     return Response(accuracies.model_dump_json(), headers=_VARY, media_type=_JSON)

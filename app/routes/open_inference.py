@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 from app.errors import MalformedRequest
 from app.model_repository.catalogue import ModelCatalogue
 from app.model_repository.repository import ModelRepository
-from app.model_repository.versions import LoadedVersion
+from app.model_repository.versions import Loaded
 from app.protocols.json_object import parse_object, short_repr
 from app.protocols.open_inference import schemas
 from app.protocols.open_inference.metadata import (
@@ -160,7 +160,8 @@ async def infer(request: Request) -> Response:
     """
     body_reader: BodyReader = request.app.state.body_reader
     tensor_predictor: TensorPredictor = request.app.state.tensor_predictor
-    loaded = _find(request)
+    catalogue: ModelCatalogue = request.app.state.catalogue
+    loaded = catalogue.find(*_model_and_version(request))
     async with body_reader.read(request) as body:
         inference = await parse_request(
             body, request.headers.get(HEADER_LENGTH_FIELD), max_files=tensor_predictor.max_files
@@ -229,13 +230,18 @@ async def _parse_options(request: Request) -> dict[str, Any]:
         return await parse_object(body) if body else {}
 
 
-def _find(request: Request) -> LoadedVersion:
+def _find(request: Request) -> Loaded:
+    """Find the version in the path, of a model of any task."""
     catalogue: ModelCatalogue = request.app.state.catalogue
+    return catalogue.find_any(*_model_and_version(request))
+
+
+def _model_and_version(request: Request) -> tuple[str, int | None]:
     version = request.path_params.get("version")
-    return catalogue.find(request.path_params["model"], None if version is None else parse_version(version))
+    return request.path_params["model"], None if version is None else parse_version(version)
 
 
-def _ready_versions(request: Request, loaded: LoadedVersion) -> list[int]:
+def _ready_versions(request: Request, loaded: Loaded) -> list[int]:
     """List the version in the path, or all versions of the model that are ready."""
     if "version" in request.path_params:
         return [loaded.card.version]

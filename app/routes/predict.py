@@ -10,7 +10,7 @@ from starlette.types import Scope
 
 from app.errors import MalformedRequest
 from app.prediction.predictor import Predictor
-from app.schemas import BatchAnswer, Prediction
+from app.schemas import BatchAnswer, Prediction, Reading
 from app.settings import Settings
 from app.web import problems
 from app.web.uploads import read_picture, read_pictures
@@ -57,10 +57,11 @@ def parse_options(query: bytes) -> PredictParameters:
         raise RequestValidationError(details) from error
 
 
-_BINARY: dict[str, Any] = {"type": "string", "format": "binary"}
+BINARY: dict[str, Any] = {"type": "string", "format": "binary"}
+"""The OpenAPI schema of a picture file."""
 
 
-def _request_schema(content: dict[str, dict[str, Any]]) -> dict[str, Any]:
+def request_schema(content: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """Describe the parameters and the body of a request for OpenAPI."""
     return {
         "parameters": [
@@ -71,7 +72,8 @@ def _request_schema(content: dict[str, dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _form_schema(schema: dict[str, Any]) -> dict[str, Any]:
+def form_schema(schema: dict[str, Any]) -> dict[str, Any]:
+    """Describe a form with a part `file` for OpenAPI."""
     return {"type": "object", "required": ["file"], "properties": {"file": schema}}
 
 
@@ -80,7 +82,7 @@ def _form_schema(schema: dict[str, Any]) -> dict[str, Any]:
     summary="Predict the digit in a picture",
     response_model=Prediction,
     responses=problems.responses(400, 404, 413, 415, 422, 500, 503, 504),
-    openapi_extra=_request_schema({"multipart/form-data": _form_schema(_BINARY), "image/*": _BINARY}),
+    openapi_extra=request_schema({"multipart/form-data": form_schema(BINARY), "image/*": BINARY}),
 )
 async def predict(request: Request) -> Response:
     """Send the picture as the body, with an image type, or as the only part `file` of a form."""
@@ -93,8 +95,8 @@ async def predict(request: Request) -> Response:
     return prediction_response(prediction, request.scope)
 
 
-def prediction_response(prediction: Prediction, scope: Scope) -> Response:
-    """Return the response with a prediction, and record for the request log which model made it."""
+def prediction_response(prediction: Prediction | Reading, scope: Scope) -> Response:
+    """Return the response with a prediction or a reading, and record for the request log which model made it."""
     scope["state"]["answered_by"] = prediction.model, prediction.version
     # Serialised here: FastAPI would validate the prediction a second time.
     return Response(prediction.model_dump_json(), media_type="application/json")
@@ -105,7 +107,7 @@ def prediction_response(prediction: Prediction, scope: Scope) -> Response:
     summary="Predict the digits in several pictures",
     response_model=BatchAnswer,
     responses=problems.responses(400, 404, 413, 415, 500, 503, 504),
-    openapi_extra=_request_schema({"multipart/form-data": _form_schema({"type": "array", "items": _BINARY})}),
+    openapi_extra=request_schema({"multipart/form-data": form_schema({"type": "array", "items": BINARY})}),
 )
 async def predict_batch(request: Request) -> Response:
     """Send each picture as a part `file` of one form. The result of a picture that cannot be decoded is a problem."""

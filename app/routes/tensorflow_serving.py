@@ -1,6 +1,7 @@
 """`/v1`: the REST API of TensorFlow Serving."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -9,7 +10,7 @@ from pydantic import BaseModel
 from app.errors import MalformedRequest, UnknownModel, UnknownServable, UnknownVersion
 from app.inference.scores import Scores
 from app.model_repository.catalogue import ModelCatalogue
-from app.model_repository.versions import LoadedVersion
+from app.model_repository.versions import Loaded, LoadedVersion
 from app.protocols.tensor_predictor import Inputs, TensorPredictor
 from app.protocols.tensorflow_serving import schemas
 from app.protocols.tensorflow_serving.metadata import describe_metadata, describe_status
@@ -88,7 +89,7 @@ async def status(request: Request) -> dict[str, Any]:
     catalogue: ModelCatalogue = request.app.state.catalogue
     name, number, label = _parse_path(request)
     if label is not None:
-        number = _find(request).card.version
+        number = _find_any(request).card.version
     known = catalogue.models.get(name, ())
     versions = [each for each in known if each.number == number or (number is None and each.state != "not_loaded")]
     if not versions:
@@ -99,7 +100,7 @@ async def status(request: Request) -> dict[str, Any]:
 @_model_route("GET", "/metadata", 400, 404, 503, response=schemas.ServableMetadata)
 async def metadata(request: Request) -> dict[str, Any]:
     """Return the signatures of a version."""
-    card = _find(request).card
+    card = _find_any(request).card
     return describe_metadata(card.name, card.version)
 
 
@@ -123,12 +124,26 @@ def _parse_path(request: Request) -> tuple[str, int | None, str | None]:
 
 
 def _find(request: Request) -> LoadedVersion:
+    """Find the version in the path, of a classifier."""
     catalogue: ModelCatalogue = request.app.state.catalogue
-    name, number, label = _parse_path(request)
+    with _worded_as_servable(request):
+        return catalogue.find(*_parse_path(request))
+
+
+def _find_any(request: Request) -> Loaded:
+    """Find the version in the path, of a model of any task."""
+    catalogue: ModelCatalogue = request.app.state.catalogue
+    with _worded_as_servable(request):
+        return catalogue.find_any(*_parse_path(request))
+
+
+@contextmanager
+def _worded_as_servable(request: Request) -> Iterator[None]:
+    """Turn the errors for unknown models, versions and labels into the one of TensorFlow Serving."""
     try:
-        return catalogue.find(name, number, label)
+        yield
     except (UnknownModel, UnknownVersion) as error:
-        raise UnknownServable(name, number, label) from error
+        raise UnknownServable(*_parse_path(request)) from error
 
 
 async def _score(request: Request, loaded: LoadedVersion, inputs: Inputs) -> Scores:

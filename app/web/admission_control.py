@@ -13,7 +13,7 @@ from app.web import problems
 from app.web.concurrency_limit import ConcurrencyLimit
 from imaging import may_be_cheap_to_decode
 
-_SINGLE_PICTURE_PATHS = frozenset({"/predict", "/explain"})
+_SINGLE_PICTURE_PATHS = frozenset({"/predict", "/read", "/explain"})
 """Paths whose body is one picture: the length of the body is the size of the picture."""
 
 ExpensivePictureCheck = Callable[[int], ServiceError | None]

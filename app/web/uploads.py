@@ -238,7 +238,9 @@ def _malformed(error: MultipartError) -> MalformedRequest:
 
 def _too_many(max_files: int) -> ServiceError:
     if max_files == 1:
-        return MalformedRequest("The form has several files. Send one to /predict, or all of them to /predict/batch.")
+        return MalformedRequest(
+            "The form has several files. Send one, or send all of them to /predict/batch or /read/batch."
+        )
     return TooLarge(
         f"The form has more than {max_files:,} files, which is the limit. Send the rest in another request."
     )

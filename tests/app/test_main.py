@@ -34,7 +34,7 @@ async def test_openapi_documents_the_default_version(client: httpx.AsyncClient) 
         each for path in paths.values() for operation in path.values() for each in operation.get("parameters", ())
     ]
     versions = [each for each in parameters if (each["in"], each["name"]) == ("query", "version")]
-    assert len(versions) == 4
+    assert len(versions) == 6
     for version in versions:
         described = version.get("description") or version["schema"]["description"]
         assert "`MODEL_VERSIONS`, or else the newest" in described

@@ -130,3 +130,15 @@ def test_what_no_browser_sends_as_an_origin_stops_the_start(monkeypatch: pytest.
         Settings()
     assert f"'{origin}' is not an origin as browsers send it" in describe_errors(caught.value)
     assert describe_errors(caught.value).startswith("ALLOWED_ORIGINS='")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("DEFAULT_MODEL", "finder"), ("SHADOW", "finder:convnet"), ("SHADOW", "convnet:finder@2")]
+)
+def test_the_finder_where_a_classifier_is_needed_stops_the_start(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ValidationError) as caught:
+        Settings()
+    assert "model 'finder' finds digits in pictures; it does not classify images" in describe_errors(caught.value)

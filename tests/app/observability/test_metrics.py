@@ -21,12 +21,14 @@ def test_events_are_counted_in_their_metrics() -> None:
     metrics.end_request("POST", "/predict", 200, 0.002, "convnet", 3)
     metrics.count_problem("overloaded")
     metrics.observe_preprocessing(0.1)
+    metrics.observe_finding(0.2)
     metrics.observe_queue_size(5)
     metrics.observe_queue_size(4)
     metrics.observe_queue_time(0.01)
     metrics.observe_batch(5, 0.001)
     metrics.count_prediction("convnet", 3, 7, None)
     metrics.count_prediction("convnet", 3, 8, "unsure")
+    metrics.count_reading("convnet", 3, [None, "unsure", None])
     metrics.count_predicted_digits("convnet", 3, [2, 0, 5, *[0] * 7])
     lines = exposition(metrics)
     for line in (
@@ -34,6 +36,7 @@ def test_events_are_counted_in_their_metrics() -> None:
         'digitserve_refusals_total{reason="overloaded"} 1.0',
         'digitserve_stage_duration_seconds_sum{stage="total"} 0.002',
         'digitserve_stage_duration_seconds_sum{stage="read"} 0.1',
+        'digitserve_stage_duration_seconds_sum{stage="find"} 0.2',
         'digitserve_stage_duration_seconds_sum{stage="queue"} 0.01',
         'digitserve_stage_duration_seconds_sum{stage="inference"} 0.001',
         'digitserve_batch_images_bucket{le="4.0"} 0.0',
@@ -41,6 +44,9 @@ def test_events_are_counted_in_their_metrics() -> None:
         'digitserve_predictions_total{digit="7",model="convnet",version="3"} 1.0',
         'digitserve_predictions_total{digit="2",model="convnet",version="3"} 5.0',
         'digitserve_abstentions_total{model="convnet",reason="unsure",version="3"} 1.0',
+        'digitserve_readings_total{model="convnet",version="3"} 1.0',
+        'digitserve_read_digits_total{model="convnet",reason="",version="3"} 2.0',
+        'digitserve_read_digits_total{model="convnet",reason="unsure",version="3"} 1.0',
         "digitserve_http_requests_in_progress 1.0",
         "digitserve_queue_images 5.0",
     ):

@@ -16,10 +16,10 @@ def test_a_picture_that_needs_too_much_memory_is_refused() -> None:
     process = run("""
 import numpy as np
 from app.prediction import preprocessing_process as process
-process.preprocess_picture = lambda data, max_pixels: np.ones(process.MAX_MEMORY_BYTES + 2**20, np.uint8)
-outcome, _ = process.preprocess_with_limits(b"", 1, 10)
-process.preprocess_picture = lambda data, max_pixels: np.ones(process.MAX_MEMORY_BYTES // 2, np.uint8).nbytes
-print(repr(outcome), process.preprocess_with_limits(b"", 1, 10)[0])
+def allocate_too_much(data, max_pixels): return np.ones(process.MAX_MEMORY_BYTES + 2**20, np.uint8)
+def allocate_half(data, max_pixels): return np.ones(process.MAX_MEMORY_BYTES // 2, np.uint8).nbytes
+outcome, _ = process.run_with_limits(allocate_too_much, b"", 1, 10)
+print(repr(outcome), process.run_with_limits(allocate_half, b"", 1, 10)[0])
 print(np.ones(2 * process.MAX_MEMORY_BYTES, np.uint8).nbytes)
 """)
     outcome, after = process.stdout.decode().splitlines()
@@ -33,8 +33,7 @@ def test_the_process_ends_at_the_time_limit() -> None:
     process = run("""
 import time
 from app.prediction import preprocessing_process as process
-process.preprocess_picture = lambda data, max_pixels: time.sleep(30)
-process.preprocess_with_limits(b"", 1, 0.2)
+process.run_with_limits(lambda data, max_pixels: time.sleep(30), b"", 1, 0.2)
 """)
     assert process.returncode == -14  # SIGALRM
 
@@ -43,8 +42,7 @@ def test_the_standard_error_of_c_libraries_is_silenced() -> None:
     process = run("""
 import os
 from app.prediction import preprocessing_process as process
-process.preprocess_picture = lambda data, max_pixels: os.write(2, b"TIFFReadDirectory: rubbish")
-process.preprocess_with_limits(b"", 1, 10)
+process.run_with_limits(lambda data, max_pixels: os.write(2, b"TIFFReadDirectory: rubbish"), b"", 1, 10)
 """)
     assert process.returncode == 0
     assert process.stderr == b""

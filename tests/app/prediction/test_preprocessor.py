@@ -5,12 +5,14 @@ import numpy as np
 import pytest
 
 from app.errors import MalformedRequest, Overloaded
+from app.prediction.preprocessing_pool import PreprocessingPool
 from app.prediction.preprocessor import Preprocessor
 from imaging import (
     PictureError,
     PictureTooLarge,
     PreprocessedPicture,
     UnsupportedPicture,
+    decode_scene,
     encode_png,
     preprocess_picture,
 )
@@ -67,6 +69,28 @@ async def test_the_errors_of_small_and_large_pictures_are_raised(side: int) -> N
         await preprocessor.preprocess(noise(side))
     with pytest.raises(PictureError):
         await preprocessor.preprocess(b"no picture" * side)
+
+
+async def test_small_and_large_pictures_are_decoded_to_scenes_alike(seven: bytes) -> None:
+    observer = CountingObserver()
+    preprocessor = Preprocessor(max_pixels=10**6, longest_wait_seconds=1, observer=observer)
+    for data in (seven, noise(400)):
+        scene = await preprocessor.decode_scene(data)
+        assert (scene.pixels == decode_scene(data).pixels).all()
+    assert observer.preprocessed == 2
+    for data in (b"", b"no picture", b"no picture" * 200):
+        with pytest.raises((MalformedRequest, UnsupportedPicture)):
+            await preprocessor.decode_scene(data)
+
+
+async def test_scenes_wait_in_the_same_queue_as_pictures_of_one_digit() -> None:
+    preprocessor = Preprocessor(max_pixels=10**6, longest_wait_seconds=0.015, observer=CountingObserver())
+    tasks = [asyncio.create_task(preprocessor.preprocess(noise(400))) for _ in range(2)]
+    await asyncio.sleep(0)
+    with pytest.raises(Overloaded, match=r"would wait 20 milliseconds before it is decoded"):
+        await preprocessor.decode_scene(noise(400))
+    await asyncio.gather(*tasks)
+    assert (await preprocessor.decode_scene(noise(400))).width == 400
 
 
 @pytest.mark.slow
@@ -146,8 +170,8 @@ async def test_a_cancelled_picture_does_not_count() -> None:
 
 
 async def test_a_picture_that_has_taken_long_extends_the_estimate(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(PreprocessingPool, "longest_running_seconds", lambda pool: 3.0)
     preprocessor = Preprocessor(max_pixels=10**6, longest_wait_seconds=0.1, observer=CountingObserver())
-    monkeypatch.setattr(preprocessor._pool, "longest_running_seconds", lambda: 3.0)
     assert preprocessor.overload_error(received=1) is None
     assert "would wait 3000 milliseconds" in str(preprocessor.overload_error(received=2))
 

@@ -1,4 +1,6 @@
 import os
+import shutil
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import anyio
@@ -6,8 +8,10 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from app.model_repository.card import Card, FinderCard
 from app.routes.models import Metrics, ModelList, ModelStatus
-from tests.conftest import Serve
+from tests.app.tiny_finder import publish_finder
+from tests.conftest import MODELS, Serve
 
 pytestmark = pytest.mark.anyio
 
@@ -25,12 +29,13 @@ PROMETHEUS_3 = (
 
 async def test_every_model_and_version_is_listed_with_its_card(client: httpx.AsyncClient) -> None:
     listed = ModelList.model_validate((await client.get("/models")).json())
-    assert [model.name for model in listed.models] == ["convnet", "softmax"]
+    assert {"convnet", "softmax"} <= {model.name for model in listed.models}
     for model in listed.models:
         newest = model.versions[0]
         assert (newest.state, newest.version) == ("ready", model.served)
-        assert newest.card is not None
-        assert newest.card.test.total == 10_000
+        assert isinstance(newest.card, FinderCard if model.name == "finder" else Card)
+        if isinstance(newest.card, Card):
+            assert newest.card.test.total == 10_000
 
 
 async def test_a_broken_version_is_listed_with_its_reason(serve: Serve, models_dir: Path) -> None:
@@ -129,3 +134,99 @@ async def test_the_metrics_for_prometheus_count_predictions_and_refusals(
     for stage in ("total", "read", "queue", "inference"):
         assert samples["digitserve_stage_duration_seconds_count", ("stage", stage)] >= 1
     assert samples["digitserve_test_accuracy_ratio", *model] > 0.995
+
+
+@pytest.fixture(scope="module")
+async def finding_client(
+    anyio_backend: str, serve: Serve, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[httpx.AsyncClient]:
+    """Return a client of a service with the classifiers and a tiny finder."""
+    models_dir = tmp_path_factory.mktemp("finding") / "models"
+    shutil.copytree(MODELS, models_dir, ignore=shutil.ignore_patterns("finder"))
+    publish_finder(models_dir)
+    required = "convnet,softmax,finder"
+    async with serve(models_dir=models_dir, required_models=required) as client:
+        yield client
+
+
+async def test_the_finder_is_listed_with_its_card(finding_client: httpx.AsyncClient) -> None:
+    finder = await describe(finding_client, "finder")
+    assert (finder.served, finder.labels, finder.versions[0].state) == (1, {"stable": 1, "latest": 1}, "ready")
+    assert isinstance(finder.versions[0].card, FinderCard)
+    assert "finder" not in (await finding_client.get("/metrics")).json()["models"]
+
+
+async def test_the_protocols_report_the_finder(finding_client: httpx.AsyncClient) -> None:
+    answers = {path: (await finding_client.get(path)) for path in FINDER_PATHS}
+    assert {path: answer.status_code for path, answer in answers.items()} == dict.fromkeys(FINDER_PATHS, 200)
+    assert answers["/v2/models/finder"].json()["inputs"][0]["name"] == "pictures"
+    assert answers["/v2/models/finder/config"].json()["input"][0]["dims"] == [-1, 192, 192, 3]
+    assert answers["/v1/models/finder"].json()["model_version_status"][0]["state"] == "AVAILABLE"
+    index = (await finding_client.post("/v2/repository/index")).json()
+    assert {"name": "finder", "version": "1", "state": "READY", "reason": ""} in index
+
+
+FINDER_PATHS = [
+    "/v2/models/finder",
+    "/v2/models/finder/ready",
+    "/v2/models/finder/versions/1/config",
+    "/v2/models/finder/config",
+    "/v2/models/finder/stats",
+    "/v2/models/stats",
+    "/v1/models/finder",
+    "/v1/models/finder/labels/stable",
+    "/v1/models/finder/metadata",
+]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/predict?model=finder"),
+        ("POST", "/predict?model=finder&version=7"),
+        ("POST", "/explain?model=finder"),
+        ("GET", "/models/finder/weights"),
+        ("POST", "/v1/models/finder:predict"),
+        ("POST", "/v1/models/finder/labels/stable:classify"),
+        ("POST", "/v2/models/finder/infer"),
+        ("POST", "/v2/models/finder/versions/1/infer"),
+    ],
+)
+async def test_a_request_to_classify_with_the_finder_names_the_classifiers(
+    finding_client: httpx.AsyncClient, seven: bytes, method: str, path: str
+) -> None:
+    response = await finding_client.request(method, path, content=seven, headers={"content-type": "image/png"})
+    body = response.json()
+    assert response.status_code == 400
+    assert body.get("detail", body.get("error")) == (
+        "Model 'finder' finds digits in pictures; it does not classify images. Choose convnet or softmax."
+    )
+    assert body.get("type", NOT_A_CLASSIFIER) == NOT_A_CLASSIFIER
+
+
+NOT_A_CLASSIFIER = "urn:digitserve:problem:not-a-classifier"
+
+
+async def test_a_batch_with_the_finder_is_refused(finding_client: httpx.AsyncClient, seven: bytes) -> None:
+    response = await finding_client.post("/predict/batch?model=finder", files=[("file", ("7.png", seven))])
+    assert (response.status_code, response.json()["type"]) == (400, NOT_A_CLASSIFIER)
+
+
+@pytest.mark.parametrize("breakage", ["missing", "altered"])
+async def test_without_a_finder_the_service_is_ready_and_predicts(
+    serve: Serve, models_dir: Path, seven: bytes, breakage: str
+) -> None:
+    directory = publish_finder(models_dir)
+    if breakage == "missing":
+        shutil.rmtree(directory.parent)
+    else:
+        (directory / "saved_model.pb").write_bytes(b"")
+    async with serve(models_dir=models_dir) as client:
+        prediction = await client.post("/predict", content=seven, headers={"content-type": "image/png"})
+        assert prediction.json()["digit"] == 7
+        if breakage == "altered":
+            finder = await describe(client, "finder")
+            assert (finder.versions[0].state, finder.served) == ("failed", None)
+            assert "saved_model.pb has been altered" in str(finder.versions[0].reason)
+            ready = await client.get("/v2/models/finder/ready")
+            assert (ready.status_code, "has been altered" in ready.json()["error"]) == (503, True)

@@ -7,6 +7,7 @@ unmodified uvicorn serves `app.main:create_app`.
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -23,8 +24,10 @@ import numpy as np
 import pytest
 
 from imaging import encode_png
+from tests.app.dark_blobs import page_file
 from tests.app.service import ROOT, service, wait_until_ready
-from tests.conftest import draw_seven
+from tests.app.tiny_finder import publish_finder
+from tests.conftest import draw_seven, newest
 
 pytestmark = pytest.mark.slow
 
@@ -39,6 +42,8 @@ DIFFERENT_EACH_TIME = {"date", "server-timing"}
 
 SEVEN = draw_seven("PNG")
 PHOTOGRAPH = draw_seven("JPEG", (1200, 1200), "RGB")
+TWO_DIGITS = page_file(["71"])
+TINY = draw_seven("PNG", (16, 16))
 NOISE = encode_png(np.random.default_rng(0).integers(0, 256, (100, 100), dtype=np.uint8))
 PNG, JPEG = {"content-type": "image/png"}, {"content-type": "image/jpeg"}
 BLANK = [[0] * 28] * 28
@@ -118,6 +123,9 @@ def predictions() -> Iterator[Ask]:
         "seven": (SEVEN, PNG),
         "photograph": (PHOTOGRAPH, JPEG),
         "noise": (NOISE, PNG),
+        "two digits": (TWO_DIGITS, PNG),
+        "tiny": (TINY, PNG),
+        "form of two digits": form(TWO_DIGITS),
         "octets": (SEVEN, {"content-type": "application/octet-stream"}),
         "wrong type": (SEVEN, JPEG),
         "parameters": (SEVEN, {"content-type": "image/png; charset=utf-8"}),
@@ -143,8 +151,13 @@ def predictions() -> Iterator[Ask]:
             yield Ask("POST", f"/predict{query}", body, headers)
         yield Ask("POST", "/predict/batch", body, headers)
         yield Ask("POST", "/explain", body, headers)
-    yield Ask("POST", "/predict/batch", *form(*[SEVEN, NOISE, b"broken", PHOTOGRAPH]))
+        yield Ask("POST", "/read", body, headers)
+        yield Ask("POST", "/read/batch", body, headers)
+    yield Ask("POST", "/predict/batch", *form(*[SEVEN, NOISE, b"broken", TWO_DIGITS, TINY, PHOTOGRAPH]))
     yield Ask("POST", "/predict/batch", *form(*[SEVEN] * 70))
+    yield Ask("POST", "/read?seen=true&model=softmax", SEVEN, PNG)
+    yield Ask("POST", "/read?version=x", SEVEN, PNG)
+    yield Ask("POST", "/read/batch", *form(*[SEVEN, b"broken", PHOTOGRAPH]))
     yield Ask("POST", "/predict?" + "&".join(f"a{number}=1" for number in range(30)), SEVEN, PNG)
     yield Ask("POST", "/feedback", as_json({"prediction_id": "x", "label": 4}), {"content-type": "application/json"})
     for origin in ("http://127.0.0.1", "https://elsewhere.example", "null"):
@@ -194,8 +207,18 @@ def _client_is_closed() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def addresses() -> Iterator[list[str]]:
-    with both(MAX_FILES="64", UPLOAD_SECONDS="2") as addresses:
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with the newest classifiers and the tiny finder, which gives pictures a second look."""
+    folder = tmp_path_factory.mktemp("models")
+    for name in ("convnet", "softmax"):
+        shutil.copytree(newest(name), folder / name / newest(name).name)
+    publish_finder(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def addresses(models: Path) -> Iterator[list[str]]:
+    with both(MAX_FILES="64", UPLOAD_SECONDS="2", MODELS_DIR=str(models)) as addresses:
         yield addresses
 
 
@@ -221,6 +244,16 @@ def test_the_same_requests_get_the_same_responses(addresses: list[str], asks: ty
     assert different == []
 
 
+def test_a_drawing_with_two_digits_gets_its_second_look_from_both(addresses: list[str]) -> None:
+    fast, plain = (send(address, Ask("POST", "/predict", TWO_DIGITS, PNG)) for address in addresses)
+    assert json.loads(fast.body)["reason"] == "several_digits"
+    assert fast == plain
+    metrics = send(addresses[0], Ask("GET", "/metrics", headers={"accept": "text/plain"})).body.decode()
+    searches = re.search(r'^digitserve_stage_duration_seconds_count{stage="find"} (\S+)$', metrics, re.MULTILINE)
+    assert searches
+    assert float(searches[1]) >= 1
+
+
 def test_tokens_are_asked_for_alike(guarded: list[str]) -> None:
     for token in (None, "Bearer secret", "bearer secret", "Bearer wrong", "Basic secret", "Bearer other", "Bearer"):
         headers = {} if token is None else {"authorization": token}
@@ -229,6 +262,7 @@ def test_tokens_are_asked_for_alike(guarded: list[str]) -> None:
             Ask("POST", "/predict", PHOTOGRAPH, JPEG | headers),
             Ask("POST", "/predict", SEVEN, PNG | headers | {"origin": "https://digits.example"}),
             Ask("POST", "/predict/batch", *form(SEVEN)),
+            Ask("POST", "/read", SEVEN, PNG | headers),
             Ask("POST", "/v2/repository/models/none/unload", b"", headers),
             Ask("GET", "/models", b"", headers),
         ):
@@ -286,6 +320,7 @@ def test_overload_is_answered_alike() -> None:
         Ask("POST", "/predict", SEVEN, PNG),
         Ask("POST", "/predict", PHOTOGRAPH, JPEG),
         Ask("POST", "/explain", SEVEN, PNG),
+        Ask("POST", "/read", SEVEN, PNG),
         Ask("POST", "/v2/models/convnet/infer", b"{}"),
         Ask("GET", "/health/ready"),
     ]
@@ -296,7 +331,7 @@ def test_overload_is_answered_alike() -> None:
                 held.sendall(post("/predict", 300))
                 wait_until_refused(address)
                 answers.append([send(address, ask) for ask in asks])
-    assert [answer.status for answer in answers[0]] == [503, 503, 503, 503, 200]
+    assert [answer.status for answer in answers[0]] == [503, 503, 503, 503, 503, 200]
     assert answers[0] == answers[1]
 
 

@@ -59,6 +59,7 @@ async def test_received_large_pictures_count_as_waiting(control: AdmissionContro
         admission.mark_received()
     assert "would wait 20 milliseconds before it is decoded" in refuse(control, request(LARGE))
     assert "would wait" in refuse(control, request(LARGE, "/explain"))
+    assert "would wait" in refuse(control, request(LARGE, "/read"))
     for scope in (
         request(SMALL),
         request(None),
@@ -85,6 +86,7 @@ async def test_large_pictures_that_are_being_received_do_not_count(control: Admi
         (request(None), False),
         (request(0), False),
         (request(SMALL, "/explain"), False),
+        (request(SMALL, "/read"), False),
     ],
 )
 async def test_a_small_picture_is_recognised_by_its_head(

@@ -1,0 +1,68 @@
+"""Chooses among candidates for digits that share ink, by what the classifier makes of them. Knows no HTTP."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from app.inference.scores import Classification
+from app.model_repository.card import Abstention
+from app.prediction.box_overlap import areas, intersection
+from app.prediction.digit_finder import FoundDigit
+
+Choice = tuple[FoundDigit, Classification]
+"""A candidate and its classification."""
+
+_SURE_FIND = 0.65
+"""The least confidence of the finder in a digit that is kept though the model takes it for none."""
+_DOUBT = 0.7
+"""How far the energy of such a digit may be above the threshold, in nats."""
+_MAX_OVERLAP = 0.5
+"""The largest share of a digit's box that may lie in the box of a more certain digit."""
+
+
+def choose_digits(
+    candidates: Sequence[FoundDigit], classifications: Sequence[Classification], thresholds: Abstention
+) -> list[Choice]:
+    """Return the candidates that are digits, in the order of their clusters.
+
+    Of each cluster, the division is chosen whose least digit-like candidate has the lowest energy: all parts of a right
+    division are digits. What is clearly no digit by its energy is left out, and so is what lies within a more certain
+    digit: a part of it, or the same digit seen twice.
+    """
+    clusters: dict[int, dict[int, list[Choice]]] = {}
+    for candidate, classification in zip(candidates, classifications, strict=True):
+        divisions = clusters.setdefault(candidate.cluster, {})
+        divisions.setdefault(candidate.division, []).append((candidate, classification))
+    chosen = [
+        choice
+        for divisions in clusters.values()
+        for choice in min(divisions.values(), key=_cost)
+        if _may_be_digit(choice, thresholds)
+    ]
+    return _without_overlaps(chosen)
+
+
+def _may_be_digit(choice: Choice, thresholds: Abstention) -> bool:
+    """Tell whether a candidate is a digit, or one of which the finder is sure and the model is not."""
+    digit, classification = choice
+    if thresholds.energy is None or classification.energy <= thresholds.energy:
+        return True
+    return digit.confidence >= _SURE_FIND and classification.energy <= thresholds.energy + _DOUBT
+
+
+def _cost(division: Sequence[Choice]) -> float:
+    """Return the energy of the least digit-like candidate, and the cost of the division."""
+    return max(classification.energy for _, classification in division) + division[0][0].cost
+
+
+def _without_overlaps(choices: Sequence[Choice]) -> list[Choice]:
+    """Return the digits that do not lie within a more certain one."""
+    if len(choices) < 2:
+        return list(choices)
+    boxes = [digit.box for digit, _ in choices]
+    sizes = areas(boxes)
+    is_overlapping = intersection(boxes, boxes) > _MAX_OVERLAP * np.minimum.outer(sizes, sizes)
+    is_kept = np.zeros(len(choices), np.bool_)
+    for index in np.argsort([classification.energy for _, classification in choices], kind="stable"):
+        is_kept[index] = not (is_overlapping[index] & is_kept).any()
+    return [choice for choice, kept in zip(choices, is_kept, strict=True) if kept]

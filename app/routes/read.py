@@ -1,0 +1,55 @@
+"""`/read` and `/read/batch`: read all digits in one or several pictures."""
+
+from fastapi import APIRouter, Request, Response
+
+from app.prediction.reader import Reader
+from app.routes.predict import BINARY, form_schema, parse_options, prediction_response, request_schema
+from app.schemas import Reading, ReadingBatch
+from app.settings import Settings
+from app.web import problems
+from app.web.uploads import read_picture, read_pictures
+
+router = APIRouter(tags=["read"])
+
+
+@router.post(
+    "/read",
+    summary="Read all digits in a picture",
+    response_model=Reading,
+    responses=problems.responses(400, 404, 413, 415, 422, 500, 503, 504),
+    openapi_extra=request_schema({"multipart/form-data": form_schema(BINARY), "image/*": BINARY}),
+)
+async def read(request: Request) -> Response:
+    """Send the picture as for `/predict`. It may show one digit, a number, or lines of numbers, and other things."""
+    settings: Settings = request.app.state.settings
+    reader: Reader = request.app.state.reader
+    options = parse_options(request.scope["query_string"])
+    data = await read_picture(request, max_bytes=settings.max_body_bytes)
+    reading = await reader.read(data, options.model or settings.default_model, options.version, seen=options.seen)
+    return prediction_response(reading, request.scope)
+
+
+@router.post(
+    "/read/batch",
+    summary="Read all digits in several pictures",
+    response_model=ReadingBatch,
+    responses=problems.responses(400, 404, 413, 415, 500, 503, 504),
+    openapi_extra=request_schema({"multipart/form-data": form_schema({"type": "array", "items": BINARY})}),
+)
+async def read_batch(request: Request) -> Response:
+    """Send each picture as a part `file` of one form. The result of a picture that cannot be decoded is a problem."""
+    settings: Settings = request.app.state.settings
+    reader: Reader = request.app.state.reader
+    options = parse_options(request.scope["query_string"])
+    pictures = await read_pictures(request, max_bytes=settings.max_body_bytes, max_files=settings.max_files)
+    model = options.model or settings.default_model
+    outcomes = await reader.read_several(pictures, model, options.version, seen=options.seen)
+    if first := next((outcome for outcome in outcomes if isinstance(outcome, Reading)), None):
+        request.scope["state"]["answered_by"] = first.model, first.version
+    batch = ReadingBatch(
+        readings=[
+            outcome if isinstance(outcome, Reading) else problems.count_and_describe(outcome, request)
+            for outcome in outcomes
+        ]
+    )
+    return Response(batch.model_dump_json(), media_type="application/json")

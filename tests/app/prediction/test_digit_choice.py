@@ -1,0 +1,57 @@
+import numpy as np
+
+from app.inference.scores import Classification
+from app.model_repository.card import Abstention
+from app.prediction.digit_choice import choose_digits
+from app.prediction.digit_finder import FoundDigit
+
+THRESHOLDS = Abstention(confidence=0.5, energy=-5)
+
+
+def candidate(cluster: int, division: int, left: float = 0, width: float = 20) -> FoundDigit:
+    """Make a candidate 30 pixels high. The clusters lie below each other."""
+    return FoundDigit(np.zeros((28, 28), np.uint8), (left, 100 * cluster, width, 30), 0.9, cluster, division, 0.0)
+
+
+def classified(energy: float) -> Classification:
+    return Classification(3, 0.9, [0.1] * 10, energy)
+
+
+def test_of_each_cluster_the_division_is_chosen_whose_parts_are_all_digits() -> None:
+    ways = [candidate(0, 0, width=40), candidate(0, 1), candidate(0, 1, left=20)]
+    candidates = [*ways, *(each._replace(cluster=1, box=(each.box[0], 100, *each.box[2:])) for each in ways)]
+    classifications = [classified(energy) for energy in (-8, -12, -10, -9, -20, -6)]
+    chosen = choose_digits(candidates, classifications, THRESHOLDS)
+    assert [(digit.cluster, digit.division, result.energy) for digit, result in chosen] == [
+        (0, 1, -12),
+        (0, 1, -10),
+        (1, 0, -9),
+    ]
+
+
+def test_what_is_no_digit_is_left_out() -> None:
+    candidates = [candidate(0, 0), candidate(1, 0)]
+    (chosen,) = choose_digits(candidates, [classified(-4), classified(-6)], THRESHOLDS)
+    assert chosen[0].cluster == 1
+    everything = Abstention(confidence=0.5, energy=None)
+    assert len(choose_digits(candidates, [classified(-4), classified(-6)], everything)) == 2
+
+
+def test_nothing_is_chosen_of_nothing() -> None:
+    assert choose_digits([], [], THRESHOLDS) == []
+
+
+def test_the_cost_of_a_division_is_added_to_its_energy() -> None:
+    for cost, division in ((0.0, 1), (1.5, 1), (2.5, 0)):
+        candidates = [candidate(0, 0), candidate(0, 1)._replace(cost=cost)]
+        (chosen,) = choose_digits(candidates, [classified(-8), classified(-10)], THRESHOLDS)
+        assert chosen[0].division == division
+
+
+def test_of_two_digits_at_one_place_the_more_certain_is_kept() -> None:
+    whole, part = candidate(0, 0, width=40), candidate(1, 0, left=5, width=20)
+    part = part._replace(box=(5, 5, 20, 20))
+    beside = candidate(2, 0, left=35)._replace(box=(35, 0, 20, 30))  # a quarter of it lies in `whole`
+    for energies, kept in (((-9, -7, -8), [0, 2]), ((-7, -9, -8), [1, 2])):
+        chosen = choose_digits([whole, part, beside], [classified(energy) for energy in energies], THRESHOLDS)
+        assert [digit.cluster for digit, _ in chosen] == kept
