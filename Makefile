@@ -38,7 +38,7 @@ SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart
 attack: $(VENV)/dev  ## Attack a service for an hour, or for MINUTES=5, and print the cost
 	$(BIN)/python -m tests.attack $(if $(MINUTES),--minutes $(MINUTES))
 
-train: $(VENV)/train  ## Train both models, and publish each that is better than its served version
+train: $(VENV)/train  ## Train both classifiers, and publish each that is better than its served version
 	$(BIN)/python -m training train
 
 retrain: $(VENV)/train  ## Train with the corrections in FEEDBACK_DIR too; resume a run that was killed

@@ -78,6 +78,12 @@ def models_dir(tmp_path: Path) -> Path:
     return tmp_path / "models"
 
 
+def keep_only(models_dir: Path, name: str) -> None:
+    """Remove all models but one from a test's own folder."""
+    for other in set(find_models(models_dir)) - {name}:
+        shutil.rmtree(models_dir / other)
+
+
 def newest(name: str) -> Path:
     """Return the folder of the newest published version of a model."""
     return MODELS / name / str(find_versions(MODELS / name)[0])
