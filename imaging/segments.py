@@ -55,11 +55,6 @@ class Segment(NamedTuple):
         """In cells."""
         return int(self.mask.shape[0])
 
-    @property
-    def side(self) -> int:
-        """The longest side, in cells."""
-        return int(max(self.mask.shape))
-
 
 def box_of(segments: Sequence[Segment], maps: DigitMaps) -> Box:
     """Return the bounding box of segments in the picture."""

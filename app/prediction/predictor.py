@@ -67,7 +67,7 @@ class Predictor:
             interpretation = await self._interpret(loaded, picture)
         return self._prediction(loaded, interpretation, seen=seen)
 
-    async def predict_in_process(self, loaded: LoadedVersion, pending: PendingPicture) -> Prediction:
+    async def predict_deferred(self, loaded: LoadedVersion, pending: PendingPicture) -> Prediction:
         """Predict the digit of a picture that is expensive to decode or to look at; raises what `predict` does."""
         with self._deadline.enforced():
             picture = await self._preprocessor.preprocess(pending.data)
@@ -105,7 +105,7 @@ class Predictor:
 
         Returns:
             For each picture its prediction, or the error of preprocessing it. `ExpensivePicture` means that it is
-            expensive to decode, or needs a second look: `predict_in_process` has to predict it.
+            expensive to decode, or needs a second look: `predict_deferred` has to predict it.
 
         Raises:
             NotReady: if the version has been unloaded.

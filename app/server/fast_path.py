@@ -166,21 +166,21 @@ class FastPath:
             self._finish_or_defer(batch, outcomes)
 
     def _finish_or_defer(self, requests: Sequence[PendingRequest], outcomes: Sequence[Prediction | Exception]) -> None:
-        """Respond, except to requests whose pictures turned out to be expensive: a process preprocesses these."""
+        """Respond, except to requests whose pictures are expensive, or need a second look."""
         finished = []
         for request, outcome in zip(requests, outcomes, strict=True):
             if isinstance(outcome, ExpensivePicture):
-                task = asyncio.get_running_loop().create_task(self._answer_in_process(request))
+                task = asyncio.get_running_loop().create_task(self._answer_deferred(request))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
             else:
                 finished.append((request, outcome))
         self._finish([request for request, _ in finished], [outcome for _, outcome in finished])
 
-    async def _answer_in_process(self, request: PendingRequest) -> None:
+    async def _answer_deferred(self, request: PendingRequest) -> None:
         outcome: Prediction | Exception
         try:
-            outcome = await self._predictor.predict_in_process(request.version, request.picture)
+            outcome = await self._predictor.predict_deferred(request.version, request.picture)
         except Exception as error:  # noqa: BLE001 - as above
             outcome = error
         self._finish([request], [outcome])

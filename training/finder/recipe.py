@@ -19,7 +19,7 @@ class FinderRecipe:
     """
 
     pages: int = 72_000
-    """The number of training pages. Each is used once: drawing a new page costs less than a step with an old one."""
+    """The number of training pages. Each is used once."""
     batch_size: int = 16
     """The pages in a batch. A page has 9,216 cells to learn from, so few pages make a steady gradient."""
     learning_rate: float = 2e-3
@@ -31,14 +31,14 @@ class FinderRecipe:
     seed: int = 1337
     """The seed of the weights and of the training pages."""
     validation_pages: int = 500
-    """The pages for the training curves and the thresholds: about 1,500 digits, whose recall is known to one point."""
+    """The pages for the training curves and the thresholds: about 1,000 digits."""
     test_pages: int = 1_000
-    """The pages for the test report and the promotion gate: a difference of one point in recall is significant."""
+    """The pages for the test report and the promotion gate: about 2,000 digits."""
     ink_f1_threshold: float = 0.65
     """The smallest F1 score of the ink on the test pages with which the finder is published.
 
-    This threshold and the next two are well below what the default recipe reaches. They stop a run that failed or was
-    far too short, before anything depends on it. The promotion gate detects smaller losses.
+    The default recipe reaches 0.77, a recall of 0.61 and a precision of 0.73. This threshold and the next two stop a
+    run that failed or was far too short. The promotion gate detects smaller losses.
     """
     recall_threshold: float = 0.5
     """The smallest share of the digits on the test pages that is found."""

@@ -185,7 +185,7 @@ class FakePredictor:
         special = {b"bug": ZeroDivisionError(), b"large": ExpensivePicture()}
         return [special.get(pending.data, make_prediction()) for pending in pictures]
 
-    async def predict_in_process(self, loaded: LoadedVersion, pending: PendingPicture) -> Prediction:
+    async def predict_deferred(self, loaded: LoadedVersion, pending: PendingPicture) -> Prediction:
         assert pending.data == b"large"
         await asyncio.sleep(0.01)
         return make_prediction()
