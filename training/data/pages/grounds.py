@@ -27,6 +27,11 @@ def draw_ground(canvas: Canvas, rng: np.random.Generator) -> Box:
     return kinds[rng.choice(len(kinds), p=shares / shares.sum())][1](canvas, rng)
 
 
+def draw_plain_or_paper(canvas: Canvas, rng: np.random.Generator) -> Box:
+    """Draw one colour or paper: the usual grounds of numbers and sheets."""
+    return (draw_plain if rng.random() < 0.5 else draw_paper)(canvas, rng)
+
+
 def whole(canvas: Canvas) -> Box:
     """Return the box of the whole canvas."""
     return Box(0, 0, canvas.width, canvas.height)

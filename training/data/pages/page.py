@@ -17,9 +17,15 @@ from training.data.synthetic_glyphs import DIGITS, parse_glyph
 PAGE_SIDE = 192
 """The side of a page, in pixels."""
 MAP_SIDE = 96
-"""The side of its maps, in pixels."""
+"""The side of its maps, in cells."""
+_CELL = PAGE_SIDE // MAP_SIDE
+"""The side of a cell, in pixels."""
 _MAX_TIGHT_INK = 0.7
 """The largest share of ink in a tight crop."""
+_SMALLEST = 12.0
+"""The least height of a digit in a number or on a sheet, in pixels."""
+_CUT_OFF = 0.45
+"""The share of numbers and sheets that continue beyond the border, as on a tile of a large page."""
 _SYNTHETIC = 0.12
 """The share of digits that are drawn from the strokes of `synthetic_glyphs` instead of MNIST's images."""
 
@@ -30,7 +36,7 @@ class Page(NamedTuple):
     picture: npt.NDArray[np.uint8]
     """(192, 192, 3), RGB."""
     ink: npt.NDArray[np.uint8]
-    """(96, 96): 0 to 255, the share of each cell that is ink of a whole digit."""
+    """(96, 96): 0 to 255, how much of a pixel is ink of a whole digit, in the pixel with the most ink of each cell."""
     cores: npt.NDArray[np.uint8]
     """(96, 96): 255 in the core of each whole digit, else 0."""
     digits: int
@@ -64,17 +70,31 @@ def draw_pages(digits: Examples, seed: int, start: int, count: int) -> Pages:
 def draw_page(digits: Examples, rng: np.random.Generator) -> Page:
     """Draw one page with some of `digits` on it, or none."""
     canvas = _random_canvas(rng)
-    writing = grounds.draw_ground(canvas, rng)
     layouts: tuple[tuple[float, Callable[[_Writer, Box], None]], ...] = (
-        (0.60, _write_one),
-        (0.15, _write_number),
-        (0.04, _write_sheet),
-        (0.13, _write_close_up),
-        (0.08, _write_no_digit),
+        (0.45, _write_one),
+        (0.24, _write_number),
+        (0.11, _write_sheet),
+        (0.11, _write_close_up),
+        (0.09, _write_no_digit),
     )
     layout = layouts[rng.choice(len(layouts), p=[share for share, _ in layouts])][1]
+    if layout in {_write_number, _write_sheet}:
+        ground = grounds.draw_ground if rng.random() < 0.6 else grounds.draw_plain_or_paper
+        writing = ground(canvas, rng)
+        if rng.random() < _CUT_OFF:
+            writing = _extend(writing, rng)
+    else:
+        writing = grounds.draw_ground(canvas, rng)
     layout(_Writer(canvas, digits, rng), writing)
     return _finish(canvas, rng)
+
+
+def _extend(area: Box, rng: np.random.Generator) -> Box:
+    """Return an area that goes beyond the canvas: the page is then a tile of a larger one."""
+    width, height = rng.uniform(1, 3, 2) * [area.width, area.height]
+    left = area.left - rng.uniform(0, width - area.width)
+    top = area.top - rng.uniform(0, height - area.height)
+    return Box(left, top, width, height)
 
 
 def _random_canvas(rng: np.random.Generator) -> Canvas:
@@ -93,10 +113,9 @@ def _finish(canvas: Canvas, rng: np.random.Generator) -> Page:
     if rng.random() < 0.35:
         camera.tilt(canvas, rng)
     picture = fit_to_square(camera.photograph(canvas.pixels, rng), PAGE_SIDE).pixels
-    ink, cores = (
-        cv2.resize(_pad(layer), (MAP_SIDE, MAP_SIDE), interpolation=cv2.INTER_AREA)
-        for layer in (canvas.ink, canvas.cores)
-    )
+    # The darkest pixel of a cell counts: the mean would be faint wherever a stroke is thinner than a cell.
+    ink = _pad(canvas.ink).reshape(MAP_SIDE, _CELL, MAP_SIDE, _CELL).max(axis=(1, 3))
+    cores = cv2.resize(_pad(canvas.cores), (MAP_SIDE, MAP_SIDE), interpolation=cv2.INTER_AREA)
     return Page(
         picture,
         np.asarray(255 * np.clip(ink, 0, 1), np.uint8),
@@ -258,7 +277,7 @@ def _write_number(writer: _Writer, area: Box) -> None:
     lines = 1 if rng.random() < 0.7 else int(rng.integers(2, 4))
     count = int(rng.integers(2, 10))
     height = min(area.height / lines * rng.uniform(0.35, 0.85), area.width / (count * rng.uniform(0.6, 1.2)))
-    height = max(height, 17)
+    height = max(min(height, 0.9 * canvas.height), _SMALLEST)
     tilt = rng.normal(0, 0.08)
     spacing = rng.uniform(-0.12, 0.12) if rng.random() < 0.4 else rng.uniform(0.1, 0.8)
     top = area.top + rng.uniform(0.02, 0.2) * area.height
@@ -305,9 +324,9 @@ def _write_line(  # noqa: PLR0913, PLR0917 (the layout of a line)
             sign = marks.draw_symbol(size * rng.uniform(0.4, 0.9), max(0.08 * size, 0.9), rng, sign=rng.random() < 0.75)
             writer.canvas.paint(sign, colour, round(x), round(y + (height - sign.shape[0]) / 2))
             x += sign.shape[1] + height * max(spacing, 0.12)
-        coverage = writer.draw_digit(size, rng.normal(0, 0.08) + tilt)
-        if x + coverage.shape[1] * 0.5 > writer.canvas.width:
+        if x > writer.canvas.width:
             return
+        coverage = writer.draw_digit(size, rng.normal(0, 0.08) + tilt)
         drop = rng.normal(0, 0.06) * height
         writer.write(coverage, colour, x, y + (height - coverage.shape[0]) / 2 + drop)
         step = coverage.shape[1] + spacing * height * rng.uniform(0.6, 1.4)
@@ -317,7 +336,7 @@ def _write_line(  # noqa: PLR0913, PLR0917 (the layout of a line)
 def _write_sheet(writer: _Writer, area: Box) -> None:
     """Write a sheet, a table or scattered digits: many small ones."""
     rng, canvas = writer.rng, writer.canvas
-    height = rng.uniform(17, 40)
+    height = np.exp(rng.uniform(np.log(_SMALLEST), np.log(60)))
     columns = max(int(area.width / (height * rng.uniform(1.0, 2.2))), 1)
     rows = max(int(area.height / (height * rng.uniform(1.15, 2))), 1)
     pitch_x, pitch_y = area.width / columns, area.height / rows
@@ -334,10 +353,10 @@ def _write_sheet(writer: _Writer, area: Box) -> None:
     tilt = rng.normal(0, 0.05)
     for row in range(rows):
         for column in range(columns):
-            if rng.random() > filled:
-                continue
             x = area.left + (column + 0.5 + rng.normal(0, jitter) * 0.5) * pitch_x
             y = area.top + (row + 0.5 + rng.normal(0, jitter) * 0.5) * pitch_y + tilt * (x - canvas.width / 2)
+            if rng.random() > filled or not (-height < x < canvas.width + height and -height < y < canvas.height + height):
+                continue
             if rng.random() < 0.06:
                 glyph = marks.draw_symbol(height, max(0.08 * height, 0.9), rng, sign=rng.random() < 0.4)
                 canvas.paint(glyph, colour, round(x - glyph.shape[1] / 2), round(y - glyph.shape[0] / 2))

@@ -17,12 +17,15 @@ _MARGIN = 8
 """Background round the digit in a `Field`, in its pixels."""
 THINNEST = 0.9
 """The least width of a stroke, in pixels. A thinner one becomes fainter instead: see `opacity`."""
+_BLUR = 0.8
+"""The standard deviation of the blur of a `Field`, in its pixels."""
 _DIGIT_SIDE = 20 * _SCALE
 """The longest side of the digit in a `Field`, in its pixels."""
 
 
 Field = npt.NDArray[np.float32]
-"""(h, w): a distance in pixels at each pixel, from which a digit can be drawn with many pens."""
+"""(h, w): at each pixel the distance to an outline, or the square of that to a centreline, from which a digit can be drawn
+with many pens. In pixels."""
 
 
 class Pen(NamedTuple):
@@ -57,12 +60,17 @@ def trace_outline(image: npt.NDArray[np.uint8]) -> Field:
     ink = _enlarge(image)
     inside = cv2.distanceTransform(ink, cv2.DIST_L2, cv2.DIST_MASK_5)
     outside = cv2.distanceTransform(1 - ink, cv2.DIST_L2, cv2.DIST_MASK_5)
-    return _smooth(inside - outside)
+    return _blur(inside - outside)
 
 
 def trace_centreline(image: npt.NDArray[np.uint8]) -> Field:
-    """Return the distance to the centreline of the strokes of a digit, for an image uint8 (28, 28)."""
-    return _smooth(cv2.distanceTransform(1 - thin(_enlarge(image)), cv2.DIST_L2, cv2.DIST_MASK_5))
+    """Return the square of the distance to the centreline of the strokes of a digit, for an image uint8 (28, 28).
+
+    The square is smooth at the line, where the distance itself has an edge: blurred or interpolated, the distance is
+    nowhere 0, and a thin pen draws nothing.
+    """
+    distance = cv2.distanceTransform(1 - thin(_enlarge(image)), cv2.DIST_L2, cv2.DIST_MASK_5)
+    return _blur(np.square(distance)) - _BLUR**2  # by so much does the blur raise a parabola
 
 
 def _enlarge(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
@@ -70,9 +78,9 @@ def _enlarge(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     return np.pad((np.asarray(large) > 127).astype(np.uint8), _MARGIN)
 
 
-def _smooth(field: npt.ArrayLike) -> Field:
+def _blur(field: npt.ArrayLike) -> Field:
     """Smooth the steps of the pixels, which would be seen in a large digit."""
-    return np.asarray(cv2.GaussianBlur(np.asarray(field, np.float32), (0, 0), 0.8), np.float32)
+    return np.asarray(cv2.GaussianBlur(np.asarray(field, np.float32), (0, 0), _BLUR), np.float32)
 
 
 def thin(ink: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
@@ -108,7 +116,7 @@ def draw_field(field: Field, height: float, pen: Pen, rng: np.random.Generator, 
     """Draw a digit about `height` pixels high, turned by `angle` radians, with a random slant and stretch.
 
     Args:
-        field: The distance to the centreline if the pen has a width, otherwise the distance to the outline.
+        field: That of the centreline if the pen has a width, otherwise that of the outline.
         height: In pixels.
         pen: The pen.
         rng: The source of randomness.
@@ -125,11 +133,13 @@ def draw_field(field: Field, height: float, pen: Pen, rng: np.random.Generator, 
     extent = np.abs(linear @ corners).max(axis=1)
     size = 2 * np.ceil(extent).astype(int) + 2
     matrix = np.hstack([linear, size[:, np.newaxis] / 2 - linear @ np.array([[columns / 2], [rows / 2]])])
-    warped = cv2.warpAffine(field, matrix, tuple(size.tolist()), borderMode=cv2.BORDER_REPLICATE) * scale
+    warped = cv2.warpAffine(
+        field, matrix, tuple(size.tolist()), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+    )
     if pen.width is None:
-        coverage = warped + pen.growth * height + 0.5
+        coverage = warped * scale + pen.growth * height + 0.5
     else:
-        coverage = max(pen.width * height, THINNEST) / 2 - warped + 0.5
+        coverage = max(pen.width * height, THINNEST) / 2 - np.sqrt(np.maximum(warped, 0)) * scale + 0.5
     if pen.is_jagged:
         coverage = np.asarray(coverage > 0.5, np.float32)
     return _texture(crop(np.clip(coverage, 0, 1).astype(np.float32)), pen, rng)
