@@ -70,7 +70,8 @@ def segment_digits(maps: DigitMaps) -> list[Segment]:
         return []
     core_labels = np.asarray(labels, np.int32)
     peaks = np.zeros(core_count)
-    np.maximum.at(peaks, core_labels.ravel(), maps.cores.ravel())
+    in_core = core_labels > 0
+    np.maximum.at(peaks, core_labels[in_core], maps.cores[in_core])
     is_core = (peaks >= _MIN_CORE_PEAK) & (stats[:, cv2.CC_STAT_AREA] >= 2)
     is_core[0] = False
     core_labels = np.where(is_core[core_labels], core_labels, 0).astype(np.int32)
@@ -122,22 +123,32 @@ def _find_nearest_core(core_labels: NDArray[np.int32]) -> tuple[NDArray[np.float
 
 
 def _make_segments(maps: DigitMaps, owners: NDArray[np.int32], peaks: NDArray[np.float64]) -> list[Segment]:
-    labels = [int(label) for label in np.unique(owners) if label]
     neighbours = _find_touching(owners)
-    index_of: dict[int, int] = {}
-    kept: list[tuple[int, int, int, int, int]] = []
-    for label in labels:
-        rows, columns = np.nonzero(owners == label)
-        if len(rows) >= _MIN_INK_CELLS:
-            index_of[label] = len(kept)
-            kept.append((label, int(rows.min()), int(rows.max()) + 1, int(columns.min()), int(columns.max()) + 1))
+    boxes = _boxes(owners)
+    index_of = {label: index for index, label in enumerate(boxes)}
     segments = []
-    for label, top, bottom, left, right in kept:
+    for label, (left, top, right, bottom) in boxes.items():
         mask = owners[top:bottom, left:right] == label
         sureness = float(maps.ink[top:bottom, left:right][mask].mean())
         touching = frozenset(index_of[other] for other in neighbours.get(label, ()) if other in index_of)
         segments.append(Segment(mask, left, top, float(min(peaks[label], sureness)), touching))
     return segments
+
+
+def _boxes(owners: NDArray[np.int32]) -> dict[int, tuple[int, int, int, int]]:
+    """Return left, top, right and bottom of the cells of each label, without the labels of too few cells."""
+    rows, columns = np.nonzero(owners)
+    labels = owners[rows, columns]
+    order = np.argsort(labels, kind="stable")
+    rows, columns = rows[order], columns[order]
+    found, starts, counts = np.unique(labels[order], return_index=True, return_counts=True)
+    ends = [
+        reduce(places, starts) + shift
+        for reduce, shift in ((np.minimum.reduceat, 0), (np.maximum.reduceat, 1))
+        for places in (columns, rows)
+    ]
+    boxes = zip(*(end.tolist() for end in ends), strict=True)
+    return {int(label): box for label, count, box in zip(found, counts, boxes, strict=True) if count >= _MIN_INK_CELLS}
 
 
 def _find_touching(owners: NDArray[np.int32]) -> dict[int, set[int]]:

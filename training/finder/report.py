@@ -1,7 +1,7 @@
 """Evaluates the maps of a finder on pages, and chooses its thresholds. Knows only arrays of numbers.
 
-Two measures. The F1 score of the ink compares cells: a cell is ink if at least half of it is ink of a whole digit. The
-digits are counted by their cores: a find is a connected component of the map of cores above the threshold. It finds a
+Two measures. The F1 score of the ink compares cells: a cell is ink if one of its pixels is at least half ink of a whole digit.
+The digits are counted by their cores: a find is a connected component of the map of cores above the threshold. It finds a
 digit if its centre lies in the core of the digit, and if no other find did so before. All other finds are false.
 """
 
@@ -81,7 +81,7 @@ def ink_f1(ink: Maps, true_ink: npt.NDArray[np.uint8], threshold: float) -> floa
 
     Args:
         ink: (n, 96, 96).
-        true_ink: (n, 96, 96): 0 to 255, the share of each cell that is ink of a whole digit.
+        true_ink: (n, 96, 96): 0 to 255, as in `Pages`.
         threshold: The probability from which a cell is ink.
 
     """

@@ -19,6 +19,8 @@ THINNEST = 0.9
 """The least width of a stroke, in pixels. A thinner one becomes fainter instead: see `opacity`."""
 _BLUR = 0.8
 """The standard deviation of the blur of a `Field`, in its pixels."""
+_JAGGED = 0.3
+"""The coverage from which a pixel is full of ink, without antialiasing: with 0.5 the thinnest lines would have gaps."""
 _DIGIT_SIDE = 20 * _SCALE
 """The longest side of the digit in a `Field`, in its pixels."""
 
@@ -141,7 +143,7 @@ def draw_field(field: Field, height: float, pen: Pen, rng: np.random.Generator, 
     else:
         coverage = max(pen.width * height, THINNEST) / 2 - np.sqrt(np.maximum(warped, 0)) * scale + 0.5
     if pen.is_jagged:
-        coverage = np.asarray(coverage > 0.5, np.float32)
+        coverage = np.asarray(coverage > _JAGGED, np.float32)
     return _texture(crop(np.clip(coverage, 0, 1).astype(np.float32)), pen, rng)
 
 

@@ -51,6 +51,16 @@ def test_the_width_of_the_strokes_is_that_of_the_pen() -> None:
     assert thin_ink < plain_ink < bold_ink
 
 
+@pytest.mark.parametrize("is_jagged", [False, True])
+@pytest.mark.parametrize("height", [20, 60, 190])
+def test_the_thinnest_pen_draws_unbroken_lines_at_any_height(height: int, is_jagged: bool) -> None:  # noqa: FBT001
+    for seed in range(3):
+        coverage = draw(PLAIN._replace(width=0.012, is_jagged=is_jagged), height, seed)
+        assert coverage.shape[0] > 0.65 * height  # the centreline is shorter than the bold letter
+        _, labels = cv2.connectedComponents((coverage > 0.25).astype(np.uint8), connectivity=8)
+        assert np.bincount(labels.ravel())[1:].max() > 0.9 * np.count_nonzero(labels)
+
+
 def test_a_jagged_pen_has_hard_edges_and_others_do_not() -> None:
     assert set(np.unique(draw(PLAIN._replace(is_jagged=True)))) == {0, 1}
     assert len(np.unique(draw(PLAIN))) > 10
