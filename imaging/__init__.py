@@ -14,7 +14,7 @@ from imaging.fitting import FittedPicture, fit_to_square
 from imaging.grey import as_rgb
 from imaging.preprocessing import PreprocessedPicture, normalise, preprocess_picture, preprocess_pictures
 from imaging.scene import Scene, decode_scene
-from imaging.segments import Segment, box_of, halve, keep_surest, merge, segment_digits, take_out_of_ring
+from imaging.segments import Segment, box_of, find_pieces, halve, keep_surest, merge, segment_digits, take_out_of_ring
 from imaging.tiles import Area, cut_tiles
 from imaging.tiny import images_as_they_came, is_tiny
 
@@ -47,6 +47,7 @@ __all__ = [
     "decode",
     "decode_scene",
     "encode_png",
+    "find_pieces",
     "fit_to_square",
     "halve",
     "images_as_they_came",

@@ -28,8 +28,12 @@ _SUREST_SHARE = 0.25, 0.8
 """The least and the largest share of the most likely ink in all ink of a digit that something else may be joined to."""
 _OWN_SHARE = 0.2
 """A piece of ink between two digits is divided if each has more than this share of it."""
-_REACH = 1.2
-"""The largest distance of a loose piece of ink from a core, in heights of the core."""
+_REACH = 1.0
+"""The largest distance of ink from the core of its digit, in heights of the core."""
+_LOOSE = 0.6
+"""A piece of ink that is lower than this, as a share of the usual height of a digit, is no digit by itself."""
+_MIN_TRACE = 0.15
+"""The least likelihood of a core in the box of a piece of ink that is a digit without a core."""
 
 
 class Segment(NamedTuple):
@@ -64,51 +68,137 @@ def box_of(segments: Sequence[Segment], maps: DigitMaps) -> Box:
 
 
 def segment_digits(maps: DigitMaps) -> list[Segment]:
-    """Return the digits in the maps, in no order."""
-    core_count, labels, stats, _ = cv2.connectedComponentsWithStats((maps.cores > _CORE).astype(np.uint8))
-    if core_count == 1:
+    """Return the digits in the maps, in no order.
+
+    A digit is a connected piece of ink, with or without a core; or the part of a piece with several cores that is
+    nearest to one of them. Small pieces belong to the digit whose core is near.
+    """
+    pieces = find_pieces(maps)
+    cores = _find_cores(maps.cores)
+    if not len(pieces.boxes):
         return []
-    core_labels = np.asarray(labels, np.int32)
-    peaks = np.zeros(core_count)
-    in_core = core_labels > 0
-    np.maximum.at(peaks, core_labels[in_core], maps.cores[in_core])
-    is_core = (peaks >= _MIN_CORE_PEAK) & (stats[:, cv2.CC_STAT_AREA] >= 2)
-    is_core[0] = False
-    core_labels = np.where(is_core[core_labels], core_labels, 0).astype(np.int32)
-    if not core_labels.any():
-        return []
-    owners = _assign_ink(maps.ink, core_labels, np.asarray(stats[:, cv2.CC_STAT_HEIGHT], np.int32))
-    return _make_segments(maps, owners, peaks)
+    owners, confidences = _assign_ink(pieces, cores, maps.cores)
+    return _make_segments(maps, owners, confidences)
+
+
+class Pieces(NamedTuple):
+    """The n connected pieces of ink in the maps."""
+
+    labels: NDArray[np.int32]
+    """(h, w): the number of the piece that each cell belongs to, 1 to n; 0 for none."""
+    boxes: NDArray[np.int32]
+    """(n, 4): left, top, width and height, in cells."""
+    ink: NDArray[np.int32]
+    """(n,): their cells."""
+
+
+def find_pieces(maps: DigitMaps) -> Pieces:
+    """Return the connected pieces of ink, without those of a few cells."""
+    sure = (maps.ink > _SURE_INK).astype(np.uint8)
+    near_sure = cv2.dilate(sure, np.ones((_WEAK_REACH, _WEAK_REACH), np.uint8)) > 0
+    ink = ((maps.ink > _INK) & near_sure).astype(np.uint8)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(ink, connectivity=8)
+    is_kept = stats[:, cv2.CC_STAT_AREA] >= _MIN_INK_CELLS
+    is_kept[0] = False
+    numbers = np.where(is_kept, np.cumsum(is_kept), 0).astype(np.int32)
+    return Pieces(numbers[labels], stats[is_kept, :4], stats[is_kept, cv2.CC_STAT_AREA])
+
+
+class _Cores(NamedTuple):
+    """The n cores in a map."""
+
+    labels: NDArray[np.int32]
+    """(h, w): the number of the core that each cell belongs to, 1 to n; 0 for none."""
+    heights: NDArray[np.int32]
+    """(n,): in cells."""
+    peaks: NDArray[np.float64]
+    """(n,): the likelihood of their best cells."""
+
+
+def _find_cores(likelihood: NDArray[np.float32]) -> _Cores:
+    """Return the cores, without those of which the finder is not sure."""
+    smooth = cv2.blur(likelihood, (3, 3))  # the strokes of a thin pen divide the core of their digit
+    count, labels, stats, _ = cv2.connectedComponentsWithStats((smooth > _CORE).astype(np.uint8))
+    peaks = np.zeros(count)
+    in_core = labels > 0
+    np.maximum.at(peaks, labels[in_core], likelihood[in_core])
+    is_kept = peaks >= _MIN_CORE_PEAK
+    numbers = np.where(is_kept, np.cumsum(is_kept), 0).astype(np.int32)
+    return _Cores(numbers[labels], stats[is_kept, cv2.CC_STAT_HEIGHT], peaks[is_kept])
 
 
 def _assign_ink(
-    likelihood: NDArray[np.float32], core_labels: NDArray[np.int32], core_heights: NDArray[np.int32]
-) -> NDArray[np.int32]:
-    """Return the label of the core that each cell with ink belongs to, int32 (h, w); 0 for none.
+    pieces: Pieces, cores: _Cores, likelihood: NDArray[np.float32]
+) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+    """Return the number of the digit that each cell belongs to, int32 (h, w), 0 for none; and how sure each digit is.
 
-    A piece of connected ink belongs to the nearest core, if that is not too far. A piece between several cores is
-    divided.
+    Digit k has core k. The digits without a core follow.
     """
-    distance, nearest = _find_nearest_core(core_labels)
-    sure = (likelihood > _SURE_INK).astype(np.uint8)
-    near_sure = cv2.dilate(sure, np.ones((_WEAK_REACH, _WEAK_REACH), np.uint8)) > 0
-    count, pieces = cv2.connectedComponents(((likelihood > _INK) & near_sure).astype(np.uint8), connectivity=8)
-    is_near = distance <= _REACH * np.maximum(core_heights[nearest], 2)
-    is_kept = np.zeros(count, np.bool_)
-    is_kept[pieces[is_near & (sure > 0)]] = True
-    is_kept[0] = False
-    owners = np.where(is_kept[pieces], nearest, 0).astype(np.int32)
-    inked = owners > 0
-    pairs, counts = np.unique(np.stack([pieces[inked], owners[inked]]), axis=1, return_counts=True)
-    totals = np.bincount(owners[inked], minlength=len(core_heights))
-    for piece in np.flatnonzero(np.bincount(pairs[0], minlength=1) > 1):
-        labels, sizes = pairs[1][pairs[0] == piece], counts[pairs[0] == piece]
-        main = labels[sizes.argmax()]
-        for label, size in zip(labels, sizes, strict=True):
-            # The end of a stroke may lie nearer to the core of the next digit than to its own.
-            if label != main and size < _OWN_SHARE * sizes.max() and size < 0.5 * totals[label]:
-                owners[(pieces == piece) & (owners == label)] = main
-    return owners
+    core_count = len(cores.heights)
+    heights = pieces.boxes[:, 3]
+    usual = 2 * float(np.median(cores.heights)) if core_count else float(np.median(heights))
+    is_loose = heights < _LOOSE * usual
+    digits, divided = _assign_pieces(pieces, cores, is_loose) if core_count else (np.zeros(len(heights), np.int32), {})
+    peaks = list(cores.peaks)
+    near_cores = cv2.dilate((cores.labels > 0).astype(np.uint8), np.ones((5, 5), np.uint8))
+    traces = np.where(near_cores, 0, likelihood)
+    for piece in np.flatnonzero((digits == 0) & ~is_loose):
+        left, top, width, height = pieces.boxes[piece]
+        peak = float(traces[top : top + height, left : left + width].max())
+        if peak >= _MIN_TRACE:
+            peaks.append(peak)
+            digits[piece] = len(peaks)
+    owners = np.concatenate([[0], digits]).astype(np.int32)[pieces.labels]
+    for piece, own in divided.items():
+        _divide(owners, pieces, piece, cores, own)
+    return owners, np.array([0.0, *peaks])
+
+
+def _assign_pieces(
+    pieces: Pieces, cores: _Cores, is_loose: NDArray[np.bool_]
+) -> tuple[NDArray[np.int32], dict[int, list[int]]]:
+    """Return the core of each piece, (n,), 0 for none; and the cores of each piece that has several."""
+    distance, nearest = _find_nearest_core(cores.labels)
+    reach = np.concatenate([[1], np.maximum(cores.heights, 2)])[nearest]
+    is_near = (pieces.labels > 0) & (distance <= _REACH * reach)
+    # Which core is near which piece, and how many cells of it: (pairs,) each.
+    (near_cores, near_pieces), counts = np.unique(
+        np.stack([nearest[is_near], pieces.labels[is_near] - 1]), axis=1, return_counts=True
+    )
+    digits = np.zeros(len(pieces.boxes), np.int32)
+    own: dict[int, list[int]] = {}
+    # The pairs with the most cells first: the first piece of a core is its digit, and a loose piece has one core.
+    has_piece = np.zeros(len(cores.heights) + 1, np.bool_)
+    loose = []
+    for pair in np.argsort(-counts, kind="stable"):
+        core, piece = int(near_cores[pair]), int(near_pieces[pair])
+        if not has_piece[core]:
+            has_piece[core] = True
+            own.setdefault(piece, []).append(core)
+        elif is_loose[piece]:
+            loose.append((core, piece))
+    for piece, first in own.items():
+        digits[piece] = first[0]
+    for core, piece in loose:
+        if not digits[piece]:
+            digits[piece] = core
+    return digits, {piece: several for piece, several in own.items() if len(several) > 1}
+
+
+def _divide(owners: NDArray[np.int32], pieces: Pieces, piece: int, cores: _Cores, own: Sequence[int]) -> None:
+    """Divide a piece among its cores, in place: each cell belongs to the nearest one."""
+    left, top, width, height = pieces.boxes[piece]
+    part = np.s_[top : top + height, left : left + width]
+    labels = np.where(np.isin(cores.labels[part], own), cores.labels[part], 0).astype(np.int32)
+    if np.count_nonzero(np.unique(labels)) < 2:
+        return
+    inside = pieces.labels[part] == piece + 1
+    _, nearest = _find_nearest_core(labels)
+    sizes = np.bincount(nearest[inside], minlength=max(own) + 1)
+    main = int(sizes.argmax())
+    # The end of a stroke may lie nearer to the core of the next digit than to its own.
+    is_main = sizes < _OWN_SHARE * sizes.max()
+    owners[part][inside] = np.where(is_main[nearest], main, nearest)[inside]
 
 
 def _find_nearest_core(core_labels: NDArray[np.int32]) -> tuple[NDArray[np.float32], NDArray[np.int32]]:

@@ -18,6 +18,7 @@ from imaging import (
     Segment,
     box_of,
     cut_out_digit,
+    find_pieces,
     halve,
     keep_surest,
     merge,
@@ -35,14 +36,18 @@ _NEAR_ENOUGH = 72
 """A digit of this longest side in the finder's picture, in pixels, needs no window of its own."""
 _WINDOW = 2.2
 """The side of such a window, as a multiple of the longest side of the digit."""
-_SMALL = 24
-"""A digit that is lower than this in the finder's picture, in pixels, is looked at from nearer, in tiles."""
-_TILE_DIGIT = 34
+_SMALL = 36
+"""A digit or a piece of ink that is lower than this in the finder's picture, in pixels, is looked at from nearer."""
+_LEAST_SMALL = {False: 0.5, True: 0.02}
+"""The least share of the ink in such pieces for another look, without and with a thorough search."""
+_TILE_DIGIT = 48
 """The height of a digit in tiles, in pixels."""
-_LEVELS = 3
-"""The looks from nearer and nearer, the first included."""
-_LEVEL_STEP = 2.0
-"""How much nearer the next look is, where nothing small was found."""
+_MAX_NEARER = 2
+"""The most looks from nearer and nearer after the first."""
+_LEAST_STEP = 1.25
+"""How much nearer such a look is at least."""
+_BLIND_STEP = 2.5
+"""How much nearer the next look is, where no ink was found."""
 _MAX_TILES = 30
 _MAX_ENLARGEMENT = 2.0
 """No picture is enlarged more than this in tiles: it has no more detail."""
@@ -112,29 +117,49 @@ class _Look(NamedTuple):
 
 
 def _look(pixels: Pixels, run: RunFinder, *, thorough: bool) -> list[_Look]:
-    """Find digits, first in the whole picture, then from nearer where they are small or where none was found.
+    """Find digits, first in the whole picture, then from nearer where the ink is small or where there is none.
 
-    What is seen in two looks is returned once. Other finds may overlap: the classifier has to choose.
+    Finds of two looks may overlap: the classifier has to choose.
     """
-    found: list[_Look] = []
-    small: list[_Look] = []
     maps = map_whole(pixels, run)
-    for level in range(_LEVELS):
-        new = _without(_group(maps, segment_digits(maps)), found)
-        small = _without(small, new)
-        found += [look for look in new if look.height >= _SMALL]
-        smaller = [look for look in new if look.height < _SMALL]
-        small += smaller
+    found = _group(maps, segment_digits(maps))
+    for _ in range(_MAX_NEARER):
         scale = 2 * maps.scale
-        is_last = level == _LEVELS - 1 or scale >= _MAX_ENLARGEMENT
-        if is_last or not (len(smaller) > len(new) / 2 or not found or (thorough and level == 0)):
+        area, height = _find_small_ink(maps, _LEAST_SMALL[thorough], pixels)
+        nearer = min(scale * _TILE_DIGIT / height, _MAX_ENLARGEMENT)
+        if nearer < _LEAST_STEP * scale:
             break
-        area, factor = (0, 0, pixels.shape[1], pixels.shape[0]), _LEVEL_STEP
-        if smaller:
-            area = _area_of(smaller, pixels)
-            factor = _TILE_DIGIT / float(np.median([look.height for look in smaller]))
-        maps = map_tiles(pixels, area, min(scale * factor, _MAX_ENLARGEMENT), run, max_tiles=_MAX_TILES)
-    return [*found, *small][:MAX_CANDIDATES]
+        maps = map_tiles(pixels, area, nearer, run, max_tiles=_MAX_TILES)
+        found = [look for look in found if look.height >= _SMALL]
+        found += _without(_group(maps, segment_digits(maps)), found)
+    return found[:MAX_CANDIDATES]
+
+
+def _find_small_ink(maps: DigitMaps, least_share: float, pixels: Pixels) -> tuple[Area, float]:
+    """Return the part of the picture with small pieces of ink, and their median height in the finder's picture.
+
+    With less than `least_share` of the ink in small pieces, nothing is small. Without any ink, all may be too small.
+    """
+    everything = 0, 0, pixels.shape[1], pixels.shape[0]
+    pieces = find_pieces(maps)
+    if not len(pieces.boxes):
+        return everything, _TILE_DIGIT / _BLIND_STEP
+    is_small = 2 * pieces.boxes[:, 3] < _SMALL
+    if pieces.ink[is_small].sum() <= least_share * pieces.ink.sum():
+        return everything, _TILE_DIGIT
+    boxes, ink = pieces.boxes[is_small], pieces.ink[is_small]
+    height = 2 * _weighted_median(boxes[:, 3], ink)
+    left, top = boxes[:, :2].min(axis=0)
+    right, bottom = (boxes[:, :2] + boxes[:, 2:]).max(axis=0)
+    margin = int(height)
+    area = maps.to_picture(left - margin, top - margin, right - left + 2 * margin, bottom - top + 2 * margin)
+    return _clip(*area, pixels), height
+
+
+def _weighted_median(values: NDArray[np.int32], weights: NDArray[np.float64]) -> float:
+    order = np.argsort(values)
+    total = np.cumsum(weights[order])
+    return float(values[order][np.searchsorted(total, total[-1] / 2)])
 
 
 def _without(looks: Sequence[_Look], others: Sequence[_Look]) -> list[_Look]:
@@ -186,15 +211,6 @@ def _overlap(box: tuple[float, ...], other: tuple[float, ...]) -> float:
     width = min(box[0] + box[2], other[0] + other[2]) - max(box[0], other[0])
     height = min(box[1] + box[3], other[1] + other[3]) - max(box[1], other[1])
     return max(width, 0) * max(height, 0) / max(box[2] * box[3], 1e-6)
-
-
-def _area_of(looks: Sequence[_Look], pixels: Pixels) -> Area:
-    """Return the part of the picture that holds all finds, with the height of two digits round them."""
-    boxes = np.array([look.box for look in looks])
-    left, top = boxes[:, 0].min(), boxes[:, 1].min()
-    right, bottom = (boxes[:, 0] + boxes[:, 2]).max(), (boxes[:, 1] + boxes[:, 3]).max()
-    margin = 2 * float(np.median(boxes[:, 3]))
-    return _clip(left - margin, top - margin, right - left + 2 * margin, bottom - top + 2 * margin, pixels)
 
 
 def _clip(left: float, top: float, width: float, height: float, pixels: Pixels) -> Area:

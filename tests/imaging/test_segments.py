@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from imaging import DigitMaps, Segment, box_of, halve, keep_surest, merge, segment_digits, take_out_of_ring
+from imaging import DigitMaps, Segment, box_of, find_pieces, halve, keep_surest, merge, segment_digits, take_out_of_ring
 
 Cells = tuple[int, int, int, int]
 """Left, top, width and height."""
@@ -56,10 +56,38 @@ def test_two_touching_digits_are_divided_between_their_cores() -> None:
 
 def test_a_loose_stroke_belongs_to_the_nearest_core() -> None:
     first, second = by_place(
-        segment_digits(draw_maps((10, 15, 12, 24), (40, 15, 12, 24), strokes=((12, 8, 10, 3), (43, 42, 5, 3))))
+        segment_digits(draw_maps((10, 15, 12, 24), (40, 15, 12, 24), strokes=((12, 10, 10, 3), (43, 42, 5, 3))))
     )
-    assert cells(first) == (10, 8, 12, 31)
+    assert cells(first) == (10, 10, 12, 29)
     assert cells(second) == (40, 15, 12, 30)
+
+
+def test_a_piece_as_high_as_a_digit_is_one_if_there_is_a_trace_of_a_core() -> None:
+    maps = draw_maps((10, 15, 12, 24), strokes=((28, 15, 4, 24), (50, 15, 4, 24), (36, 25, 10, 3)))
+    maps.cores[25, 29] = 0.3
+    first, second = by_place(segment_digits(maps))
+    assert cells(first) == (10, 15, 12, 24)
+    assert cells(second) == (28, 15, 4, 24)
+    assert second.confidence == pytest.approx(0.3)
+
+
+def test_the_core_of_another_digit_is_no_trace() -> None:
+    maps = draw_maps((30, 20, 5, 16))
+    maps.ink[10:46, 15] = maps.ink[10:46, 50] = maps.ink[10, 15:51] = maps.ink[45, 15:51] = 0.9  # a box round it
+    assert cells(segment_of(maps)) == (30, 20, 5, 16)
+
+
+def test_a_core_that_a_thin_stroke_divides_is_one() -> None:
+    maps = draw_maps((10, 10, 20, 30))
+    np.fill_diagonal(maps.cores[17:33, 14:26], 0.2)
+    assert cells(segment_of(maps)) == (10, 10, 20, 30)
+
+
+def test_the_pieces_of_ink_have_boxes_and_numbers() -> None:
+    maps = draw_maps((5, 5, 8, 20), strokes=((40, 10, 3, 4), (60, 10, 1, 2)))
+    pieces = find_pieces(maps)
+    assert sorted(pieces.boxes.tolist()) == [[5, 5, 8, 20], [40, 10, 3, 4]]
+    assert np.bincount(pieces.labels.ravel())[1:].tolist() == pieces.ink.tolist()
 
 
 def test_the_end_of_a_stroke_near_the_next_core_stays_with_its_digit() -> None:
@@ -76,7 +104,7 @@ def test_without_cores_or_ink_there_is_no_digit() -> None:
     assert segment_digits(draw_maps(strokes=((10, 10, 12, 24),))) == []
     maps = draw_maps((10, 10, 12, 24))
     assert segment_digits(maps._replace(ink=np.zeros_like(maps.ink))) == []
-    assert segment_digits(maps._replace(cores=0.3 * maps.cores)) == []
+    assert segment_digits(maps._replace(cores=0.1 * maps.cores)) == []
 
 
 def test_the_confidence_is_that_of_the_less_certain_map() -> None:

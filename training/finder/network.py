@@ -30,6 +30,7 @@ def build_finder(seed: int, channels: Sequence[int] = CHANNELS) -> "FinderNetwor
     down += [[convolution(a, b), convolution(b, b)] for a, b in zip(inputs[1:], channels[1:], strict=True)]
     lateral = [convolution(b, a, width=1) for a, b in pairwise(channels)]
     up = [[convolution(a, a)] for a in channels[:-1]]
+    up[0].append(convolution(channels[0], channels[0]))  # digits that touch are separated at the highest resolution
     initializer = tf.keras.initializers.GlorotUniform(seed=next(seeds))
     head = tf.Variable(initializer([1, 1, channels[0], MAPS]), name="head")
     # Few cells belong to digits: the first predictions say so, and the first steps need not learn it.

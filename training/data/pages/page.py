@@ -36,7 +36,8 @@ class Page(NamedTuple):
     picture: npt.NDArray[np.uint8]
     """(192, 192, 3), RGB."""
     ink: npt.NDArray[np.uint8]
-    """(96, 96): 0 to 255, how much of a pixel is ink of a whole digit, in the pixel with the most ink of each cell."""
+    """(96, 96): 0 to 255, how much of a pixel is ink of a whole digit, in the pixel with the most ink of each cell.
+    0 where two digits touch, so that their ink is not connected."""
     cores: npt.NDArray[np.uint8]
     """(96, 96): 255 in the core of each whole digit, else 0."""
     digits: int
@@ -71,11 +72,11 @@ def draw_page(digits: Examples, rng: np.random.Generator) -> Page:
     """Draw one page with some of `digits` on it, or none."""
     canvas = _random_canvas(rng)
     layouts: tuple[tuple[float, Callable[[_Writer, Box], None]], ...] = (
-        (0.45, _write_one),
+        (0.43, _write_one),
         (0.24, _write_number),
-        (0.11, _write_sheet),
+        (0.10, _write_sheet),
         (0.11, _write_close_up),
-        (0.09, _write_no_digit),
+        (0.12, _write_no_digit),
     )
     layout = layouts[rng.choice(len(layouts), p=[share for share, _ in layouts])][1]
     if layout in {_write_number, _write_sheet}:
@@ -114,7 +115,10 @@ def _finish(canvas: Canvas, rng: np.random.Generator) -> Page:
         camera.tilt(canvas, rng)
     picture = fit_to_square(camera.photograph(canvas.pixels, rng), PAGE_SIDE).pixels
     # The darkest pixel of a cell counts: the mean would be faint wherever a stroke is thinner than a cell.
-    ink = _pad(canvas.ink).reshape(MAP_SIDE, _CELL, MAP_SIDE, _CELL).max(axis=(1, 3))
+    ink, contact = (
+        _pad(layer).reshape(MAP_SIDE, _CELL, MAP_SIDE, _CELL).max(axis=(1, 3)) for layer in (canvas.ink, canvas.contact)
+    )
+    ink[contact > 0.5] = 0
     cores = cv2.resize(_pad(canvas.cores), (MAP_SIDE, MAP_SIDE), interpolation=cv2.INTER_AREA)
     return Page(
         picture,
@@ -222,7 +226,7 @@ def _add_marks(canvas: Canvas, box: Box, rng: np.random.Generator, colour: Colou
         below: Sequence[tuple[float, Callable[[], None]]] = (
             (0.17, lambda: marks.rule_paper(canvas, box, rng)),
             (0.16, lambda: marks.draw_boxes(canvas, box, rng)),
-            (0.07, lambda: marks.draw_stain(canvas, box, rng)),
+            (0.09, lambda: marks.draw_stain(canvas, box, rng)),
         )
         for share, draw in below:
             if rng.random() < share:
@@ -230,8 +234,8 @@ def _add_marks(canvas: Canvas, box: Box, rng: np.random.Generator, colour: Colou
         return
     above: Sequence[tuple[float, Callable[[], None]]] = (
         (0.15, lambda: marks.draw_ring(canvas, box, rng, other)),
-        (0.11, lambda: marks.draw_underline(canvas, box, rng, other)),
-        (0.06, lambda: marks.draw_stain(canvas, box, rng)),
+        (0.15, lambda: marks.draw_underline(canvas, box, rng, other)),
+        (0.08, lambda: marks.draw_stain(canvas, box, rng)),
         (0.05, lambda: marks.draw_finger(canvas, box, rng)),
         (0.07, lambda: marks.draw_holes(canvas, rng)),
         (0.08, lambda: marks.write_caption(canvas, box, rng, other)),
@@ -279,13 +283,13 @@ def _write_number(writer: _Writer, area: Box) -> None:
     height = min(area.height / lines * rng.uniform(0.35, 0.85), area.width / (count * rng.uniform(0.6, 1.2)))
     height = max(min(height, 0.9 * canvas.height), _SMALLEST)
     tilt = rng.normal(0, 0.08)
-    spacing = rng.uniform(-0.12, 0.12) if rng.random() < 0.4 else rng.uniform(0.1, 0.8)
+    spacing = rng.uniform(-0.2, 0.1) if rng.random() < 0.45 else rng.uniform(0.1, 0.8)
     top = area.top + rng.uniform(0.02, 0.2) * area.height
     first = Box(area.left, top, min(area.width, height * count * 0.8), height)
     colour = writer.ink_colour(first)
     if rng.random() < 0.5:
         _add_marks(canvas, Box(first.left, top, height * 0.7, height), rng, colour, before=True)
-    with_signs = rng.random() < 0.35
+    with_signs = rng.random() < 0.4
     for _ in range(lines):
         _write_line(
             writer,
@@ -321,7 +325,7 @@ def _write_line(  # noqa: PLR0913, PLR0917 (the layout of a line)
     for index in range(count):
         size = height * rng.uniform(0.8, 1.15)
         if with_signs and index and rng.random() < 0.4:
-            sign = marks.draw_symbol(size * rng.uniform(0.4, 0.9), max(0.08 * size, 0.9), rng, sign=rng.random() < 0.75)
+            sign = _draw_other(writer, size)
             writer.canvas.paint(sign, colour, round(x), round(y + (height - sign.shape[0]) / 2))
             x += sign.shape[1] + height * max(spacing, 0.12)
         if x > writer.canvas.width:
@@ -331,6 +335,15 @@ def _write_line(  # noqa: PLR0913, PLR0917 (the layout of a line)
         writer.write(coverage, colour, x, y + (height - coverage.shape[0]) / 2 + drop)
         step = coverage.shape[1] + spacing * height * rng.uniform(0.6, 1.4)
         x, y = x + step, y + step * np.tan(tilt)
+
+
+def _draw_other(writer: _Writer, height: float) -> Coverage:
+    """Draw a sign, letter or symbol beside digits of this height, with about the same pen."""
+    rng = writer.rng
+    pen = max((writer.pen.width or rng.uniform(0.05, 0.13)) * height, 0.9)
+    if rng.random() < 0.75:
+        return marks.draw_sign(height, pen, rng)
+    return marks.draw_symbol(height * rng.uniform(0.5, 1), pen, rng)
 
 
 def _write_sheet(writer: _Writer, area: Box) -> None:
@@ -355,10 +368,12 @@ def _write_sheet(writer: _Writer, area: Box) -> None:
         for column in range(columns):
             x = area.left + (column + 0.5 + rng.normal(0, jitter) * 0.5) * pitch_x
             y = area.top + (row + 0.5 + rng.normal(0, jitter) * 0.5) * pitch_y + tilt * (x - canvas.width / 2)
-            if rng.random() > filled or not (-height < x < canvas.width + height and -height < y < canvas.height + height):
+            if rng.random() > filled or not (
+                -height < x < canvas.width + height and -height < y < canvas.height + height
+            ):
                 continue
             if rng.random() < 0.06:
-                glyph = marks.draw_symbol(height, max(0.08 * height, 0.9), rng, sign=rng.random() < 0.4)
+                glyph = _draw_other(writer, height)
                 canvas.paint(glyph, colour, round(x - glyph.shape[1] / 2), round(y - glyph.shape[0] / 2))
                 continue
             coverage = writer.draw_digit(height * rng.uniform(0.85, 1.15), rng.normal(0, 0.08) + tilt)
@@ -408,9 +423,7 @@ def _write_close_up(writer: _Writer, area: Box) -> None:  # noqa: ARG001 (as the
         if rng.random() < 0.85:
             other = writer.draw_digit(height * rng.uniform(0.85, 1.15), angle + rng.normal(0, 0.06))
             if rng.random() < 0.2:
-                other = marks.draw_symbol(
-                    height * rng.uniform(0.5, 1), max(0.08 * height, 0.9), rng, sign=rng.random() < 0.7
-                )
+                other = _draw_other(writer, height)
                 x = left - other.shape[1] - spacing if direction < 0 else left + box.width + spacing
                 canvas.paint(other, colour, round(x), round(top + (box.height - other.shape[0]) / 2))
                 continue
@@ -452,7 +465,7 @@ def _write_no_digit(writer: _Writer, area: Box) -> None:
     )
     _add_marks(canvas, box, rng, colour, before=True)
     kinds[rng.integers(len(kinds))]()
-    if rng.random() < 0.4:
+    if rng.random() < 0.6:
         _add_marks(canvas, box, rng, colour, before=False)
 
 

@@ -26,8 +26,8 @@ _DIGIT_SIDE = 20 * _SCALE
 
 
 Field = npt.NDArray[np.float32]
-"""(h, w): at each pixel the distance to an outline, or the square of that to a centreline, from which a digit can be drawn
-with many pens. In pixels."""
+"""(h, w): at each pixel the distance to an outline, or the square of that to a centreline, in pixels. From it, a digit
+can be drawn with many pens."""
 
 
 class Pen(NamedTuple):
@@ -135,9 +135,7 @@ def draw_field(field: Field, height: float, pen: Pen, rng: np.random.Generator, 
     extent = np.abs(linear @ corners).max(axis=1)
     size = 2 * np.ceil(extent).astype(int) + 2
     matrix = np.hstack([linear, size[:, np.newaxis] / 2 - linear @ np.array([[columns / 2], [rows / 2]])])
-    warped = cv2.warpAffine(
-        field, matrix, tuple(size.tolist()), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
-    )
+    warped = cv2.warpAffine(field, matrix, tuple(size.tolist()), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     if pen.width is None:
         coverage = warped * scale + pen.growth * height + 0.5
     else:

@@ -55,6 +55,16 @@ def test_the_core_of_a_thin_digit_is_seen_in_the_map_of_half_the_size() -> None:
     assert (cores >= 0.5).sum() >= 4
 
 
+def test_where_two_digits_touch_is_marked() -> None:
+    canvas = Canvas(60, 80)
+    canvas.add_digit(full(40, 24), 10, 5)
+    assert not canvas.contact.any()
+    canvas.add_digit(full(20, 24), 34, 15)
+    assert cv2.boundingRect(canvas.contact.astype(np.uint8)) == (33, 14, 2, 22)
+    canvas.add_digit(full(10, 10), 65, 5)  # apart
+    assert not canvas.contact[:, 40:].any()
+
+
 def test_the_cores_of_two_digits_that_touch_are_apart() -> None:
     canvas = Canvas(60, 80)
     canvas.add_digit(full(40, 24), 10, 5)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from training.data.pages import marks
-from training.data.pages.canvas import Box, Canvas
+from training.data.pages.canvas import Box, Canvas, Coverage
 
 MIDDLE = Box(60, 50, 40, 60)
 BLACK = np.zeros(3, np.float32)
@@ -68,8 +68,10 @@ def test_printed_text_grows_with_its_length_and_size() -> None:
     assert marks.print_text("8", 20, np.random.default_rng(0)).max() > 0.9
 
 
-def test_symbols_are_as_high_as_asked_and_signs_are_others() -> None:
-    for sign in (False, True):
-        shapes = {marks.draw_symbol(50, 4, np.random.default_rng(seed), sign=sign).shape for seed in range(8)}
-        assert len(shapes) > 3
-        assert max(height for height, _ in shapes) < 90
+@pytest.mark.parametrize(("draw", "highest"), [(marks.draw_symbol, 75), (marks.draw_sign, 130)])
+def test_symbols_and_signs_have_many_shapes_about_as_high_as_asked(
+    draw: Callable[[float, float, np.random.Generator], Coverage], highest: int
+) -> None:
+    shapes = {draw(50, 4, np.random.default_rng(seed)).shape for seed in range(16)}
+    assert len(shapes) > 6
+    assert max(height for height, _ in shapes) < highest
