@@ -42,6 +42,8 @@ _SURE_ONE = 0.65
 """The least confidence of the finder in such a digit, if it is a 1 or the picture is clean."""
 _CLEAN_MARGIN = 1.0
 """How much less energy such a digit has to have in a clean picture, in nats."""
+_WHOLE_GAIN = 1.5
+"""How much less energy the first look has to have than a part of its ink that the finder takes for a digit, in nats."""
 _FIRST_BONUS = 0.55
 """How much more energy the first look at a tiny picture may have than another reading of it, in nats. It has to have as
 much less if it found something."""
@@ -158,7 +160,7 @@ def choose_interpretation(
     """Choose among the first look and the digits that were found."""
     ranked = rank(found)
     if not ranked:
-        is_sure = first.reason is None and _is_sure_unseen(first.classification, thresholds)
+        is_sure = first.reason is None and (is_clean or _is_sure_unseen(first.classification, thresholds))
         return first if is_sure else first._replace(reason=first.reason or "not_a_digit")
     best, classification = ranked[0]
     second = Interpretation(best.image, classification, abstention_reason(thresholds, classification))
@@ -167,11 +169,26 @@ def choose_interpretation(
     if second.classification.digit == first.classification.digit:
         both_doubt = first.reason is not None and second.reason is not None
         return second._replace(reason=second.reason if both_doubt else None)
-    if first.reason is None:  # the two looks disagree
-        better = min(first, second, key=lambda look: look.classification.energy) if second.reason is None else first
-        return better._replace(reason="unsure")
     is_sure = second.reason is None and _is_sure_alone(best, classification, is_clean=is_clean)
+    if first.reason is None:
+        return _choose_of_two(first, second, is_sure=is_sure, is_clean=is_clean)
     return second if is_sure else second._replace(reason=first.reason)
+
+
+def _choose_of_two(first: Interpretation, second: Interpretation, *, is_sure: bool, is_clean: bool) -> Interpretation:
+    """Choose among two looks that disagree, the first of which has no reason to abstain.
+
+    A clean picture has nothing that the first look could have taken for a part of the digit.
+    """
+    if is_clean:
+        return first._replace(reason="unsure")
+    gain = first.classification.energy - second.classification.energy
+    if is_sure and gain > 0:
+        return second
+    is_whole = first.classification.digit != 0 and first.classification.energy < _SURE_ENERGY
+    if is_whole and gain < -_WHOLE_GAIN:
+        return first
+    return (second if second.reason is None and gain > 0 else first)._replace(reason="unsure")
 
 
 def _is_sure_unseen(classification: Classification, thresholds: Abstention) -> bool:

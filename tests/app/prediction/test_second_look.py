@@ -145,10 +145,24 @@ def test_a_sure_second_look_overrules_a_first_one_that_abstains() -> None:
             assert answer(choose_interpretation(first, [found(3)], THRESHOLDS, is_clean=False)) == (3, None)
 
 
-@pytest.mark.parametrize(("first", "second", "kept"), [(-12, -9, 0), (-9, -12, 3)])
-def test_two_sure_looks_that_disagree_are_unsure(first: float, second: float, kept: int) -> None:
-    chosen = choose_interpretation(looked(0, first), [found(3, second)], THRESHOLDS, is_clean=False)
-    assert answer(chosen) == (kept, "unsure")
+@pytest.mark.parametrize(
+    ("first", "second", "is_clean", "expected"),
+    [
+        (looked(0, -9), found(3, -12), False, (3, None)),
+        (looked(0, -12), found(3, -9), False, (0, "unsure")),  # the 0 may be a ring round the 3
+        (looked(4, -12), found(3, -9), False, (4, None)),  # the 3 may be a part of the 4
+        (looked(4, -10), found(3, -9), False, (4, "unsure")),
+        (looked(4, -9), found(3, -12, confidence=0.4), False, (3, "unsure")),
+        (looked(4, -9), found(3, -12), True, (4, "unsure")),
+    ],
+)
+def test_of_two_looks_that_disagree_a_clearly_better_one_is_trusted(
+    first: Interpretation,
+    second: Choice,
+    is_clean: bool,
+    expected: tuple[int, Reason | None],  # noqa: FBT001
+) -> None:
+    assert answer(choose_interpretation(first, [second], THRESHOLDS, is_clean=is_clean)) == expected
 
 
 def test_a_sure_first_look_is_unsure_if_the_second_finds_something_else_that_is_no_digit() -> None:
@@ -160,6 +174,7 @@ def test_where_the_second_look_finds_nothing_only_a_sure_first_look_is_trusted()
     assert answer(choose_interpretation(looked(3), [], THRESHOLDS, is_clean=False)) == (3, None)
     nearly_doubtful = looked(3, THRESHOLDS.energy - 0.1)  # type: ignore[operator]
     assert answer(choose_interpretation(nearly_doubtful, [], THRESHOLDS, is_clean=False)) == (3, "not_a_digit")
+    assert answer(choose_interpretation(nearly_doubtful, [], THRESHOLDS, is_clean=True)) == (3, None)
     ring = looked(0)
     assert answer(choose_interpretation(ring, [], THRESHOLDS, is_clean=False)) == (0, "not_a_digit")
     assert answer(choose_interpretation(looked(3, reason="blank"), [], THRESHOLDS, is_clean=False)) == (3, "blank")
