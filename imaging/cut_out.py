@@ -22,6 +22,8 @@ _MIN_CONTRAST = 90
 """The least contrast of ink, of 255."""
 _SURE_INK = 0.6
 """Pixels above this likelihood give the colour of the ink."""
+_SAMPLES = 256
+"""At most so many of them are looked at."""
 _NO_INK = 0.1
 """Pixels below this likelihood, away from all ink, give the colour of the paper."""
 _GATE = 0.05, 0.15
@@ -103,29 +105,32 @@ def _measure_contrast(
     It is the share of the paper's light that the ink takes away: the same in light and in shadow. The three channels
     are projected on the colour of the ink, so a printed line of another colour loses contrast.
     """
-    best = float(digit.max())
-    likely = np.clip((digit / max(best, 1e-6) - _GATE[0]) / (_GATE[1] - _GATE[0]), 0, 1)
-    counts = likely > 0
     contrast = np.zeros(digit.shape, np.uint8)
-    contrast[counts] = 255 * likely[counts]
-    likelihood = digit[counts]
-    sure = likelihood > _SURE_INK * best
-    if not sure.any():
+    best = float(digit.max())
+    left, top, width, height = cv2.boundingRect((digit > _GATE[0] * best).astype(np.uint8))
+    if not width:
         return contrast
-    colours = pixels[counts].astype(np.float32)  # (n, 3)
-    paper = _estimate_paper(pixels, ink)[counts]
-    if (colours[sure].mean() - paper[sure].mean()) > 0:  # light ink on dark paper
+    part = np.s_[top : top + height, left : left + width]
+    likelihood = digit[part]
+    likely = np.clip((likelihood / best - _GATE[0]) / (_GATE[1] - _GATE[0]), 0, 1)
+    contrast[part] = 255 * likely
+    colours, paper = pixels[part].astype(np.float32), _estimate_paper(pixels, ink, (left, top, width, height))
+    sure = np.flatnonzero(likelihood > _SURE_INK * best)
+    sure = sure[:: -(-len(sure) // _SAMPLES)]
+    if colours.reshape(-1, 3)[sure].mean() > paper.reshape(-1, 3)[sure].mean():  # light ink on dark paper
         colours, paper = 255 - colours, 255 - paper
     darkness = 1 - (colours + _MIN_PAPER) / (paper + _MIN_PAPER)
-    direction = np.median(darkness[sure], axis=0)
+    direction = np.median(darkness.reshape(-1, 3)[sure], axis=0)
     length = float(np.linalg.norm(direction))
     if length >= _MIN_DARKNESS:
-        contrast[counts] = 255 * np.clip(darkness @ (direction / length**2), 0, 1) * likely[counts]
+        contrast[part] = 255 * np.clip(darkness @ (direction / length**2), 0, 1) * likely
     return contrast
 
 
-def _estimate_paper(pixels: NDArray[np.uint8], ink: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the colour of the paper at each pixel, float32 (h, w, 3): the mean of the paper near it.
+def _estimate_paper(
+    pixels: NDArray[np.uint8], ink: NDArray[np.float32], part: tuple[int, int, int, int]
+) -> NDArray[np.float32]:
+    """Return the colour of the paper at each pixel of a part, float32 (h, w, 3): the mean of the paper near it.
 
     It changes slowly, so it is computed on a reduced copy.
     """
@@ -138,4 +143,9 @@ def _estimate_paper(pixels: NDArray[np.uint8], ink: NDArray[np.float32]) -> NDAr
     weights = np.asarray(cv2.GaussianBlur(is_paper, (0, 0), sigma), np.float32) + 1e-6
     paper = np.asarray(cv2.GaussianBlur(colours * is_paper[..., np.newaxis], (0, 0), sigma), np.float32)
     smooth = paper / weights[..., np.newaxis]
-    return np.asarray(cv2.resize(smooth, ink.shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
+    left, top, width, height = part
+    scale_x, scale_y = size[0] / ink.shape[1], size[1] / ink.shape[0]
+    matrix = np.array([[scale_x, 0, (left + 0.5) * scale_x - 0.5], [0, scale_y, (top + 0.5) * scale_y - 0.5]])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    warped = cv2.warpAffine(smooth, matrix, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(warped, np.float32)
