@@ -14,7 +14,17 @@ from imaging.fitting import FittedPicture, fit_to_square
 from imaging.grey import as_rgb
 from imaging.preprocessing import PreprocessedPicture, normalise, preprocess_picture, preprocess_pictures
 from imaging.scene import Scene, decode_scene
-from imaging.segments import Segment, box_of, find_pieces, halve, keep_surest, merge, segment_digits, take_out_of_ring
+from imaging.segments import (
+    Segment,
+    bound_faint_ink,
+    box_of,
+    find_pieces,
+    halve,
+    keep_surest,
+    merge,
+    segment_digits,
+    take_out_of_ring,
+)
 from imaging.tiles import Area, cut_tiles
 from imaging.tiny import images_as_they_came, is_tiny
 
@@ -41,6 +51,7 @@ __all__ = [
     "UnreadablePicture",
     "UnsupportedPicture",
     "as_rgb",
+    "bound_faint_ink",
     "box_of",
     "cut_out_digit",
     "cut_tiles",

@@ -13,6 +13,8 @@ _CORE = 0.5
 """The least likelihood of a cell in a core."""
 _INK = 0.15
 """The least likelihood of a cell with ink."""
+_FAINT_INK = 0.03
+"""The least likelihood of a cell that may be ink of a digit too small to be seen."""
 _SURE_INK = 0.25
 """The least likelihood of a cell that is ink by itself. Other ink is near such a cell."""
 _WEAK_REACH = 3
@@ -101,7 +103,14 @@ def find_pieces(maps: DigitMaps) -> Pieces:
     is_kept = stats[:, cv2.CC_STAT_AREA] >= _MIN_INK_CELLS
     is_kept[0] = False
     numbers = np.where(is_kept, np.cumsum(is_kept), 0).astype(np.int32)
-    return Pieces(numbers[labels], stats[is_kept, :4], stats[is_kept, cv2.CC_STAT_AREA])
+    kept = np.asarray(stats[is_kept], np.int32)
+    return Pieces(numbers[labels], kept[:, :4], kept[:, cv2.CC_STAT_AREA])
+
+
+def bound_faint_ink(maps: DigitMaps) -> tuple[int, int, int, int]:
+    """Return the bounding box of all that may be ink: left, top, width and height, in cells."""
+    left, top, width, height = cv2.boundingRect((maps.ink > _FAINT_INK).astype(np.uint8))
+    return left, top, width, height
 
 
 class _Cores(NamedTuple):
@@ -118,7 +127,8 @@ class _Cores(NamedTuple):
 def _find_cores(likelihood: NDArray[np.float32]) -> _Cores:
     """Return the cores, without those of which the finder is not sure."""
     smooth = cv2.blur(likelihood, (3, 3))  # the strokes of a thin pen divide the core of their digit
-    count, labels, stats, _ = cv2.connectedComponentsWithStats((smooth > _CORE).astype(np.uint8))
+    count, labels_, stats_, _ = cv2.connectedComponentsWithStats((smooth > _CORE).astype(np.uint8))
+    labels, stats = np.asarray(labels_, np.int32), np.asarray(stats_, np.int32)
     peaks = np.zeros(count)
     in_core = labels > 0
     np.maximum.at(peaks, labels[in_core], likelihood[in_core])
@@ -142,7 +152,7 @@ def _assign_ink(
     peaks = list(cores.peaks)
     near_cores = cv2.dilate((cores.labels > 0).astype(np.uint8), np.ones((5, 5), np.uint8))
     traces = np.where(near_cores, 0, likelihood)
-    for piece in np.flatnonzero((digits == 0) & ~is_loose):
+    for piece in np.flatnonzero((digits == 0) & ~is_loose).tolist():
         left, top, width, height = pieces.boxes[piece]
         peak = float(traces[top : top + height, left : left + width].max())
         if peak >= _MIN_TRACE:

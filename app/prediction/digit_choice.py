@@ -16,6 +16,10 @@ _SURE_FIND = 0.65
 """The least confidence of the finder in a digit that is kept though the model takes it for none."""
 _DOUBT = 0.7
 """How far the energy of such a digit may be above the threshold, in nats."""
+_MAX_HEIGHT = 1.35
+"""The largest height of a 1, as a multiple of the median of all digits, unless the finder is sure of it."""
+_SURE_ONE = 0.7
+"""The least confidence of the finder in such a 1."""
 _MAX_OVERLAP = 0.5
 """The largest share of a digit's box that may lie in the box of a more certain digit."""
 
@@ -39,7 +43,7 @@ def choose_digits(
         for choice in min(divisions.values(), key=_cost)
         if _may_be_digit(choice, thresholds)
     ]
-    return _without_overlaps(chosen)
+    return _without_tall_signs(_without_overlaps(chosen))
 
 
 def _may_be_digit(choice: Choice, thresholds: Abstention) -> bool:
@@ -66,3 +70,15 @@ def _without_overlaps(choices: Sequence[Choice]) -> list[Choice]:
     for index in np.argsort([classification.energy for _, classification in choices], kind="stable"):
         is_kept[index] = not (is_overlapping[index] & is_kept).any()
     return [choice for choice, kept in zip(choices, is_kept, strict=True) if kept]
+
+
+def _without_tall_signs(choices: Sequence[Choice]) -> list[Choice]:
+    """Return the digits without parentheses and slashes, which look like a 1 and are higher than the digits."""
+    if len(choices) < 3:
+        return list(choices)
+    highest = _MAX_HEIGHT * float(np.median([digit.box[3] for digit, _ in choices]))
+    return [
+        (digit, classification)
+        for digit, classification in choices
+        if classification.digit != 1 or digit.confidence >= _SURE_ONE or digit.box[3] <= highest
+    ]

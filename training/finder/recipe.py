@@ -18,7 +18,7 @@ class FinderRecipe:
     The layers are in `training/finder/network.py`, and what is drawn on the pages is in `training/data/pages/`.
     """
 
-    pages: int = 72_000
+    pages: int = 220_000
     """The number of training pages. Each is used once."""
     batch_size: int = 16
     """The pages in a batch. A page has 9,216 cells to learn from, so few pages make a steady gradient."""

@@ -4,42 +4,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw
 
 from app.inference.finder_engine import FinderMaps, Pictures
 from app.prediction.digit_finder import FoundDigit, find_digits
-from app.prediction.finder_maps import Pixels
 from imaging import Box, normalise
 from tests.app.dark_blobs import CELL, draw_page
-from tests.app.tiny_finder import Darkness
-
-
-class Finder:
-    """The finder without weights, which counts its runs; with cores at places of the map, if these are given."""
-
-    def __init__(self, *cores: tuple[slice, slice]) -> None:
-        self.cores = cores
-        self.runs = 0
-
-    def __call__(self, pictures: Pictures) -> FinderMaps:
-        self.runs += len(pictures)
-        maps = Darkness()(pictures)
-        if self.cores:
-            maps.cores[:] = 0
-            for rows, columns in self.cores:
-                maps.cores[:, rows, columns] = 0.9
-        return maps
-
-
-def draw(*shapes: tuple[str, Sequence[int]], side: int = 192) -> Pixels:
-    """Draw lines and ellipses on a white square."""
-    page = Image.new("RGB", (side, side), "white")
-    for kind, points in shapes:
-        if kind == "ellipse":
-            ImageDraw.Draw(page).ellipse(points, outline=0, width=8)
-        else:
-            ImageDraw.Draw(page).line(points, fill=0, width=12)
-    return np.asarray(page)
+from tests.app.tiny_finder import CountingFinder, draw_shapes
 
 
 def boxes(digits: Sequence[FoundDigit]) -> list[Box]:
@@ -53,7 +23,7 @@ def main_division(digits: Sequence[FoundDigit]) -> list[FoundDigit]:
 
 def test_each_digit_is_found_with_its_image_and_its_box() -> None:
     page = np.asarray(draw_page(["70", " 1"]))
-    digits = sorted(main_division(find_digits(page, Finder())), key=lambda digit: digit.box[0])
+    digits = sorted(main_division(find_digits(page, CountingFinder())), key=lambda digit: digit.box[0])
     assert len({digit.cluster for digit in digits}) == len(digits) == 3
     for digit, (column, row) in zip(digits, [(0, 0), (1, 0), (1, 1)], strict=True):
         left, top, width, height = digit.box
@@ -66,51 +36,9 @@ def test_each_digit_is_found_with_its_image_and_its_box() -> None:
         assert np.abs(digit.image - expected).sum() < 0.35 * expected.sum()
 
 
-def test_a_small_digit_gets_a_window_of_its_own() -> None:
-    run = Finder()
-    page = draw(("line", (80, 70, 80, 120)), side=300)
-    (digit,) = main_division(find_digits(page, run, thorough=False))
-    assert run.runs > 1
-    assert digit.box == pytest.approx((74, 70, 13, 50), abs=3)
-    large = Finder()
-    find_digits(draw(("line", (80, 20, 80, 170))), large, thorough=False)
-    assert large.runs == 1
-
-
-def test_tiny_digits_on_a_sheet_are_found_once_each_from_nearer() -> None:
-    page = np.full((1000, 1000, 3), 255, np.uint8)
-    for row in range(5):
-        page[200 * row : 200 * row + CELL, 100:160] = np.asarray(draw_page(["7"]))
-    digits = main_division(find_digits(page, run := Finder()))
-    assert run.runs > 4
-    assert [box[1] for box in sorted(boxes(digits), key=lambda box: box[1])] == pytest.approx(
-        [200 * row + 7 for row in range(5)], abs=5
-    )
-    assert [box[0] for box in boxes(digits)] == pytest.approx([113] * 5, abs=5)
-
-
-def test_beside_a_large_digit_a_thorough_search_looks_at_small_ones_from_nearer() -> None:
-    page = np.full((600, 600, 3), 255, np.uint8)
-    page[100:500, 100:160] = 0
-    page[300:340, 400:415] = 0
-
-    def is_small_one(digit: FoundDigit) -> bool:
-        return digit.box[0] == pytest.approx(400, abs=4) and digit.box[3] == pytest.approx(40, abs=4)
-
-    find_digits(page, quick := Finder(), thorough=False)
-    assert any(map(is_small_one, find_digits(page, thorough := Finder(), thorough=True)))
-    assert thorough.runs > quick.runs
-
-
-def test_a_ring_round_a_digit_is_no_digit() -> None:
-    page = draw(("ellipse", (30, 20, 160, 170)), ("line", (96, 60, 96, 130)))
-    (digit,) = main_division(find_digits(page, Finder(np.s_[38:58, 44:52])))
-    assert digit.box == pytest.approx((90, 60, 13, 71), abs=4)
-
-
 def test_two_touching_digits_are_offered_as_two_and_as_one() -> None:
-    page = draw(("line", (70, 60, 70, 140)), ("line", (76, 100, 110, 100)), ("line", (116, 60, 116, 140)))
-    digits = find_digits(page, Finder(np.s_[40:60, 33:38], np.s_[40:60, 56:61]))
+    page = draw_shapes(("line", (70, 60, 70, 140)), ("line", (76, 100, 110, 100)), ("line", (116, 60, 116, 140)))
+    digits = find_digits(page, CountingFinder(np.s_[40:60, 33:38], np.s_[40:60, 56:61]))
     assert {digit.cluster for digit in digits} == {0}
     first, second = boxes(main_division(digits))
     assert first[0] + first[2] == pytest.approx(93, abs=6)
@@ -121,8 +49,8 @@ def test_two_touching_digits_are_offered_as_two_and_as_one() -> None:
 
 
 def test_a_wide_digit_is_offered_in_two_halves() -> None:
-    page = draw(("line", (30, 60, 30, 140)), ("line", (30, 100, 160, 100)), ("line", (160, 60, 160, 140)))
-    digits = find_digits(page, Finder(np.s_[40:60, 15:80]))
+    page = draw_shapes(("line", (30, 60, 30, 140)), ("line", (30, 100, 160, 100)), ("line", (160, 60, 160, 140)))
+    digits = find_digits(page, CountingFinder(np.s_[40:60, 15:80]))
     halves = [digit for digit in digits if digit.division and digit.box[2] < 110]
     assert len(halves) == 2
     assert halves[0].division == halves[1].division
@@ -131,7 +59,7 @@ def test_a_wide_digit_is_offered_in_two_halves() -> None:
 
 @pytest.mark.parametrize("size", [(192, 192), (1, 1), (3, 900), (700, 500)])
 def test_an_empty_picture_has_no_digits(size: tuple[int, int]) -> None:
-    assert find_digits(np.full((*size, 3), 255, np.uint8), Finder()) == []
+    assert find_digits(np.full((*size, 3), 255, np.uint8), CountingFinder()) == []
 
 
 def find_noise(pictures: Pictures) -> FinderMaps:

@@ -159,8 +159,8 @@ def test_a_sure_second_look_overrules_a_first_one_that_abstains() -> None:
 def test_of_two_looks_that_disagree_a_clearly_better_one_is_trusted(
     first: Interpretation,
     second: Choice,
-    is_clean: bool,
-    expected: tuple[int, Reason | None],  # noqa: FBT001
+    is_clean: bool,  # noqa: FBT001 (a parameter of the test)
+    expected: tuple[int, Reason | None],
 ) -> None:
     assert answer(choose_interpretation(first, [second], THRESHOLDS, is_clean=is_clean)) == expected
 

@@ -12,13 +12,21 @@ def cast_shadow(canvas: Canvas, rng: np.random.Generator) -> None:
     y, x = np.mgrid[: canvas.height, : canvas.width].astype(np.float32)
     middle = rng.uniform(0.1, 0.9, 2) * [canvas.width, canvas.height]
     angle = rng.uniform(0, 2 * np.pi)
-    if rng.random() < 0.6:
+    kind = rng.random()
+    if kind < 0.45:
         distance = (x - middle[0]) * np.cos(angle) + (y - middle[1]) * np.sin(angle)
         distance += rng.uniform(0, 12) * np.sin((x * np.sin(angle) - y * np.cos(angle)) * rng.uniform(0.01, 0.06))
-    else:
+    elif kind < 0.75:
         distance = np.hypot(x - middle[0], (y - middle[1]) * rng.uniform(0.5, 2)) - rng.uniform(0.2, 0.6) * canvas.width
-    edge = 0.5 + np.clip(distance / np.exp(rng.uniform(0, 3.5)), -0.5, 0.5)
-    canvas.shade((1 - rng.uniform(0.15, 0.6) * edge).astype(np.float32))
+    else:  # a rectangle, as a ruler, a phone or a frame casts it
+        along = (x - middle[0]) * np.cos(angle) + (y - middle[1]) * np.sin(angle)
+        across = (y - middle[1]) * np.cos(angle) - (x - middle[0]) * np.sin(angle)
+        length, width = rng.uniform(0.08, 0.5, 2) * canvas.width
+        distance = np.maximum(np.abs(along) - length, np.abs(across) - width)
+    if rng.random() < 0.5:
+        distance = -distance
+    edge = 0.5 + np.clip(distance / np.exp(rng.uniform(-0.5, 3.5)), -0.5, 0.5)
+    canvas.shade((1 - rng.uniform(0.15, 0.7) * edge).astype(np.float32))
 
 
 def tilt(canvas: Canvas, rng: np.random.Generator) -> None:

@@ -78,7 +78,8 @@ class Canvas:
     def _mark_contact(self, coverage: Coverage, left: int, top: int) -> None:
         rows, columns, part = self._clip(np.pad(coverage, 2), left - 2, top - 2)
         near, near_others = (
-            cv2.dilate((ink > _TOUCHING).astype(np.uint8), _NEIGHBOURHOOD) for ink in (part, self.ink[rows, columns])
+            cv2.dilate((ink > _TOUCHING).astype(np.uint8), _NEIGHBOURHOOD) > 0
+            for ink in (part, self.ink[rows, columns])
         )
         self.contact[rows, columns] = np.maximum(self.contact[rows, columns], near & near_others)
 

@@ -14,14 +14,14 @@ from training.data.pages.pens import smooth_noise
 def draw_ground(canvas: Canvas, rng: np.random.Generator) -> Box:
     """Draw a random ground, and return the box for the writing."""
     kinds = (
-        (0.24, draw_plain),
-        (0.26, draw_paper),
-        (0.12, draw_sheet_on_desk),
-        (0.10, draw_note),
-        (0.06, draw_whiteboard),
-        (0.05, draw_blackboard),
+        (0.18, draw_plain),
+        (0.24, draw_paper),
+        (0.13, draw_sheet_on_desk),
+        (0.11, draw_note),
+        (0.08, draw_whiteboard),
+        (0.06, draw_blackboard),
         (0.07, draw_panel),
-        (0.10, draw_crumpled_paper),
+        (0.13, draw_crumpled_paper),
     )
     shares = np.array([share for share, _ in kinds])
     return kinds[rng.choice(len(kinds), p=shares / shares.sum())][1](canvas, rng)
@@ -57,6 +57,9 @@ def draw_paper(canvas: Canvas, rng: np.random.Generator) -> Box:
 def draw_crumpled_paper(canvas: Canvas, rng: np.random.Generator) -> Box:
     """Draw paper that was crumpled or folded: each facet has its own light."""
     draw_paper(canvas, rng)
+    if rng.random() < 0.4:
+        _crumple_into_facets(canvas, rng)
+        return whole(canvas)
     y, x = np.mgrid[: canvas.height, : canvas.width].astype(np.float32)
     strength = rng.uniform(0.05, 0.45)
     light = np.ones((canvas.height, canvas.width), np.float32)
@@ -73,6 +76,21 @@ def draw_crumpled_paper(canvas: Canvas, rng: np.random.Generator) -> Box:
             light += (rng.uniform(-0.5, 0.3) * edge).astype(np.float32)
     canvas.shade(np.clip(light, 0.2, 1.5))
     return whole(canvas)
+
+
+def _crumple_into_facets(canvas: Canvas, rng: np.random.Generator) -> None:
+    """Shade facets with straight edges, each by a level and a slope of its own."""
+    count = int(np.exp(rng.uniform(np.log(5), np.log(150))))
+    y, x = np.mgrid[: canvas.height, : canvas.width].astype(np.float32)
+    seeds = (rng.random((count, 2)) * [canvas.width, canvas.height]).astype(int)
+    points = np.ones((canvas.height, canvas.width), np.uint8)
+    points[seeds[:, 1], seeds[:, 0]] = 0
+    _, facets = cv2.distanceTransformWithLabels(points, cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL)
+    levels = rng.normal(0, 1, (3, int(facets.max()) + 1)).astype(np.float32)
+    level, right, down = (each[facets] for each in levels)
+    slope = right * (x / canvas.width - 0.5) + down * (y / canvas.height - 0.5)
+    light = 1 + rng.uniform(0.02, 0.14) * (level + rng.uniform(0, 2) * slope)
+    canvas.shade(np.clip(light, 0.3, 1.4).astype(np.float32))
 
 
 def draw_desk(canvas: Canvas, rng: np.random.Generator) -> Box:

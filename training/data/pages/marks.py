@@ -243,7 +243,7 @@ def draw_sign(height: float, pen: float, rng: np.random.Generator) -> Coverage:
 
 
 def _draw_any(glyphs: Sequence[str], height: float, pen: float, rng: np.random.Generator) -> Coverage:
-    return draw_strokes(_parse(glyphs[rng.integers(len(glyphs))]), height, pen, rng, angle=rng.normal(0, 0.1))
+    return draw_strokes(_parse(glyphs[int(rng.integers(len(glyphs)))]), height, pen, rng, angle=rng.normal(0, 0.1))
 
 
 def scribble(canvas: Canvas, box: Box, rng: np.random.Generator, colour: Colour) -> None:

@@ -107,9 +107,9 @@ def _finish(canvas: Canvas, rng: np.random.Generator) -> Page:
     """Apply light and camera, and pad to a square."""
     if rng.random() < 0.12:
         grounds.draw_surroundings(canvas, rng)
-    if rng.random() < 0.16:
+    if rng.random() < 0.25:
         camera.cast_shadow(canvas, rng)
-    if rng.random() < 0.04:
+    if rng.random() < 0.06:
         grounds.draw_glare(canvas, rng)
     if rng.random() < 0.35:
         camera.tilt(canvas, rng)
@@ -226,7 +226,7 @@ def _add_marks(canvas: Canvas, box: Box, rng: np.random.Generator, colour: Colou
         below: Sequence[tuple[float, Callable[[], None]]] = (
             (0.17, lambda: marks.rule_paper(canvas, box, rng)),
             (0.16, lambda: marks.draw_boxes(canvas, box, rng)),
-            (0.09, lambda: marks.draw_stain(canvas, box, rng)),
+            (0.13, lambda: marks.draw_stain(canvas, box, rng)),
         )
         for share, draw in below:
             if rng.random() < share:
@@ -235,8 +235,8 @@ def _add_marks(canvas: Canvas, box: Box, rng: np.random.Generator, colour: Colou
     above: Sequence[tuple[float, Callable[[], None]]] = (
         (0.15, lambda: marks.draw_ring(canvas, box, rng, other)),
         (0.15, lambda: marks.draw_underline(canvas, box, rng, other)),
-        (0.08, lambda: marks.draw_stain(canvas, box, rng)),
-        (0.05, lambda: marks.draw_finger(canvas, box, rng)),
+        (0.1, lambda: marks.draw_stain(canvas, box, rng)),
+        (0.07, lambda: marks.draw_finger(canvas, box, rng)),
         (0.07, lambda: marks.draw_holes(canvas, rng)),
         (0.08, lambda: marks.write_caption(canvas, box, rng, other)),
         (0.05, lambda: marks.draw_lines(canvas, rng, other)),
