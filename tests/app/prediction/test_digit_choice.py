@@ -55,3 +55,18 @@ def test_of_two_digits_at_one_place_the_more_certain_is_kept() -> None:
     for energies, kept in (((-9, -7, -8), [0, 2]), ((-7, -9, -8), [1, 2])):
         chosen = choose_digits([whole, part, beside], [classified(energy) for energy in energies], THRESHOLDS)
         assert [digit.cluster for digit, _ in chosen] == kept
+
+
+def test_a_one_that_is_higher_than_the_other_digits_is_left_out_unless_the_finder_is_sure() -> None:
+    digits = [candidate(number, 0) for number in range(4)]
+    tall = [digit._replace(box=(50 * digit.cluster, 0, 10, 45)) for digit in digits]
+    one, three = classified(-9)._replace(digit=1), classified(-9)
+
+    def clusters(found: list[FoundDigit], results: list[Classification]) -> list[int]:
+        return [digit.cluster for digit, _ in choose_digits(found, results, THRESHOLDS)]
+
+    unsure = tall[3]._replace(confidence=0.5)
+    assert clusters([*digits[:3], unsure], [three, one, three, one]) == [0, 1, 2]
+    assert clusters([*digits[:3], unsure], [three, one, three, three]) == [0, 1, 2, 3]
+    assert clusters([*digits[:3], tall[3]], [three, one, three, one]) == [0, 1, 2, 3]
+    assert clusters([digits[0], unsure], [three, one]) == [0, 3]  # with two digits there is no usual height
