@@ -60,7 +60,7 @@ def measure(
 ) -> Cost:
     """Measure one picture."""
     finder.runs = 0
-    images = np.array([digit.image for digit in find_digits(as_rgb(pixels), finder, thorough=thorough)])
+    images = np.array([digit.image for digit in find_digits(as_rgb(pixels), finder, thorough=thorough).digits])
     runs = finder.runs
     batches = [images[start : start + LARGEST_BATCH] for start in range(0, len(images), LARGEST_BATCH)]
     return Cost(

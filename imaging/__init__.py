@@ -9,22 +9,13 @@ from imaging.checks import Finding
 from imaging.cut_out import cut_out_digit
 from imaging.decode import DEFAULT_MAX_PIXELS, decode, encode_png, is_cheap_to_decode, may_be_cheap_to_decode
 from imaging.digit_maps import Box, DigitMaps
+from imaging.divisions import Span, cut_into_spans, keep_surest, merge, take_out_of_ring
 from imaging.errors import ExpensivePicture, PictureError, PictureTooLarge, UnreadablePicture, UnsupportedPicture
 from imaging.fitting import FittedPicture, fit_to_square
 from imaging.grey import as_rgb
 from imaging.preprocessing import PreprocessedPicture, normalise, preprocess_picture, preprocess_pictures
 from imaging.scene import Scene, decode_scene
-from imaging.segments import (
-    Segment,
-    bound_faint_ink,
-    box_of,
-    find_pieces,
-    halve,
-    keep_surest,
-    merge,
-    segment_digits,
-    take_out_of_ring,
-)
+from imaging.segments import Segment, bound_faint_ink, box_of, find_pieces, segment_digits
 from imaging.tiles import Area, cut_tiles
 from imaging.tiny import images_as_they_came, is_tiny
 
@@ -48,11 +39,13 @@ __all__ = [
     "PreprocessedPicture",
     "Scene",
     "Segment",
+    "Span",
     "UnreadablePicture",
     "UnsupportedPicture",
     "as_rgb",
     "bound_faint_ink",
     "box_of",
+    "cut_into_spans",
     "cut_out_digit",
     "cut_tiles",
     "decode",
@@ -60,7 +53,6 @@ __all__ = [
     "encode_png",
     "find_pieces",
     "fit_to_square",
-    "halve",
     "images_as_they_came",
     "is_cheap_to_decode",
     "is_tiny",

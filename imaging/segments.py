@@ -19,15 +19,12 @@ _SURE_INK = 0.25
 """The least likelihood of a cell that is ink by itself. Other ink is near such a cell."""
 _WEAK_REACH = 3
 """The side of the square round a cell with sure ink in which other ink counts, in cells."""
+_DIVIDING_LEVELS = (0.6, 0.7, 0.8, 0.9)
+"""The levels at which a core is divided, if it falls into parts."""
+_MIN_CORE_CELLS = 3
 _MIN_CORE_PEAK = 0.6
 """The least likelihood of the best cell of a core."""
 _MIN_INK_CELLS = 4
-_MIN_INNER_SHARE = 0.1
-"""The least ink inside a ring that may be a digit, as a share of all ink."""
-_SUREST = 0.75
-"""The most likely ink has this share of the likelihood of the best tenth."""
-_SUREST_SHARE = 0.25, 0.8
-"""The least and the largest share of the most likely ink in all ink of a digit that something else may be joined to."""
 _OWN_SHARE = 0.2
 """A piece of ink between two digits is divided if each has more than this share of it."""
 _REACH = 1.0
@@ -125,16 +122,59 @@ class _Cores(NamedTuple):
 
 
 def _find_cores(likelihood: NDArray[np.float32]) -> _Cores:
-    """Return the cores, without those of which the finder is not sure."""
-    smooth = cv2.blur(likelihood, (3, 3))  # the strokes of a thin pen divide the core of their digit
-    count, labels_, stats_, _ = cv2.connectedComponentsWithStats((smooth > _CORE).astype(np.uint8))
-    labels, stats = np.asarray(labels_, np.int32), np.asarray(stats_, np.int32)
+    """Return the cores, without those of which the finder is not sure.
+
+    The cores of two digits that touch may be joined in the map. A component is divided if at a higher likelihood there
+    are several components in it.
+    """
+    smooth = np.asarray(cv2.blur(likelihood, (3, 3)), np.float32)  # thin strokes divide the core of their digit
+    labels = _components(smooth > _CORE)
+    for level in _DIVIDING_LEVELS:
+        labels = _divide_cores(labels, _components(smooth > level))
+    count = int(labels.max()) + 1
     peaks = np.zeros(count)
     in_core = labels > 0
     np.maximum.at(peaks, labels[in_core], likelihood[in_core])
     is_kept = peaks >= _MIN_CORE_PEAK
+    is_kept[0] = False
     numbers = np.where(is_kept, np.cumsum(is_kept), 0).astype(np.int32)
-    return _Cores(numbers[labels], stats[is_kept, cv2.CC_STAT_HEIGHT], peaks[is_kept])
+    labels = numbers[labels]
+    return _Cores(labels, _heights(labels, int(is_kept.sum())), peaks[is_kept])
+
+
+def _components(mask: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """Return the components of a mask that have more than a few cells, numbered from 1."""
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
+    is_kept = stats[:, cv2.CC_STAT_AREA] >= _MIN_CORE_CELLS
+    is_kept[0] = False
+    numbers = np.where(is_kept, np.cumsum(is_kept), 0).astype(np.int32)
+    return np.asarray(numbers[labels], np.int32)
+
+
+def _divide_cores(labels: NDArray[np.int32], higher: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Replace each core by the components of a higher level in it, if there are several."""
+    in_higher = higher > 0
+    count = int(higher.max()) + 1
+    parents = np.zeros(count, np.int32)
+    parents[higher[in_higher]] = labels[in_higher]
+    children = np.bincount(parents[1:], minlength=int(labels.max()) + 1)
+    is_divided = children > 1
+    is_divided[0] = False
+    if not is_divided.any():
+        return labels
+    divided = np.where(is_divided[labels], 0, labels)
+    new = is_divided[parents[higher]] & in_higher
+    divided[new] = higher[new] + int(labels.max())
+    return np.unique(divided, return_inverse=True)[1].reshape(labels.shape).astype(np.int32)
+
+
+def _heights(labels: NDArray[np.int32], count: int) -> NDArray[np.int32]:
+    """Return the heights of the components 1 to `count`, (count,), in cells."""
+    rows, columns = np.nonzero(labels)
+    first, last = np.full(count + 1, len(labels)), np.full(count + 1, -1)
+    np.minimum.at(first, labels[rows, columns], rows)
+    np.maximum.at(last, labels[rows, columns], rows)
+    return np.asarray((last - first + 1)[1:], np.int32)
 
 
 def _assign_ink(
@@ -265,62 +305,3 @@ def _find_touching(owners: NDArray[np.int32]) -> dict[int, set[int]]:
             found.setdefault(first, set()).add(second)
             found.setdefault(second, set()).add(first)
     return found
-
-
-def keep_surest(segment: Segment, maps: DigitMaps) -> Segment | None:
-    """Return the most likely ink of a segment, if that is a large part and not all of it.
-
-    Where a ring or a line touches a digit, its ink is less likely than the digit's.
-    """
-    likelihood = maps.ink[segment.top : segment.top + segment.height, segment.left : segment.left + segment.width]
-    surest = segment.mask & (likelihood >= _SUREST * np.quantile(likelihood[segment.mask], 0.9))
-    share = surest.sum() / segment.mask.sum()
-    return _crop(segment, surest) if _SUREST_SHARE[0] < share < _SUREST_SHARE[1] else None
-
-
-def take_out_of_ring(segment: Segment) -> Segment | None:
-    """Return the ink that another piece of the ink surrounds, if there is any: a digit in a ring or a box."""
-    count, pieces, stats, _ = cv2.connectedComponentsWithStats(segment.mask.astype(np.uint8), connectivity=8)
-    if count < 3:
-        return None
-    outer = 1 + int((stats[1:, cv2.CC_STAT_WIDTH] * stats[1:, cv2.CC_STAT_HEIGHT]).argmax())
-    left, top, width, height = stats[outer, :4]
-    is_inside = (
-        (stats[:, 0] > left)
-        & (stats[:, 1] > top)
-        & (stats[:, 0] + stats[:, 2] < left + width)
-        & (stats[:, 1] + stats[:, 3] < top + height)
-    )
-    is_inside[0] = False  # what is no ink: all of it lies within a box without round corners
-    inside = np.isin(pieces, np.flatnonzero(is_inside))
-    return _crop(segment, inside) if inside.sum() >= _MIN_INNER_SHARE * segment.mask.sum() else None
-
-
-def _crop(segment: Segment, mask: NDArray[np.bool_]) -> Segment:
-    """Return the part of a segment that `mask`, bool of the same shape, covers."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    part = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    left, top = segment.left + int(columns[0]), segment.top + int(rows[0])
-    return Segment(part, left, top, segment.confidence, frozenset())
-
-
-def merge(segments: Sequence[Segment]) -> Segment:
-    """Return the ink of several segments as one."""
-    left, top = min(each.left for each in segments), min(each.top for each in segments)
-    right, bottom = max(each.left + each.width for each in segments), max(each.top + each.height for each in segments)
-    mask = np.zeros((bottom - top, right - left), np.bool_)
-    for each in segments:
-        mask[each.top - top : each.top - top + each.height, each.left - left : each.left - left + each.width] |= (
-            each.mask
-        )
-    return Segment(mask, left, top, min(each.confidence for each in segments), frozenset())
-
-
-def halve(segment: Segment) -> Sequence[Segment]:
-    """Cut a segment in two where it has the least ink in a column, near its middle."""
-    columns = segment.mask.sum(axis=0)
-    third = segment.width // 3
-    cut = third + int(columns[third : segment.width - third].argmin())
-    is_left = np.arange(segment.width) < cut
-    halves = [segment.mask & is_left, segment.mask & ~is_left]
-    return [_crop(segment, half) for half in halves] if all(half.any() for half in halves) else [segment]

@@ -16,6 +16,8 @@ _SURE_FIND = 0.65
 """The least confidence of the finder in a digit that is kept though the model takes it for none."""
 _DOUBT = 0.7
 """How far the energy of such a digit may be above the threshold, in nats."""
+_CLEAR = 0.9
+"""How far the energy of a clear digit is below the threshold, in nats."""
 _MAX_HEIGHT = 1.35
 """The largest height of a 1, as a multiple of the median of all digits, unless the finder is sure of it."""
 _SURE_ONE = 0.7
@@ -24,9 +26,7 @@ _MAX_OVERLAP = 0.5
 """The largest share of a digit's box that may lie in the box of a more certain digit."""
 
 
-def choose_digits(
-    candidates: Sequence[FoundDigit], classifications: Sequence[Classification], thresholds: Abstention
-) -> list[Choice]:
+def choose_digits(candidates: Sequence[Choice], thresholds: Abstention) -> list[Choice]:
     """Return the candidates that are digits, in the order of their clusters.
 
     Of each cluster, the division is chosen whose least digit-like candidate has the lowest energy: all parts of a right
@@ -34,29 +34,60 @@ def choose_digits(
     digit: a part of it, or the same digit seen twice.
     """
     clusters: dict[int, dict[int, list[Choice]]] = {}
-    for candidate, classification in zip(candidates, classifications, strict=True):
-        divisions = clusters.setdefault(candidate.cluster, {})
-        divisions.setdefault(candidate.division, []).append((candidate, classification))
+    for candidate in candidates:
+        divisions = clusters.setdefault(candidate[0].cluster, {})
+        divisions.setdefault(candidate[0].division, []).append(candidate)
     chosen = [
         choice
         for divisions in clusters.values()
-        for choice in min(divisions.values(), key=_cost)
+        for choice in min((_best_chain(division) for division in divisions.values()), key=_cost)
         if _may_be_digit(choice, thresholds)
     ]
     return _without_tall_signs(_without_overlaps(chosen))
 
 
+def doubtful_clusters(candidates: Sequence[Choice], thresholds: Abstention) -> list[int]:
+    """Return the clusters with a candidate that is no digit, or hardly one."""
+    highest = -np.inf if thresholds.energy is None else thresholds.energy - _CLEAR
+    return sorted({digit.cluster for digit, classification in candidates if classification.energy > highest})
+
+
 def _may_be_digit(choice: Choice, thresholds: Abstention) -> bool:
     """Tell whether a candidate is a digit, or one of which the finder is sure and the model is not."""
     digit, classification = choice
-    if thresholds.energy is None or classification.energy <= thresholds.energy:
+    if not digit.image.any():
+        return False
+    if thresholds.energy is None or classification.energy + max(digit.cost, 0.0) <= thresholds.energy:
         return True
-    return digit.confidence >= _SURE_FIND and classification.energy <= thresholds.energy + _DOUBT
+    is_sure = digit.division == 0 and digit.confidence >= _SURE_FIND
+    return is_sure and classification.energy <= thresholds.energy + _DOUBT
 
 
-def _cost(division: Sequence[Choice]) -> float:
+def _cost(chain: Sequence[Choice]) -> float:
     """Return the energy of the least digit-like candidate, and the cost of the division."""
-    return max(classification.energy for _, classification in division) + division[0][0].cost
+    return max((_energy(choice) for choice in chain), default=np.inf) + (chain[0][0].cost if chain else 0.0)
+
+
+def _best_chain(division: Sequence[Choice]) -> list[Choice]:
+    """Return the chain of candidates from the first to the last cut whose least digit-like one has the lowest energy.
+
+    Empty if there is none.
+    """
+    best: dict[int, tuple[float, list[Choice]]] = {0: (-np.inf, [])}
+    for choice in sorted(division, key=lambda choice: choice[0].start):
+        digit, _ = choice
+        if digit.start in best:
+            highest, chain = best[digit.start]
+            cost = max(highest, _energy(choice))
+            if digit.end not in best or cost < best[digit.end][0]:
+                best[digit.end] = cost, [*chain, choice]
+    return best[max(digit.end for digit, _ in division)][1] if best else []
+
+
+def _energy(choice: Choice) -> float:
+    """Return the energy of a candidate, which is no digit if it has no ink."""
+    digit, classification = choice
+    return classification.energy if digit.image.any() else np.inf
 
 
 def _without_overlaps(choices: Sequence[Choice]) -> list[Choice]:

@@ -1,8 +1,8 @@
-"""Runs the search for digits in a thread, for one picture at a time. Knows no HTTP."""
+"""Finds the candidates for digits in one picture at a time, in a thread, and classifies them. Knows no HTTP."""
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from app.model_repository.versions import LoadedFinder
 from app.observability.metrics import ServiceMetrics
-from app.prediction.digit_finder import FoundDigit, find_digits
+from app.prediction.digit_choice import Choice, doubtful_clusters
+from app.prediction.digit_classifier import DigitClassifier
+from app.prediction.digit_finder import FoundDigit, divide_otherwise, find_digits
 from app.prediction.wait_estimate import WaitEstimate
 from app.settings import Settings
 from imaging import as_rgb
@@ -46,20 +48,27 @@ class DigitSearch:
         """Drop the searches that wait for the thread, which ends after its current step."""
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    async def find(self, pixels: NDArray[np.uint8], finder: LoadedFinder, *, thorough: bool) -> list[FoundDigit]:
-        """Return what `find_digits` returns for a picture, uint8 (h, w) or (h, w, 3).
+    async def find(
+        self, pixels: NDArray[np.uint8], finder: LoadedFinder, classifier: DigitClassifier, *, thorough: bool
+    ) -> list[Choice]:
+        """Return the candidates for digits in a picture, uint8 (h, w) or (h, w, 3), with their classifications.
+
+        Where the finder's division of the ink gives no clear digits, there are candidates for other divisions, too.
 
         Raises:
-            Overloaded: if the picture would wait too long.
+            ServiceError: if a model has been unloaded, or the picture would wait too long.
 
         """
+        rgb = as_rgb(pixels)
         with self._wait.waiting():
-            found, seconds = await self.run_in_thread(
-                _timed, find_digits, as_rgb(pixels), finder.run_blocking, thorough=thorough
-            )
+            finds, seconds = await self.run_in_thread(_timed, find_digits, rgb, finder.run_blocking, thorough=thorough)
         self._wait.observe(seconds)
         self._metrics.observe_finding(seconds)
-        return found
+        candidates = await _classify(finds.digits, classifier)
+        if doubtful := doubtful_clusters(candidates, classifier.thresholds):
+            others = await self.run_in_thread(divide_otherwise, rgb, finds, doubtful, thorough=thorough)
+            candidates += await _classify(others, classifier)
+        return candidates
 
     async def run_in_thread(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call `function` in the thread. If the caller is cancelled before that begins, it is not called."""
@@ -70,3 +79,8 @@ def _timed(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> tuple
     """Call `function`; return its result and the seconds that it took."""
     started = time.perf_counter()
     return function(*args, **kwargs), time.perf_counter() - started
+
+
+async def _classify(digits: Sequence[FoundDigit], classifier: DigitClassifier) -> list[Choice]:
+    classifications = await classifier.classify_in_turns(np.array([digit.image for digit in digits]))
+    return list(zip(digits, classifications, strict=True))

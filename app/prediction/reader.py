@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import numpy as np
-
 from app.deadline import Deadline
 from app.errors import ServiceError
 from app.feedback.prediction_ids import PredictionIds
@@ -14,9 +12,9 @@ from app.model_repository.catalogue import ModelCatalogue
 from app.model_repository.versions import LoadedFinder
 from app.observability.metrics import ServiceMetrics
 from app.prediction.abstention import abstention_reason
-from app.prediction.digit_choice import choose_digits
+from app.prediction.digit_choice import Choice, choose_digits
 from app.prediction.digit_classifier import DigitClassifier
-from app.prediction.digit_finder import MAX_CANDIDATES, FoundDigit
+from app.prediction.digit_finder import FoundDigit
 from app.prediction.digit_search import DigitSearch
 from app.prediction.predictor import data_url
 from app.prediction.preprocessor import Preprocessor
@@ -97,30 +95,19 @@ class Reader:
 
     async def _read(self, models: _Models, data: bytes, *, seen: bool) -> Reading:
         scene = await self._preprocessor.decode_scene(data)
-        candidates = await self._digit_search.find(scene.pixels, models.finder, thorough=True)
-        classifications = await models.classifier.classify_in_turns(np.array([each.image for each in candidates]))
-        reading = await self._digit_search.run_in_thread(
-            self._build, models, scene, candidates, classifications, seen=seen
-        )
+        candidates = await self._digit_search.find(scene.pixels, models.finder, models.classifier, thorough=True)
+        reading = await self._digit_search.run_in_thread(self._build, models, scene, candidates, seen=seen)
         reasons = [digit.reason for line in reading.lines for digit in line.digits]
         self._metrics.count_reading(reading.model, reading.version, reasons)
         return reading
 
-    def _build(
-        self,
-        models: _Models,
-        scene: Scene,
-        candidates: Sequence[FoundDigit],
-        classifications: Sequence[Classification],
-        *,
-        seen: bool,
-    ) -> Reading:
+    def _build(self, models: _Models, scene: Scene, candidates: Sequence[Choice], *, seen: bool) -> Reading:
         """Choose among the candidates and put them in order. For many digits that takes tens of milliseconds."""
         card, thresholds = models.classifier.version.card, models.classifier.thresholds
-        chosen = choose_digits(candidates, classifications, thresholds)
-        order = order_lines([digit.box for digit, _ in chosen])
+        digits = choose_digits(candidates, thresholds)
+        order = order_lines([digit.box for digit, _ in digits])
         lines = [
-            self._read_line([self._read_digit(thresholds, scene, *chosen[index], seen=seen) for index in line])
+            self._read_line([self._read_digit(thresholds, scene, *digits[index], seen=seen) for index in line])
             for line in _first(order, MAX_DIGITS)
         ]
         return Reading(
@@ -131,7 +118,7 @@ class Reader:
             model=card.name,
             version=card.version,
             finder_version=models.finder.card.version,
-            truncated=len(candidates) >= MAX_CANDIDATES or len(chosen) > MAX_DIGITS,
+            truncated=len(digits) > MAX_DIGITS,
         )
 
     @staticmethod

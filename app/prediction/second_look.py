@@ -106,9 +106,8 @@ class SecondLook:
         if finder is None:
             return first
         thresholds = classifier.thresholds
-        candidates = await self._digit_search.find(pixels, finder, thorough=False)
-        classifications = await classifier.classify_in_turns(np.array([each.image for each in candidates]))
-        found = choose_digits(candidates, classifications, thresholds)
+        candidates = await self._digit_search.find(pixels, finder, classifier, thorough=False)
+        found = choose_digits(candidates, thresholds)
         return choose_interpretation(first, found, thresholds, is_clean=is_clean)
 
     def _finder(self) -> LoadedFinder | None:

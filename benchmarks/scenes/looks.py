@@ -47,7 +47,7 @@ class RuleHypotheses(SecondLook):
         candidates = list(_pieces_of_ink(picture.pixels))
         classifications = await classifier.classify_in_turns(np.array([each.image for each in candidates]))
         thresholds = classifier.thresholds
-        found = choose_digits(candidates, classifications, thresholds)
+        found = choose_digits(list(zip(candidates, classifications, strict=True)), thresholds)
         return choose_interpretation(first, found, thresholds, is_clean=picture.is_clean)
 
 

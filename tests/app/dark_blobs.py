@@ -1,19 +1,30 @@
 """A stand-in for the finding of digits, and pages of digits for it: every dark blob of ink is a digit."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from app.prediction.digit_finder import FoundDigit
+from app.prediction.digit_finder import Finds, FoundDigit
 from app.prediction.finder_maps import RunFinder
 from imaging import normalise
 from imaging.components import find_components
 
 CELL = 60
 """The side of the square in which `draw_page` draws a digit, in pixels."""
+
+
+def replace_search(patch: pytest.MonkeyPatch, find_digits: Callable[..., Sequence[FoundDigit]]) -> None:
+    """Have the service find what `find_digits` returns, which is one way to divide the ink, and no other ways."""
+
+    def find(*arguments: object, **options: object) -> Finds:
+        return Finds(find_digits(*arguments, **options), [])
+
+    patch.setattr("app.prediction.digit_search.find_digits", find)
+    patch.setattr("app.prediction.digit_search.divide_otherwise", lambda *_arguments, **_options: [])
 
 
 def find_dark_blobs(scene_pixels: NDArray[np.uint8], run: RunFinder, *, thorough: bool) -> list[FoundDigit]:

@@ -14,13 +14,14 @@ from app.inference.scores import Scores
 from app.model_repository.card import Abstention
 from app.model_repository.versions import LoadedFinder, LoadedVersion
 from app.observability.metrics import ServiceMetrics
-from app.prediction.digit_finder import MAX_CANDIDATES, FoundDigit
+from app.prediction.digit_finder import FoundDigit
 from app.prediction.digit_search import DigitSearch
 from app.prediction.finder_maps import RunFinder
 from app.prediction.preprocessor import Preprocessor
 from app.prediction.reader import MAX_DIGITS, Reader
 from app.settings import Settings
 from imaging import Scene, UnsupportedPicture
+from tests.app.dark_blobs import replace_search
 from tests.conftest import MODELS
 
 pytestmark = pytest.mark.anyio
@@ -78,13 +79,14 @@ class Layout:
 
     def add(self, value: int, left: float, top: float, width: float = 10, height: float = 15) -> None:
         image = np.full((28, 28), value, np.uint8)
+        image[-1, -1] = 255  # no ink at all is no digit
         self.digits.append(FoundDigit(image, (left, top, width, height), 0.9, len(self.digits), 0, 0.0))
 
 
 @pytest.fixture
 def layout(monkeypatch: pytest.MonkeyPatch) -> Layout:
     layout = Layout()
-    monkeypatch.setattr("app.prediction.digit_search.find_digits", layout)
+    replace_search(monkeypatch, layout)
     return layout
 
 
@@ -140,14 +142,6 @@ async def test_the_first_digits_in_reading_order_are_kept(reader: Reader, layout
     assert reading.truncated == (count > MAX_DIGITS)
     assert len(reading.text.replace("\n", "")) == min(count, MAX_DIGITS)
     assert reading.text.split("\n")[:13] == [str(row % 10) * 30 for row in range(13)]
-
-
-async def test_a_picture_with_as_many_candidates_as_are_looked_at_is_truncated(reader: Reader, layout: Layout) -> None:
-    layout.add(1, 0, 0)
-    image = layout.digits[0]
-    layout.digits = [image._replace(division=division) for division in range(MAX_CANDIDATES)]
-    reading = await reader.read(b"", "brightness", None, seen=False)
-    assert (reading.text, reading.truncated) == ("1", True)
 
 
 async def test_a_picture_without_digits_has_an_empty_text(reader: Reader, layout: Layout) -> None:

@@ -247,16 +247,19 @@ class StubCatalogue:
 
 
 class StubSearch:
-    """Stands for the search of digits; finds the same ones in all pictures."""
+    """Stands for the search of digits; finds the same ones in all pictures, and has them classified."""
 
     def __init__(self, *candidates: FoundDigit) -> None:
         self.candidates = list(candidates)
         self.searched: list[NDArray[np.uint8]] = []
 
-    async def find(self, pixels: NDArray[np.uint8], finder: LoadedFinder, *, thorough: bool) -> Sequence[FoundDigit]:
+    async def find(
+        self, pixels: NDArray[np.uint8], finder: LoadedFinder, classifier: DigitClassifier, *, thorough: bool
+    ) -> Sequence[Choice]:
         assert not thorough
         self.searched.append(pixels)
-        return self.candidates
+        images = np.array([candidate.image for candidate in self.candidates])
+        return list(zip(self.candidates, await classifier.classify_in_turns(images), strict=True))
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from app.prediction.finder_maps import RunFinder
 from app.prediction.reader import MAX_DIGITS
 from app.schemas import Problem, Reading
 from imaging import decode, encode_png
-from tests.app.dark_blobs import CELL, draw_page, find_dark_blobs, page_file
+from tests.app.dark_blobs import CELL, draw_page, find_dark_blobs, page_file, replace_search
 from tests.app.tiny_finder import publish_finder
 from tests.conftest import Serve, newest
 
@@ -42,7 +42,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module", autouse=True)
 def _dark_blobs() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("app.prediction.digit_search.find_digits", find_dark_blobs)
+        replace_search(patch, find_dark_blobs)
         yield
 
 
@@ -83,7 +83,7 @@ def stuck_finding(patch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
         return []
 
     with patch.context() as context:
-        context.setattr("app.prediction.digit_search.find_digits", wait)
+        replace_search(context, wait)
         try:
             yield began
         finally:
