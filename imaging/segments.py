@@ -9,20 +9,17 @@ from numpy.typing import NDArray
 
 from imaging.digit_maps import Box, DigitMaps
 
-_CORE = 0.5
+_CORE = 0.4
 """The least likelihood of a cell in a core."""
-_INK = 0.15
+_INK = 0.12
 """The least likelihood of a cell with ink."""
 _FAINT_INK = 0.03
 """The least likelihood of a cell that may be ink of a digit too small to be seen."""
-_SURE_INK = 0.25
+_SURE_INK = 0.2
 """The least likelihood of a cell that is ink by itself. Other ink is near such a cell."""
 _WEAK_REACH = 3
 """The side of the square round a cell with sure ink in which other ink counts, in cells."""
-_DIVIDING_LEVELS = (0.6, 0.7, 0.8, 0.9)
-"""The levels at which a core is divided, if it falls into parts."""
-_MIN_CORE_CELLS = 3
-_MIN_CORE_PEAK = 0.6
+_MIN_CORE_PEAK = 0.45
 """The least likelihood of the best cell of a core."""
 _MIN_INK_CELLS = 4
 _OWN_SHARE = 0.2
@@ -122,59 +119,16 @@ class _Cores(NamedTuple):
 
 
 def _find_cores(likelihood: NDArray[np.float32]) -> _Cores:
-    """Return the cores, without those of which the finder is not sure.
-
-    The cores of two digits that touch may be joined in the map. A component is divided if at a higher likelihood there
-    are several components in it.
-    """
-    smooth = np.asarray(cv2.blur(likelihood, (3, 3)), np.float32)  # thin strokes divide the core of their digit
-    labels = _components(smooth > _CORE)
-    for level in _DIVIDING_LEVELS:
-        labels = _divide_cores(labels, _components(smooth > level))
-    count = int(labels.max()) + 1
+    """Return the cores, without those of which the finder is not sure."""
+    smooth = cv2.blur(likelihood, (3, 3))  # thin strokes divide the core of their digit
+    count, labels_, stats_, _ = cv2.connectedComponentsWithStats((smooth > _CORE).astype(np.uint8))
+    labels, stats = np.asarray(labels_, np.int32), np.asarray(stats_, np.int32)
     peaks = np.zeros(count)
     in_core = labels > 0
     np.maximum.at(peaks, labels[in_core], likelihood[in_core])
     is_kept = peaks >= _MIN_CORE_PEAK
-    is_kept[0] = False
     numbers = np.where(is_kept, np.cumsum(is_kept), 0).astype(np.int32)
-    labels = numbers[labels]
-    return _Cores(labels, _heights(labels, int(is_kept.sum())), peaks[is_kept])
-
-
-def _components(mask: NDArray[np.bool_]) -> NDArray[np.int32]:
-    """Return the components of a mask that have more than a few cells, numbered from 1."""
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
-    is_kept = stats[:, cv2.CC_STAT_AREA] >= _MIN_CORE_CELLS
-    is_kept[0] = False
-    numbers = np.where(is_kept, np.cumsum(is_kept), 0).astype(np.int32)
-    return np.asarray(numbers[labels], np.int32)
-
-
-def _divide_cores(labels: NDArray[np.int32], higher: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Replace each core by the components of a higher level in it, if there are several."""
-    in_higher = higher > 0
-    count = int(higher.max()) + 1
-    parents = np.zeros(count, np.int32)
-    parents[higher[in_higher]] = labels[in_higher]
-    children = np.bincount(parents[1:], minlength=int(labels.max()) + 1)
-    is_divided = children > 1
-    is_divided[0] = False
-    if not is_divided.any():
-        return labels
-    divided = np.where(is_divided[labels], 0, labels)
-    new = is_divided[parents[higher]] & in_higher
-    divided[new] = higher[new] + int(labels.max())
-    return np.unique(divided, return_inverse=True)[1].reshape(labels.shape).astype(np.int32)
-
-
-def _heights(labels: NDArray[np.int32], count: int) -> NDArray[np.int32]:
-    """Return the heights of the components 1 to `count`, (count,), in cells."""
-    rows, columns = np.nonzero(labels)
-    first, last = np.full(count + 1, len(labels)), np.full(count + 1, -1)
-    np.minimum.at(first, labels[rows, columns], rows)
-    np.maximum.at(last, labels[rows, columns], rows)
-    return np.asarray((last - first + 1)[1:], np.int32)
+    return _Cores(numbers[labels], stats[is_kept, cv2.CC_STAT_HEIGHT], peaks[is_kept])
 
 
 def _assign_ink(

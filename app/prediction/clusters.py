@@ -16,11 +16,11 @@ _NEAR_ENOUGH = 72
 """A digit of this longest side in the finder's picture, in pixels, needs no window of its own."""
 _WINDOW = 2.2
 """The side of such a window, as a multiple of the longest side of the digit."""
-_SMALL = 44
+_SMALL = 36
 """A digit or a piece of ink that is lower than this in the finder's picture, in pixels, is looked at from nearer."""
 _LEAST_SMALL = {False: (0.5, 0.5), True: (0.02, 0.3)}
 """The least share of the ink in such pieces for a second and a third look, without and with a thorough search."""
-_TILE_DIGIT = 48
+_TILE_DIGIT = 40
 """The height of a digit in tiles, in pixels."""
 _LEAST_STEP = 1.25
 """How much nearer such a look is at least."""

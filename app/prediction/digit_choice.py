@@ -57,10 +57,12 @@ def _may_be_digit(choice: Choice, thresholds: Abstention) -> bool:
     digit, classification = choice
     if not digit.image.any():
         return False
-    if thresholds.energy is None or classification.energy + max(digit.cost, 0.0) <= thresholds.energy:
+    if thresholds.energy is None:
         return True
-    is_sure = digit.division == 0 and digit.confidence >= _SURE_FIND
-    return is_sure and classification.energy <= thresholds.energy + _DOUBT
+    highest = thresholds.energy - digit.margin
+    if digit.confidence >= _SURE_FIND and not digit.margin:
+        highest += _DOUBT
+    return classification.energy <= highest
 
 
 def _cost(chain: Sequence[Choice]) -> float:

@@ -20,6 +20,8 @@ _MERGING_COST = 1.0
 """What it costs to take what the finder separates for one digit, in nats."""
 _CUT_COST = 0.6
 """What it costs to cut ink otherwise than between the cores, in nats."""
+_CUT_MARGIN = 0.6
+"""How far the energies of the parts have to be below the threshold, in nats: parts of letters may look like digits."""
 _SLANTS = 0.0, 0.3
 """The slants of the cuts: upright, and as people write."""
 _SUREST_COST = 0.7
@@ -44,6 +46,8 @@ class FoundDigit(NamedTuple):
     """Candidates of one cluster and division belong together: they are one way to divide the ink into digits."""
     cost: float
     """What this division costs against the finder's own, in nats of energy."""
+    margin: float = 0.0
+    """How far its energy has to be below the threshold, in nats."""
     start: int = 0
     """The cut of the ink at its left."""
     end: int = 1
@@ -98,6 +102,7 @@ class _Division(NamedTuple):
 
     cost: float
     spans: Sequence[Span]
+    margin: float = 0.0
 
 
 def _chain(segments: Sequence[Segment]) -> list[Span]:
@@ -111,7 +116,9 @@ def _cut_out(
     for start, end, segment in division.spans:
         box = box_of([segment], cluster.maps)
         image = cut_out_digit(pixels, cluster.maps, segment)
-        yield FoundDigit(image, box, segment.confidence, number, division_number, division.cost, start, end)
+        yield FoundDigit(
+            image, box, segment.confidence, number, division_number, division.cost, division.margin, start, end
+        )
 
 
 def _divisions(cluster: Cluster, *, thorough: bool) -> Iterator[_Division]:
@@ -120,7 +127,7 @@ def _divisions(cluster: Cluster, *, thorough: bool) -> Iterator[_Division]:
     whole = merge(segments)
     if thorough and whole.width > _WIDE * whole.height:
         for slant in _SLANTS:
-            yield _Division(_CUT_COST, cut_into_spans(whole, slant))
+            yield _Division(_CUT_COST, cut_into_spans(whole, slant), _CUT_MARGIN)
     if len(segments) == 2 and whole.width < 1.3 * whole.height:
         yield _Division(_MERGING_COST, _chain([whole]))
     elif len(segments) == 1:

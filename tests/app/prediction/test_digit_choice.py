@@ -97,8 +97,8 @@ def test_of_the_chains_of_one_division_the_one_whose_worst_part_is_best_is_chose
     assert choose([without_ink], [classified(-9)]) == []
 
 
-def test_another_division_has_to_give_clear_digits() -> None:
-    other = candidate(0, 1)._replace(cost=0.6)
+def test_the_parts_of_cut_ink_have_to_be_clear_digits() -> None:
+    other = candidate(0, 1)._replace(margin=0.6)
     assert choose([candidate(0, 0), other], [classified(-2), classified(-5.5)]) == []
     assert len(choose([candidate(0, 0), other], [classified(-2), classified(-5.7)])) == 1
 
