@@ -198,7 +198,21 @@ def _decode_container(name: str, container: Container, target_side: int) -> NDAr
         _check_memory(container, -container.width * container.height // 2)
         pixels = to_8_bits(_DECODERS[name](container.data), target_side=target_side)
         return rotate_upright(pixels, container.orientation)
-    with Image.open(io.BytesIO(_decompress(name, container)), formats=[name]) as picture:
+    file = _decompress(name, container)
+    try:
+        return _decode_with_pillow(name, container, file, target_side)
+    except OSError:
+        if name != "JPEG":
+            raise
+        # Files that lack only the marker at their end have all pixels, and the two decode to the same pixels.
+        one, other = (_decode_with_pillow(name, container, each, target_side) for each in jpeg.complete(file))
+        if not np.array_equal(one, other):
+            raise
+        return one
+
+
+def _decode_with_pillow(name: str, container: Container, file: bytes, target_side: int) -> NDArray[np.uint8]:
+    with Image.open(io.BytesIO(file), formats=[name]) as picture:
         min_side = 3 * target_side // 4
         picture.draft(picture.mode, (min_side, min_side))
         _check_memory(container, _BYTES_PER_PIXEL.get(picture.mode, 4) * picture.width * picture.height)

@@ -40,6 +40,10 @@ _MAX_SCANS = 64
 _MAX_SCANNED_SAMPLES = 2_500_000_000
 """The most samples times scans, which take about a third of a second. Even an empty scan visits every sample."""
 
+_END = b"\xff\xd9"
+_FILLING = bytes((181 + 37 * place) % 251 for place in range(2048))
+"""Entropy-coded data without a marker. It does not begin with zeros, which a decoder takes for missing bits."""
+
 _MARKER = re.compile(rb"\xff+([\x01-\xcf\xd8-\xfe])")
 """A marker within the entropy-coded data, where 0xFF00 is data and 0xFFD0 to 0xFFD7 are restart markers."""
 
@@ -94,6 +98,15 @@ def inspect(data: bytes) -> Container:
         buffers = _COEFFICIENT_BYTES * frame.samples
     orientation = find_orientation(header.exif, header.xmp)
     return Container(frame.width, frame.height, b"".join([*header.kept, data[header.scan - 2 :]]), buffers, orientation)
+
+
+def complete(data: bytes) -> tuple[bytes, bytes]:
+    """Return two files with the truncated JPEG file `data`, the marker of the end, and different data before that.
+
+    A decoder ignores data after the last pixel, and takes it for pixels if some are missing. So the files have the same
+    pixels if `data` has all of them.
+    """
+    return data + _END, data.rstrip(b"\xff") + _FILLING + _END
 
 
 def is_cheap(data: bytes, max_samples: int) -> bool:
