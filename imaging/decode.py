@@ -1,7 +1,7 @@
 """Decode a picture file into an upright array of pixels, within limits of size and memory. Knows nothing of ink.
 
-The headers of each file format are parsed by a module of its own. Pillow, OpenCV, kornia-rs (plain PNG) or that module
-decodes the pixels.
+The headers of each file format are parsed by a module of its own. Pillow, OpenCV, kornia-rs (plain PNG), libheif (HEIC)
+or that module decodes the pixels.
 """
 
 import io
@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from imaging import bmp, gif, jpeg, png, pnm, tiff, webp
+from imaging import bmp, gif, heif, jpeg, png, pnm, tiff, webp
 from imaging.alpha import composite_on_background
 from imaging.container import Container
 from imaging.conversion import AXES_SWAPPED, TARGET_SIDE, reduction_factor, rotate_upright, to_8_bits
 from imaging.errors import PictureError, PictureTooLarge, UnreadablePicture, UnsupportedPicture
+from imaging.file_types import describe_file
 
 DEFAULT_MAX_PIXELS = 24_000_000
 """The most pixels of a picture, unless the caller names another number."""
@@ -58,16 +59,25 @@ _INSPECT: dict[str, Callable[[bytes], Container]] = {
     "TIFF": tiff.inspect,
     "WEBP": webp.inspect,
     "PPM": pnm.inspect,
+    "HEIC": heif.inspect,
+    "AVIF": heif.inspect,
 }
 """The function that parses the headers of each format."""
 
-_DECODERS: dict[str, Callable[[bytes], NDArray[Any]]] = {"WEBP": webp.decode, "PPM": pnm.decode}
-"""The decoders of the formats for which Pillow takes too much time or memory."""
+_DECODERS: dict[str, Callable[[bytes], NDArray[Any]]] = {
+    "WEBP": webp.decode,
+    "PPM": pnm.decode,
+    "HEIC": heif.decode,
+    "AVIF": heif.decode,
+}
+"""The decoders of the formats that Pillow does not decode, or for which it takes too much time or memory."""
 
-_MEDIA_TYPES_BUT_PNG = frozenset({"image/jpeg", "image/jpg", "image/gif", "image/bmp", "image/tiff", "image/webp"})
+_MEDIA_TYPES_BUT_PNG = frozenset(
+    f"image/{name}" for name in ("jpeg", "jpg", "gif", "bmp", "tiff", "webp", "heic", "heif", "avif")
+)
 """The media types of pictures other than PNG."""
 
-_SUPPORTED = "PNG, JPEG (MPO too), GIF, BMP, TIFF, WebP, PBM, PGM or PPM"
+_SUPPORTED = "PNG, JPEG (MPO too), GIF, BMP, TIFF, WebP, HEIC, AVIF, PBM, PGM or PPM"
 
 
 class DecodedPicture(NamedTuple):
@@ -108,9 +118,7 @@ def decode_with_size(data: bytes, *, max_pixels: int, target_side: int) -> Decod
         return DecodedPicture(pixels, pixels.shape[1], pixels.shape[0])
     name = _detect_format(data)
     if name is None:
-        beginning = f" that begin with {data[:8]!r}" if data else ""
-        message = f"The {len(data)} bytes{beginning} are not a picture in a supported format. Send {_SUPPORTED}."
-        raise UnsupportedPicture(message)
+        raise _unsupported(data)
     if name == "PNG" and (size := png.read_size(data)):
         _check_size(*size, max_pixels)  # before the rest, as nothing but the header may be there
     try:
@@ -182,7 +190,16 @@ def _detect_format(data: bytes) -> str | None:
     for name, signatures in _SIGNATURES.items():
         if data.startswith(signatures) and (name != "WEBP" or data[8:12] == b"WEBP"):
             return name
+    if heif.has_signature(data):
+        return "AVIF" if heif.is_avif(data) else "HEIC"
     return None
+
+
+def _unsupported(data: bytes) -> UnsupportedPicture:
+    beginning = f" that begin with {data[:8]!r}" if data else ""
+    unknown = f"The {len(data)} bytes{beginning} are not a picture in a supported format."
+    description = describe_file(data, lambda beginning: _detect_format(beginning) is not None)
+    return UnsupportedPicture(f"{description or unknown} Supported: {_SUPPORTED}.")
 
 
 def _unreadable(name: str | None, error: Exception) -> UnreadablePicture:

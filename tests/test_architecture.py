@@ -32,7 +32,7 @@ ROOMS = {
 }
 """The rooms that each room imports, besides itself and the base."""
 
-IMAGE_LIBRARIES = {"cv2", "PIL"}
+IMAGE_LIBRARIES = {"cv2", "PIL", "pillow_heif"}
 DRAWING = ("training/data/pages/", "training/data/printed_symbols.py")
 """They may import them too: they draw, the reverse of reading, and `imaging` has nothing to draw with."""
 
