@@ -5,6 +5,7 @@ or that module decodes the pixels.
 """
 
 import io
+import struct
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -71,6 +72,17 @@ _DECODERS: dict[str, Callable[[bytes], NDArray[Any]]] = {
     "AVIF": heif.decode,
 }
 """The decoders of the formats that Pillow does not decode, or for which it takes too much time or memory."""
+
+_COUNT_FRAMES: dict[str, Callable[[bytes], int]] = {
+    "PNG": png.count_frames,
+    "JPEG": jpeg.count_frames,
+    "GIF": gif.count_frames,
+    "TIFF": tiff.count_frames,
+    "WEBP": webp.count_frames,
+    "HEIC": heif.count_frames,
+    "AVIF": heif.count_frames,
+}
+"""The function that counts the pages or frames, of each format that can have several."""
 
 _MEDIA_TYPES_BUT_PNG = frozenset(
     f"image/{name}" for name in ("jpeg", "jpg", "gif", "bmp", "tiff", "webp", "heic", "heif", "avif")
@@ -155,6 +167,21 @@ def may_be_cheap_to_decode(length: int, media_type: str) -> bool:
     if media_type.partition(";")[0].strip().lower() in _MEDIA_TYPES_BUT_PNG:
         return length <= _CHEAP_JPEG_BYTES
     return length <= _CHEAP_PNG_BYTES + _MULTIPART_BYTES
+
+
+def count_frames(data: bytes) -> int:
+    """Return the number of pages or frames in the picture file `data`, of which the first is decoded.
+
+    The time is bounded to a few milliseconds: of a file with thousands of them, not all may be counted. The number is 1
+    for a file that is broken or not supported.
+    """
+    name = _detect_format(data)
+    if name not in _COUNT_FRAMES:
+        return 1
+    try:
+        return max(1, _COUNT_FRAMES[name](data))
+    except (PictureError, ValueError, LookupError, struct.error):
+        return 1
 
 
 def encode_png(image: NDArray[np.uint8]) -> bytes:

@@ -24,6 +24,10 @@ _BRAND = {_HEVC: b"heic", _AV1: b"avif"}
 _AVIF_BRANDS = {b"avif", b"avis"}
 _BRANDS = _AVIF_BRANDS | {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"mif2", b"msf1", b"miaf"}
 _MAX_BRANDS = 64
+_PICTURES = {_HEVC, _AV1, _GRID, _TONE_MAP, b"iovl", b"iden", b"jpeg", b"avc1", b"vvc1", b"j2k1", b"unci"}
+"""The types of items that are pictures."""
+_OF_ANOTHER = {b"thmb", b"auxl", b"cdsc"}
+"""The references of an item that belongs to another picture, such as a preview."""
 _ALPHA = (b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha\0", b"urn:mpeg:hevc:2015:auxid:1\0")
 _CODED_PROPERTIES = {b"hvcC", b"av1C", b"ispe", b"pixi", b"auxC"}
 """The properties that a decoder needs. Of the colour profiles (`colr`), only the numbers of the matrix are kept."""
@@ -36,6 +40,8 @@ _COMMON_PLANES = 1.5
 """The bytes of all colour planes for a pixel of most photographs: 8 bits, and a quarter of the samples of colour."""
 _MARGIN = 64
 """How far the size in a codec's header may exceed the size of the item, in pixels: encoders fill whole blocks."""
+_MAX_FRAMES = 1_000_000
+
 _TURNED_LEFT = {1: 8, 2: 5, 3: 6, 4: 7, 5: 4, 6: 1, 7: 2, 8: 3}
 """The EXIF orientation after a quarter turn to the left, by the orientation before."""
 _MIRRORED = (
@@ -186,6 +192,38 @@ def decode(data: bytes) -> NDArray[np.uint8]:
         message = "the picture is smaller than announced"
         raise ValueError(message)
     return pixels[top:bottom, left:right]
+
+
+def count_frames(data: bytes) -> int:
+    """Return how many pictures the HEIC or AVIF file `data` has: items that are shown, or frames of an animation.
+
+    Raises what `inspect` raises.
+    """
+    meta = find_boxes(data, 0, len(data)).get(b"meta")
+    inner = {} if meta is None else find_boxes(data, meta.start + 4, meta.end)
+    items = _parse_items(data, inner[b"iinf"]) if b"iinf" in inner else {}
+    references = _parse_references(data, inner[b"iref"]) if b"iref" in inner else []
+    parts = {target for type_, _, targets in references if type_ == b"dimg" for target in targets}
+    others = {source for type_, source, _ in references if type_ in _OF_ANOTHER}
+    shown = [
+        item
+        for item, (type_, is_hidden) in items.items()
+        if type_ in _PICTURES and not is_hidden and item not in parts | others
+    ]
+    moving = find_boxes(data, 0, len(data)).get(b"moov")
+    return max(1, len(shown), 0 if moving is None else _count_samples(data, moving))
+
+
+def _count_samples(data: bytes, moving: Box) -> int:
+    """Return the number of frames in the longest track."""
+    longest = 0
+    for track in iterate_boxes(data, moving.start, moving.end):
+        box = track if track.type == b"trak" else None
+        for type_ in (b"mdia", b"minf", b"stbl", b"stsz"):
+            box = None if box is None else find_boxes(data, box.start, box.end).get(type_)
+        if box is not None and box.end - box.start >= 12:
+            longest = max(longest, int.from_bytes(data[box.start + 8 : box.start + 12], "big"))
+    return min(longest, _MAX_FRAMES)
 
 
 def _decode_avif(file: bytes) -> NDArray[np.uint8]:

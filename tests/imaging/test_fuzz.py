@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
-from imaging import PictureError, PictureTooLarge, PreprocessedPicture, preprocess_picture
+from imaging import PictureError, PictureTooLarge, PreprocessedPicture, count_frames, preprocess_picture
 from tests.imaging import heif_files
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow warns of broken EXIF and continues
@@ -82,6 +82,7 @@ files = st.sampled_from(sorted(FILES)).map(FILES.__getitem__)
 
 
 def preprocess(data: bytes) -> PreprocessedPicture | PictureError:
+    assert count_frames(data) >= 1
     try:
         picture = preprocess_picture(data, max_pixels=1_000_000)
     except PictureError as error:

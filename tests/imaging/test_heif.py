@@ -12,6 +12,7 @@ from imaging import (
     PictureTooLarge,
     UnreadablePicture,
     UnsupportedPicture,
+    count_frames,
     decode,
     heif,
     is_cheap_to_decode,
@@ -49,6 +50,7 @@ def test_a_picture_of_tiles_is_decoded_as_iphones_write_it() -> None:
     data = save(picture, "HEIF", tile_size=64)
     assert b"grid" in data
     assert difference(decode(data), picture) < 4
+    assert count_frames(data) == 1
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -81,6 +83,20 @@ def test_the_decoder_receives_the_primary_picture_alone(name: str) -> None:
     data = save(drawing(), name, exif=exif, icc_profile=bytes(30_000))
     assert len(data) > 50_000
     assert len(heif.inspect(data).data) < 3_000
+
+
+def test_a_second_picture_is_counted_and_the_primary_one_decoded() -> None:
+    first, second = drawing(), Image.new("RGB", (64, 64))
+    data = save(first, "HEIF", save_all=True, append_images=[second])
+    assert count_frames(data) == 2
+    assert difference(decode(data), first) < 4
+
+
+def test_the_frames_of_an_animation_are_counted_and_the_first_is_decoded() -> None:
+    first = drawing()
+    data = save(first, "AVIF", save_all=True, append_images=[first.rotate(90), first.rotate(180)])
+    assert count_frames(data) == 3
+    assert difference(decode(data), first) < 4
 
 
 def test_moving_pictures_alone_are_named() -> None:
@@ -148,6 +164,7 @@ def test_very_many_items_are_refused_in_little_time() -> None:
     started = time.process_time()
     with pytest.raises(PictureTooLarge, match="2,000 items"):
         decode(data)
+    assert count_frames(data) == 1
     assert time.process_time() - started < 0.3
 
 

@@ -130,3 +130,15 @@ def test_a_file_without_its_last_pixels_is_truncated(options: dict[str, object])
     for missing in (4, 6, 10, 100, len(data) // 2):
         with pytest.raises(UnreadablePicture, match="truncated"):
             decode(data[:-missing])
+
+
+def test_the_pictures_of_an_mpo_file_are_counted() -> None:
+    picture = Image.new("RGB", (28, 28), (200, 0, 0))
+    file = io.BytesIO()
+    picture.save(file, "MPO", save_all=True, append_images=[picture, picture])
+    data = file.getvalue()
+    assert jpeg.count_frames(data) == 3
+    assert jpeg.count_frames(save(picture)) == 1
+    assert jpeg.count_frames(data + b'hdrgm:Version="1.0"') == 1  # the second picture brightens the first
+    with pytest.raises(struct.error):
+        jpeg.count_frames(data[: data.index(b"MPF\0") + 10])
