@@ -136,7 +136,7 @@ class _Picture(NamedTuple):
     bytes_per_pixel: float
     """The memory of all colour planes after decoding."""
     pixels: int
-    """The pixels of all coded parts."""
+    """The most pixels whose planes are in memory, in the picture and its parts."""
 
 
 def has_signature(data: bytes) -> bool:
@@ -393,8 +393,14 @@ def _collect(meta: _Meta, item: int) -> _Picture:
         [*(stored for stored, _ in collected), grid],
         codec,
         max(coded.bytes_per_pixel for _, coded in collected),
-        sum(coded.width * coded.height for _, coded in collected),
+        width * height + _pixels_of_parts(codec, [coded for _, coded in collected]),
     )
+
+
+def _pixels_of_parts(codec: bytes, parts: Sequence[CodedPicture]) -> int:
+    """Return how many pixels of the parts of a grid are in memory: libheif frees each, and libavif keeps all."""
+    pixels = [part.width * part.height for part in parts]
+    return sum(pixels) if codec == _AV1 else max(pixels)
 
 
 def _without_overlap(meta: _Meta, parts: Sequence[int]) -> Sequence[int]:

@@ -136,6 +136,11 @@ def test_the_memory_of_the_decoder_is_estimated(name: str, least: float, most: f
     assert least < container.buffers / (640 * 480) < most
 
 
+def test_the_tiles_of_a_large_photograph_need_little_memory() -> None:
+    data = save(Image.new("RGB", (2000, 1500), 200), "HEIF", tile_size=512)
+    assert heif.inspect(data).buffers < 5.5 * 2000 * 1500
+
+
 def test_tiles_that_share_their_content_are_refused() -> None:
     data = bytearray(save(drawing(size=(150, 100)), "HEIF", tile_size=64))
     meta = heif._parse_meta(bytes(data))
