@@ -46,6 +46,22 @@ def _check_origin(origin: str) -> str:
     return origin
 
 
+def _check_host(host: str) -> str:
+    path = host.removeprefix(UNIX)
+    if path != host and (not path.startswith("/") or len(os.fsencode(path)) > _MAX_SOCKET_PATH):
+        message = f"the path of a socket begins with '/' and has at most {_MAX_SOCKET_PATH} bytes"
+        raise ValueError(message)
+    return host
+
+
+def _check_root_path(path: str) -> str:
+    path = path.rstrip("/")
+    if path and not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", path):
+        message = "a path begins with '/', such as '/digits' or '/team/digits'"
+        raise ValueError(message)
+    return path
+
+
 def _check_token(token: SecretStr) -> SecretStr:
     if not re.fullmatch(r"[A-Za-z0-9._~+/-]+=*", token.get_secret_value()):  # RFC 6750, section 2.1
         message = "a bearer token has only letters, digits and - . _ ~ + /, and = at its end"
@@ -64,6 +80,10 @@ def _check_classifiers(value: str) -> str:
 FINDER = "finder"
 """The name of the model that finds digits in pictures. All other models are classifiers."""
 ANY_ORIGIN = "*"
+UNIX = "unix:"
+"""The beginning of a host that is the path of a Unix socket."""
+_MAX_SOCKET_PATH = 107
+"""In bytes, on Linux."""
 _DEFAULT_PORTS = {("http", "80"), ("https", "443")}  # which a browser leaves out of an origin
 EngineKind = Literal["openvino", "openvino-bf16", "tensorflow"]
 Token = Annotated[SecretStr, AfterValidator(_check_token)]
@@ -169,6 +189,13 @@ class Settings(BaseSettings):
             description="Origins of pages that may send requests and read the responses (CORS), separated by commas: "
             "`https://digits.example,http://localhost:3000`, or `*` for all. Default: only the service's own origin."
         ),
+    root_path: Annotated[
+        Annotated[str, AfterValidator(_check_root_path)],
+        Field(
+            description="Path under which a proxy publishes the service, such as `/digits`. Requests can have it or "
+            "not. Default: none."
+        ),
+    ] = ""
     ] = frozenset()
     max_body_bytes: Annotated[
         int, Field(ge=1024, le=1024**3, description="Maximum size of a request body in bytes, 1024 to 1073741824.")

@@ -49,3 +49,4 @@ def _connection_state(state: State) -> dict[str, Any]:
         "fast_path": FastPath(state.predictor, request_log, settings),
         "head_cache": HeadCache(),
     }
+        "root_path": settings.root_path,
