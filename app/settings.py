@@ -121,9 +121,13 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True)
 
-    host: Annotated[str, Field(description="Address on which the service listens. `0.0.0.0` means all interfaces.")] = (
-        "127.0.0.1"
-    )
+    host: Annotated[
+        Annotated[str, AfterValidator(_check_host)],
+        Field(
+            description="Address on which the service listens. `0.0.0.0` means all interfaces, and `unix:/run/digits` "
+            "the Unix socket with this path."
+        ),
+    ] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535, description="TCP port, 0 to 65535. 0 selects a free port.")] = 8000
     workers: Annotated[
         int,
@@ -181,6 +185,13 @@ class Settings(BaseSettings):
             "Default: no token on a loopback `HOST`; on another `HOST` these requests are refused."
         ),
     ] = None
+    root_path: Annotated[
+        Annotated[str, AfterValidator(_check_root_path)],
+        Field(
+            description="Path under which a proxy publishes the service, such as `/digits`. Requests can have it or "
+            "not. Default: none."
+        ),
+    ] = ""
     allowed_origins: Annotated[
         frozenset[Annotated[str, AfterValidator(_check_origin)]],
         NoDecode,
@@ -189,13 +200,6 @@ class Settings(BaseSettings):
             description="Origins of pages that may send requests and read the responses (CORS), separated by commas: "
             "`https://digits.example,http://localhost:3000`, or `*` for all. Default: only the service's own origin."
         ),
-    root_path: Annotated[
-        Annotated[str, AfterValidator(_check_root_path)],
-        Field(
-            description="Path under which a proxy publishes the service, such as `/digits`. Requests can have it or "
-            "not. Default: none."
-        ),
-    ] = ""
     ] = frozenset()
     max_body_bytes: Annotated[
         int, Field(ge=1024, le=1024**3, description="Maximum size of a request body in bytes, 1024 to 1073741824.")
@@ -260,6 +264,15 @@ class Settings(BaseSettings):
             "504.",
         ),
     ] = 10.0
+    drain_seconds: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=600,
+            description="Time between SIGTERM and closing the port, in seconds, 0 to 600. In this time the service "
+            "answers requests, and `/health/ready` returns 503.",
+        ),
+    ] = 0.0
     shutdown_seconds: Annotated[
         int,
         Field(

@@ -18,7 +18,7 @@ BASE = {"deadline", "errors", "schemas", "settings"}
 TOP = {"__main__", "healthcheck", "main"}
 """Modules of `app` that no room may import, except `main` by `server`."""
 ROOMS = {
-    "server": {"main", "observability", "prediction", "model_repository", "inference", "routes", "web"},
+    "server": {"main", "feedback", "observability", "prediction", "model_repository", "inference", "routes", "web"},
     "routes": {"feedback", "inference", "model_repository", "observability", "prediction", "protocols", "web"},
     "protocols": {"inference", "model_repository", "observability", "prediction"},
     "prediction": {"feedback", "inference", "model_repository", "observability"},
