@@ -235,7 +235,7 @@ def _decode_avif(file: bytes) -> NDArray[np.uint8]:
 
 
 def _decode_heic(file: bytes) -> NDArray[np.uint8]:
-    import pillow_heif  # noqa: PLC0415 - takes 5 MB, which a worker saves: its processes decode these pictures
+    import pillow_heif  # noqa: PLC0415 - takes 3 MB, which a worker saves: its processes decode these pictures
 
     pillow_heif.options.DECODE_THREADS = 1
     picture = pillow_heif.open_heif(file, convert_hdr_to_8bit=True, bgr_mode=False)
