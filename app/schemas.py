@@ -147,7 +147,9 @@ class Reading(BaseModel):
 class Correction(BaseModel):
     """The correct label of a prediction."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"prediction_id": "q83v...", "label": 4}]})
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"prediction_id": "q83v...", "label": 4}]}
+    )
 
     prediction_id: Annotated[str, Field(description="The `prediction_id` of the prediction.")]
     label: Annotated[

@@ -46,6 +46,22 @@ def _check_origin(origin: str) -> str:
     return origin
 
 
+def _check_host(host: str) -> str:
+    path = host.removeprefix(UNIX)
+    if path != host and (not path.startswith("/") or len(os.fsencode(path)) > _MAX_SOCKET_PATH):
+        message = f"the path of a socket begins with '/' and has at most {_MAX_SOCKET_PATH} bytes"
+        raise ValueError(message)
+    return host
+
+
+def _check_root_path(path: str) -> str:
+    path = path.rstrip("/")
+    if path and not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", path):
+        message = "a path begins with '/', such as '/digits' or '/team/digits'"
+        raise ValueError(message)
+    return path
+
+
 def _check_token(token: SecretStr) -> SecretStr:
     if not re.fullmatch(r"[A-Za-z0-9._~+/-]+=*", token.get_secret_value()):  # RFC 6750, section 2.1
         message = "a bearer token has only letters, digits and - . _ ~ + /, and = at its end"
@@ -64,6 +80,10 @@ def _check_classifiers(value: str) -> str:
 FINDER = "finder"
 """The name of the model that finds digits in pictures. All other models are classifiers."""
 ANY_ORIGIN = "*"
+UNIX = "unix:"
+"""The beginning of a host that is the path of a Unix socket."""
+_MAX_SOCKET_PATH = 107
+"""In bytes, on Linux."""
 _DEFAULT_PORTS = {("http", "80"), ("https", "443")}  # which a browser leaves out of an origin
 EngineKind = Literal["openvino", "openvino-bf16", "tensorflow"]
 Token = Annotated[SecretStr, AfterValidator(_check_token)]
@@ -101,9 +121,13 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True)
 
-    host: Annotated[str, Field(description="Address on which the service listens. `0.0.0.0` means all interfaces.")] = (
-        "127.0.0.1"
-    )
+    host: Annotated[
+        Annotated[str, AfterValidator(_check_host)],
+        Field(
+            description="Address on which the service listens. `0.0.0.0` means all interfaces, and `unix:/run/digits` "
+            "the Unix socket with this path."
+        ),
+    ] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535, description="TCP port, 0 to 65535. 0 selects a free port.")] = 8000
     workers: Annotated[
         int,
@@ -161,6 +185,13 @@ class Settings(BaseSettings):
             "Default: no token on a loopback `HOST`; on another `HOST` these requests are refused."
         ),
     ] = None
+    root_path: Annotated[
+        Annotated[str, AfterValidator(_check_root_path)],
+        Field(
+            description="Path under which a proxy publishes the service, such as `/digits`. Requests can have it or "
+            "not. Default: none."
+        ),
+    ] = ""
     allowed_origins: Annotated[
         frozenset[Annotated[str, AfterValidator(_check_origin)]],
         NoDecode,
@@ -233,6 +264,15 @@ class Settings(BaseSettings):
             "504.",
         ),
     ] = 10.0
+    drain_seconds: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=600,
+            description="Time between SIGTERM and closing the port, in seconds, 0 to 600. In this time the service "
+            "answers requests, and `/health/ready` returns 503.",
+        ),
+    ] = 0.0
     shutdown_seconds: Annotated[
         int,
         Field(

@@ -145,7 +145,7 @@ def _answer(scores: Scores) -> Response:
         model="convnet",
         version=1,
     )
-    return prediction_response(prediction, {"state": {}})
+    return prediction_response(prediction, {"state": {}}, [b""])
 
 
 async def _ready(app: Any) -> None:  # noqa: ANN401 - FastAPI's state is untyped

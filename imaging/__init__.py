@@ -7,7 +7,14 @@ decodes a file in which several digits are to be found. Knows no HTTP, no Tensor
 
 from imaging.checks import Finding
 from imaging.cut_out import cut_out_digit
-from imaging.decode import DEFAULT_MAX_PIXELS, decode, encode_png, is_cheap_to_decode, may_be_cheap_to_decode
+from imaging.decode import (
+    DEFAULT_MAX_PIXELS,
+    count_frames,
+    decode,
+    encode_png,
+    is_cheap_to_decode,
+    may_be_cheap_to_decode,
+)
 from imaging.digit_maps import Box, DigitMaps
 from imaging.divisions import Span, cut_into_spans, keep_surest, merge, take_out_of_ring
 from imaging.errors import ExpensivePicture, PictureError, PictureTooLarge, UnreadablePicture, UnsupportedPicture
@@ -45,6 +52,7 @@ __all__ = [
     "as_rgb",
     "bound_faint_ink",
     "box_of",
+    "count_frames",
     "cut_into_spans",
     "cut_out_digit",
     "cut_tiles",

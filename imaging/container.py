@@ -20,6 +20,16 @@ class Container(NamedTuple):
     """EXIF 2.3, tag 274: 1 is upright."""
 
 
+class CodedPicture(NamedTuple):
+    """The size of a picture that is coded as a frame of a video, as its codec announces it."""
+
+    width: int
+    """In pixels, with the margins that are cropped."""
+    height: int
+    bytes_per_pixel: float
+    """The memory of all colour planes after decoding."""
+
+
 def check_count(count: int, limit: int, parts: str) -> None:
     """Raise PictureTooLarge if a file has more than `limit` of its `parts`. This bounds every loop over them."""
     if count > limit:

@@ -1,10 +1,11 @@
 """Decode a picture file into an upright array of pixels, within limits of size and memory. Knows nothing of ink.
 
-The headers of each file format are parsed by a module of its own. Pillow, OpenCV, kornia-rs (plain PNG) or that module
-decodes the pixels.
+The headers of each file format are parsed by a module of its own. Pillow, OpenCV, kornia-rs (plain PNG), libheif (HEIC)
+or that module decodes the pixels.
 """
 
 import io
+import struct
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -12,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from imaging import bmp, gif, jpeg, png, pnm, tiff, webp
+from imaging import bmp, gif, heif, jpeg, png, pnm, tiff, webp
 from imaging.alpha import composite_on_background
 from imaging.container import Container
 from imaging.conversion import AXES_SWAPPED, TARGET_SIDE, reduction_factor, rotate_upright, to_8_bits
 from imaging.errors import PictureError, PictureTooLarge, UnreadablePicture, UnsupportedPicture
+from imaging.file_types import describe_file
 
 DEFAULT_MAX_PIXELS = 24_000_000
 """The most pixels of a picture, unless the caller names another number."""
@@ -58,16 +60,36 @@ _INSPECT: dict[str, Callable[[bytes], Container]] = {
     "TIFF": tiff.inspect,
     "WEBP": webp.inspect,
     "PPM": pnm.inspect,
+    "HEIC": heif.inspect,
+    "AVIF": heif.inspect,
 }
 """The function that parses the headers of each format."""
 
-_DECODERS: dict[str, Callable[[bytes], NDArray[Any]]] = {"WEBP": webp.decode, "PPM": pnm.decode}
-"""The decoders of the formats for which Pillow takes too much time or memory."""
+_DECODERS: dict[str, Callable[[bytes], NDArray[Any]]] = {
+    "WEBP": webp.decode,
+    "PPM": pnm.decode,
+    "HEIC": heif.decode,
+    "AVIF": heif.decode,
+}
+"""The decoders of the formats that Pillow does not decode, or for which it takes too much time or memory."""
 
-_MEDIA_TYPES_BUT_PNG = frozenset({"image/jpeg", "image/jpg", "image/gif", "image/bmp", "image/tiff", "image/webp"})
+_COUNT_FRAMES: dict[str, Callable[[bytes], int]] = {
+    "PNG": png.count_frames,
+    "JPEG": jpeg.count_frames,
+    "GIF": gif.count_frames,
+    "TIFF": tiff.count_frames,
+    "WEBP": webp.count_frames,
+    "HEIC": heif.count_frames,
+    "AVIF": heif.count_frames,
+}
+"""The function that counts the pages or frames, of each format that can have several."""
+
+_MEDIA_TYPES_BUT_PNG = frozenset(
+    f"image/{name}" for name in ("jpeg", "jpg", "gif", "bmp", "tiff", "webp", "heic", "heif", "avif")
+)
 """The media types of pictures other than PNG."""
 
-_SUPPORTED = "PNG, JPEG (MPO too), GIF, BMP, TIFF, WebP, PBM, PGM or PPM"
+_SUPPORTED = "PNG, JPEG (MPO too), GIF, BMP, TIFF, WebP, HEIC, AVIF, PBM, PGM or PPM"
 
 
 class DecodedPicture(NamedTuple):
@@ -108,9 +130,7 @@ def decode_with_size(data: bytes, *, max_pixels: int, target_side: int) -> Decod
         return DecodedPicture(pixels, pixels.shape[1], pixels.shape[0])
     name = _detect_format(data)
     if name is None:
-        beginning = f" that begin with {data[:8]!r}" if data else ""
-        message = f"The {len(data)} bytes{beginning} are not a picture in a supported format. Send {_SUPPORTED}."
-        raise UnsupportedPicture(message)
+        raise _unsupported(data)
     if name == "PNG" and (size := png.read_size(data)):
         _check_size(*size, max_pixels)  # before the rest, as nothing but the header may be there
     try:
@@ -149,6 +169,21 @@ def may_be_cheap_to_decode(length: int, media_type: str) -> bool:
     return length <= _CHEAP_PNG_BYTES + _MULTIPART_BYTES
 
 
+def count_frames(data: bytes) -> int:
+    """Return the number of pages or frames in the picture file `data`, of which the first is decoded.
+
+    The time is bounded to a few milliseconds: of a file with thousands of them, not all may be counted. The number is 1
+    for a file that is broken or not supported.
+    """
+    name = _detect_format(data)
+    if name not in _COUNT_FRAMES:
+        return 1
+    try:
+        return max(1, _COUNT_FRAMES[name](data))
+    except (PictureError, ValueError, LookupError, struct.error):
+        return 1
+
+
 def encode_png(image: NDArray[np.uint8]) -> bytes:
     """Return the grey `image`, uint8 (h, w), as a PNG file."""
     file = io.BytesIO()
@@ -182,7 +217,16 @@ def _detect_format(data: bytes) -> str | None:
     for name, signatures in _SIGNATURES.items():
         if data.startswith(signatures) and (name != "WEBP" or data[8:12] == b"WEBP"):
             return name
+    if heif.has_signature(data):
+        return "AVIF" if heif.is_avif(data) else "HEIC"
     return None
+
+
+def _unsupported(data: bytes) -> UnsupportedPicture:
+    beginning = f" that begin with {data[:8]!r}" if data else ""
+    unknown = f"The {len(data)} bytes{beginning} are not a picture in a supported format."
+    description = describe_file(data, lambda beginning: _detect_format(beginning) is not None)
+    return UnsupportedPicture(f"{description or unknown} Supported: {_SUPPORTED}.")
 
 
 def _unreadable(name: str | None, error: Exception) -> UnreadablePicture:
@@ -198,7 +242,21 @@ def _decode_container(name: str, container: Container, target_side: int) -> NDAr
         _check_memory(container, -container.width * container.height // 2)
         pixels = to_8_bits(_DECODERS[name](container.data), target_side=target_side)
         return rotate_upright(pixels, container.orientation)
-    with Image.open(io.BytesIO(_decompress(name, container)), formats=[name]) as picture:
+    file = _decompress(name, container)
+    try:
+        return _decode_with_pillow(name, container, file, target_side)
+    except OSError:
+        if name != "JPEG":
+            raise
+        # Files that lack only the marker at their end have all pixels, and the two decode to the same pixels.
+        one, other = (_decode_with_pillow(name, container, each, target_side) for each in jpeg.complete(file))
+        if not np.array_equal(one, other):
+            raise
+        return one
+
+
+def _decode_with_pillow(name: str, container: Container, file: bytes, target_side: int) -> NDArray[np.uint8]:
+    with Image.open(io.BytesIO(file), formats=[name]) as picture:
         min_side = 3 * target_side // 4
         picture.draft(picture.mode, (min_side, min_side))
         _check_memory(container, _BYTES_PER_PIXEL.get(picture.mode, 4) * picture.width * picture.height)

@@ -31,6 +31,12 @@ The application segments JFIF and Adobe name the colour space.
 """
 _EXIF, _XMP = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"
 
+_INDEX, _PICTURE_COUNT = b"MPF\0", 0xB001
+"""The beginning of the index of an MPO file (CIPA DC-007), and its tag with the number of pictures."""
+_MAX_INDEX_OFFSET = 1 << 18
+_GAIN_MAPS = (b"hdrgm:Version", b"hdrgainmap", b"urn:iso:std:iso:ts:21496:-1")
+"""What the metadata of a file with a gain map contains."""
+
 _COEFFICIENT_BYTES = 2
 _MAX_SEGMENTS = 10_000
 _MAX_TABLE_BYTES = 1 << 16
@@ -39,6 +45,10 @@ _MAX_SCANS = 64
 """A baseline picture usually has 1 scan, and a progressive one 10."""
 _MAX_SCANNED_SAMPLES = 2_500_000_000
 """The most samples times scans, which take about a third of a second. Even an empty scan visits every sample."""
+
+_END = b"\xff\xd9"
+_FILLING = bytes((181 + 37 * place) % 251 for place in range(2048))
+"""Entropy-coded data without a marker. It does not begin with zeros, which a decoder takes for missing bits."""
 
 _MARKER = re.compile(rb"\xff+([\x01-\xcf\xd8-\xfe])")
 """A marker within the entropy-coded data, where 0xFF00 is data and 0xFFD0 to 0xFFD7 are restart markers."""
@@ -94,6 +104,34 @@ def inspect(data: bytes) -> Container:
         buffers = _COEFFICIENT_BYTES * frame.samples
     orientation = find_orientation(header.exif, header.xmp)
     return Container(frame.width, frame.height, b"".join([*header.kept, data[header.scan - 2 :]]), buffers, orientation)
+
+
+def count_frames(data: bytes) -> int:
+    """Return the number of pictures that the index of an MPO file announces; 1 for any other JPEG file.
+
+    The gain map that phones append for bright screens is no picture of its own.
+    """
+    at = data.find(_INDEX, 0, _MAX_INDEX_OFFSET)
+    order = {b"II": "<", b"MM": ">"}.get(data[at + 4 : at + 6])
+    if at < 4 or data[at - 4 : at - 2] != b"\xff\xe2" or order is None or any(name in data for name in _GAIN_MAPS):
+        return 1
+    start = at + 4
+    (directory,) = struct.unpack_from(order + "L", data, start + 4)
+    (count,) = struct.unpack_from(order + "H", data, start + directory)
+    entries = data[start + directory + 2 :][: 12 * min(count, 8)]
+    for tag, _, _, value in struct.iter_unpack(order + "HHLL", entries[: len(entries) // 12 * 12]):
+        if tag == _PICTURE_COUNT:
+            return int(value)
+    return 1
+
+
+def complete(data: bytes) -> tuple[bytes, bytes]:
+    """Return two files with the truncated JPEG file `data`, the marker of the end, and different data before that.
+
+    A decoder ignores data after the last pixel, and takes it for pixels if some are missing. So the files have the same
+    pixels if `data` has all of them.
+    """
+    return data + _END, data.rstrip(b"\xff") + _FILLING + _END
 
 
 def is_cheap(data: bytes, max_samples: int) -> bool:

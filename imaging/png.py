@@ -130,6 +130,13 @@ def inspect(data: bytes) -> Container:
     return Container(*size, b"".join(file), 2 * row, orientation)
 
 
+def count_frames(data: bytes) -> int:
+    """Return the number of frames that the PNG file `data` announces before its pixels: 1 unless it is animated."""
+    at = data.find(b"acTL", _FIRST_CHUNK, data.find(b"IDAT"))
+    is_chunk = at > 0 and data[at - 4 : at] == b"\0\0\0\x08"
+    return int.from_bytes(data[at + 4 : at + 8], "big") if is_chunk else 1
+
+
 class _Chunks(NamedTuple):
     """The chunks of a file that are used."""
 

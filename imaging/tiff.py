@@ -14,6 +14,7 @@ from imaging.container import Container, check_count
 from imaging.errors import PictureTooLarge, UnsupportedPicture
 from imaging.exif import find_orientation
 
+_KIND = 254
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = 256, 257, 258, 259, 262
 _STRIP_OFFSETS, _ORIENTATION, _SAMPLES, _ROWS_PER_STRIP, _PLANES = 273, 274, 277, 278, 284
 _TILE_WIDTH, _TILE_HEIGHT, _TILE_OFFSETS, _EXTRA_SAMPLES, _XMP = 322, 323, 324, 338, 700
@@ -40,6 +41,8 @@ _CCITT_BYTES = 16
 """The memory of the CCITT decoder for each pixel of a row."""
 
 _MAX_ENTRIES = 4096
+_MAX_DIRECTORIES = 1000
+"""The most pages that are counted."""
 _MAX_BLOCKS = 20_000
 """The most strips or tiles. Pillow loops in Python over those that are not compressed."""
 _MAX_LIST_BYTES = 1 << 17
@@ -91,7 +94,7 @@ def inspect(data: bytes) -> Container:
         PictureTooLarge: if there are too many entries, strips or tiles, or if strips or tiles are too large.
 
     """
-    format_ = _Format("<" if data.startswith(b"II") else ">", data[2:4] in {b"+\0", b"\0+"})
+    format_ = _format_of(data)
     tags = _read_directory(data, format_)
     numbers = {tag: _first(tags[tag], format_) for tag in tags if tag in _NEEDED | {_ORIENTATION}}
     width, height = numbers.get(_WIDTH, 0), numbers.get(_HEIGHT, 0)
@@ -103,6 +106,42 @@ def inspect(data: bytes) -> Container:
     orientation = numbers.get(_ORIENTATION) or find_orientation(b"", tags.get(_XMP, (0, b""))[1])
     needed = {tag: values for tag, values in tags.items() if tag in _NEEDED}
     return Container(width, height, _with_directory(data, needed, format_), buffers, orientation)
+
+
+def count_frames(data: bytes) -> int:
+    """Return the number of pages in the TIFF file `data`, up to 1,000. Previews are not counted.
+
+    Raises struct.error if its header is truncated.
+    """
+    format_ = _format_of(data)
+    offset_size = struct.calcsize(format_.offset)
+    (start,) = struct.unpack_from(format_.offset, data, 8 if format_.is_big else 4)
+    pages, seen = 0, set[int]()
+    while start and start not in seen and len(seen) < _MAX_DIRECTORIES:
+        seen.add(start)
+        first = start + struct.calcsize(format_.length)
+        if first + offset_size > len(data):
+            break
+        (count,) = struct.unpack_from(format_.length, data, start)
+        end = first + count * struct.calcsize(format_.entry)
+        pages += not _is_preview(data, first, format_)
+        if end + offset_size > len(data):
+            break
+        (start,) = struct.unpack_from(format_.offset, data, end)
+    return max(1, pages)
+
+
+def _is_preview(data: bytes, first: int, format_: _Format) -> bool:
+    """Tell whether the first entry of a directory, whose tags are sorted, says that it is a reduced picture."""
+    entry = data[first : first + struct.calcsize(format_.entry)]
+    if len(entry) < struct.calcsize(format_.entry):
+        return False
+    tag, _, _, value = struct.unpack(format_.entry, entry)
+    return bool(tag == _KIND and struct.unpack(format_.order + "L", value[:4])[0] & 1)
+
+
+def _format_of(data: bytes) -> _Format:
+    return _Format("<" if data.startswith(b"II") else ">", data[2:4] in {b"+\0", b"\0+"})
 
 
 def _read_directory(data: bytes, format_: _Format) -> dict[int, _Values]:

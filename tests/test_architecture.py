@@ -18,7 +18,7 @@ BASE = {"deadline", "errors", "schemas", "settings"}
 TOP = {"__main__", "healthcheck", "main"}
 """Modules of `app` that no room may import, except `main` by `server`."""
 ROOMS = {
-    "server": {"main", "observability", "prediction", "model_repository", "inference", "routes", "web"},
+    "server": {"main", "feedback", "observability", "prediction", "model_repository", "inference", "routes", "web"},
     "routes": {"feedback", "inference", "model_repository", "observability", "prediction", "protocols", "web"},
     "protocols": {"inference", "model_repository", "observability", "prediction"},
     "prediction": {"feedback", "inference", "model_repository", "observability"},
@@ -32,7 +32,7 @@ ROOMS = {
 }
 """The rooms that each room imports, besides itself and the base."""
 
-IMAGE_LIBRARIES = {"cv2", "PIL"}
+IMAGE_LIBRARIES = {"cv2", "PIL", "pillow_heif"}
 DRAWING = ("training/data/pages/", "training/data/printed_symbols.py")
 """They may import them too: they draw, the reverse of reading, and `imaging` has nothing to draw with."""
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import secrets
+import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -32,6 +33,23 @@ _RECOUNT_SECONDS = 60.0
 _RECOUNT_FULL_SECONDS = 1.0
 
 _log = structlog.get_logger()
+
+
+def check_folder(address: str) -> None:
+    """Create the folder of a store, and write a file to it. Does nothing if the store is remote.
+
+    Raises:
+        OSError: if the folder cannot be created or written.
+
+    """
+    from fsspec.core import url_to_fs  # noqa: PLC0415 - as below
+    from fsspec.implementations.local import LocalFileSystem  # noqa: PLC0415
+
+    files, root = url_to_fs(address)
+    if isinstance(files, LocalFileSystem):
+        Path(root).mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=root):
+            pass
 
 
 class FeedbackStore:

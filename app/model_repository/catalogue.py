@@ -32,6 +32,7 @@ class ModelCatalogue:
         self._models: dict[str, ModelVersions] = {}
         self._commands: Mapping[str, Command] = {}
         self._ready: dict[tuple[str, int | str | None], Loaded] = {}
+        self._is_stopping = False
         self.listing_error: str | None = f"{settings.models_dir} is still being read. Try again in a second."
         """Why the folder of models cannot be read; None if it can. The last list stays valid until then."""
 
@@ -116,8 +117,17 @@ class ModelCatalogue:
         by_label = {label: self._ready.get((name, label)) for label in VERSION_LABELS}
         return {label: loaded.card.version for label, loaded in by_label.items() if loaded}
 
+    def report_stopping(self) -> None:
+        """Report that the service will stop, so that it is no longer ready. Its models still classify images."""
+        self._is_stopping = True
+
     def not_ready_reasons(self) -> dict[str, str]:
-        """Return why required models are not ready, by name, without the models that are ready."""
+        """Return why required models are not ready, by name, without the models that are ready.
+
+        If the service will stop, the name is `service`.
+        """
+        if self._is_stopping:
+            return {"service": "The service is stopping. Send requests to another instance."}
         ready = {loaded.card.name for loaded in self.default_versions()}
         return {name: self._missing_reason(name) for name in sorted(self._settings.required_models - ready)}
 

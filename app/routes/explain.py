@@ -3,11 +3,14 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
 
 from app.prediction.explainer import Explainer
 from app.schemas import Occlusion, WeightImages
 from app.settings import Settings
 from app.web import problems
+from app.web.parameters import add_fields, parse_query
+from app.web.picture_frames import frame_headers
 from app.web.uploads import read_picture
 
 router = APIRouter(tags=["explain"])
@@ -16,6 +19,16 @@ VersionParameter = Annotated[
     int | None,
     Query(ge=1, description="The version. By default the one in `MODEL_VERSIONS`, or else the newest."),
 ]
+
+
+class ExplainParameters(BaseModel):
+    """The query parameters of an explanation, and the fields of its form."""
+
+    model_config = ConfigDict(frozen=True)
+
+    model: Annotated[str | None, Field(min_length=1)] = None
+    version: Annotated[int | None, Field(ge=1)] = None
+
 
 _PICTURE: dict[str, Any] = {"type": "string", "format": "binary"}
 _BODY = {
@@ -35,14 +48,19 @@ _BODY = {
 )
 async def explain(
     request: Request,
-    model: Annotated[str | None, Query(description="The model. By default `DEFAULT_MODEL`.")] = None,
-    version: VersionParameter = None,
+    response: Response,
+    model: Annotated[str | None, Query(description="The model. By default `DEFAULT_MODEL`.")] = None,  # noqa: ARG001
+    version: VersionParameter = None,  # noqa: ARG001 - declared for OpenAPI, and validated
 ) -> Occlusion:
     """Predict the digit with one square of the picture after the other covered, which shows the decisive strokes."""
     settings: Settings = request.app.state.settings
     explainer: Explainer = request.app.state.explainer
-    data = await read_picture(request, max_bytes=settings.max_body_bytes)
-    return await explainer.occlude(data, model or settings.default_model, version)
+    options = parse_query(request.query_params.multi_items(), ExplainParameters)
+    upload = await read_picture(request, max_bytes=settings.max_body_bytes)
+    options = add_fields(options, upload.fields)
+    occlusion = await explainer.occlude(upload.pictures[0], options.model or settings.default_model, options.version)
+    response.headers.update(frame_headers(upload.pictures))
+    return occlusion
 
 
 @router.get(

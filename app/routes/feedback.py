@@ -12,11 +12,13 @@ from app.feedback.store import CORRECTION_LABELS
 from app.observability.metrics import ServiceMetrics
 from app.schemas import Correction, Stored
 from app.web import problems
-from app.web.uploads import read_body
+from app.web.decompression import read_decompressed
+from app.web.parameters import nearest_name
 
 router = APIRouter(tags=["feedback"])
 
 _MAX_BYTES = 4096
+_FORM_TYPES = ("multipart/", "application/x-www-form-urlencoded")
 _EXPECTED = 'Expected {"prediction_id": "...", "label": 4}: the id of a prediction, and the correct label.'
 
 
@@ -35,6 +37,9 @@ async def correct(request: Request) -> Stored:
     if feedback is None:
         message = "Corrections are not collected here. Set FEEDBACK_DIR to the folder or bucket for them."
         raise FeedbackDisabled(message)
+    if name := next(iter(request.query_params), None):
+        message = f"The query has a parameter '{name:.40}', but there are none. {_EXPECTED}"
+        raise MalformedRequest(message)
     correction = await _parse_correction(request)
     label = _parse_label(correction.label)
     new = await feedback.store.add(feedback.prediction_ids.image_of(correction.prediction_id), label)
@@ -60,12 +65,14 @@ async def _parse_correction(request: Request) -> Correction:
 
     """
     try:
-        return Correction.model_validate_json(await read_body(request, _MAX_BYTES))
+        return Correction.model_validate_json(await read_decompressed(request, _MAX_BYTES))
     except TooLarge as error:
         message = f"The body has more than {_MAX_BYTES:,} bytes, the most that a correction may have. {_EXPECTED}"
         raise TooLarge(message) from error
     except ValidationError as error:
-        found = " ".join(map(_describe, error.errors()))
+        type_ = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        is_form = type_.startswith(_FORM_TYPES)
+        found = f"The body is a form ({type_:.40})." if is_form else " ".join(map(_describe, error.errors()))
         message = f"{found} {_EXPECTED}"
         raise MalformedRequest(message) from error
 
@@ -77,6 +84,9 @@ def _describe(error: ErrorDetails) -> str:
             return f"The body is not JSON: {reason}."
         case {"loc": ()}:
             return "The body is JSON, but not an object."
+        case {"type": "extra_forbidden", "loc": (name, *_)}:
+            nearest = nearest_name(str(name), list(Correction.model_fields))
+            return f"The member '{name:.40}' is unknown." + (f" Did you mean '{nearest}'?" if nearest else "")
         case {"type": "missing", "loc": (name,)}:
             return f"The body has no member '{name}'."
         case _:

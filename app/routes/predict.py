@@ -1,10 +1,10 @@
 """`/predict` and `/predict/batch`: predict the digits in one or several pictures."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Request, Response
-from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.datastructures import QueryParams
 from starlette.types import Scope
 
@@ -13,6 +13,8 @@ from app.prediction.predictor import Predictor
 from app.schemas import BatchAnswer, Prediction, Reading
 from app.settings import Settings
 from app.web import problems
+from app.web.parameters import add_fields, parse_query
+from app.web.picture_frames import frame_headers, frame_headers_of_several
 from app.web.uploads import read_picture, read_pictures
 
 router = APIRouter(tags=["predict"])
@@ -23,7 +25,7 @@ class PredictParameters(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    model: Annotated[str | None, Field(description="The model. By default `DEFAULT_MODEL`.")] = None
+    model: Annotated[str | None, Field(min_length=1, description="The model. By default `DEFAULT_MODEL`.")] = None
     version: Annotated[
         int | None,
         Field(ge=1, description="The version. By default the one in `MODEL_VERSIONS`, or else the newest."),
@@ -31,7 +33,8 @@ class PredictParameters(BaseModel):
     seen: Annotated[bool, Field(description="Whether to return the 28x28 image that the model received.")] = False
 
 
-_DEFAULT_OPTIONS = PredictParameters()
+DEFAULT_OPTIONS = PredictParameters()
+"""The options of a request without a query."""
 _MAX_PARAMETERS = 20
 """In a query. The 32,000 parameters that fit into a request's head would take 70 ms to parse."""
 
@@ -41,20 +44,16 @@ def parse_options(query: bytes) -> PredictParameters:
 
     Raises:
         RequestValidationError: if a parameter is invalid; it names the invalid ones.
-        MalformedRequest: if there are too many.
+        MalformedRequest: if there are too many, if one is unknown, or if one has two different values.
 
     """
     if not query:
-        return _DEFAULT_OPTIONS
+        return DEFAULT_OPTIONS
     count = query.count(b"&") + 1
     if count > _MAX_PARAMETERS:
         message = f"The query has {count:,} parameters. Expected at most {_MAX_PARAMETERS}: model, version and seen."
         raise MalformedRequest(message)
-    try:
-        return PredictParameters.model_validate(dict(QueryParams(query)))
-    except ValidationError as error:
-        details = [{**detail, "loc": ("query", *detail["loc"])} for detail in error.errors()]
-        raise RequestValidationError(details) from error
+    return parse_query(QueryParams(query).multi_items(), PredictParameters)
 
 
 BINARY: dict[str, Any] = {"type": "string", "format": "binary"}
@@ -89,17 +88,21 @@ async def predict(request: Request) -> Response:
     settings: Settings = request.app.state.settings
     predictor: Predictor = request.app.state.predictor
     options = parse_options(request.scope["query_string"])
-    data = await read_picture(request, max_bytes=settings.max_body_bytes)
+    upload = await read_picture(request, max_bytes=settings.max_body_bytes)
+    options = add_fields(options, upload.fields)
     model = options.model or settings.default_model
-    prediction = await predictor.predict(data, model, options.version, seen=options.seen)
-    return prediction_response(prediction, request.scope)
+    prediction = await predictor.predict(upload.pictures[0], model, options.version, seen=options.seen)
+    return prediction_response(prediction, request.scope, upload.pictures)
 
 
-def prediction_response(prediction: Prediction | Reading, scope: Scope) -> Response:
-    """Return the response with a prediction or a reading, and record for the request log which model made it."""
+def prediction_response(prediction: Prediction | Reading, scope: Scope, pictures: Sequence[bytes]) -> Response:
+    """Return the response with a prediction or a reading of the only picture in `pictures`.
+
+    Records for the request log which model made it.
+    """
     scope["state"]["answered_by"] = prediction.model, prediction.version
     # Serialised here: FastAPI would validate the prediction a second time.
-    return Response(prediction.model_dump_json(), media_type="application/json")
+    return Response(prediction.model_dump_json(), headers=frame_headers(pictures), media_type="application/json")
 
 
 @router.post(
@@ -114,9 +117,10 @@ async def predict_batch(request: Request) -> Response:
     settings: Settings = request.app.state.settings
     predictor: Predictor = request.app.state.predictor
     options = parse_options(request.scope["query_string"])
-    pictures = await read_pictures(request, max_bytes=settings.max_body_bytes, max_files=settings.max_files)
+    upload = await read_pictures(request, max_bytes=settings.max_body_bytes, max_files=settings.max_files)
+    options = add_fields(options, upload.fields)
     model = options.model or settings.default_model
-    outcomes = await predictor.predict_several(pictures, model, options.version, seen=options.seen)
+    outcomes = await predictor.predict_several(upload.pictures, model, options.version, seen=options.seen)
     if first := next((outcome for outcome in outcomes if isinstance(outcome, Prediction)), None):
         request.scope["state"]["answered_by"] = first.model, first.version
     batch = BatchAnswer(
@@ -125,4 +129,6 @@ async def predict_batch(request: Request) -> Response:
             for outcome in outcomes
         ]
     )
-    return Response(batch.model_dump_json(), media_type="application/json")
+    return Response(
+        batch.model_dump_json(), headers=await frame_headers_of_several(upload.pictures), media_type="application/json"
+    )

@@ -7,6 +7,8 @@ from app.routes.predict import BINARY, form_schema, parse_options, prediction_re
 from app.schemas import Reading, ReadingBatch
 from app.settings import Settings
 from app.web import problems
+from app.web.parameters import add_fields
+from app.web.picture_frames import frame_headers_of_several
 from app.web.uploads import read_picture, read_pictures
 
 router = APIRouter(tags=["read"])
@@ -24,9 +26,11 @@ async def read(request: Request) -> Response:
     settings: Settings = request.app.state.settings
     reader: Reader = request.app.state.reader
     options = parse_options(request.scope["query_string"])
-    data = await read_picture(request, max_bytes=settings.max_body_bytes)
-    reading = await reader.read(data, options.model or settings.default_model, options.version, seen=options.seen)
-    return prediction_response(reading, request.scope)
+    upload = await read_picture(request, max_bytes=settings.max_body_bytes)
+    options = add_fields(options, upload.fields)
+    model = options.model or settings.default_model
+    reading = await reader.read(upload.pictures[0], model, options.version, seen=options.seen)
+    return prediction_response(reading, request.scope, upload.pictures)
 
 
 @router.post(
@@ -41,9 +45,10 @@ async def read_batch(request: Request) -> Response:
     settings: Settings = request.app.state.settings
     reader: Reader = request.app.state.reader
     options = parse_options(request.scope["query_string"])
-    pictures = await read_pictures(request, max_bytes=settings.max_body_bytes, max_files=settings.max_files)
+    upload = await read_pictures(request, max_bytes=settings.max_body_bytes, max_files=settings.max_files)
+    options = add_fields(options, upload.fields)
     model = options.model or settings.default_model
-    outcomes = await reader.read_several(pictures, model, options.version, seen=options.seen)
+    outcomes = await reader.read_several(upload.pictures, model, options.version, seen=options.seen)
     if first := next((outcome for outcome in outcomes if isinstance(outcome, Reading)), None):
         request.scope["state"]["answered_by"] = first.model, first.version
     batch = ReadingBatch(
@@ -52,4 +57,6 @@ async def read_batch(request: Request) -> Response:
             for outcome in outcomes
         ]
     )
-    return Response(batch.model_dump_json(), media_type="application/json")
+    return Response(
+        batch.model_dump_json(), headers=await frame_headers_of_several(upload.pictures), media_type="application/json"
+    )

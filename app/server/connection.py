@@ -42,6 +42,23 @@ _MAX_PARSE_SECONDS = 0.002
 one call of the parser takes half a millisecond."""
 
 
+class _ResponseTransport:
+    """The transport to which the application's responses are written.
+
+    It closes the connection only after the request has been received: if the socket were closed while the client is
+    sending, the client would get a reset instead of the response (RFC 9112, section 9.6).
+    """
+
+    def __init__(self, connection: "Connection") -> None:
+        self._connection = connection
+        transport = connection.transport
+        self.write, self.is_closing = transport.write, transport.is_closing
+
+    def close(self) -> None:
+        """Close the connection as soon as the request is received."""
+        self._connection.close_after_request()
+
+
 class Connection(HttpToolsProtocol):
     """One connection.
 
@@ -70,11 +87,14 @@ class Connection(HttpToolsProtocol):
         self._final_response: RawResponse | None = None  # sent before the connection is closed
         self._is_lingering = False  # whether the final response was sent, and received bytes are discarded
         self._discarded_bytes = 0  # while closing
+        self._closes_after_request = False  # whether the connection is closed when the request is received
+        self._is_late = False  # whether the request was not received in time
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn's signature
         """Start the connection."""
         super().connection_made(transport)
         self.flow = PausableFlowControl(transport)
+        self._response_transport: Any = _ResponseTransport(self)
         self._start_upload_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -152,6 +172,20 @@ class Connection(HttpToolsProtocol):
                 "this request has waited longest for its next bytes. The connection is closed. Try again in a second."
             )
         )
+
+    def close_after_request(self) -> None:
+        """Close the connection when the request that was answered has been received, or after its time limit.
+
+        The rest of the request is discarded.
+        """
+        if not self._in_request or self._in_head or self._running_cycle is not self.cycle:
+            self.transport.close()
+            return
+        self._closes_after_request = True
+        self.transport.write_eof()
+        if self._is_late or self._upload_timer is None:
+            self._cancel_upload_timer()
+            self._upload_timer = self.loop.call_later(_LINGER_SECONDS, self._close)
 
     def _parse(self, *, received: int = 0) -> None:
         """Parse buffered data until a request is complete. `received` is the number of bytes received by this call."""
@@ -247,6 +281,7 @@ class Connection(HttpToolsProtocol):
         self._in_request = self._in_head = True
         self._requests_started += 1
         self._body_bytes = self._overhead_bytes = 0
+        self._is_late = False
         self._make_scope()
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -263,7 +298,13 @@ class Connection(HttpToolsProtocol):
         if len(self.headers) > MAX_HEADERS:
             self._reject(HeadTooLarge(MAX_HEAD_BYTES, MAX_HEADERS))
         elif len(self.url) > MAX_URL_BYTES:
-            self._reject(UrlTooLong(len(self.url), MAX_URL_BYTES))
+            line_bytes = len(self.parser.get_method()) + len(self.url) + len(" HTTP/1.1 ")
+            is_head_too_large = line_bytes > MAX_HEAD_BYTES
+            self._reject(
+                HeadTooLarge(MAX_HEAD_BYTES, MAX_HEADERS)
+                if is_head_too_large
+                else UrlTooLong(len(self.url), MAX_URL_BYTES)
+            )
         if self._is_closing or self.parser.should_upgrade():
             return
         self._in_head = False
@@ -281,6 +322,9 @@ class Connection(HttpToolsProtocol):
             return
         self._in_request = False
         self._cancel_upload_timer()
+        if self._closes_after_request:
+            self._close()
+            return
         self._complete_request()
         # If the request was answered before its last bytes, these bytes have unset the keep-alive timer.
         if self._is_last_request_answered() and self.timeout_keep_alive_task is None:
@@ -293,6 +337,7 @@ class Connection(HttpToolsProtocol):
 
     def _begin_request(self) -> None:
         super().on_headers_complete()
+        self.cycle.transport = self._response_transport
 
     def _complete_request(self) -> None:
         super().on_message_complete()
@@ -314,6 +359,7 @@ class Connection(HttpToolsProtocol):
         """Close a connection that has not received a whole request in time."""
         self._upload_timer = None
         if not self._is_last_request_answered():
+            self._is_late = True
             self._start_upload_timer()  # `read_body` has the same time limit, and raises
         elif self._in_head and self._upload_seconds is not None:
             self._reject(RequestTooSlow(self._upload_seconds))

@@ -25,6 +25,7 @@ from app.schemas import Prediction
 from app.settings import Settings
 from app.web import problems
 from app.web.auth import AccessPolicy
+from app.web.parameters import add_fields
 from app.web.request_ids import request_id_of, response_headers
 from app.web.request_log_middleware import CLIENT_CLOSED_REQUEST
 from app.web.uploads import extract_picture, form_options
@@ -115,9 +116,17 @@ class FastPath:
         """Return the version (None if it does not run inline), the picture file and the options, or raise an error."""
         if error := self._access_policy.check(scope):
             raise error
-        content_type = next((value for name, value in scope["headers"] if name == b"content-type"), b"")
+        content_type = b""
+        for name, value in scope["headers"]:
+            if name == b"content-type":
+                content_type = value
+            elif name == b"content-encoding":
+                return None, b"", predict.DEFAULT_OPTIONS
         options = predict.parse_options(scope["query_string"])
-        data = extract_picture(body, form_options(content_type.decode("latin-1")))
+        upload = extract_picture(body, form_options(content_type.decode("latin-1")))
+        data = upload.pictures[0]
+        if upload.fields:
+            options = add_fields(options, upload.fields)
         version = self._predictor.find_version_for_inline(data, options.model or self._default_model, options.version)
         return version, data, options
 
@@ -197,7 +206,7 @@ class FastPath:
 
     def _create_response(self, request: PendingRequest, outcome: Prediction | Exception) -> Response:
         if isinstance(outcome, Prediction):
-            response = predict.prediction_response(outcome, request.scope)
+            response = predict.prediction_response(outcome, request.scope, [request.picture.data])
         else:
             response = problems.error_response(
                 outcome, request.scope, request.request_id, self._request_log.count_problem

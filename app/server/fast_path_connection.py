@@ -16,6 +16,7 @@ from app.server.connection import Connection
 from app.server.head_cache import HeadCache, ParsedHead
 from app.server.refusals import RawResponse, Refusals
 from app.web.admission_control import Admission, AdmissionControl
+from app.web.path_normalization import normalize_path
 
 
 class _TasklessCycle(RequestResponseCycle):
@@ -35,8 +36,9 @@ class _TasklessCycle(RequestResponseCycle):
 class FastPathConnection(Connection):
     """One connection.
 
-    The lifespan state contains `admission_control`, `refusals`, `fast_path` and `head_cache`, or none of them. Only
-    plain POST requests are handled here; for all other requests, the application's middleware controls the admission.
+    The lifespan state contains `admission_control`, `refusals`, `fast_path`, `head_cache` and `root_path`, or none of
+    them. Only plain POST requests are handled here; for all other requests, the application's middleware controls the
+    admission.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - uvicorn's signature
@@ -45,6 +47,7 @@ class FastPathConnection(Connection):
         self._refusals: Refusals | Any = self.app_state.get("refusals")
         self._fast_path = self.app_state.get("fast_path")
         self._head_cache: HeadCache | None = self.app_state.get("head_cache")
+        self._root_path: str = self.app_state.get("root_path", "")
         self._received = b""  # the data given to the parser, if it starts with a request
         self._fast_cycle: _TasklessCycle | None = None  # a fast-path request that is being received or answered
         self._is_refusal_due = False  # whether a refusal will be written in the next iteration of the event loop
@@ -101,7 +104,7 @@ class FastPathConnection(Connection):
         path, _, query = self.url.partition(b"?")
         scope: dict[str, Any] = self.scope  # type: ignore[assignment]  # not complete yet
         scope["method"] = "POST"
-        scope["path"] = self.root_path + path.decode("ascii")
+        scope["path"] = normalize_path(path.decode("ascii"), self._root_path)
         scope["query_string"] = query
         if self._head_cache is not None:
             self._head_cache.add(received, path=scope["path"], query=query, headers=self.headers)

@@ -4,9 +4,12 @@ import os
 import secrets
 import signal
 import socket
+import stat
 import sys
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import structlog
 import uvicorn
@@ -15,8 +18,10 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from app.observability.log_setup import configure_logging
-from app.settings import Settings, describe_errors
+from app.settings import UNIX, Settings, describe_errors
 
+_SOCKET_MODE = 0o666
+"""The permissions of a Unix socket, as uvicorn sets them. Those of its folder decide who can reach it."""
 _MAX_FAILED_STARTS = 3
 """The number of workers that may die before they are ready, while no other worker is ready."""
 
@@ -60,11 +65,9 @@ def main() -> None:
     except ValidationError as error:
         sys.exit(describe_errors(error))
     configure_logging()
+    _check_feedback_folder(settings)
     os.environ.setdefault("OPENCV_FOR_THREADS_NUM", "1")  # each worker uses one core
-    with (
-        tempfile.TemporaryDirectory(prefix="digitserve-metrics-") as metrics_folder,
-        tempfile.TemporaryDirectory(prefix="digitserve-control-") as control_folder,
-    ):
+    with _temporary_folder("metrics") as metrics_folder, _temporary_folder("control") as control_folder:
         os.environ["DIGITSERVE_CONTROL_DIR"] = control_folder  # workers share commands through this folder
         if settings.feedback_key is None:
             os.environ["FEEDBACK_KEY"] = secrets.token_hex()  # the same for all workers
@@ -74,9 +77,40 @@ def main() -> None:
         _serve(settings)
 
 
+def _check_feedback_folder(settings: Settings) -> None:
+    """Exit with a message if the feedback store is a folder that cannot be written."""
+    if settings.feedback_dir is None:
+        return
+    from app.feedback.store import check_folder  # noqa: PLC0415 - imports fsspec, which a service without a store saves
+
+    try:
+        check_folder(settings.feedback_dir)
+    except OSError as error:
+        sys.exit(
+            f"FEEDBACK_DIR={settings.feedback_dir!r} cannot be written: {error.strerror or error}. Make the folder "
+            "writable for the user of the service, or set FEEDBACK_DIR to another folder."
+        )
+
+
+@contextmanager
+def _temporary_folder(purpose: str) -> Iterator[str]:
+    """Create a temporary folder, or exit with a message. It is removed at the end."""
+    # Python would silently take another folder if that of the variable cannot be written.
+    parent = next((os.environ[name] for name in ("TMPDIR", "TEMP", "TMP") if os.environ.get(name)), None)
+    try:
+        folder = tempfile.TemporaryDirectory(prefix=f"digitserve-{purpose}-", dir=parent)
+    except OSError as error:
+        sys.exit(
+            f"No temporary folder can be created{f' in {parent!r}' if parent else ''}: {error.strerror or error}. Set "
+            "TMPDIR to a folder that the user of the service can write."
+        )
+    with folder as path:
+        yield path
+
+
 def _serve(settings: Settings) -> None:
     config = uvicorn.Config(
-        "app.server.worker:create_worker_app" if settings.fast_path else "app.main:create_app",
+        f"app.server.worker:{'create_worker_app' if settings.fast_path else 'create_plain_app'}",
         factory=True,
         http="app.server.fast_path_connection:FastPathConnection" if settings.fast_path else "httptools",
         workers=settings.workers,
@@ -86,8 +120,7 @@ def _serve(settings: Settings) -> None:
         timeout_graceful_shutdown=settings.shutdown_seconds,
     )
     with _listen(settings) as listener:
-        host, port = listener.getsockname()[:2]
-        structlog.get_logger().info("serving", url=_url(host, port), workers=settings.workers)
+        structlog.get_logger().info("serving", url=_url(listener.getsockname()), workers=settings.workers)
         if settings.workers > 1:
             supervisor = Supervisor(config, sockets=[listener])
             supervisor.run()
@@ -104,13 +137,58 @@ def _serve(settings: Settings) -> None:
             sys.exit(1)
 
 
-def _url(host: str, port: int) -> str:
-    """Return the URL of an address. IPv6 addresses need brackets (RFC 3986, section 3.2.2)."""
+def _url(address: str | tuple[str, int]) -> str:
+    """Return the URL of an address of a socket. IPv6 addresses need brackets (RFC 3986, section 3.2.2)."""
+    if isinstance(address, str):
+        return f"{UNIX}{address}"
+    host, port = address[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _listen(settings: Settings) -> socket.socket:
+@contextmanager
+def _listen(settings: Settings) -> Iterator[socket.socket]:
     """Open the port. All workers share this socket, so connections in its backlog survive the death of a worker."""
+    if not settings.host.startswith(UNIX):
+        with _open_port(settings) as listener:
+            yield listener
+        return
+    path = Path(settings.host.removeprefix(UNIX))
+    with _open_unix_socket(path) as listener:
+        try:
+            yield listener
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def _open_unix_socket(path: Path) -> socket.socket:
+    """Open a Unix socket, in place of one that a service has left behind."""
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        _remove_abandoned_socket(path)
+        listener.bind(str(path))
+        path.chmod(_SOCKET_MODE)
+        listener.listen()
+    except OSError as error:
+        listener.close()
+        sys.exit(
+            f"The Unix socket {path} cannot be opened: {error.strerror or error}. Its folder has to exist and to be "
+            "writable, and no other program may use the path."
+        )
+    return listener
+
+
+def _remove_abandoned_socket(path: Path) -> None:
+    """Remove a socket on which no program listens. Raises OSError if one does."""
+    if not path.exists() or not stat.S_ISSOCK(path.stat().st_mode):
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+        try:
+            client.connect(str(path))
+        except ConnectionRefusedError:
+            path.unlink()
+
+
+def _open_port(settings: Settings) -> socket.socket:
     listener = socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -11,6 +11,7 @@ from starlette.datastructures import State
 from app.main import create_app
 from app.routes import explain, predict
 from app.server.byte_budget import ByteBudget
+from app.server.drain_period import drain_period
 from app.server.fast_path import FastPath
 from app.server.head_cache import HeadCache
 from app.server.refusals import Refusals
@@ -19,7 +20,7 @@ from app.settings import Settings
 
 def create_worker_app(settings: Settings | None = None) -> FastAPI:
     """Create the application. Without settings, they are read from the environment."""
-    app = create_app(settings)
+    app = create_plain_app(settings)
     application_lifespan = app.router.lifespan_context
 
     @asynccontextmanager
@@ -30,6 +31,21 @@ def create_worker_app(settings: Settings | None = None) -> FastAPI:
     app.router.lifespan_context = lifespan
     # Objects that exist now live as long as the process. Without this, each garbage collection of them takes 60 ms.
     gc.freeze()
+    return app
+
+
+def create_plain_app(settings: Settings | None = None) -> FastAPI:
+    """Create the application for unmodified uvicorn: with a drain period, and without objects for connections."""
+    app = create_app(settings)
+    application_lifespan = app.router.lifespan_context
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[Any]:
+        async with application_lifespan(app) as state:
+            with drain_period(app.state.settings.drain_seconds, app.state.catalogue.report_stopping):
+                yield state
+
+    app.router.lifespan_context = lifespan
     return app
 
 
@@ -48,4 +64,5 @@ def _connection_state(state: State) -> dict[str, Any]:
         "refusals": Refusals(request_log, routes),
         "fast_path": FastPath(state.predictor, request_log, settings),
         "head_cache": HeadCache(),
+        "root_path": settings.root_path,
     }

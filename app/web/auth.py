@@ -1,8 +1,8 @@
 """Authenticates requests by bearer token, and refuses requests from pages of other origins. Pure ASGI.
 
 GET, HEAD and OPTIONS need no token. Loading and unloading need ADMIN_TOKEN, all other requests PREDICT_TOKEN: a new
-route is protected by default. If no token is set, a service on a loopback address accepts requests from programs on
-this machine and from its own page. All paths are treated alike, except those of loading and unloading.
+route is protected by default. If no token is set, a service on a loopback address or a Unix socket accepts requests
+from programs on this machine and from its own page. All paths are treated alike, except those of loading and unloading.
 """
 
 import hmac
@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.errors import CrossOriginRequest, LoadingForbidden, ServiceError, Unauthenticated
-from app.settings import ANY_ORIGIN, Settings
+from app.settings import ANY_ORIGIN, UNIX, Settings
 from app.web import problems
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -28,7 +28,7 @@ class AccessPolicy:
         self._host = settings.host
         self._predict_token = _encode(settings.predict_token)
         self._admin_token = _encode(settings.admin_token)
-        self._is_local = _is_loopback(settings.host)
+        self._is_local = settings.host.startswith(UNIX) or _is_loopback(settings.host)
         self._allowed_origins = settings.allowed_origins
 
     def check(self, scope: Scope) -> ServiceError | None:

@@ -10,7 +10,7 @@ from fastapi import Request
 
 from app.deadline import Deadline
 from app.errors import MalformedRequest, TooLarge, UnsupportedBody
-from app.web.uploads import read_body
+from app.web.request_body import read_body
 
 _WINDOW_BITS = {"gzip": zlib.MAX_WBITS | 16, "x-gzip": zlib.MAX_WBITS | 16, "deflate": zlib.MAX_WBITS}
 """zlib's `wbits` for each content coding of RFC 9110. The coding `deflate` is the zlib format of RFC 1950."""
@@ -43,14 +43,10 @@ class BodyReader:
             DeadlineExceeded: if a large body waited and was processed for longer than the deadline.
 
         """
-        encoding = request.headers.get("content-encoding", "identity").strip().lower()
-        if encoding not in _WINDOW_BITS and encoding not in ("identity", ""):
-            message = f"The content encoding is '{encoding}'. Expected gzip, deflate or no encoding."
-            raise UnsupportedBody(message)
+        encoding = _encoding_of(request)
         body = await read_body(request, self._max_bytes)
-        is_compressed = encoding in _WINDOW_BITS
-        async with self._large_body() if is_compressed or len(body) > _LARGE_BYTES else nullcontext():
-            if is_compressed:  # zlib releases the GIL
+        async with self._large_body() if encoding or len(body) > _LARGE_BYTES else nullcontext():
+            if encoding:  # zlib releases the GIL
                 body = await asyncio.to_thread(decompress, body, encoding, self._max_bytes)
             yield body
 
@@ -59,6 +55,30 @@ class BodyReader:
         with self._deadline.enforced():
             async with self._large_limiter:
                 yield
+
+
+async def read_decompressed(request: Request, limit: int) -> bytes:
+    """Read the whole body, decompressed as its Content-Encoding says.
+
+    Raises:
+        UnsupportedBody, MalformedRequest: as `BodyReader.read`.
+        TooLarge, RequestTooSlow, ClientDisconnect: as `read_body`, and TooLarge also after decompression.
+
+    """
+    encoding = _encoding_of(request)
+    body = await read_body(request, limit)
+    return await asyncio.to_thread(decompress, body, encoding, limit) if encoding else body
+
+
+def _encoding_of(request: Request) -> str | None:
+    """Return the content coding of a body, or None if it has none."""
+    encoding = request.headers.get("content-encoding", "").strip().lower()
+    if encoding in _WINDOW_BITS:
+        return encoding
+    if encoding not in {"identity", ""}:
+        message = f"The content encoding is '{encoding}'. Expected gzip, deflate or no encoding."
+        raise UnsupportedBody(message)
+    return None
 
 
 def decompress(body: bytes, encoding: str, limit: int) -> bytes:

@@ -10,6 +10,8 @@ from app.settings import Settings
 from app.web.admission_control import AdmissionMiddleware
 from app.web.auth import AccessPolicy, AuthMiddleware
 from app.web.head_method import HeadAsGet
+from app.web.path_normalization import PathNormalizationMiddleware
+from app.web.picture_frames import HEADER
 from app.web.request_log_middleware import RequestLogMiddleware, RequestRecorder
 
 
@@ -31,6 +33,7 @@ def create_middleware(
     """
     return [
         Middleware(RequestLogMiddleware, recorder=recorder, trace=trace),
+        Middleware(PathNormalizationMiddleware, root_path=settings.root_path),
         *_cors(settings, exposed_headers),
         Middleware(AdmissionMiddleware),
         Middleware(AuthMiddleware, policy=AccessPolicy(settings)),
@@ -48,6 +51,6 @@ def _cors(settings: Settings, exposed_headers: Sequence[str]) -> list[Middleware
         allow_methods=["GET", "HEAD", "POST"],
         allow_headers=["*"],
         allow_private_network=True,
-        expose_headers=["X-Request-ID", "Retry-After", *exposed_headers],
+        expose_headers=["X-Request-ID", "Retry-After", HEADER, *exposed_headers],
     )
     return [middleware]

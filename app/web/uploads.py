@@ -1,13 +1,15 @@
-"""Reads request bodies, and extracts pictures from them, within limits. Does not decode pictures."""
+"""Extracts pictures, and the fields beside them, from the bodies of requests, within limits. Decodes no pictures."""
 
 import asyncio
+import re
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from fastapi import Request
 from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
-from starlette.requests import ClientDisconnect
 
-from app.errors import MalformedRequest, RequestTooSlow, ServiceError, TooLarge, UnsupportedBody
+from app.errors import MalformedRequest, ServiceError, TooLarge, UnsupportedBody
+from app.web.decompression import read_decompressed
 
 _MULTIPART = "multipart/form-data"
 _RAW_TYPES = ("image/", "application/octet-stream")
@@ -19,76 +21,43 @@ _MAX_BOUNDARY_LENGTH = 70
 """In characters, from RFC 2046, section 5.1.1."""
 _MAX_FEED_BYTES = 1 << 18
 """The bytes of a form that are parsed in one step, between iterations of the event loop. A step takes about 1 ms."""
+_MAX_FIELD_BYTES = 200
+"""The bytes of a part that is not named `file` that are kept."""
+_MAX_QUOTED, _MAX_QUOTED_NAMES = 50, 5
+"""The characters of a name, and the number of names, that a message repeats."""
+_FORM_HEADER = re.compile(rb"content-disposition:\s*form-data", re.IGNORECASE)
+_MAX_FORM_BEGINNING = 1024
+"""The bytes in which the header of the first part of a form is looked for."""
+_CURL = " With curl, add -H 'Content-Type: image/png' to --data-binary, or use -F file=@picture.png."
 _EMPTY = "The body is empty. Send the picture as the body, or a form with one part named 'file'."
 
 
-async def read_body(request: Request, limit: int) -> bytes:
-    """Read the whole body.
+class Upload(NamedTuple):
+    """The pictures of a request, and the other parts of its form."""
 
-    Args:
-        request: the request, whose body has not been read.
-        limit: the maximum number of bytes.
-
-    Raises:
-        TooLarge: as soon as the Content-Length or the received bytes exceed the limit.
-        RequestTooSlow: if the body is not received in time.
-        ClientDisconnect: if the client disconnects before.
-
-    """
-    content_length = request.headers.get("content-length", "0")
-    if content_length.isdecimal() and int(content_length) > limit:
-        raise _too_large(limit)
-    seconds = request.scope.get("state", {}).get("upload_seconds")  # from the lifespan state
-    try:
-        async with asyncio.timeout(seconds):
-            return await _read_chunks(request, limit)
-    except TimeoutError as error:
-        raise RequestTooSlow(seconds) from error
+    pictures: list[bytes]
+    """At least one."""
+    fields: Sequence[tuple[str, str]] = ()
+    """The name of each part that is not named `file`, and its value, or the beginning of a long value."""
 
 
-async def _read_chunks(request: Request, limit: int) -> bytes:
-    chunks = []
-    received = 0
-    more_body = True
-    while more_body:  # `request.stream()` takes three times as long for a small picture
-        message = await request.receive()
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnect
-        chunk = message.get("body", b"")
-        received += len(chunk)
-        if received > limit:
-            raise _too_large(limit)
-        chunks.append(chunk)
-        more_body = message.get("more_body", False)
-    return b"".join(chunks)
-
-
-def _too_large(limit: int) -> TooLarge:
-    return TooLarge(
-        f"The body has more than {limit:,} bytes, which is the limit. Send a smaller picture, or fewer pictures."
-    )
-
-
-async def read_picture(request: Request, *, max_bytes: int) -> bytes:
+async def read_picture(request: Request, *, max_bytes: int) -> Upload:
     """Read the picture of a request: the body itself, or the part `file` of a multipart form.
 
     Raises:
         MalformedRequest: if the form is malformed, has no file or several files, or if the body is empty.
-        UnsupportedBody: if the content type is neither a picture nor a form.
-        TooLarge: if the body has more than `max_bytes`.
+        UnsupportedBody: if the content type is neither a picture nor a form, or if the content coding is unknown.
+        TooLarge: if the body has more than `max_bytes`, before or after decompression.
         RequestTooSlow: if the body is not received in time.
 
     """
-    content_type = request.headers.get("content-type", "")
-    if not content_type and request.headers.get("content-length", "0") == "0":
-        raise MalformedRequest(_EMPTY)
-    form = form_options(content_type)
-    body = await read_body(request, max_bytes)
-    return extract_picture(body, form) if form is None else _single_file(await _parse_form(body, form, max_files=1))
+    form = form_options(request.headers.get("content-type", ""))
+    body = await read_decompressed(request, max_bytes)
+    return extract_picture(body, form) if form is None else _single(await _parse_form(body, form, max_files=1))
 
 
 def form_options(header: str) -> dict[str, str] | None:
-    """Parse the Content-Type of a body with one picture.
+    """Parse the Content-Type of a body with one picture. Without one, the body is the picture itself.
 
     Returns:
         The options of a multipart form, or None if the body is the picture itself.
@@ -100,10 +69,11 @@ def form_options(header: str) -> dict[str, str] | None:
     content_type, options = _parse_content_type(header)
     if content_type == _MULTIPART:
         return options
-    if not content_type.startswith(_RAW_TYPES):
+    if content_type and not content_type.startswith(_RAW_TYPES):
+        remedy = _CURL if content_type == "application/x-www-form-urlencoded" else ""
         message = (
             f"The content type is '{content_type}'. Expected the picture itself with an image type, such as image/png, "
-            f"or {_MULTIPART} with one part named 'file'."
+            f"or {_MULTIPART} with one part named 'file'.{remedy}"
         )
         raise UnsupportedBody(message)
     return None
@@ -119,7 +89,7 @@ def _parse_content_type(header: str) -> tuple[str, dict[str, str]]:
     return content_type, options
 
 
-def extract_picture(body: bytes, form: dict[str, str] | None) -> bytes:
+def extract_picture(body: bytes, form: dict[str, str] | None) -> Upload:
     """Extract the picture from a body without pausing, which takes 40 ms for a form of 8 MB.
 
     Args:
@@ -128,47 +98,61 @@ def extract_picture(body: bytes, form: dict[str, str] | None) -> bytes:
 
     Raises:
         MalformedRequest: if the form is malformed, has no file or several files, or if the body is empty.
+        UnsupportedBody: if the body is a form, but its type is not.
 
     """
     if form is None:
         if not body:
             raise MalformedRequest(_EMPTY)
-        return body
+        if body.startswith(b"--") and _FORM_HEADER.search(body, 0, _MAX_FORM_BEGINNING):
+            message = (
+                f"The body is a form, but the content type is not {_MULTIPART}. Let your HTTP client create the body "
+                "and its Content-Type, or send the picture itself as the body."
+            )
+            raise UnsupportedBody(message)
+        return Upload([body])
     parser = _FormParser(form, max_files=1)
     parser.feed(body)
-    return _single_file(parser.close())
+    return _single(parser.close())
 
 
-def _single_file(files: Sequence[bytes]) -> bytes:
-    if not files:
-        message = "The form has no part named 'file'. Send the picture as one file part of that name."
-        raise MalformedRequest(message)
-    return files[0]
+def _single(upload: Upload) -> Upload:
+    if not upload.pictures:
+        raise _no_file(upload, "Send the picture as one file part of that name.")
+    return upload
 
 
-async def read_pictures(request: Request, *, max_bytes: int, max_files: int) -> list[bytes]:
+def _no_file(upload: Upload, remedy: str) -> MalformedRequest:
+    names = ", ".join(f"'{name[:_MAX_QUOTED]}'" for name, _ in upload.fields[:_MAX_QUOTED_NAMES])
+    found = f" It has {names}." if names else ""
+    return MalformedRequest(f"The form has no part named 'file'.{found} {remedy}")
+
+
+async def read_pictures(request: Request, *, max_bytes: int, max_files: int) -> Upload:
     """Read the pictures of a multipart form: all parts named `file`, at least one, in their order.
 
     Raises:
         MalformedRequest: if the form is malformed or has no file.
-        UnsupportedBody: if the body is not a form.
-        TooLarge: if there are more than `max_files` files, or the body has more than `max_bytes`.
+        UnsupportedBody: if the body is not a form, or if the content coding is unknown.
+        TooLarge: if there are more than `max_files` files, or the body has more than `max_bytes`, before or after
+            decompression.
         RequestTooSlow: if the body is not received in time.
 
     """
     content_type, options = _parse_content_type(request.headers.get("content-type", ""))
     if content_type != _MULTIPART:
-        message = f"The content type is '{content_type}'. Expected {_MULTIPART} with parts named 'file'."
+        found = f"The content type is '{content_type}'." if content_type else "There is no content type."
+        message = f"{found} Expected {_MULTIPART} with parts named 'file'."
         raise UnsupportedBody(message)
-    files = await _parse_form(await read_body(request, max_bytes), options, max_files=max_files)
-    if not files:
-        message = "The form has no part named 'file'. Send each picture as a file part of that name."
-        raise MalformedRequest(message)
-    return files
+    body = await read_decompressed(request, max_bytes)
+    upload = await _parse_form(body, options, max_files=max_files)
+    if not upload.pictures:
+        raise _no_file(upload, "Send each picture as a file part of that name.")
+    return upload
 
 
 class _FormParser:
-    """Parses a form incrementally. Parts that are not named `file` are ignored."""
+    """Parses a form incrementally. Of the parts that are not named `file`, the beginnings are kept."""
 
     def __init__(self, options: dict[str, str], *, max_files: int) -> None:
         boundary = options.get("boundary", "")
@@ -177,6 +161,8 @@ class _FormParser:
             raise MalformedRequest(message)
         self._max_files = max_files
         self._files: list[bytearray] = []
+        self._fields: list[tuple[str, bytearray]] = []
+        self._current = bytearray()
         self._is_file = False
         try:
             self._parser = PushMultipartParser(boundary, max_segment_count=max_files + 1 + _MAX_OTHER_PARTS)
@@ -195,8 +181,8 @@ class _FormParser:
             for event in self._parser.parse(data):
                 if isinstance(event, MultipartSegment):
                     self._start_part(event)
-                elif event and self._is_file:
-                    self._files[-1] += event
+                elif event and (self._is_file or len(self._current) < _MAX_FIELD_BYTES):
+                    self._current += event
         except MultipartError as error:
             raise _malformed(error) from error
 
@@ -204,11 +190,14 @@ class _FormParser:
         self._is_file = part.name == "file"
         if self._is_file and len(self._files) == self._max_files:
             raise _too_many(self._max_files)
+        self._current = bytearray()
         if self._is_file:
-            self._files.append(bytearray())
+            self._files.append(self._current)
+        else:
+            self._fields.append((part.name, self._current))
 
-    def close(self) -> list[bytes]:
-        """Return the files.
+    def close(self) -> Upload:
+        """Return the files and the other parts.
 
         Raises:
             MalformedRequest: if the form is truncated.
@@ -218,10 +207,11 @@ class _FormParser:
             self._parser.close()
         except MultipartError as error:
             raise _malformed(error) from error
-        return [bytes(file) for file in self._files]
+        fields = [(name, value[:_MAX_FIELD_BYTES].decode("utf-8", "replace").strip()) for name, value in self._fields]
+        return Upload([bytes(file) for file in self._files], fields)
 
 
-async def _parse_form(body: bytes, options: dict[str, str], *, max_files: int) -> list[bytes]:
+async def _parse_form(body: bytes, options: dict[str, str], *, max_files: int) -> Upload:
     parser = _FormParser(options, max_files=max_files)
     for start in range(0, len(body), _MAX_FEED_BYTES):
         if start:

@@ -1,6 +1,8 @@
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from threading import Thread
 
 import pytest
@@ -43,3 +45,24 @@ def test_a_service_that_is_not_ready_or_not_reachable_is_unhealthy(monkeypatch: 
             healthcheck.main()
     with pytest.raises(SystemExit, match="did not answer"):
         healthcheck.main()
+
+
+def test_a_service_on_a_unix_socket_is_asked_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    path = str(tmp_path / "socket")
+    monkeypatch.setenv("HOST", f"unix:{path}")
+    with pytest.raises(SystemExit, match=f"unix:{path}/health/ready did not answer"):
+        healthcheck.main()
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen()
+        thread = Thread(target=answer_once, args=[listener])
+        thread.start()
+        healthcheck.main()
+        thread.join()
+
+
+def answer_once(listener: socket.socket) -> None:
+    connection, _ = listener.accept()
+    with connection:
+        assert connection.recv(1000).startswith(b"GET /health/ready HTTP/1.1\r\n")
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")

@@ -11,9 +11,9 @@ pytestmark = pytest.mark.anyio
 async def test_the_documentation_page_loads_nothing_from_other_hosts(client: httpx.AsyncClient) -> None:
     page = (await client.get("/docs")).text
     assert "//" not in page.split("<script>")[0]
-    for address in ("/static-offline-docs/swagger-ui-bundle.js", "/static-offline-docs/swagger-ui.css"):
-        assert address in page
-        assert (await client.get(address)).status_code == 200
+    for address in ("static-offline-docs/swagger-ui-bundle.js", "static-offline-docs/swagger-ui.css"):
+        assert f'"{address}"' in page
+        assert (await client.get(f"/{address}")).status_code == 200
 
 
 async def test_openapi_documents_the_request_and_responses_of_predict(client: httpx.AsyncClient) -> None:
@@ -88,6 +88,7 @@ async def test_a_page_of_an_allowed_origin_can_read_all_responses(serve: Serve, 
     for answer in (preflight, read, refused, listed):
         assert answer.headers["access-control-allow-origin"] == "https://digits.example"
         assert "Origin" in answer.headers["vary"]
+    assert "x-picture-frame" in read.headers["access-control-expose-headers"].lower()
     assert "content-type" in preflight.headers["access-control-allow-headers"].lower()
     assert "access-control-allow-origin" not in other.headers
 
@@ -97,3 +98,39 @@ async def test_a_page_of_another_origin_can_read_no_response(client: httpx.Async
     assert [answer.status_code for answer in answers] == [403, 200]
     for answer in answers:
         assert "access-control-allow-origin" not in answer.headers
+
+
+@pytest.mark.parametrize("path", ["/predict/", "/predict/batch/", "/predict//"])
+async def test_a_slash_at_the_end_makes_no_difference(client: httpx.AsyncClient, seven: bytes, path: str) -> None:
+    response = await client.post(path, files={"file": seven})
+    assert response.status_code == 200
+    for get in ("/health/ready/", "/models/", "/v2/"):
+        assert (await client.get(get)).status_code == 200
+    assert (await client.get("/nowhere/")).status_code == 404
+
+
+async def test_a_service_under_a_prefix_answers_with_and_without_it(serve: Serve, seven: bytes) -> None:
+    async with serve(root_path="/team/digits") as client:
+        for prefix in ("", "/team/digits"):
+            response = await client.post(f"{prefix}/predict/", content=seven)
+            assert (response.status_code, response.json()["digit"]) == (200, 7)
+            assert (await client.get(f"{prefix}/docs")).status_code == 200
+            assert "<title>" in (await client.get(f"{prefix}/")).text
+            docs = await client.get(f"{prefix}/docs/")
+            assert docs.url.join(docs.headers["location"]).path == f"{prefix}/docs"
+        redirect = await client.get("/team/digits")
+        assert redirect.url.join(redirect.headers["location"]).path == "/team/digits/"
+        assert (await client.post("/team/digitspredict", content=seven)).status_code == 404
+        assert (await client.get("/openapi.json")).json()["servers"] == [{"url": "/team/digits"}]
+
+
+async def test_a_service_that_will_stop_is_not_ready_and_still_answers(serve: Serve, seven: bytes) -> None:
+    async with serve() as client:
+        application = client._transport.app  # type: ignore[attr-defined]
+        application.state.catalogue.report_stopping()
+        ready = await client.get("/health/ready")
+        assert ready.status_code == 503
+        assert "stopping" in ready.json()["detail"]
+        assert (await client.get("/health/live")).status_code == 200
+        assert (await client.get("/v2/health/ready")).status_code == 503
+        assert (await client.post("/predict", content=seven)).json()["digit"] == 7

@@ -18,6 +18,11 @@ from app.settings import Settings, describe_errors
         ("MAX_PIXELS", "1e99", "784 to 1000000000"),
         ("DEADLINE_SECONDS", "0", "above 0 to 600"),
         ("ACCESS_LOG", "perhaps", "logged"),
+        ("HOST", "unix:relative.sock", "Unix socket"),
+        ("HOST", "unix:/" + 107 * "a", "Unix socket"),
+        ("ROOT_PATH", "digits", "such as `/digits`"),
+        ("ROOT_PATH", "/a//b", "such as `/digits`"),
+        ("DRAIN_SECONDS", "601", "0 to 600"),
     ],
 )
 def test_a_bad_setting_is_named_with_its_value_and_range(
@@ -142,3 +147,8 @@ def test_the_finder_where_a_classifier_is_needed_stops_the_start(
     with pytest.raises(ValidationError) as caught:
         Settings()
     assert "model 'finder' finds digits in pictures; it does not classify images" in describe_errors(caught.value)
+
+
+def test_a_root_path_may_end_with_a_slash(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROOT_PATH", "/team/digits/")
+    assert Settings().root_path == "/team/digits"

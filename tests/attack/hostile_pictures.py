@@ -526,6 +526,62 @@ def webp_chunks() -> bytes:
     return _riff(_fill(_webp_canvas(28, 28, 0), b"abcd\0\0\0\0", picture, size=LIMIT - 12))
 
 
+# HEIC and AVIF (ISO/IEC 23008-12)
+
+
+def _box(kind: bytes, *parts: bytes) -> bytes:
+    content = b"".join(parts)
+    return struct.pack(">I", 8 + len(content)) + kind + content
+
+
+def _avif(width: int, height: int) -> bytes:
+    return _saved(Image.new("RGB", (width, height), (200, 200, 200)), "AVIF", speed=10, quality=10)
+
+
+def _announce(data: bytes, width: int, height: int) -> bytes:
+    """Change the size of the items, but not the one in the header of the codec."""
+    at = data.index(b"ispe") + 8
+    return data[:at] + struct.pack(">II", width, height) + data[at + 8 :]
+
+
+def avif_large() -> bytes:
+    """24 million pixels of one colour, in a few kilobytes."""
+    return _avif(*_LARGE)
+
+
+def avif_that_announces_little() -> bytes:
+    """16 million pixels, announced as 28 x 28."""
+    return _announce(_avif(4096, 4096), 28, 28)
+
+
+def avif_that_announces_most() -> bytes:
+    """28 x 28 pixels, announced as four billion squared."""
+    return _announce(_avif(28, 28), 2**32 - 1, 2**32 - 1)
+
+
+def avif_frames() -> bytes:
+    """A picture whose data is repeated until it fills the file: each copy is another frame."""
+    whole = _avif(2000, 2000)
+    start = whole.index(b"mdat") + 4
+    length = struct.pack(">I", len(whole) - start)
+    repeated = whole[start:] * ((LIMIT - start) // (len(whole) - start))
+    longer = whole[:start].replace(length, struct.pack(">I", len(repeated)))
+    return longer.replace(struct.pack(">I", 8 + len(whole) - start) + b"mdat", bytes(4) + b"mdat") + repeated
+
+
+def heic_boxes() -> bytes:
+    """A million empty boxes."""
+    return _fill(_box(b"ftyp", b"heic", bytes(4), b"mif1"), _box(b"free"))
+
+
+def heic_items() -> bytes:
+    """Four hundred thousand items that do not exist."""
+    item = _box(b"infe", struct.pack(">BxxxHH4sB", 2, 1, 0, b"hvc1", 0))
+    items = _fill(struct.pack(">BxxxI", 1, 2**31), item, size=LIMIT - 200)
+    header = _box(b"pitm", bytes(6)) + _box(b"iloc", bytes(8)) + _box(b"iprp", _box(b"ipco"))
+    return _box(b"ftyp", b"heic", bytes(4), b"mif1") + _box(b"meta", bytes(4), header, _box(b"iinf", items))
+
+
 # Netpbm
 
 
@@ -648,6 +704,12 @@ PICTURES: Mapping[str, Callable[[], bytes]] = {
         webp_canvas_claims_most,
         webp_frames,
         webp_chunks,
+        avif_large,
+        avif_that_announces_little,
+        avif_that_announces_most,
+        avif_frames,
+        heic_boxes,
+        heic_items,
         pgm_comments,
         pgm_comments_in_header,
         pgm_one_comment,

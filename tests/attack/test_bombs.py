@@ -31,6 +31,8 @@ QUICK = (
     "bmp-nothing-but-an-end",
     "tiff-tile-of-runs",
     "webp-canvas",
+    "avif-that-announces-most",
+    "heic-boxes",
     "pnm-cut-short",
     "instances-of-lists-in-gzip",
     "query-of-names",

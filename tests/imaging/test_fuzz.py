@@ -10,7 +10,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
-from imaging import PictureError, PictureTooLarge, PreprocessedPicture, preprocess_picture
+from imaging import PictureError, PictureTooLarge, PreprocessedPicture, count_frames, preprocess_picture
+from tests.imaging import heif_files
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow warns of broken EXIF and continues
 
@@ -41,6 +42,10 @@ def with_exif() -> bytes:
     return save("JPEG", "RGB", exif=exif)
 
 
+def heif(name: str, mode: str, **options: object) -> bytes:
+    return heif_files.save(heif_files.drawing(mode, (72, 72)), name, quality=50, **options)
+
+
 FILES = {
     "tiny png": tiny_png(),
     "png": save("PNG"),
@@ -65,6 +70,11 @@ FILES = {
     "pbm": save("PPM", "1"),
     "pgm": save("PPM", "L"),
     "ppm": save("PPM", "RGB"),
+    "heic": heif("HEIF", "RGB"),
+    "heic transparent": heif("HEIF", "RGBA"),
+    "heic grid": heif("HEIF", "L", tile_size=64),
+    "avif": heif("AVIF", "RGB"),
+    "avif transparent": heif("AVIF", "RGBA"),
     "plain pgm": b"P2 4 4 255\n" + b"200 " * 15 + b"0",
 }
 
@@ -72,6 +82,7 @@ files = st.sampled_from(sorted(FILES)).map(FILES.__getitem__)
 
 
 def preprocess(data: bytes) -> PreprocessedPicture | PictureError:
+    assert count_frames(data) >= 1
     try:
         picture = preprocess_picture(data, max_pixels=1_000_000)
     except PictureError as error:

@@ -47,3 +47,21 @@ def test_transparency_and_pixels_are_unchanged() -> None:
     data = save(transparency=7, comment=b"comment" * 100, disposal=2)
     with Image.open(io.BytesIO(data)) as whole, Image.open(io.BytesIO(gif.inspect(data).data)) as left:
         np.testing.assert_array_equal(np.asarray(whole.convert("RGBA")), np.asarray(left.convert("RGBA")))
+
+
+def test_the_frames_are_counted() -> None:
+    rng = np.random.default_rng(0)
+    frames = [Image.fromarray(rng.integers(0, 256, (60, 50), np.uint8)) for _ in range(3)]
+    for count in (1, 2, 3):
+        file = io.BytesIO()
+        frames[0].save(file, "GIF", save_all=True, append_images=frames[1:count])
+        assert gif.count_frames(file.getvalue()) == count
+        assert gif.count_frames(file.getvalue()[:-300]) in {count, count - 1}
+
+
+def test_counting_frames_takes_little_time() -> None:
+    header = b"GIF89a" + struct.pack("<HHBBB", 1, 1, 0, 0, 0)
+    started = time.process_time()
+    assert gif.count_frames(header + b"!\xfe" + b"\x01 " * 4_000_000) == 0
+    assert gif.count_frames(header + b",\0\0\0\0\1\0\1\0\0\2\0" * 500_000) > 1000
+    assert time.process_time() - started < 0.2

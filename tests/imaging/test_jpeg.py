@@ -109,3 +109,36 @@ def test_bytes_without_a_segment_are_refused_in_little_time(data: bytes) -> None
 def test_a_header_without_scan_is_unreadable() -> None:
     with pytest.raises(UnreadablePicture, match="followed by no scan"):
         decode(header(28, 28))
+
+
+def noisy(size: tuple[int, int] = (64, 48), **options: object) -> bytes:
+    pixels = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), np.uint8)
+    return save(Image.fromarray(pixels), **options)
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"restart_marker_blocks": 4}], ids=str)
+@pytest.mark.parametrize("size", [(64, 48), (1600, 70)])
+def test_a_file_with_all_pixels_needs_no_end(options: dict[str, object], size: tuple[int, int]) -> None:
+    data = noisy(size, **options)
+    for end in (b"", b"\xff", bytes(100)):
+        np.testing.assert_array_equal(decode(data[:-2] + end), decode(data))
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"restart_marker_blocks": 4}], ids=str)
+def test_a_file_without_its_last_pixels_is_truncated(options: dict[str, object]) -> None:
+    data = noisy(**options)
+    for missing in (4, 6, 10, 100, len(data) // 2):
+        with pytest.raises(UnreadablePicture, match="truncated"):
+            decode(data[:-missing])
+
+
+def test_the_pictures_of_an_mpo_file_are_counted() -> None:
+    picture = Image.new("RGB", (28, 28), (200, 0, 0))
+    file = io.BytesIO()
+    picture.save(file, "MPO", save_all=True, append_images=[picture, picture])
+    data = file.getvalue()
+    assert jpeg.count_frames(data) == 3
+    assert jpeg.count_frames(save(picture)) == 1
+    assert jpeg.count_frames(data + b'hdrgm:Version="1.0"') == 1  # the second picture brightens the first
+    with pytest.raises(struct.error):
+        jpeg.count_frames(data[: data.index(b"MPF\0") + 10])

@@ -108,3 +108,14 @@ def test_the_number_of_chunks_is_bounded() -> None:
 def test_the_rows_of_a_wide_picture_count_as_memory() -> None:
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", 900_000, 20, 16, 6, 0, 0, 0))
     assert png.inspect(png.SIGNATURE + header + chunk(b"IEND", b"")).buffers >= 2 * 8 * 900_000
+
+
+def test_the_frames_of_an_animated_file_are_counted() -> None:
+    frames = [Image.new("L", (28, 28), grey) for grey in (0, 100, 200)]
+    file = io.BytesIO()
+    frames[0].save(file, "PNG", save_all=True, append_images=frames[1:])
+    assert png.count_frames(file.getvalue()) == 3
+    file = io.BytesIO()
+    frames[0].save(file, "PNG")
+    assert png.count_frames(file.getvalue()) == 1
+    assert png.count_frames(file.getvalue()[:20]) == 1

@@ -106,3 +106,18 @@ def test_broken_directories_are_refused() -> None:
     for data in (b"II*\0", b"II*\0\xff\0\0\0", b"MM\0+" + bytes(12), build([(256, 4, 1, 28)])):
         with pytest.raises(PictureError):
             decode(data)
+
+
+def test_the_pages_are_counted() -> None:
+    pages = [Image.new("L", (28, 28), grey) for grey in (0, 100, 200)]
+    for count in (1, 3):
+        for options in ({}, {"big_tiff": True}):
+            file = io.BytesIO()
+            pages[0].save(file, "TIFF", save_all=True, append_images=pages[1:count], **options)
+            assert tiff.count_frames(file.getvalue()) == count
+
+
+def test_a_preview_is_no_page_and_a_loop_of_pages_ends() -> None:
+    kind = struct.pack("<HHLL", 254, 4, 1, 1)
+    page, preview = struct.pack("<HL", 0, 14), struct.pack("<H", 1) + kind + struct.pack("<L", 8)
+    assert tiff.count_frames(b"II*\0" + struct.pack("<L", 8) + page + preview) == 1

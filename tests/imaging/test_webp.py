@@ -62,3 +62,11 @@ def test_the_number_of_chunks_is_bounded() -> None:
 def test_a_broken_file_is_unreadable(data: bytes) -> None:
     with pytest.raises(UnreadablePicture):
         decode(data)
+
+
+def test_the_frames_are_counted() -> None:
+    frames = [Image.new("RGB", (28, 28), (grey, grey, grey)) for grey in (0, 100, 200)]
+    for count in (1, 3):
+        file = io.BytesIO()
+        frames[0].save(file, "WEBP", save_all=True, append_images=frames[1:count])
+        assert webp.count_frames(file.getvalue()) == count

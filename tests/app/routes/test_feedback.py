@@ -1,3 +1,5 @@
+import gzip
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -127,3 +129,22 @@ async def test_without_a_store_predictions_have_no_id_and_corrections_are_refuse
     ]
     response = await client.post("/feedback", json={"prediction_id": "x", "label": 4})
     assert_problem(response, 404, "feedback-off", "Set FEEDBACK_DIR")
+
+
+async def test_an_unknown_member_or_parameter_is_refused(collector: httpx.AsyncClient, seven: bytes) -> None:
+    correction = {"prediction_id": await predict(collector, seven), "label": 7}
+    unknown = await collector.post("/feedback", json={**correction, "lable": 4})
+    assert_problem(unknown, 400, "malformed-request", "'lable' is unknown. Did you mean 'label'?")
+    query = await collector.post("/feedback?label=4", json=correction)
+    assert_problem(query, 400, "malformed-request", "'label', but there are none")
+
+
+async def test_a_form_is_named_and_a_compressed_body_is_decompressed(
+    collector: httpx.AsyncClient, seven: bytes
+) -> None:
+    correction = {"prediction_id": await predict(collector, seven), "label": "7"}
+    form = await collector.post("/feedback", data=correction)
+    assert_problem(form, 400, "malformed-request", "The body is a form (application/x-www-form-urlencoded)")
+    body = gzip.compress(json.dumps(correction).encode())
+    response = await collector.post("/feedback", content=body, headers={"content-encoding": "gzip"})
+    assert response.status_code == 200

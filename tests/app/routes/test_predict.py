@@ -1,4 +1,5 @@
 import base64
+import gzip
 import io
 import re
 import struct
@@ -108,6 +109,18 @@ BAD = {
     "version x": (draw_seven("PNG"), "?version=x", "image/png", 400, "'version' is 'x'"),
     "version 0": (draw_seven("PNG"), "?version=0", "image/png", 400, "'version' is '0'"),
     "seen maybe": (draw_seven("PNG"), "?seen=maybe", "image/png", 400, "'seen' is 'maybe'"),
+    "unknown parameter": (draw_seven("PNG"), "?modle=softmax", "image/png", 400, "Did you mean 'model'?"),
+    "two models": (draw_seven("PNG"), "?model=convnet&model=softmax", "image/png", 400, "two different values"),
+    "empty model": (draw_seven("PNG"), "?model=", "image/png", 400, "'model' is ''"),
+    "PDF": (b"%PDF-1.7", "", "image/png", 415, "a PDF document"),
+    "base64": (base64.b64encode(draw_seven("PNG")), "", "image/png", 415, "a picture in base64"),
+    "form under another type": (
+        b'--b\r\nContent-Disposition: form-data; name="file"\r\n\r\nx\r\n--b--\r\n',
+        "",
+        "image/png",
+        415,
+        "The body is a form",
+    ),
     "form without a boundary": (b"x", "", "multipart/form-data", 400, "boundary"),
     "broken form": (b"x", "", "multipart/form-data; boundary=b", 400, "cannot be parsed"),
 }
@@ -209,3 +222,49 @@ async def test_a_query_with_too_many_parameters_is_not_parsed(serve: Serve) -> N
         response = await client.post("/predict/batch?" + "a&" * 30, content=b"")
     assert response.status_code == 400
     assert "31 parameters" in response.json()["detail"]
+
+
+async def test_a_body_without_a_content_type_is_a_picture(client: httpx.AsyncClient, seven: bytes) -> None:
+    response = await client.post("/predict", content=seven)
+    assert "content-type" not in response.request.headers
+    assert (response.status_code, response.json()["digit"]) == (200, 7)
+    assert_problem(await client.post("/predict/batch", content=seven), 415, "There is no content type")
+
+
+@pytest.mark.parametrize("path", ["/predict", "/predict/batch"])
+async def test_the_fields_of_a_form_are_heeded(client: httpx.AsyncClient, seven: bytes, path: str) -> None:
+    version = (await post(client, seven, "?model=softmax")).json()["version"]
+    fields = {"model": "softmax", "version": str(version), "seen": "true"}
+    answer = (await client.post(path, files=form(seven), data=fields)).json()
+    (prediction,) = answer.get("predictions", [answer])
+    assert (prediction["model"], prediction["version"]) == ("softmax", version)
+    assert prediction["seen"].startswith("data:image/png")
+    for data, word in (
+        ({"modle": "softmax"}, "'model'"),
+        ({"version": "x"}, "form parameter 'version' is 'x'"),
+        ({"note": "mine"}, "Known: file, model, version, seen"),
+    ):
+        assert_problem(await client.post(path, files=form(seven), data=data), 400, word)
+    assert_problem(await client.post(path, files=form(seven), data={"model": "perceptron"}), 404, "perceptron")
+    both = await client.post(f"{path}?model=convnet", files=form(seven), data=fields)
+    assert_problem(both, 400, "'model' has two different values")
+
+
+async def test_a_compressed_picture_is_decompressed(client: httpx.AsyncClient, seven: bytes) -> None:
+    headers = PNG | {"content-encoding": "gzip"}
+    response = await client.post("/predict", content=gzip.compress(seven), headers=headers)
+    assert (response.status_code, response.json()["digit"]) == (200, 7)
+    assert_problem(await client.post("/predict", content=gzip.compress(seven), headers=PNG), 415, "gzip")
+
+
+async def test_the_first_of_several_frames_is_predicted_and_named(client: httpx.AsyncClient, seven: bytes) -> None:
+    digit, blank = Image.open(io.BytesIO(seven)), Image.new("L", (280, 280), 250)
+    for type_ in ("TIFF", "GIF", "PNG", "WEBP", "AVIF"):
+        file = io.BytesIO()
+        digit.save(file, type_, save_all=True, append_images=[blank, digit])
+        response = await post(client, file.getvalue())
+        assert (response.status_code, response.json()["digit"]) == (200, 7)
+        assert response.headers["x-picture-frame"] == "first of 3"
+    batch = await client.post("/predict/batch", files=form(seven, file.getvalue()))
+    assert batch.headers["x-picture-frame"] == "file 2: first of 3"
+    assert "x-picture-frame" not in (await post(client, seven)).headers

@@ -176,11 +176,16 @@ async def answer(reader: asyncio.StreamReader) -> tuple[int, bytes]:
     return int(head.split()[1]), await reader.readexactly(int(length[1]))
 
 
-def only_connection() -> FastPathConnection:
-    """Return the server's side of the only connection."""
+def open_connections() -> list[FastPathConnection]:
+    """Return the server's side of all open connections."""
     loop = asyncio.get_running_loop()
     objects = [each for each in gc.get_objects() if isinstance(each, FastPathConnection) and each.loop is loop]
-    (connection,) = (each for each in objects if each in each.connections)
+    return [each for each in objects if each in each.connections]
+
+
+def only_connection() -> FastPathConnection:
+    """Return the server's side of the only connection."""
+    (connection,) = open_connections()
     return connection
 
 

@@ -17,6 +17,7 @@ from tests.app.server.echo_server import (
     FakeFastPath,
     answer,
     only_connection,
+    open_connections,
     serving,
     until,
 )
@@ -439,4 +440,47 @@ async def test_cookies_are_ignored(
     assert [name for name, _ in scope["headers"]] == [b"host", b"content-length"]
     send(Response(b"seen"))
     assert await answer(reader) == (200, b"seen")
+    writer.close()
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+@pytest.mark.parametrize(("old", "new"), [(b"Host: x", b"Connection: close\r\nHost: x"), (b"HTTP/1.1", b"HTTP/1.0")])
+async def test_an_early_response_reaches_a_client_that_is_still_sending(
+    connect: Connect, old: bytes, new: bytes, *, chunked: bool
+) -> None:
+    """Python's urllib sends its whole body before it reads, and asks to close the connection."""
+    reader, writer = await connect()
+    framing = b"Transfer-Encoding: chunked" if chunked else b"Content-Length: 5000000"
+    head = b"PUT /echo HTTP/1.1\r\nHost: x\r\n" + framing + b"\r\n\r\n"
+    writer.write(head.replace(old, new))
+    for _ in range(50):
+        await asyncio.sleep(0.002)
+        piece = 100_000 * b"x"
+        writer.write(b"%x\r\n%s\r\n" % (len(piece), piece) if chunked else piece)
+        await writer.drain()
+    if chunked:
+        writer.write(b"0\r\n\r\n")
+    await writer.drain()
+    assert (await answer(reader))[0] == 405
+    assert await is_closed(reader)
+    await until(lambda: not open_connections())
+    writer.close()
+
+
+async def test_a_client_that_never_ends_its_request_is_closed(connect_with_short_timeout: Connect) -> None:
+    reader, writer = await connect_with_short_timeout()
+    writer.write(b"PUT /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 50000\r\n\r\n")
+    assert (await answer(reader))[0] == 405
+    assert await is_closed(reader)
+    await until(lambda: not open_connections())
+    writer.close()
+
+
+@pytest.mark.parametrize(("length", "expected"), [(MAX_HEAD_BYTES - 20, 414), (MAX_HEAD_BYTES, 431), (10**6, 431)])
+async def test_a_request_line_past_the_limit_of_heads_is_no_longer_a_url_problem(
+    connect: Connect, length: int, expected: int
+) -> None:
+    reader, writer = await connect()
+    writer.write(GET.replace(b"/echo", b"/" + (length - 1) * b"a"))
+    assert (await answer(reader))[0] == expected
     writer.close()

@@ -4,6 +4,7 @@ One service runs as `python -m app` does by default. The other has no `app.serve
 unmodified uvicorn serves `app.main:create_app`.
 """
 
+import gzip
 import json
 import os
 import re
@@ -13,6 +14,7 @@ import socket
 import subprocess
 import sys
 import time
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -41,9 +43,12 @@ uvicorn.run("app.main:create_app", factory=True, port=int(sys.argv[1]), access_l
 DIFFERENT_EACH_TIME = {"date", "server-timing"}
 
 SEVEN = draw_seven("PNG")
+ANIMATION = b"\0\0\0\x08acTL" + bytes((0, 0, 0, 3)) + bytes(4)
+ANIMATION += zlib.crc32(ANIMATION[4:]).to_bytes(4, "big")  # the chunk that announces three frames
 PHOTOGRAPH = draw_seven("JPEG", (1200, 1200), "RGB")
 TWO_DIGITS = page_file(["71"])
 TINY = draw_seven("PNG", (16, 16))
+SEVERAL_FRAMES = SEVEN[:33] + ANIMATION + SEVEN[33:]
 NOISE = encode_png(np.random.default_rng(0).integers(0, 256, (100, 100), dtype=np.uint8))
 PNG, JPEG = {"content-type": "image/png"}, {"content-type": "image/jpeg"}
 BLANK = [[0] * 28] * 28
@@ -108,8 +113,9 @@ def visible(headers: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
     return sorted(pair for pair in in_order if pair[0] not in DIFFERENT_EACH_TIME)
 
 
-def form(*files: bytes, name: str = "file") -> tuple[bytes, dict[str, str]]:
-    request = httpx.Request("POST", "http://x", files=[(name, ("digit.png", content)) for content in files])
+def form(*files: bytes, name: str = "file", **fields: str) -> tuple[bytes, dict[str, str]]:
+    pictures = [(name, ("digit.png", content)) for content in files]
+    request = httpx.Request("POST", "http://x", files=pictures, data=fields)
     return request.read(), {"content-type": request.headers["content-type"]}
 
 
@@ -134,6 +140,10 @@ def predictions() -> Iterator[Ask]:
         "two files": form(SEVEN, NOISE),
         "other name": form(SEVEN, name="picture"),
         "empty file": form(b""),
+        "fields": form(SEVEN, model="softmax", seen="true"),
+        "unknown field": form(SEVEN, modle="softmax"),
+        "several frames": (SEVERAL_FRAMES, PNG),
+        "compressed and valid": (gzip.compress(SEVEN), {**PNG, "content-encoding": "gzip"}),
         "broken form": (b"--x\r\nbroken", {"content-type": "multipart/form-data; boundary=x"}),
         "form without boundary": (b"--x\r\n", {"content-type": "multipart/form-data"}),
         "empty": (b"", PNG),
@@ -155,6 +165,9 @@ def predictions() -> Iterator[Ask]:
         yield Ask("POST", "/read/batch", body, headers)
     yield Ask("POST", "/predict/batch", *form(*[SEVEN, NOISE, b"broken", TWO_DIGITS, TINY, PHOTOGRAPH]))
     yield Ask("POST", "/predict/batch", *form(*[SEVEN] * 70))
+    yield Ask("POST", "/predict/batch", *form(SEVEN, SEVERAL_FRAMES))
+    for path in ("/predict/", "/predict//", "/read/", "/predict/batch/"):
+        yield Ask("POST", path, SEVEN, PNG)
     yield Ask("POST", "/read?seen=true&model=softmax", SEVEN, PNG)
     yield Ask("POST", "/read?version=x", SEVEN, PNG)
     yield Ask("POST", "/read/batch", *form(*[SEVEN, b"broken", PHOTOGRAPH]))
@@ -166,7 +179,18 @@ def predictions() -> Iterator[Ask]:
 
 def pages() -> Iterator[Ask]:
     """Yield requests that send nothing, and methods and paths that do not exist."""
-    paths = ["/", "/docs", "/openapi.json", "/models", "/metrics", "/health/live", "/health/ready", "/nowhere"]
+    paths = [
+        "/",
+        "/docs",
+        "/openapi.json",
+        "/models",
+        "/metrics",
+        "/health/live",
+        "/health/ready",
+        "/nowhere",
+        "/docs/",
+        "/models/",
+    ]
     paths += ["/models/softmax/weights", "/models/convnet/weights", "/models/none/weights", "/page/x/main.js"]
     paths += ["/v2", "/v2/health/ready", "/v2/models/convnet", "/v2/models/convnet/config", "/v2/models/none"]
     paths += ["/v1/models/convnet", "/v1/models/convnet/metadata", "/v1/models/none", "/predict", "/%70redict"]

@@ -7,6 +7,8 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +16,7 @@ import httpx
 import pytest
 
 from app.observability.metrics import FLUSH_SECONDS
-from app.server.supervisor import _url
+from app.server.supervisor import _open_unix_socket, _url
 from tests.app.service import ROOT, service
 
 
@@ -41,9 +43,45 @@ def test_a_port_in_use_stops_the_start() -> None:
     assert process.stderr.decode().startswith(f"Port {port} of 127.0.0.1 cannot be opened: Address already in use.")
 
 
-@pytest.mark.parametrize(("host", "url"), [("127.0.0.1", "http://127.0.0.1:8000"), ("::1", "http://[::1]:8000")])
-def test_the_logged_url_is_valid_for_ipv4_and_ipv6(host: str, url: str) -> None:
-    assert _url(host, 8000) == url
+def test_the_logged_url_is_valid_for_ipv4_ipv6_and_unix_sockets() -> None:
+    assert _url(("127.0.0.1", 8000)) == "http://127.0.0.1:8000"
+    assert _url(("::1", 8000)) == "http://[::1]:8000"
+    assert _url("/run/digits") == "unix:/run/digits"
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "message"),
+    [
+        ("FEEDBACK_DIR", "/dev/null/feedback", "FEEDBACK_DIR='/dev/null/feedback' cannot be written: Not a directory."),
+        ("FEEDBACK_DIR", "file:///dev/null/x", "FEEDBACK_DIR='file:///dev/null/x' cannot be written: Not a directory."),
+        ("TMPDIR", "/no/such/folder", "No temporary folder can be created in '/no/such/folder': No such file"),
+        (
+            "HOST",
+            "unix:/no/such/folder/socket",
+            "The Unix socket /no/such/folder/socket cannot be opened: No such file",
+        ),
+        ("HOST", "unix:/dev/null", "The Unix socket /dev/null cannot be opened: Address already in use."),
+    ],
+)
+def test_a_folder_or_socket_that_cannot_be_written_stops_the_start_in_one_line(
+    setting: str, value: str, message: str
+) -> None:
+    process = subprocess.run(
+        [sys.executable, "-m", "app"], cwd=ROOT, env={**os.environ, setting: value}, capture_output=True, check=False
+    )
+    assert process.returncode == 1
+    (line,) = process.stderr.decode().splitlines()
+    assert line.startswith(message)
+
+
+def test_a_socket_that_is_in_use_is_not_taken_and_an_abandoned_one_is(tmp_path: Path) -> None:
+    path = tmp_path / "socket"
+    first = _open_unix_socket(path)
+    with pytest.raises(SystemExit, match="cannot be opened"):
+        _open_unix_socket(path)
+    first.close()  # as when a service is killed: the path is left behind
+    with _open_unix_socket(path), socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(path))
 
 
 @pytest.mark.slow
@@ -203,7 +241,40 @@ def test_a_command_to_one_worker_reaches_all_workers(seven: bytes) -> None:
             assert_soon(lambda status=status: answers(url) == {status})  # within 2 s on an idle machine
 
 
-def assert_soon(holds: Callable[[], bool]) -> None:
+def assert_soon(holds: Callable[[], bool], *, seconds: float = 10) -> None:
     started = time.monotonic()
     while not holds():
-        assert time.monotonic() - started < 10
+        assert time.monotonic() - started < seconds
+        time.sleep(0.01)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_service_on_a_unix_socket_answers_while_it_drains(tmp_path: Path, seven: bytes, workers: str) -> None:
+    path = tmp_path / "socket"
+    transport = httpx.HTTPTransport(uds=str(path), retries=3)
+    settings = {"HOST": f"unix:{path}", "WORKERS": workers, "DRAIN_SECONDS": "3"}
+    process = subprocess.Popen([sys.executable, "-m", "app"], cwd=ROOT, env={**os.environ, **settings})
+    try:
+        with httpx.Client(transport=transport, base_url="http://service", headers={"connection": "close"}) as client:
+            assert_soon(lambda: path.exists() and client.get("/health/ready").status_code == 200, seconds=60)
+            assert client.post("/predict", content=seven).json()["digit"] == 7
+            process.send_signal(signal.SIGTERM)
+            assert_soon(lambda: client.get("/health/ready").status_code == 503)
+            assert client.post("/predict", content=seven).json()["digit"] == 7
+        assert process.wait(30) == 0
+        assert not path.exists()
+    finally:
+        process.kill()
+
+
+@pytest.mark.slow
+def test_python_urllib_hears_that_its_body_is_too_large() -> None:
+    with service(WORKERS="1") as (_, url):
+        for path in ("/predict", "/feedback"):
+            request = urllib.request.Request(f"{url}{path}", data=bytes(30_000_000))  # noqa: S310
+            request.add_header("Content-Type", "image/png")
+            with pytest.raises(urllib.error.HTTPError) as refused:
+                urllib.request.urlopen(request)  # noqa: S310
+            assert refused.value.code == (413 if path == "/predict" else 404)
+            refused.value.close()

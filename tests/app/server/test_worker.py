@@ -21,7 +21,10 @@ def test_the_garbage_collector_skips_the_objects_of_the_application(monkeypatch:
 @pytest.mark.parametrize(
     ("settings", "expected"),
     [
-        ({}, {"upload_seconds", "byte_budget", "admission_control", "refusals", "fast_path", "head_cache"}),
+        (
+            {},
+            {"upload_seconds", "byte_budget", "admission_control", "refusals", "fast_path", "head_cache", "root_path"},
+        ),
         ({"otel_exporter_otlp_endpoint": "http://127.0.0.1:4318"}, {"upload_seconds", "byte_budget"}),
         ({"allowed_origins": "https://digits.example"}, {"upload_seconds", "byte_budget"}),
     ],

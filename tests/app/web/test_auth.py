@@ -66,7 +66,7 @@ async def test_loading_requires_the_admin_token() -> None:
 
 @pytest.mark.parametrize(
     ("host", "status"),
-    [("127.0.0.1", 200), ("::1", 200), ("localhost", 200), ("0.0.0.0", 403), ("digits.example", 403)],
+    [("127.0.0.1", 200), ("::1", 200), ("localhost", 200), ("unix:/run/x", 200), ("0.0.0.0", 403), ("x.example", 403)],
 )
 async def test_loading_without_a_token_is_allowed_on_loopback_addresses_only(host: str, status: int) -> None:
     async with client(host=host) as service:
