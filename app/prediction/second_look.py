@@ -159,8 +159,8 @@ def choose_interpretation(
     """Choose among the first look and the digits that were found."""
     ranked = rank(found)
     if not ranked:
-        is_sure = first.reason is None and (is_clean or _is_sure_unseen(first.classification, thresholds))
-        return first if is_sure else first._replace(reason=first.reason or "not_a_digit")
+        # A ring looks like a 0 and an edge like a 1, but the finder takes them for no digit.
+        return first if is_clean else first._replace(reason=first.reason or "not_a_digit")
     best, classification = ranked[0]
     second = Interpretation(best.image, classification, abstention_reason(thresholds, classification))
     if _has_rival(ranked, thresholds, is_expected=first.reason == "several_digits"):
@@ -188,11 +188,6 @@ def _choose_of_two(first: Interpretation, second: Interpretation, *, is_sure: bo
     if is_whole and gain < -_WHOLE_GAIN:
         return first
     return (second if second.reason is None and gain > 0 else first)._replace(reason="unsure")
-
-
-def _is_sure_unseen(classification: Classification, thresholds: Abstention) -> bool:
-    """Tell whether a digit may be trusted that the finder does not find. A ring looks like a 0."""
-    return classification.digit != 0 and not _is_in_doubt(classification, thresholds)
 
 
 def _is_sure_alone(digit: FoundDigit, classification: Classification, *, is_clean: bool) -> bool:
