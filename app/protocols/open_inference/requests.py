@@ -16,6 +16,8 @@ OUTPUTS = ("probabilities", "logits")
 MAX_ID_LENGTH = 4096
 """In characters. The id is sent back in the response."""
 
+_ADVICE = "Picture files belong in an input 'image' with the datatype BYTES."
+
 
 @dataclass(frozen=True)
 class ParsedOutput:
@@ -89,7 +91,7 @@ async def _parse_inputs(tensors: object, rest: memoryview, max_files: int) -> In
         raise MalformedRequest(message)
     images_datatype = _images_datatype(datatype)
     if raw is None:
-        return await images_from_numbers(tensor.get("data"), images_datatype, shape)
+        return await images_from_numbers(tensor.get("data"), images_datatype, shape, advice=_ADVICE)
     return await images_from_buffer(raw, images_datatype, shape)
 
 
