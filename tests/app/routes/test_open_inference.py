@@ -88,6 +88,17 @@ async def test_tensors_follow_the_json_in_request_and_response(client: httpx.Asy
     np.testing.assert_allclose(found.ravel(), plain["outputs"][0]["data"], atol=1e-6)
 
 
+async def test_a_tensor_as_the_whole_body_is_answered_in_binary(client: httpx.AsyncClient, images: np.ndarray) -> None:
+    response = await client.post(INFER, content=images.tobytes(), headers={HEADER: "0"})
+    assert response.headers["content-type"] == "application/octet-stream"
+    length = int(response.headers[HEADER])
+    outputs = json.loads(response.content[:length])["outputs"]
+    assert [output["shape"] for output in outputs] == [[3, 10], [3, 10]]
+    expected = (await infer(client, {"inputs": [tensor(images)]}))["outputs"]
+    found = np.frombuffer(response.content[length:], "<f4")
+    np.testing.assert_allclose(found, [value for output in expected for value in output["data"]], atol=1e-6)
+
+
 async def test_picture_files_are_classified_as_by_predict(client: httpx.AsyncClient, seven: bytes) -> None:
     raw = encode_bytes_tensor([seven, seven])
     inputs = {"name": "image", "shape": [2], "datatype": "BYTES", "parameters": {"binary_data_size": len(raw)}}
@@ -119,7 +130,8 @@ async def test_every_error_has_the_format_of_the_protocol(client: httpx.AsyncCli
     await refuse("UINT8", inputs=[tensor(images, datatype="INT64")])
     assert_error(await client.post(INFER, content=b"{}", headers={HEADER: "3"}), 400, "Inference-Header")
     assert_error(await client.post(INFER, content=b'{"a":' + b"[" * 101 + b"]" * 101 + b"}"), 400, "100 deep")
-    assert_error(await client.post(INFER, content=b"no picture", headers={HEADER: "0"}), 415, "picture")
+    assert_error(await client.post(INFER, content=b"no picture", headers={HEADER: "0"}), 400, "picture")
+    assert_error(await client.post(INFER, content=b"\x89PNG\r\n\x1a\n", headers={HEADER: "0"}), 422, "PNG")
     bomb = gzip.compress(bytes(9 << 20))
     assert_error(await client.post(INFER, content=bomb, headers={"content-encoding": "gzip"}), 413, "bytes")
     assert_error(await client.post(INFER, content=bytes(9 << 20)), 413, "bytes")
@@ -152,7 +164,7 @@ async def test_a_request_past_the_deadline_is_a_504(serve: Serve, images: np.nda
 async def test_requests_are_counted_in_statistics_and_metrics(serve: Serve, images: np.ndarray) -> None:
     async with serve() as client:
         await infer(client, {"inputs": [tensor(images)]})
-        await client.post(INFER, content=b"no picture", headers={HEADER: "0"})
+        await client.post(INFER, content=b"\x89PNG\r\n\x1a\n", headers={HEADER: "0"})
         every = (await client.get("/v2/models/stats")).json()["model_stats"]
         [one] = (await client.get("/v2/models/convnet/stats")).json()["model_stats"]
         assert one in every
