@@ -9,7 +9,7 @@ import anyio
 from fastapi import Request
 
 from app.deadline import Deadline
-from app.errors import MalformedRequest, TooLarge, UnsupportedBody
+from app.errors import MalformedRequest, TooLarge, UnsupportedEncoding
 from app.web.uploads import read_body
 
 _WINDOW_BITS = {"gzip": zlib.MAX_WBITS | 16, "x-gzip": zlib.MAX_WBITS | 16, "deflate": zlib.MAX_WBITS}
@@ -37,7 +37,7 @@ class BodyReader:
         A large body waits until fewer large bodies are in their contexts. The caller should process it in the context.
 
         Raises:
-            UnsupportedBody: if the encoding is neither gzip nor deflate, or if there are several.
+            UnsupportedEncoding: if the encoding is neither gzip nor deflate, or if there are several.
             MalformedRequest: if the body is not valid in its encoding.
             TooLarge: if it exceeds the limit before or after decompression, which stops at the limit.
             DeadlineExceeded: if a large body waited and was processed for longer than the deadline.
@@ -46,7 +46,7 @@ class BodyReader:
         encoding = request.headers.get("content-encoding", "identity").strip().lower()
         if encoding not in _WINDOW_BITS and encoding not in ("identity", ""):
             message = f"The content encoding is '{encoding}'. Expected gzip, deflate or no encoding."
-            raise UnsupportedBody(message)
+            raise UnsupportedEncoding(message)
         body = await read_body(request, self._max_bytes)
         is_compressed = encoding in _WINDOW_BITS
         async with self._large_body() if is_compressed or len(body) > _LARGE_BYTES else nullcontext():
