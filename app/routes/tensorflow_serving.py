@@ -1,5 +1,6 @@
 """`/v1`: the REST API of TensorFlow Serving."""
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
-from app.errors import MalformedRequest, UnknownModel, UnknownServable, UnknownVersion
+from app.errors import MalformedRequest, UnknownModel, UnknownServable, UnknownVersion, UnknownVersionLabel
 from app.inference.scores import Scores
 from app.model_repository.catalogue import ModelCatalogue
 from app.model_repository.versions import Loaded, LoadedVersion
@@ -16,13 +17,14 @@ from app.protocols.tensorflow_serving import schemas
 from app.protocols.tensorflow_serving.metadata import describe_metadata, describe_status
 from app.protocols.tensorflow_serving.requests import parse_classify, parse_predict
 from app.protocols.tensorflow_serving.responses import write_classify, write_predict
-from app.routes.open_inference import Endpoint, parse_version
+from app.routes.open_inference import Endpoint
 from app.web import problems
 from app.web.decompression import BodyReader
 from app.web.openapi import json_schema, path_parameters
 
 router = APIRouter(tags=["TensorFlow Serving"])
 
+_VERSION = re.compile(r"[0-9]{1,18}")
 _MODELS = ("/v1/models/{model}", "/v1/models/{model}/versions/{version}", "/v1/models/{model}/labels/{label}")
 
 
@@ -76,9 +78,10 @@ async def classify(request: Request) -> Response:
         return _json_response(await write_classify(await _score(request, loaded, inputs)))
 
 
-@_model_route("POST", ":regress", 400, 401, response=schemas.Predictions)
-async def regress(_request: Request) -> Response:
+@_model_route("POST", ":regress", 400, 401, 404, 503, response=schemas.Predictions)
+async def regress(request: Request) -> Response:
     """Respond with 400: the models have no signature for regression."""
+    _find_any(request)
     message = "The models are classifiers and have no signature for regression. Use :predict or :classify."
     raise MalformedRequest(message)
 
@@ -88,7 +91,8 @@ async def status(request: Request) -> dict[str, Any]:
     """Return the states of all versions of a model, or of the version in the path."""
     catalogue: ModelCatalogue = request.app.state.catalogue
     name, number, label = _parse_path(request)
-    if label is not None:
+    is_default = "version" in request.path_params and number is None
+    if label is not None or (is_default and catalogue.default_version(name)):
         number = _find_any(request).card.version
     known = catalogue.models.get(name, ())
     versions = [each for each in known if each.number == number or (number is None and each.state != "not_loaded")]
@@ -104,6 +108,14 @@ async def metadata(request: Request) -> dict[str, Any]:
     return describe_metadata(card.name, card.version)
 
 
+@router.get("/v1/models", summary="List the names of the models", response_model=schemas.ModelNames)
+@router.get("/v1/models/", include_in_schema=False)
+async def list_models(request: Request) -> dict[str, list[str]]:
+    """Return all names, as version 1 of KServe's protocol does."""
+    catalogue: ModelCatalogue = request.app.state.catalogue
+    return {"models": list(catalogue.models)}
+
+
 @router.api_route("/v1", methods=["GET", "POST", "PUT", "DELETE", "PATCH"], include_in_schema=False)
 @router.api_route("/v1/{rest:path}", methods=["GET", "POST", "PUT", "DELETE", "PATCH"], include_in_schema=False)
 async def malformed(request: Request) -> Response:
@@ -116,11 +128,13 @@ def _malformed_request(request: Request) -> MalformedRequest:
 
 
 def _parse_path(request: Request) -> tuple[str, int | None, str | None]:
-    """Return the model, the version and the label in a path."""
+    """Return the model, the version and the label in a path. The version is None for 0, the default of ovmsclient."""
     name, version, label = (request.path_params.get(part) for part in ("model", "version", "label"))
     if ":" in f"{name}{version}{label}":  # such as GET of `:predict`
         raise _malformed_request(request)
-    return str(name), None if version is None else parse_version(version), label
+    if version is not None and not _VERSION.fullmatch(version):
+        raise _malformed_request(request)
+    return str(name), int(version or 0) or None, label
 
 
 def _find(request: Request) -> LoadedVersion:
@@ -139,9 +153,12 @@ def _find_any(request: Request) -> Loaded:
 
 @contextmanager
 def _worded_as_servable(request: Request) -> Iterator[None]:
-    """Turn the errors for unknown models, versions and labels into the one of TensorFlow Serving."""
+    """Turn the errors for unknown models, versions and labels into those of TensorFlow Serving."""
     try:
         yield
+    except UnknownVersionLabel as error:
+        message = f"Unrecognized servable version label: {_parse_path(request)[2]}. {error}"
+        raise MalformedRequest(message) from error
     except (UnknownModel, UnknownVersion) as error:
         raise UnknownServable(*_parse_path(request)) from error
 
