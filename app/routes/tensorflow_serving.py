@@ -12,6 +12,7 @@ from app.errors import MalformedRequest, UnknownModel, UnknownServable, UnknownV
 from app.inference.scores import Scores
 from app.model_repository.catalogue import ModelCatalogue
 from app.model_repository.versions import Loaded, LoadedVersion
+from app.observability.metrics import ServiceMetrics
 from app.protocols.tensor_predictor import Inputs, TensorPredictor
 from app.protocols.tensorflow_serving import schemas
 from app.protocols.tensorflow_serving.metadata import describe_metadata, describe_status
@@ -19,6 +20,7 @@ from app.protocols.tensorflow_serving.requests import parse_classify, parse_pred
 from app.protocols.tensorflow_serving.responses import write_classify, write_predict
 from app.routes.open_inference import Endpoint
 from app.web import problems
+from app.web.content_negotiation import negotiate
 from app.web.decompression import BodyReader
 from app.web.openapi import json_schema, path_parameters
 
@@ -114,6 +116,15 @@ async def list_models(request: Request) -> dict[str, list[str]]:
     """Return all names, as version 1 of KServe's protocol does."""
     catalogue: ModelCatalogue = request.app.state.catalogue
     return {"models": list(catalogue.models)}
+
+
+@router.get("/monitoring/prometheus/metrics", include_in_schema=False)
+async def metrics(request: Request) -> Response:
+    """Return the metrics for Prometheus at the address of TensorFlow Serving."""
+    metrics: ServiceMetrics = request.app.state.metrics
+    accept = negotiate(",".join(request.headers.getlist("accept")), ("text/plain", "application/openmetrics-text"))
+    body, content_type = metrics.exposition(accept.ranges)
+    return Response(body, headers={"content-type": content_type})
 
 
 @router.api_route("/v1", methods=["GET", "POST", "PUT", "DELETE", "PATCH"], include_in_schema=False)

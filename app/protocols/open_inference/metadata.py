@@ -19,6 +19,8 @@ _EXTENSIONS = (
     "model_configuration",
 )
 _PLATFORM = "tensorflow_savedmodel"
+_LABELS = "digits.txt"
+"""Tells clients that the classes have labels. There is no such file: the label of a class is its digit."""
 _STATES: Mapping[str, str] = {
     "waiting": "LOADING",
     "loading": "LOADING",
@@ -78,19 +80,25 @@ def describe_model(name: str, versions: Iterable[int]) -> dict[str, Any]:
     }
 
 
-def describe_configuration(name: str, *, engine: str, versions: Iterable[int]) -> dict[str, Any]:
-    """Return the configuration of a model in Triton's format. A `max_batch_size` of 0 means that there is no limit."""
+def describe_configuration(name: str, *, engine: str, versions: Iterable[int], max_batch_size: int) -> dict[str, Any]:
+    """Return the configuration of a model in Triton's format.
+
+    With a `max_batch_size`, `dims` are the shape of one image. The finder, to which no request can send a batch, has 0.
+    """
     signature = _signature_of(name)
+    first, labels = (0, {}) if name == FINDER else (1, {"label_filename": _LABELS})
     return {
         "name": name,
         "platform": _PLATFORM,
         "backend": engine,
-        "max_batch_size": 0,
         "version_policy": {"specific": {"versions": sorted(versions)}},
-        "input": [{"name": signature.input, "data_type": "TYPE_UINT8", "dims": signature.input_shape}],
+        "max_batch_size": 0 if name == FINDER else max_batch_size,
+        "input": [{"name": signature.input, "data_type": "TYPE_UINT8", "dims": signature.input_shape[first:]}],
         "output": [
-            {"name": output, "data_type": "TYPE_FP32", "dims": signature.output_shape} for output in signature.outputs
+            {"name": output, "data_type": "TYPE_FP32", "dims": signature.output_shape[first:], **labels}
+            for output in signature.outputs
         ],
+        "dynamic_batching": {},
     }
 
 

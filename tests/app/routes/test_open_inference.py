@@ -11,7 +11,7 @@ import pytest
 
 from app.protocols.picture_files import encode_bytes_tensor
 from imaging import preprocess_picture
-from tests.conftest import Serve, newest
+from tests.conftest import Serve, newest, publish
 
 pytestmark = pytest.mark.anyio
 
@@ -49,13 +49,26 @@ async def test_the_service_and_its_models_describe_themselves(client: httpx.Asyn
         assert "binary_tensor_data" in (await client.get(path)).json()["extensions"]
     assert (await client.get("/v2/health/live")).json() == {"live": True}
     assert (await client.get("/v2/health/ready")).json() == {"ready": True}
-    for model in ("convnet", f"convnet/versions/{VERSION}"):
+    for path in ("/v2/models", "/v2/models/"):
+        assert {"convnet", "softmax", "finder"} <= set((await client.get(path)).json()["models"])
+    for model in ("convnet", f"convnet/versions/{VERSION}", "convnet/versions/-1"):
         metadata = (await client.get(f"/v2/models/{model}")).json()
         assert metadata["name"] == "convnet"
         assert VERSION in metadata["versions"]
         assert metadata["inputs"] == [{"name": "images", "datatype": "UINT8", "shape": [-1, 28, 28]}]
         assert (await client.get(f"/v2/models/{model}/ready")).json() == {"name": "convnet", "ready": True}
-        assert (await client.get(f"/v2/models/{model}/config")).json()["backend"] == "openvino"
+        configuration = (await client.get(f"/v2/models/{model}/config")).json()
+        assert (configuration["backend"], configuration["max_batch_size"]) == ("openvino", 1024)
+        assert configuration["input"][0]["dims"] == [28, 28]
+    assert (await client.get("/v2/docs/dataplane.json")).json() == (await client.get("/openapi.json")).json()
+
+
+async def test_the_newest_version_is_minus_1(serve: Serve, models_dir: Path) -> None:
+    publish(models_dir, "softmax", 2)
+    async with serve(models_dir=models_dir, model_versions="softmax:1") as client:
+        for which, version in (("", "1"), ("/versions/1", "1"), ("/versions/-1", "2"), ("/versions/2", "2")):
+            [statistics] = (await client.get(f"/v2/models/softmax{which}/stats")).json()["model_stats"]
+            assert statistics["version"] == version
 
 
 async def test_all_forms_of_the_same_images_have_the_same_scores(
@@ -138,7 +151,9 @@ async def test_every_error_has_the_format_of_the_protocol(client: httpx.AsyncCli
     assert_error(await client.post(INFER, content=b"x", headers={"content-encoding": "br"}), 415, "gzip")
     assert_error(await client.get("/v2/models/nobody"), 404, "convnet")
     assert_error(await client.get("/v2/models/convnet/versions/99"), 404, "no version 99")
-    assert_error(await client.get("/v2/models/convnet/versions/one"), 400, "whole number")
+    for version in ("one", "0", "-2", "1.0", "+1", "9" * 30):
+        assert_error(await client.get(f"/v2/models/convnet/versions/{version}"), 400, "whole number")
+        assert_error(await client.post(f"/v2/models/nobody/versions/{version}/infer"), 404, "nobody")
     assert_error(await client.get("/v2/nowhere"), 404, "/v2/nowhere")
     assert_error(await client.get(INFER), 405, "GET")
     assert (await infer(client, {"inputs": [tensor(images)]}))["outputs"]
@@ -186,10 +201,14 @@ async def test_models_can_be_listed_unloaded_and_loaded(serve: Serve) -> None:
         assert ("softmax", "UNAVAILABLE") in await index()
         assert ("softmax", "UNAVAILABLE") not in await index(ready=True)
         assert_error(await client.get("/v2/models/softmax/ready"), 503, "unloaded")
+        assert_error(await client.get("/v2/models/softmax/versions/-1/ready"), 503, "unloaded")
+        assert (await client.get("/v2/health/ready")).json() == {"ready": True}
+        assert (await client.get("/health/ready")).status_code == 503
         assert (await client.post("/v2/repository/models/softmax/load")).status_code == 200
         assert ("softmax", "READY") in await index(ready=True)
         assert_error(await client.post("/v2/repository/models/nobody/load"), 404, "nobody")
         assert_error(await client.post("/v2/repository/index", json={"ready": 1}), 400, "ready")
+        assert (await client.post("/v2/repository/index", json={"ready": None})).status_code == 200
         for name in ("config", "unload_dependents"):
             refused = await client.post("/v2/repository/models/softmax/load", json={"parameters": {name: True}})
             assert_error(refused, 400, f"has the parameters '{name}'. Expected none")

@@ -97,6 +97,13 @@ async def test_the_status_of_version_0_is_that_of_the_default_version(client: ht
     assert (await client.get("/v1/models/m/versions/0")).status_code == 404
 
 
+async def test_prometheus_finds_the_metrics_where_tensorflow_serving_has_them(client: httpx.AsyncClient) -> None:
+    for accept in ("*/*", "application/openmetrics-text;version=1.0.0,text/plain;q=0.5", "application/json"):
+        response = await client.get("/monitoring/prometheus/metrics", headers={"accept": accept})
+        assert "digitserve_http_requests" in response.text
+        assert response.headers["content-type"].startswith(("text/plain", "application/openmetrics-text"))
+
+
 async def test_the_names_of_the_models_are_listed(client: httpx.AsyncClient) -> None:
     for path in ("/v1/models", "/v1/models/", "/V1/Models"):
         assert {"convnet", "softmax", "finder"} <= set((await client.get(path)).json()["models"])
