@@ -106,8 +106,7 @@ async def status(request: Request) -> dict[str, Any]:
 @_model_route("GET", "/metadata", 400, 404, 503, response=schemas.ServableMetadata)
 async def metadata(request: Request) -> dict[str, Any]:
     """Return the signatures of a version."""
-    card = _find_any(request).card
-    return describe_metadata(card.name, card.version)
+    return describe_metadata(_find_any(request))
 
 
 @router.get("/v1/models", summary="List the names of the models", response_model=schemas.ModelNames)

@@ -11,6 +11,7 @@ from app.protocols.json_object import parse_object, short_repr
 from app.protocols.number_array import Numbers
 from app.protocols.picture_files import check_count, decode_base64
 from app.protocols.tensor_predictor import Inputs
+from app.protocols.tensorflow_serving.metadata import CLASSIFY
 from app.protocols.tensors import images_from_rows
 
 _IMAGES, _FILES = "images", "image"
@@ -74,7 +75,8 @@ async def parse_classify(body: bytes, *, max_files: int) -> Inputs:
 
     """
     content = await parse_object(body)
-    _parse_signature(content)
+    if content.get("signature_name") != CLASSIFY:
+        _parse_signature(content)
     examples = content.get("examples")
     if not isinstance(examples, list) or not all(isinstance(example, dict) for example in examples):
         message = (

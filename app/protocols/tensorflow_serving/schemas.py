@@ -35,7 +35,7 @@ class Classify(BaseModel):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"examples": [{"images": _BLANK}]}]})
 
-    signature_name: Literal["serving_default", "predict_images"] = "serving_default"
+    signature_name: Literal["classify_images", "serving_default", "predict_images"] = "classify_images"
     context: dict[str, Any] = {}
     examples: list[dict[str, Any]]
 

@@ -135,6 +135,11 @@ def test_examples_take_features_from_the_context() -> None:
 
     for rows in (ROWS, IMAGES.reshape(2, 784).tolist()):
         assert (np.asarray(classify(examples=[{"images": row} for row in rows])) == IMAGES).all()
+    for name in ("", "serving_default", "predict_images", "classify_images"):
+        assert classify(examples=[{"image": FILE}], signature_name=name) == [b"picture"]
+    for name in ("other", 7):
+        with pytest.raises(MalformedRequest, match="no signature"):
+            classify(examples=[{"image": FILE}], signature_name=name)
     with pytest.raises(MalformedRequest, match=r"Missing named input: images in examples\[1\]"):
         classify(examples=[{"images": ROWS[0]}, {}])
     assert classify(examples=[{}, {}], context={"image": FILE}) == [b"picture", b"picture"]
