@@ -108,7 +108,7 @@ async def openapi(request: Request) -> dict[str, Any]:
 # Before the route of a model: otherwise `stats` would be taken for the name of a model.
 @router.get("/v2/models/stats", summary="Get the statistics of all versions", response_model=schemas.ModelStatistics)
 async def statistics(request: Request) -> dict[str, Any]:
-    """Return the counts and times of the `/v1` and `/v2` requests that this worker has answered since it started."""
+    """Return the counts and times of the `/v1` and `/v2` requests that have been answered since the service started."""
     catalogue: ModelCatalogue = request.app.state.catalogue
     versions = [
         (name, version.number)
@@ -123,9 +123,10 @@ async def statistics(request: Request) -> dict[str, Any]:
     "GET", "/stats", *_UNKNOWN, summary="Get the statistics of a model", response_model=schemas.ModelStatistics
 )
 async def model_statistics(request: Request) -> dict[str, Any]:
-    """Return the counts and times of the `/v1` and `/v2` requests that this worker has answered since it started."""
-    card = _find(request).card
-    return describe_statistics(request.app.state.statistics, [(card.name, card.version)])
+    """Return those of all versions that are ready, or of the version in the path."""
+    loaded = _find(request)
+    versions = [(loaded.card.name, version) for version in _ready_versions(request, loaded)]
+    return describe_statistics(request.app.state.statistics, versions)
 
 
 @_model_route(
@@ -187,10 +188,11 @@ async def infer(request: Request) -> Response:
     catalogue: ModelCatalogue = request.app.state.catalogue
     loaded = catalogue.find(*_parse_path(request))
     async with body_reader.read(request) as body:
-        inference = await parse_request(
-            body, request.headers.get(HEADER_LENGTH_FIELD), max_files=tensor_predictor.max_files
-        )
-        response = await write_response(loaded.card, inference, await tensor_predictor.score(loaded, inference.inputs))
+        with tensor_predictor.begin(loaded) as scoring:
+            inference = await parse_request(
+                body, request.headers.get(HEADER_LENGTH_FIELD), max_files=tensor_predictor.max_files
+            )
+            response = await write_response(loaded.card, inference, await scoring.score(inference.inputs))
     request.scope["state"]["answered_by"] = loaded.card.name, loaded.card.version
     if response.header_length is None:
         return Response(response.body, media_type="application/json")

@@ -9,11 +9,10 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
 from app.errors import MalformedRequest, UnknownModel, UnknownServable, UnknownVersion, UnknownVersionLabel
-from app.inference.scores import Scores
 from app.model_repository.catalogue import ModelCatalogue
 from app.model_repository.versions import Loaded, LoadedVersion
 from app.observability.metrics import ServiceMetrics
-from app.protocols.tensor_predictor import Inputs, TensorPredictor
+from app.protocols.tensor_predictor import TensorPredictor
 from app.protocols.tensorflow_serving import schemas
 from app.protocols.tensorflow_serving.metadata import describe_metadata, describe_status
 from app.protocols.tensorflow_serving.requests import parse_classify, parse_predict
@@ -63,8 +62,10 @@ async def predict(request: Request) -> Response:
     tensor_predictor: TensorPredictor = request.app.state.tensor_predictor
     loaded = _find(request)
     async with body_reader.read(request) as body:
-        parsed = await parse_predict(body, max_files=tensor_predictor.max_files)
-        return _json_response(await write_predict(parsed, await _score(request, loaded, parsed.inputs)))
+        with tensor_predictor.begin(loaded) as scoring:
+            parsed = await parse_predict(body, max_files=tensor_predictor.max_files)
+            answer = await write_predict(parsed, await scoring.score(parsed.inputs))
+    return _json_response(request, loaded, answer)
 
 
 @_model_route(
@@ -76,8 +77,10 @@ async def classify(request: Request) -> Response:
     tensor_predictor: TensorPredictor = request.app.state.tensor_predictor
     loaded = _find(request)
     async with body_reader.read(request) as body:
-        inputs = await parse_classify(body, max_files=tensor_predictor.max_files)
-        return _json_response(await write_classify(await _score(request, loaded, inputs)))
+        with tensor_predictor.begin(loaded) as scoring:
+            inputs = await parse_classify(body, max_files=tensor_predictor.max_files)
+            answer = await write_classify(await scoring.score(inputs))
+    return _json_response(request, loaded, answer)
 
 
 @_model_route("POST", ":regress", 400, 401, 404, 503, response=schemas.Predictions)
@@ -173,12 +176,6 @@ def _worded_as_servable(request: Request) -> Iterator[None]:
         raise UnknownServable(*_parse_path(request)) from error
 
 
-async def _score(request: Request, loaded: LoadedVersion, inputs: Inputs) -> Scores:
-    tensor_predictor: TensorPredictor = request.app.state.tensor_predictor
-    scores = await tensor_predictor.score(loaded, inputs)
+def _json_response(request: Request, loaded: LoadedVersion, body: bytes) -> Response:
     request.scope["state"]["answered_by"] = loaded.card.name, loaded.card.version
-    return scores
-
-
-def _json_response(body: bytes) -> Response:
     return Response(body, media_type="application/json")

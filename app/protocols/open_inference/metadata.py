@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from app.inference.finder_engine import MAP_SIDE, PICTURE_SIDE
 from app.model_repository.versions import ModelVersions, Version
-from app.observability.statistics import Statistics
+from app.observability.statistics import Duration, Statistics, VersionStatistics
 from app.protocols.open_inference.requests import OUTPUTS
 from app.settings import FINDER
 from imaging import __version__
@@ -21,6 +21,7 @@ _EXTENSIONS = (
 _PLATFORM = "tensorflow_savedmodel"
 _LABELS = "digits.txt"
 """Tells clients that the classes have labels. There is no such file: the label of a class is its digit."""
+_NOTHING = {"count": 0, "ns": 0}
 _STATES: Mapping[str, str] = {
     "waiting": "LOADING",
     "loading": "LOADING",
@@ -136,26 +137,25 @@ def _reason(model: ModelVersions, version: Version) -> str:
 
 
 def describe_statistics(statistics: Statistics, versions: Iterable[tuple[str, int]]) -> dict[str, Any]:
-    """Return the statistics of versions in this worker, in the format of Triton's statistics extension."""
-    return {"model_stats": [_describe_version(statistics, name, version) for name, version in versions]}
+    """Return the statistics of versions, in the format of Triton's statistics extension."""
+    return {"model_stats": [_describe_version(statistics.get(*version), *version) for version in versions]}
 
 
-def _describe_version(statistics: Statistics, name: str, version: int) -> dict[str, Any]:
-    counts = statistics.get(name, version)
-    not_measured = {"count": 0, "ns": 0}
+def _describe_version(counts: VersionStatistics, name: str, version: int) -> dict[str, Any]:
     return {
         "name": name,
         "version": str(version),
         "last_inference": counts.last_inference,
         "inference_count": counts.images,
-        "execution_count": counts.successes,
-        "inference_stats": {
-            "success": {"count": counts.successes, "ns": counts.success_nanoseconds},
-            "fail": {"count": counts.failures, "ns": counts.failure_nanoseconds},
-            "queue": not_measured,
-            "compute_input": not_measured,
-            "compute_infer": not_measured,
-            "compute_output": not_measured,
-        },
-        "batch_stats": [],
+        "execution_count": counts.executions,
+        "inference_stats": {**_describe_durations(counts.stages), "cache_hit": _NOTHING, "cache_miss": _NOTHING},
+        "response_stats": {},  # of models that send several responses to a request
+        "batch_stats": [
+            {"batch_size": size, **_describe_durations(stages)} for size, stages in counts.batch_sizes.items()
+        ],
+        "memory_usage": [],  # which Triton measures of GPUs
     }
+
+
+def _describe_durations(durations: Mapping[str, Duration]) -> dict[str, dict[str, int]]:
+    return {stage: {"count": duration.count, "ns": duration.nanoseconds} for stage, duration in durations.items()}

@@ -63,12 +63,21 @@ async def test_the_service_and_its_models_describe_themselves(client: httpx.Asyn
     assert (await client.get("/v2/docs/dataplane.json")).json() == (await client.get("/openapi.json")).json()
 
 
-async def test_the_newest_version_is_minus_1(serve: Serve, models_dir: Path) -> None:
+async def test_the_statistics_of_a_model_are_those_of_every_version(serve: Serve, models_dir: Path) -> None:
+    publish(models_dir, "softmax", 2)
+    async with serve(models_dir=models_dir, keep_versions=2) as client:
+        statistics = (await client.get("/v2/models/softmax/stats")).json()["model_stats"]
+        assert [each["version"] for each in statistics] == ["2", "1"]
+        [statistics] = (await client.get("/v2/models/softmax/versions/1/stats")).json()["model_stats"]
+        assert statistics["version"] == "1"
+
+
+async def test_the_newest_version_is_minus_1(serve: Serve, models_dir: Path, images: np.ndarray) -> None:
     publish(models_dir, "softmax", 2)
     async with serve(models_dir=models_dir, model_versions="softmax:1") as client:
         for which, version in (("", "1"), ("/versions/1", "1"), ("/versions/-1", "2"), ("/versions/2", "2")):
-            [statistics] = (await client.get(f"/v2/models/softmax{which}/stats")).json()["model_stats"]
-            assert statistics["version"] == version
+            response = await client.post(f"/v2/models/softmax{which}/infer", json={"inputs": [tensor(images)]})
+            assert response.json()["model_version"] == version
 
 
 async def test_all_forms_of_the_same_images_have_the_same_scores(
@@ -184,8 +193,16 @@ async def test_requests_are_counted_in_statistics_and_metrics(serve: Serve, imag
         [one] = (await client.get("/v2/models/convnet/stats")).json()["model_stats"]
         assert one in every
         assert (one["inference_count"], one["execution_count"]) == (3, 1)
-        assert one["inference_stats"]["success"]["ns"] > 0
-        assert one["inference_stats"]["fail"]["count"] == 1
+        stages = one["inference_stats"]
+        assert all(stages[stage]["ns"] > 0 for stage in ("success", "compute_input", "compute_infer", "compute_output"))
+        assert {stage: each["count"] for stage, each in stages.items()} == {
+            **dict.fromkeys(("success", "fail", "queue", "compute_input", "compute_infer", "compute_output"), 1),
+            "cache_hit": 0,
+            "cache_miss": 0,
+        }
+        [batch] = one["batch_stats"]
+        assert (batch["batch_size"], batch["compute_infer"]) == (3, stages["compute_infer"])
+        assert (one["response_stats"], one["memory_usage"]) == ({}, [])
         metrics = await client.get("/metrics", headers={"accept": "text/plain"})
         assert f'digitserve_predictions_total{{digit="7",model="convnet",version="{VERSION}"}} 3.0' in metrics.text
 
