@@ -3,6 +3,7 @@
 ServiceError
 ├── MalformedRequest      the request is not in the expected format
 ├── UnsupportedBody       the body's type is not supported
+│   └── UnsupportedEncoding  the body's content encoding is not supported
 ├── TooLarge              the request has too many bytes, files or values
 ├── HeadTooLarge          the request's head, or the chunk sizes and trailers of its body, are too long
 ├── UrlTooLong            the request's URL is too long
@@ -41,6 +42,10 @@ class MalformedRequest(ServiceError):
 
 class UnsupportedBody(ServiceError):
     """The body's type is not supported."""
+
+
+class UnsupportedEncoding(UnsupportedBody):
+    """The body's content encoding is not supported."""
 
 
 class TooLarge(ServiceError):

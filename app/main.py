@@ -90,7 +90,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 async def _lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
     """Open the parts of the service and put them on `app.state`; close them in the reverse order."""
     state, settings, observability = app.state, app.state.settings, app.state.observability
-    state.metrics, state.statistics = observability.metrics, Statistics()
+    state.metrics, state.statistics = observability.metrics, Statistics.shared_by_workers()
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(observability.running())
         state.repository = await stack.enter_async_context(

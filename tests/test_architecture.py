@@ -19,7 +19,7 @@ TOP = {"__main__", "healthcheck", "main"}
 """Modules of `app` that no room may import, except `main` by `server`."""
 ROOMS = {
     "server": {"main", "feedback", "observability", "prediction", "model_repository", "inference", "routes", "web"},
-    "routes": {"feedback", "inference", "model_repository", "observability", "prediction", "protocols", "web"},
+    "routes": {"feedback", "model_repository", "observability", "prediction", "protocols", "web"},
     "protocols": {"inference", "model_repository", "observability", "prediction"},
     "prediction": {"feedback", "inference", "model_repository", "observability"},
     "model_repository": {"inference", "observability"},

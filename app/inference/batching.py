@@ -43,12 +43,17 @@ class BatchTracer(Protocol):
         """Record a batch: the trace context and the wait of each job, the number of images, and the time it took."""
 
 
+BatchCallback = Callable[[int, float, bool], None]
+"""Takes the number of images in a batch, how long the engine took, and whether it is the first call for this batch."""
+
+
 @dataclass(slots=True, eq=False)
 class _Job:
     images: Images  # [n, 28, 28], n <= LARGEST_BATCH
     scores: asyncio.Future[Scores]
     enqueued_at: float
     trace_context: object
+    on_batch: BatchCallback | None
 
 
 class Batcher:
@@ -76,8 +81,10 @@ class Batcher:
         """Whether the engine runs on the event loop. No other task runs during a batch then, so no deadline applies."""
         return self._thread is None
 
-    async def score(self, images: Images) -> Scores:
+    async def score(self, images: Images, *, on_batch: BatchCallback | None = None) -> Scores:
         """Score uint8 images of shape (n, 28, 28), n >= 1, in batches with the images of other callers.
+
+        `on_batch` is called for each batch that has scored some of them, before this method returns.
 
         Cancelling the caller removes its images from the queue. The other callers of its batch are not affected.
 
@@ -89,9 +96,9 @@ class Batcher:
         """
         self._check_capacity(len(images))
         if len(images) <= LARGEST_BATCH:
-            return await self._enqueue(images)
+            return await self._enqueue(images, on_batch)
         parts = [images[start : start + LARGEST_BATCH] for start in range(0, len(images), LARGEST_BATCH)]
-        return Scores.concatenate(await asyncio.gather(*map(self._enqueue, parts)))
+        return Scores.concatenate(await asyncio.gather(*(self._enqueue(part, on_batch) for part in parts)))
 
     async def score_in_turns(self, images: Images) -> Scores:
         """Score any number of images, n >= 1, one batch after the other, so that the images of others go in between.
@@ -131,10 +138,10 @@ class Batcher:
             message = f"The queue is full: {self._waiting} images are waiting. Try again in a second."
             raise Overloaded(message)
 
-    def _enqueue(self, images: Images) -> asyncio.Future[Scores]:
+    def _enqueue(self, images: Images, on_batch: BatchCallback | None) -> asyncio.Future[Scores]:
         loop = asyncio.get_running_loop()
         trace_context = None if self._tracer is None else self._tracer.current_context()
-        job = _Job(images, loop.create_future(), time.perf_counter(), trace_context)
+        job = _Job(images, loop.create_future(), time.perf_counter(), trace_context, on_batch)
         self._jobs.append(job)
         self._waiting += len(images)
         if not self._is_busy:
@@ -223,6 +230,8 @@ class Batcher:
             start = end
         seconds = time.perf_counter() - started
         self._observer.observe_batch(start, seconds)
+        if not isinstance(outcome, Exception):
+            _report_batch(jobs, start, seconds)
         if self._tracer is not None:
             waits = ((job.trace_context, started - job.enqueued_at) for job in jobs)
             self._tracer.trace_batch(waits, start, seconds)
@@ -239,6 +248,15 @@ class Batcher:
 
     async def __aexit__(self, *exception: object) -> None:
         await self.close()
+
+
+def _report_batch(jobs: Sequence[_Job], images: int, seconds: float) -> None:
+    """Tell the callers that are not cancelled of their batch."""
+    is_first = True
+    for job in jobs:
+        if job.on_batch is not None and not job.scores.cancelled():
+            job.on_batch(images, seconds, is_first)
+            is_first = False
 
 
 def _run_engine(engine: Engine, images: Images) -> Scores | Exception:

@@ -23,6 +23,7 @@ from app.inference.finder_engine import FINDER_TOLERANCES, FinderEngine, load_fi
 from app.model_repository.artefact import Fingerprint, copy_verified, printable, read_card, take_fingerprint
 from app.model_repository.card import AnyCard, Card, FinderCard
 from app.model_repository.daemon_thread import DaemonThread
+from app.model_repository.signatures import Signatures, read_signatures
 from app.model_repository.verification import verify_finder, warm_up_and_verify
 from app.observability.log_setup import native_messages_logged
 from app.settings import EngineKind
@@ -43,18 +44,20 @@ _NICENESS = 10
 
 @dataclass(frozen=True)
 class VerifiedEngine:
-    """A verified engine of a classifier, and the card of its version."""
+    """A verified engine of a classifier, and the card and the signatures of its version."""
 
     card: Card
     engine: Engine
+    signatures: Signatures
 
 
 @dataclass(frozen=True)
 class VerifiedFinder:
-    """A verified engine of a finder, and the card of its version."""
+    """A verified engine of a finder, and the card and the signatures of its version."""
 
     card: FinderCard
     engine: FinderEngine
+    signatures: Signatures
 
 
 @dataclass(frozen=True)
@@ -152,11 +155,11 @@ def _load_copy(kind: EngineKind, card: AnyCard, copy: Path) -> VerifiedEngine | 
         with native_messages_logged():
             finder = load_finder_engine(kind, copy)
         verify_finder(finder, card, tolerance=FINDER_TOLERANCES[kind])
-        return VerifiedFinder(card, finder)
+        return VerifiedFinder(card, finder, read_signatures(copy))
     with native_messages_logged():
         engine = load_engine(kind, copy)
     warm_up_and_verify(engine, card, tolerance=TOLERANCES[kind])
-    return VerifiedEngine(card, engine)
+    return VerifiedEngine(card, engine, read_signatures(copy))
 
 
 def _share_one_heap() -> None:

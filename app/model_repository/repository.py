@@ -193,7 +193,7 @@ class ModelRepository:
 
     def _loaded(self, verified: VerifiedEngine | VerifiedFinder) -> Loaded:
         if isinstance(verified, VerifiedFinder):
-            return LoadedFinder(verified.card, FinderRunner(verified.engine))
+            return LoadedFinder(verified.card, FinderRunner(verified.engine), verified.signatures)
         batcher = Batcher(
             verified.engine,
             queue_size=self._settings.queue_size,
@@ -202,7 +202,7 @@ class ModelRepository:
         )
         if self._shadow is not None and self._shadow.compares(verified.card.name):
             batcher.on_scored = partial(self._shadow.submit, verified.card)
-        return LoadedVersion(verified.card, batcher)
+        return LoadedVersion(verified.card, batcher, verified.signatures)
 
     def _unload_unwanted(self) -> None:
         """Stop using the versions to unload for new requests, and drain them."""

@@ -9,6 +9,7 @@ from app.inference.batching import Batcher
 from app.inference.finder_engine import FinderMaps, FinderRunner, Pictures
 from app.model_repository.artefact import Fingerprint
 from app.model_repository.card import AnyCard, Card, FinderCard
+from app.model_repository.signatures import Signatures
 from app.schemas import State
 
 STABLE: Literal["stable"] = "stable"
@@ -27,6 +28,7 @@ class LoadedVersion:
 
     card: Card
     batcher: Batcher
+    signatures: Signatures = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def engine_queue(self) -> Batcher:
@@ -40,6 +42,7 @@ class LoadedFinder:
 
     card: FinderCard
     runner: FinderRunner
+    signatures: Signatures = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def engine_queue(self) -> FinderRunner:

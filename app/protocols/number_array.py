@@ -28,6 +28,10 @@ _NUMBER = b"0123456789+-.eE"
 _KINDS = bytes(byte if byte in b"[]," else ord("0" if byte in _NUMBER else "?") for byte in range(256))
 """Translates each character of a number to 0, and characters that no array of numbers has to ?."""
 _FLAT = bytes.maketrans(b"[]", b"  ")
+_NOT_NUMBERS = (
+    "An array of numbers in the JSON has an element that is not a number. Send 1 and 0 instead of true and false, and "
+    "no null."
+)
 
 
 async def parse_numbers(text: bytes, start: int, end: int) -> Numbers:
@@ -79,7 +83,9 @@ async def _find_shape(text: bytes, start: int, end: int) -> tuple[int, ...]:
         kinds = text[begin:stop].translate(_KINDS, _WHITESPACE)
         # Numbers must be in innermost lists only. The parser checks later that there is exactly one number between
         # two commas.
-        if any(wrong in kinds for wrong in (b"]0", b"0[", b"[]", b"?")):
+        if b"?" in kinds:
+            raise MalformedRequest(_NOT_NUMBERS)
+        if any(wrong in kinds for wrong in (b"]0", b"0[", b"[]")):
             raise _irregular()
         parts.append(kinds.translate(None, b"0"))
     return await _shape_of(b",".join(parts))

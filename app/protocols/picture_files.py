@@ -9,10 +9,18 @@ import binascii
 import struct
 
 from app.errors import MalformedRequest, TooLarge
+from app.protocols.json_object import short_repr
 
 _LENGTH = struct.Struct("<I")
 _CHUNK_CHARACTERS = 1 << 16
-"""Of base64 that are decoded in one step, a multiple of four."""
+"""Of base64 that are decoded in one step."""
+_STANDARD_ALPHABET = bytes.maketrans(b"-_", b"+/")
+"""Translates the alphabet of URLs to the standard one (RFC 4648, sections 4 and 5)."""
+_WHITE_SPACE = b" \t\r\n\v\f"
+_MAX_PADDING = 2
+_EARLY_PADDING = "it has more than two characters of padding, or padding before its end"
+_MAX_DATA_URL_HEAD = 256
+"""In characters, of the part of a data URL before the comma."""
 
 
 def check_count(count: int, max_files: int) -> None:
@@ -60,27 +68,65 @@ def encode_bytes_tensor(elements: list[bytes]) -> bytes:
 async def decode_base64(text: object) -> bytes:
     """Decode a picture file from a base64 string in JSON.
 
+    White space is skipped, padding may be missing, and the alphabet of URLs is accepted, as TensorFlow Serving does. A
+    data URL in base64 is decoded too.
+
     Raises:
         MalformedRequest: if it is not a base64 string.
 
     """
+    if not isinstance(text, str):
+        message = f"A picture in JSON is a base64 string, not {short_repr(text)}."
+        raise MalformedRequest(message)
     try:
-        return await _decode(text if isinstance(text, str) else "?")
-    except (binascii.Error, ValueError) as error:
-        message = "A picture in JSON is a base64 string. This one is not."
+        return await _decode(text[_start_of_data(text) :].encode("ascii"))
+    except (binascii.Error, UnicodeEncodeError) as error:
+        message = f"A picture in JSON is a base64 string. {short_repr(text)} is not: {_reason(error)}."
         raise MalformedRequest(message) from error
 
 
-async def _decode(text: str) -> bytes:
-    if len(text) <= _CHUNK_CHARACTERS:
-        return base64.b64decode(text, validate=True)
-    if text.find("=", 0, -2) >= 0:  # padding is valid at the end of the text, and not at the end of a piece
-        raise ValueError
+def _start_of_data(text: str) -> int:
+    """Return where the base64 of a data URL (RFC 2397) begins; 0 if the text is no data URL."""
+    if text[:5].lower() != "data:":
+        return 0
+    head, comma, _ = text[:_MAX_DATA_URL_HEAD].partition(",")
+    if not comma or not head.lower().rstrip().endswith(";base64"):
+        message = (
+            f"The data URL {short_repr(head)} is not in base64. Send the file in base64, or 'data:<type>;base64,' and "
+            "then the file in base64."
+        )
+        raise MalformedRequest(message)
+    return len(head) + 1
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, UnicodeEncodeError):
+        return f"it has the character {error.object[error.start]!r}"
+    return str(error)
+
+
+async def _decode(text: bytes) -> bytes:
     pieces = []
-    start = 0
-    while len(text) - start > _CHUNK_CHARACTERS + 4:  # so that the padding is not a piece of its own
-        pieces.append(base64.b64decode(text[start : start + _CHUNK_CHARACTERS], validate=True))
-        start += _CHUNK_CHARACTERS
-        await asyncio.sleep(0)
-    pieces.append(base64.b64decode(text[start:], validate=True))
-    return b"".join(pieces)
+    rest = b""  # of the pieces before: less than four characters, as four are three bytes
+    for start in range(0, len(text), _CHUNK_CHARACTERS):
+        if start:
+            await asyncio.sleep(0)
+        piece = rest + text[start : start + _CHUNK_CHARACTERS].translate(_STANDARD_ALPHABET, _WHITE_SPACE)
+        if b"=" in piece:  # padding ends the text, but for white space
+            end = start + _CHUNK_CHARACTERS
+            if len(text) > end + _CHUNK_CHARACTERS:
+                raise binascii.Error(_EARLY_PADDING)
+            rest = piece + text[end:].translate(_STANDARD_ALPHABET, _WHITE_SPACE)
+            break
+        end = len(piece) - len(piece) % 4
+        pieces.append(base64.b64decode(piece[:end], validate=True))
+        rest = piece[end:]
+    return b"".join([*pieces, _decode_last(rest)])
+
+
+def _decode_last(text: bytes) -> bytes:
+    """Decode the last characters, whose padding may be missing."""
+    digits = text.rstrip(b"=")
+    if b"=" in digits or len(text) - len(digits) > _MAX_PADDING:
+        raise binascii.Error(_EARLY_PADDING)
+    return base64.b64decode(digits + b"=" * (-len(digits) % 4), validate=True)

@@ -7,7 +7,7 @@ import asyncio
 import json
 import math
 from collections.abc import Mapping, Sequence
-from itertools import chain, zip_longest
+from itertools import chain
 from typing import Any, Literal
 
 import numpy as np
@@ -15,26 +15,36 @@ from numpy.typing import NDArray
 
 from app.errors import MalformedRequest
 from app.inference.engines import Images
-from app.protocols.number_array import CHUNK_VALUES, Numbers
+from app.protocols.json_object import short_repr
+from app.protocols.number_array import Numbers
 
 Datatype = Literal["UINT8", "FP32"]
 """Of images: ink from 0 to 255, or ink from 0.0 to 1.0, which is rounded to one of 256 steps."""
 
 IMAGE_SHAPE = (28, 28)
+_PIXELS = math.prod(IMAGE_SHAPE)
+_ROW_SHAPES = (IMAGE_SHAPE, (*IMAGE_SHAPE, 1), (1, *IMAGE_SHAPE), (_PIXELS,), (1, _PIXELS), (_PIXELS, 1))
+"""The shapes of an image whose sender declares no shape: with and without an axis of channels, nested and flat."""
+_CHANNELS = (3, 4)
 _ITEM_SIZES: Mapping[Datatype, int] = {"UINT8": 1, "FP32": 4}
 _CHUNK_IMAGES = 256
 """Images that are rounded or stacked in one step, which takes 1 ms."""
+_EXPECTED_ROW = "28 rows of 28 numbers, or 784 numbers"
+_EXPECTED_INK = "ink from 0.0 to 1.0, or whole numbers from 0 to 255"
 
 
 def check_images_shape(shape: tuple[int, ...]) -> None:
     """Check that a shape is (n, 28, 28), n >= 1.
 
     Raises:
-        MalformedRequest: if it is not.
+        MalformedRequest: if it is not. If it is another shape of images, the message names the shape to send.
 
     """
     if len(shape) != 3 or shape[1:] != IMAGE_SHAPE or shape[0] < 1:
         message = f"The shape of 'images' is {list(shape)}. Expected [n, 28, 28] with n of 1 or more."
+        if shape in _ROW_SHAPES or shape[1:] in _ROW_SHAPES:
+            count = math.prod(shape) // _PIXELS
+            message += f" Send the same values with the shape [{count}, 28, 28]."
         raise MalformedRequest(message)
 
 
@@ -55,21 +65,41 @@ async def images_from_buffer(raw: memoryview, datatype: Datatype, shape: tuple[i
     return await _from_unit_interval(np.frombuffer(raw, "<f4").reshape(shape))
 
 
-async def images_from_numbers(data: object, datatype: Datatype, shape: tuple[int, ...]) -> Images:
-    """Convert parsed JSON, a list or an array, into images. It is nested like the shape, or flat and row-major.
+async def images_from_numbers(data: object, datatype: Datatype, shape: tuple[int, ...], *, advice: str) -> Images:
+    """Convert parsed JSON, a list or an array, into images.
+
+    Args:
+        data: the values, row-major, in lists of any regular nesting.
+        datatype: of the values. Whole numbers with a decimal point are UINT8 too.
+        shape: of the images.
+        advice: what to do if a value is a string.
 
     Raises:
         MalformedRequest: if the shape is not (n, 28, 28), or the number of values or a value does not fit.
 
     """
     check_images_shape(shape)
-    return await _to_images(flatten(data, shape), datatype, shape)
+    numbers = _to_numbers(data, advice)
+    if numbers.size != math.prod(shape):
+        message = (
+            f"The data of 'images' has the shape {list(numbers.shape)} and {numbers.size:,} values. A tensor of shape "
+            f"{list(shape)} has {math.prod(shape):,}."
+        )
+        raise MalformedRequest(message)
+    numbers = numbers.reshape(shape)
+    return await (_from_whole_numbers(numbers) if datatype == "UINT8" else _from_unit_interval(numbers))
 
 
-async def images_from_rows(rows: Sequence[Any] | Numbers, row_shape: tuple[int, ...]) -> Images:
-    """Convert parsed JSON without a datatype into images: each row is one image of the shape `row_shape`.
+async def images_from_rows(rows: Sequence[Any] | Numbers, member: str, *, advice: str) -> Images:
+    """Convert parsed JSON without a datatype and a shape into images.
 
-    Integers are ink from 0 to 255. If any number has a decimal point, all are ink from 0.0 to 1.0.
+    Each image is decided for itself, as JSON does not tell 1 from 1.0: if no value is above 1, the values are ink from
+    0.0 to 1.0, otherwise whole numbers from 0 to 255.
+
+    Args:
+        rows: one image for each element: 28 rows of 28 numbers, also with an axis of one channel, or 784 numbers.
+        member: the name of the rows in the request, for messages.
+        advice: what to do if an image is a string.
 
     Raises:
         MalformedRequest: if there is no row, a row has another shape, or a value is out of range.
@@ -78,117 +108,146 @@ async def images_from_rows(rows: Sequence[Any] | Numbers, row_shape: tuple[int, 
     if not len(rows):
         message = "There is no image. Send at least one."
         raise MalformedRequest(message)
-    if not isinstance(rows[0], list | np.ndarray):
-        message = f"Each image must be a list of shape {list(row_shape)}."
-        raise MalformedRequest(message)
-    if isinstance(rows[0], np.ndarray) and not isinstance(rows, np.ndarray):
-        rows = await _stack(rows, row_shape)
-    values = flatten(rows, (len(rows), *row_shape))
-    datatype: Datatype = "FP32" if _has_decimals(values) else "UINT8"
-    try:
-        return await _to_images(values, datatype, (len(rows), *IMAGE_SHAPE))
-    except MalformedRequest as error:  # its message names a datatype, which the request does not have
-        value = _first_out_of_range(values, 1 if datatype == "FP32" else 255)
+    if not isinstance(rows, np.ndarray) and any(isinstance(row, np.ndarray) for row in rows):
+        rows = await _stack(rows)
+    numbers = _to_numbers(rows, advice)
+    if numbers.shape[1:] not in _ROW_SHAPES:
+        raise _row_shape_error(numbers.shape, member, advice)
+    images = await _from_untyped(numbers.reshape(len(rows), _PIXELS), member)
+    return images.reshape(len(rows), *IMAGE_SHAPE)
+
+
+def _row_shape_error(shape: tuple[int, ...], member: str, advice: str) -> MalformedRequest:
+    row = shape[1:]
+    if shape in _ROW_SHAPES:
         message = (
-            f"A value of the images is {value}. Expected integers from 0 to 255. If one number has a decimal point, "
-            "all must be from 0.0 to 1.0."
+            f"'{member}' has the shape {list(shape)}, that of a single image. It must be a list of images: put the "
+            "image into a list."
         )
-        raise MalformedRequest(message) from error
+    elif not row:
+        message = f"'{member}' is a list of {shape[0]:,} numbers. It must be a list of images: {_EXPECTED_ROW} each."
+    else:
+        message = f"Each image has the shape {list(row)}. Expected {_EXPECTED_ROW}."
+        if row[0] in _CHANNELS or row[-1] in _CHANNELS:
+            message += f" Convert colour images to grey, with white ink on black. {advice}"
+    return MalformedRequest(message)
 
 
-async def _stack(rows: Sequence[Any], row_shape: tuple[int, ...]) -> Numbers:
+async def _stack(rows: Sequence[Any]) -> Numbers:
     """Stack the arrays of all rows into one."""
-    for row in rows:
-        if not isinstance(row, np.ndarray) or row.shape != row_shape:
-            message = f"All images must be lists of shape {list(row_shape)}."
-            raise MalformedRequest(message)
+    shapes = {row.shape if isinstance(row, np.ndarray) else () for row in rows}
+    if len(shapes) > 1:
+        raise _irregular()
     dtype = np.result_type(*{row.dtype for row in rows})
-    stacked: Numbers = np.empty((len(rows), *row_shape), dtype)
+    stacked: Numbers = np.empty((len(rows), *shapes.pop()), dtype)
     for start in range(0, len(rows), _CHUNK_IMAGES):
         np.stack(rows[start : start + _CHUNK_IMAGES], out=stacked[start : start + _CHUNK_IMAGES])
         await asyncio.sleep(0)
     return stacked
 
 
-def flatten(data: object, shape: tuple[int, ...]) -> list[Any] | Numbers:
-    """Flatten the values of a tensor, which are nested like its shape or flat, into one list or array, row-major.
+def _to_numbers(data: object, advice: str) -> Numbers:
+    """Convert parsed JSON, a list or an array, into an array that has an axis for each level of nesting.
 
     Raises:
-        MalformedRequest: if the values do not have that shape.
+        MalformedRequest: if it is not nested regularly, or an element is not a number.
 
     """
     if isinstance(data, np.ndarray):
-        return _flatten_array(data, shape)
-    if not isinstance(data, list):
-        message = "The data of a tensor must be a list."
-        raise MalformedRequest(message)
-    if not data or not isinstance(data[0], list):
-        if len(data) != math.prod(shape):
-            raise _count_error(shape, len(data))
         return data
-    values = data
-    for axis, length in enumerate(shape):
-        lengths = {len(data)} if axis == 0 else set(map(len, values)) if set(map(type, values)) == {list} else set()
-        if lengths != {length}:
-            raise _axis_error(shape, axis)
-        values = list(chain.from_iterable(values)) if axis else data
-    return values
+    values: list[Any] = [data]
+    shape: list[int] = []
+    while values and list in (types := set(map(type, values))):
+        lengths = set(map(len, values)) if types == {list} else set()
+        if len(lengths) != 1:
+            raise _irregular()
+        shape += lengths
+        values = list(chain.from_iterable(values))
+    if not shape:
+        message = f"The values of a tensor must be in a list, not {short_repr(data)}."
+        raise MalformedRequest(f"{message} {advice}" if isinstance(data, str) else message)
+    return _convert(values, advice).reshape(shape)
 
 
-def _flatten_array(data: Numbers, shape: tuple[int, ...]) -> Numbers:
-    if data.ndim == 1 and len(data) != math.prod(shape):
-        raise _count_error(shape, len(data))
-    if data.ndim > 1 and data.shape != shape:
-        pairs = zip_longest(data.shape, shape)
-        raise _axis_error(shape, next(axis for axis, (found, expected) in enumerate(pairs) if found != expected))
-    return data.ravel()
-
-
-def _count_error(shape: tuple[int, ...], count: int) -> MalformedRequest:
-    return MalformedRequest(f"A tensor of shape {list(shape)} has {math.prod(shape):,} values, not {count:,}.")
-
-
-def _axis_error(shape: tuple[int, ...], axis: int) -> MalformedRequest:
-    return MalformedRequest(f"The data does not have the shape {list(shape)}: its length differs on axis {axis}.")
-
-
-def _has_decimals(values: list[Any] | Numbers) -> bool:
-    if isinstance(values, np.ndarray):
-        return bool(values.dtype != np.uint8)
-    return float in set(map(type, values))
-
-
-def _first_out_of_range(values: list[Any] | Numbers, maximum: int) -> str:
-    """Format the first value that is not a number from 0 to `maximum`."""
-    if isinstance(values, np.ndarray):
-        pieces = (values[start : start + CHUNK_VALUES] for start in range(0, len(values), CHUNK_VALUES))
-        out_of_range = (piece[(piece < 0) | (piece > maximum)] for piece in pieces)
-        return next(f"{found[0]:g}" for found in out_of_range if len(found))
-    wrong = next(value for value in values if type(value) not in {int, float} or not 0 <= value <= maximum)
-    return f"{json.dumps(wrong[:40] if isinstance(wrong, str) else wrong):.40}"
-
-
-async def _to_images(values: list[Any] | Numbers, datatype: Datatype, shape: tuple[int, ...]) -> Images:
-    if datatype == "UINT8":
-        try:
-            return _from_integers(values).reshape(shape)
-        except (TypeError, ValueError) as error:
-            message = "UINT8 images must have integers from 0 to 255. Send ink as 0.0 to 1.0 with the datatype FP32."
-            raise MalformedRequest(message) from error
-    if isinstance(values, np.ndarray):
-        return await _from_unit_interval(values.reshape(shape))
+def _convert(values: list[Any], advice: str) -> Numbers:
     if not set(map(type, values)) <= {int, float}:
-        message = "FP32 images must have numbers from 0.0 to 1.0."
-        raise MalformedRequest(message)
-    return await _from_unit_interval(np.array(values, np.float64).reshape(shape))
-
-
-def _from_integers(values: list[Any] | Numbers) -> Images:
-    if not isinstance(values, np.ndarray):
+        raise _not_a_number(next(value for value in values if type(value) not in {int, float}), advice)
+    try:
         return np.frombuffer(bytes(values), np.uint8)
-    if values.dtype != np.uint8:
-        raise ValueError
-    return values.astype(np.uint8, copy=False)
+    except (TypeError, ValueError):  # a number with a decimal point, or out of range
+        pass
+    try:
+        return np.array(values, np.float64)
+    except OverflowError as error:
+        message = f"A number of the images is too large. Expected {_EXPECTED_INK}."
+        raise MalformedRequest(message) from error
+
+
+def _not_a_number(value: object, advice: str) -> MalformedRequest:
+    match value:
+        case bool():
+            return MalformedRequest(f"{json.dumps(value)} is not a number. Send 1 and 0 instead of true and false.")
+        case str():
+            return MalformedRequest(f"{json.dumps(value[:40]):.40} is not a number. {advice}")
+        case _:
+            return MalformedRequest(f"{'null' if value is None else 'An object'} is not a number. Expected numbers.")
+
+
+def _irregular() -> MalformedRequest:
+    return MalformedRequest(f"The lists of numbers are not nested regularly. Expected {_EXPECTED_ROW} for each image.")
+
+
+async def _from_whole_numbers(values: Numbers) -> Images:
+    """Convert numbers from 0 to 255 without a fraction."""
+    if values.dtype == np.uint8:
+        return values.astype(np.uint8, copy=False)
+    images: Images = np.empty(values.shape, np.uint8)
+    for start in range(0, len(values), _CHUNK_IMAGES):
+        if start:
+            await asyncio.sleep(0)
+        piece = values[start : start + _CHUNK_IMAGES]
+        wrong = piece[~_is_whole_ink(piece)]
+        if wrong.size:
+            message = (
+                f"UINT8 images must have whole numbers from 0 to 255, not {wrong[0]:g}. Send ink as 0.0 to 1.0 with "
+                "the datatype FP32."
+            )
+            raise MalformedRequest(message)
+        images[start : start + _CHUNK_IMAGES] = piece
+    return images
+
+
+def _is_whole_ink(values: Numbers) -> NDArray[np.bool_]:
+    return np.asarray((values >= 0) & (values <= 255) & (values == np.floor(values)))
+
+
+async def _from_untyped(values: Numbers, member: str) -> Images:
+    """Convert images of numbers of shape (n, 784), each by its own values: see `images_from_rows`."""
+    images: Images = np.empty(values.shape, np.uint8)
+    for start in range(0, len(values), _CHUNK_IMAGES):
+        if start:
+            await asyncio.sleep(0)
+        piece = values[start : start + _CHUNK_IMAGES]
+        is_unit = piece.max(axis=1) <= 1
+        scale = np.where(is_unit, 255, 1).astype(np.uint8)[:, np.newaxis]
+        if piece.dtype == np.uint8:
+            images[start : start + _CHUNK_IMAGES] = piece * scale
+            continue
+        is_valid = np.where(is_unit[:, np.newaxis], piece >= 0, _is_whole_ink(piece))
+        if not is_valid.all():
+            index = int(np.argmin(is_valid.all(axis=1)))
+            raise _ink_error(piece[index], is_valid[index], f"{member}[{start + index}]")
+        images[start : start + _CHUNK_IMAGES] = np.rint(piece * scale)
+    return images
+
+
+def _ink_error(values: Numbers, is_valid: NDArray[np.bool_], image: str) -> MalformedRequest:
+    wrong = values[~is_valid][0]
+    if 0 <= wrong <= 255:
+        return MalformedRequest(
+            f"{image} has both the values {wrong:g} and {values.max():g}. Expected {_EXPECTED_INK}."
+        )
+    return MalformedRequest(f"A value of {image} is {wrong:g}. Expected {_EXPECTED_INK}.")
 
 
 async def _from_unit_interval(values: NDArray[np.float32] | Numbers) -> Images:

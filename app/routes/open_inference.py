@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 
 from app.errors import MalformedRequest
 from app.model_repository.catalogue import ModelCatalogue
 from app.model_repository.repository import ModelRepository
-from app.model_repository.versions import Loaded
+from app.model_repository.versions import LATEST, Loaded
 from app.protocols.json_object import parse_object, short_repr
 from app.protocols.open_inference import schemas
 from app.protocols.open_inference.metadata import (
@@ -34,6 +34,11 @@ _VERSION = "/v2/models/{model}/versions/{version}"
 _LOAD = "/v2/repository/models/{model}/load"
 _UNLOAD = "/v2/repository/models/{model}/unload"
 _UNKNOWN = (400, 404, 503)
+_NEWEST = "-1"
+"""The version in a path that means the newest one, as clients of Triton send it."""
+_MAX_BATCH_SIZE = 1024
+"""What the configuration says. A request may have more images, if its body is short enough."""
+_BYTES_OF_IMAGE_IN_JSON = 8 * 28 * 28
 
 Endpoint = Callable[..., Any]
 
@@ -77,17 +82,33 @@ async def live() -> dict[str, bool]:
     responses={503: {"model": schemas.Ready}},
 )
 async def ready(request: Request, response: Response) -> dict[str, bool]:
-    """Respond with 503 until every required model has been loaded and verified."""
+    """Respond with 503 until every required model has been loaded and verified, but for those that were unloaded."""
     catalogue: ModelCatalogue = request.app.state.catalogue
-    is_ready = not catalogue.not_ready_reasons()
+    unloaded = {name for name, versions in catalogue.models.items() if versions.is_unloaded}
+    is_ready = not catalogue.not_ready_reasons().keys() - unloaded
     response.status_code = 200 if is_ready else 503
     return {"ready": is_ready}
+
+
+@router.get("/v2/models", summary="List the names of the models", response_model=schemas.ModelNames)
+@router.get("/v2/models/", include_in_schema=False)
+async def list_models(request: Request) -> dict[str, list[str]]:
+    """Return the names of all models, in every state."""
+    catalogue: ModelCatalogue = request.app.state.catalogue
+    return {"models": list(catalogue.models)}
+
+
+@router.get("/v2/docs/dataplane.json", include_in_schema=False)
+async def openapi(request: Request) -> dict[str, Any]:
+    """Return the OpenAPI document at MLServer's address."""
+    app: FastAPI = request.app
+    return app.openapi()
 
 
 # Before the route of a model: otherwise `stats` would be taken for the name of a model.
 @router.get("/v2/models/stats", summary="Get the statistics of all versions", response_model=schemas.ModelStatistics)
 async def statistics(request: Request) -> dict[str, Any]:
-    """Return the counts and times of the `/v1` and `/v2` requests that this worker has answered since it started."""
+    """Return the counts and times of the `/v1` and `/v2` requests that have been answered since the service started."""
     catalogue: ModelCatalogue = request.app.state.catalogue
     versions = [
         (name, version.number)
@@ -102,9 +123,10 @@ async def statistics(request: Request) -> dict[str, Any]:
     "GET", "/stats", *_UNKNOWN, summary="Get the statistics of a model", response_model=schemas.ModelStatistics
 )
 async def model_statistics(request: Request) -> dict[str, Any]:
-    """Return the counts and times of the `/v1` and `/v2` requests that this worker has answered since it started."""
-    card = _find(request).card
-    return describe_statistics(request.app.state.statistics, [(card.name, card.version)])
+    """Return those of all versions that are ready, or of the version in the path."""
+    loaded = _find(request)
+    versions = [(loaded.card.name, version) for version in _ready_versions(request, loaded)]
+    return describe_statistics(request.app.state.statistics, versions)
 
 
 @_model_route(
@@ -130,7 +152,10 @@ async def model_configuration(request: Request) -> dict[str, Any]:
     settings: Settings = request.app.state.settings
     loaded = _find(request)
     versions = _ready_versions(request, loaded)
-    return describe_configuration(loaded.card.name, engine=settings.engine, versions=versions)
+    max_batch_size = max(1, min(_MAX_BATCH_SIZE, settings.max_body_bytes // _BYTES_OF_IMAGE_IN_JSON))
+    return describe_configuration(
+        loaded.card.name, engine=settings.engine, versions=versions, max_batch_size=max_batch_size
+    )
 
 
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
@@ -161,12 +186,13 @@ async def infer(request: Request) -> Response:
     body_reader: BodyReader = request.app.state.body_reader
     tensor_predictor: TensorPredictor = request.app.state.tensor_predictor
     catalogue: ModelCatalogue = request.app.state.catalogue
-    loaded = catalogue.find(*_model_and_version(request))
+    loaded = catalogue.find(*_parse_path(request))
     async with body_reader.read(request) as body:
-        inference = await parse_request(
-            body, request.headers.get(HEADER_LENGTH_FIELD), max_files=tensor_predictor.max_files
-        )
-        response = await write_response(loaded.card, inference, await tensor_predictor.score(loaded, inference.inputs))
+        with tensor_predictor.begin(loaded) as scoring:
+            inference = await parse_request(
+                body, request.headers.get(HEADER_LENGTH_FIELD), max_files=tensor_predictor.max_files
+            )
+            response = await write_response(loaded.card, inference, await scoring.score(inference.inputs))
     request.scope["state"]["answered_by"] = loaded.card.name, loaded.card.version
     if response.header_length is None:
         return Response(response.body, media_type="application/json")
@@ -184,11 +210,11 @@ async def infer(request: Request) -> Response:
 async def repository_index(request: Request) -> list[dict[str, str]]:
     """Return all versions, or with `{"ready": true}` those that are ready."""
     catalogue: ModelCatalogue = request.app.state.catalogue
-    only_ready = (await _parse_options(request)).get("ready", False)
-    if not isinstance(only_ready, bool):
+    only_ready = (await _parse_options(request)).get("ready")
+    if not isinstance(only_ready, bool | None):
         message = "The member 'ready' must be true or false."
         raise MalformedRequest(message)
-    return describe_index(catalogue.models, only_ready=only_ready)
+    return describe_index(catalogue.models, only_ready=bool(only_ready))
 
 
 @router.post(
@@ -233,12 +259,27 @@ async def _parse_options(request: Request) -> dict[str, Any]:
 def _find(request: Request) -> Loaded:
     """Find the version in the path, of a model of any task."""
     catalogue: ModelCatalogue = request.app.state.catalogue
-    return catalogue.find_any(*_model_and_version(request))
+    return catalogue.find_any(*_parse_path(request))
 
 
-def _model_and_version(request: Request) -> tuple[str, int | None]:
-    version = request.path_params.get("version")
-    return request.path_params["model"], None if version is None else parse_version(version)
+def _parse_path(request: Request) -> tuple[str, int | None, str | None]:
+    """Return the model, the version and the label in a path.
+
+    Raises:
+        UnknownModel: if there is no such model, whatever its version is.
+        MalformedRequest: if the version is neither a positive integer nor -1.
+
+    """
+    name, version = request.path_params["model"], request.path_params.get("version")
+    if version is None or version == _NEWEST:
+        return name, None, LATEST if version else None
+    catalogue: ModelCatalogue = request.app.state.catalogue
+    if name not in catalogue.models:
+        catalogue.find_any(name)
+    if not (version.isascii() and version.isdecimal()) or len(version) > 18 or int(version) < 1:
+        message = f"The version is '{version[:40]}'. Expected a whole number, 1 or more, or -1 for the newest version."
+        raise MalformedRequest(message)
+    return name, int(version), None
 
 
 def _ready_versions(request: Request, loaded: Loaded) -> list[int]:
@@ -247,16 +288,3 @@ def _ready_versions(request: Request, loaded: Loaded) -> list[int]:
         return [loaded.card.version]
     catalogue: ModelCatalogue = request.app.state.catalogue
     return [version.number for version in catalogue.models[loaded.card.name] if version.state == "ready"]
-
-
-def parse_version(text: str) -> int:
-    """Parse the version in a path.
-
-    Raises:
-        MalformedRequest: if it is not a positive integer.
-
-    """
-    if not (text.isascii() and text.isdecimal()) or len(text) > 18 or int(text) < 1:
-        message = f"The version is '{text[:40]}'. Expected a whole number, 1 or more."
-        raise MalformedRequest(message)
-    return int(text)

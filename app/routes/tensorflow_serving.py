@@ -1,5 +1,6 @@
 """`/v1`: the REST API of TensorFlow Serving."""
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -7,22 +8,24 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
-from app.errors import MalformedRequest, UnknownModel, UnknownServable, UnknownVersion
-from app.inference.scores import Scores
+from app.errors import MalformedRequest, UnknownModel, UnknownServable, UnknownVersion, UnknownVersionLabel
 from app.model_repository.catalogue import ModelCatalogue
 from app.model_repository.versions import Loaded, LoadedVersion
-from app.protocols.tensor_predictor import Inputs, TensorPredictor
+from app.observability.metrics import ServiceMetrics
+from app.protocols.tensor_predictor import TensorPredictor
 from app.protocols.tensorflow_serving import schemas
 from app.protocols.tensorflow_serving.metadata import describe_metadata, describe_status
 from app.protocols.tensorflow_serving.requests import parse_classify, parse_predict
 from app.protocols.tensorflow_serving.responses import write_classify, write_predict
-from app.routes.open_inference import Endpoint, parse_version
+from app.routes.open_inference import Endpoint
 from app.web import problems
+from app.web.content_negotiation import negotiate
 from app.web.decompression import BodyReader
 from app.web.openapi import json_schema, path_parameters
 
 router = APIRouter(tags=["TensorFlow Serving"])
 
+_VERSION = re.compile(r"[0-9]{1,18}")
 _MODELS = ("/v1/models/{model}", "/v1/models/{model}/versions/{version}", "/v1/models/{model}/labels/{label}")
 
 
@@ -59,8 +62,10 @@ async def predict(request: Request) -> Response:
     tensor_predictor: TensorPredictor = request.app.state.tensor_predictor
     loaded = _find(request)
     async with body_reader.read(request) as body:
-        parsed = await parse_predict(body, max_files=tensor_predictor.max_files)
-        return _json_response(await write_predict(parsed, await _score(request, loaded, parsed.inputs)))
+        with tensor_predictor.begin(loaded) as scoring:
+            parsed = await parse_predict(body, max_files=tensor_predictor.max_files)
+            answer = await write_predict(parsed, await scoring.score(parsed.inputs))
+    return _json_response(request, loaded, answer)
 
 
 @_model_route(
@@ -72,13 +77,16 @@ async def classify(request: Request) -> Response:
     tensor_predictor: TensorPredictor = request.app.state.tensor_predictor
     loaded = _find(request)
     async with body_reader.read(request) as body:
-        inputs = await parse_classify(body, max_files=tensor_predictor.max_files)
-        return _json_response(await write_classify(await _score(request, loaded, inputs)))
+        with tensor_predictor.begin(loaded) as scoring:
+            inputs = await parse_classify(body, max_files=tensor_predictor.max_files)
+            answer = await write_classify(await scoring.score(inputs))
+    return _json_response(request, loaded, answer)
 
 
-@_model_route("POST", ":regress", 400, 401, response=schemas.Predictions)
-async def regress(_request: Request) -> Response:
+@_model_route("POST", ":regress", 400, 401, 404, 503, response=schemas.Predictions)
+async def regress(request: Request) -> Response:
     """Respond with 400: the models have no signature for regression."""
+    _find_any(request)
     message = "The models are classifiers and have no signature for regression. Use :predict or :classify."
     raise MalformedRequest(message)
 
@@ -88,7 +96,8 @@ async def status(request: Request) -> dict[str, Any]:
     """Return the states of all versions of a model, or of the version in the path."""
     catalogue: ModelCatalogue = request.app.state.catalogue
     name, number, label = _parse_path(request)
-    if label is not None:
+    is_default = "version" in request.path_params and number is None
+    if label is not None or (is_default and catalogue.default_version(name)):
         number = _find_any(request).card.version
     known = catalogue.models.get(name, ())
     versions = [each for each in known if each.number == number or (number is None and each.state != "not_loaded")]
@@ -100,8 +109,24 @@ async def status(request: Request) -> dict[str, Any]:
 @_model_route("GET", "/metadata", 400, 404, 503, response=schemas.ServableMetadata)
 async def metadata(request: Request) -> dict[str, Any]:
     """Return the signatures of a version."""
-    card = _find_any(request).card
-    return describe_metadata(card.name, card.version)
+    return describe_metadata(_find_any(request))
+
+
+@router.get("/v1/models", summary="List the names of the models", response_model=schemas.ModelNames)
+@router.get("/v1/models/", include_in_schema=False)
+async def list_models(request: Request) -> dict[str, list[str]]:
+    """Return all names, as version 1 of KServe's protocol does."""
+    catalogue: ModelCatalogue = request.app.state.catalogue
+    return {"models": list(catalogue.models)}
+
+
+@router.get("/monitoring/prometheus/metrics", include_in_schema=False)
+async def metrics(request: Request) -> Response:
+    """Return the metrics for Prometheus at the address of TensorFlow Serving."""
+    metrics: ServiceMetrics = request.app.state.metrics
+    accept = negotiate(",".join(request.headers.getlist("accept")), ("text/plain", "application/openmetrics-text"))
+    body, content_type = metrics.exposition(accept.ranges)
+    return Response(body, headers={"content-type": content_type})
 
 
 @router.api_route("/v1", methods=["GET", "POST", "PUT", "DELETE", "PATCH"], include_in_schema=False)
@@ -116,11 +141,13 @@ def _malformed_request(request: Request) -> MalformedRequest:
 
 
 def _parse_path(request: Request) -> tuple[str, int | None, str | None]:
-    """Return the model, the version and the label in a path."""
+    """Return the model, the version and the label in a path. The version is None for 0, the default of ovmsclient."""
     name, version, label = (request.path_params.get(part) for part in ("model", "version", "label"))
     if ":" in f"{name}{version}{label}":  # such as GET of `:predict`
         raise _malformed_request(request)
-    return str(name), None if version is None else parse_version(version), label
+    if version is not None and not _VERSION.fullmatch(version):
+        raise _malformed_request(request)
+    return str(name), int(version or 0) or None, label
 
 
 def _find(request: Request) -> LoadedVersion:
@@ -139,19 +166,16 @@ def _find_any(request: Request) -> Loaded:
 
 @contextmanager
 def _worded_as_servable(request: Request) -> Iterator[None]:
-    """Turn the errors for unknown models, versions and labels into the one of TensorFlow Serving."""
+    """Turn the errors for unknown models, versions and labels into those of TensorFlow Serving."""
     try:
         yield
+    except UnknownVersionLabel as error:
+        message = f"Unrecognized servable version label: {_parse_path(request)[2]}. {error}"
+        raise MalformedRequest(message) from error
     except (UnknownModel, UnknownVersion) as error:
         raise UnknownServable(*_parse_path(request)) from error
 
 
-async def _score(request: Request, loaded: LoadedVersion, inputs: Inputs) -> Scores:
-    tensor_predictor: TensorPredictor = request.app.state.tensor_predictor
-    scores = await tensor_predictor.score(loaded, inputs)
+def _json_response(request: Request, loaded: LoadedVersion, body: bytes) -> Response:
     request.scope["state"]["answered_by"] = loaded.card.name, loaded.card.version
-    return scores
-
-
-def _json_response(body: bytes) -> Response:
     return Response(body, media_type="application/json")

@@ -67,13 +67,18 @@ def main() -> None:
     configure_logging()
     _check_feedback_folder(settings)
     os.environ.setdefault("OPENCV_FOR_THREADS_NUM", "1")  # each worker uses one core
-    with _temporary_folder("metrics") as metrics_folder, _temporary_folder("control") as control_folder:
+    with (
+        _temporary_folder("metrics") as metrics_folder,
+        _temporary_folder("statistics") as statistics_folder,
+        _temporary_folder("control") as control_folder,
+    ):
         os.environ["DIGITSERVE_CONTROL_DIR"] = control_folder  # workers share commands through this folder
         if settings.feedback_key is None:
             os.environ["FEEDBACK_KEY"] = secrets.token_hex()  # the same for all workers
-        # Several workers share their metrics through files. A single worker keeps them in memory.
+        # Several workers share their metrics and statistics through files. A single worker keeps them in memory.
         if settings.workers > 1:
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics_folder
+            os.environ["DIGITSERVE_STATISTICS_DIR"] = statistics_folder
         _serve(settings)
 
 

@@ -9,7 +9,7 @@ import anyio
 from fastapi import Request
 
 from app.deadline import Deadline
-from app.errors import MalformedRequest, TooLarge, UnsupportedBody
+from app.errors import MalformedRequest, TooLarge, UnsupportedEncoding
 from app.web.request_body import read_body
 
 _WINDOW_BITS = {"gzip": zlib.MAX_WBITS | 16, "x-gzip": zlib.MAX_WBITS | 16, "deflate": zlib.MAX_WBITS}
@@ -37,7 +37,7 @@ class BodyReader:
         A large body waits until fewer large bodies are in their contexts. The caller should process it in the context.
 
         Raises:
-            UnsupportedBody: if the encoding is neither gzip nor deflate, or if there are several.
+            UnsupportedEncoding: if the encoding is neither gzip nor deflate, or if there are several.
             MalformedRequest: if the body is not valid in its encoding.
             TooLarge: if it exceeds the limit before or after decompression, which stops at the limit.
             DeadlineExceeded: if a large body waited and was processed for longer than the deadline.
@@ -61,7 +61,7 @@ async def read_decompressed(request: Request, limit: int) -> bytes:
     """Read the whole body, decompressed as its Content-Encoding says.
 
     Raises:
-        UnsupportedBody, MalformedRequest: as `BodyReader.read`.
+        UnsupportedEncoding, MalformedRequest: as `BodyReader.read`.
         TooLarge, RequestTooSlow, ClientDisconnect: as `read_body`, and TooLarge also after decompression.
 
     """
@@ -77,7 +77,7 @@ def _encoding_of(request: Request) -> str | None:
         return encoding
     if encoding not in {"identity", ""}:
         message = f"The content encoding is '{encoding}'. Expected gzip, deflate or no encoding."
-        raise UnsupportedBody(message)
+        raise UnsupportedEncoding(message)
     return None
 
 

@@ -25,6 +25,10 @@ HEADERS: Mapping[int, Mapping[str, str]] = {
     HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": "1"},
 }
 """Additional headers of responses, by status."""
+_ERROR_HEADERS: Mapping[type[Exception], Mapping[str, str]] = {
+    errors.UnsupportedEncoding: {"Accept-Encoding": "gzip, deflate"},  # RFC 9110, section 15.5.16
+}
+"""Additional headers of responses, by error."""
 
 
 class ProblemType(NamedTuple):
@@ -149,11 +153,22 @@ async def refuse(error: Exception, scope: Scope, receive: Receive, send: Send) -
 
 
 async def handle(request: Request, error: Exception) -> Response:
-    """Create the response for an error raised by a route."""
+    """Create the response for an error raised by a route, or for an OPTIONS request, which no route has."""
+    if isinstance(error, HTTPException):
+        headers = error.headers or {}  # such as Allow, with 405
+        if request.method == "OPTIONS" and error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            return _options_response(headers.get("Allow", ""))
+    else:
+        headers = _ERROR_HEADERS.get(type(error), {})
     response = problem_response(count_and_describe(error, request))
-    if isinstance(error, HTTPException) and error.headers:
-        response.headers.update(error.headers)  # such as Allow, with 405
+    response.headers.update(headers)
     return response
+
+
+def _options_response(allowed: str) -> Response:
+    """Create the response to an OPTIONS request for a path whose route has the methods `allowed`."""
+    methods = {*allowed.split(", "), "OPTIONS"} | ({"HEAD"} if "GET" in allowed else set())
+    return Response(status_code=HTTPStatus.NO_CONTENT, headers={"Allow": ", ".join(sorted(methods))})
 
 
 def install(app: FastAPI) -> None:

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from app.inference.finder_engine import MAP_SIDE, PICTURE_SIDE
 from app.model_repository.versions import ModelVersions, Version
-from app.observability.statistics import Statistics
+from app.observability.statistics import Duration, Statistics, VersionStatistics
 from app.protocols.open_inference.requests import OUTPUTS
 from app.settings import FINDER
 from imaging import __version__
@@ -19,6 +19,9 @@ _EXTENSIONS = (
     "model_configuration",
 )
 _PLATFORM = "tensorflow_savedmodel"
+_LABELS = "digits.txt"
+"""Tells clients that the classes have labels. There is no such file: the label of a class is its digit."""
+_NOTHING = {"count": 0, "ns": 0}
 _STATES: Mapping[str, str] = {
     "waiting": "LOADING",
     "loading": "LOADING",
@@ -78,19 +81,25 @@ def describe_model(name: str, versions: Iterable[int]) -> dict[str, Any]:
     }
 
 
-def describe_configuration(name: str, *, engine: str, versions: Iterable[int]) -> dict[str, Any]:
-    """Return the configuration of a model in Triton's format. A `max_batch_size` of 0 means that there is no limit."""
+def describe_configuration(name: str, *, engine: str, versions: Iterable[int], max_batch_size: int) -> dict[str, Any]:
+    """Return the configuration of a model in Triton's format.
+
+    With a `max_batch_size`, `dims` are the shape of one image. The finder, to which no request can send a batch, has 0.
+    """
     signature = _signature_of(name)
+    first, labels = (0, {}) if name == FINDER else (1, {"label_filename": _LABELS})
     return {
         "name": name,
         "platform": _PLATFORM,
         "backend": engine,
-        "max_batch_size": 0,
         "version_policy": {"specific": {"versions": sorted(versions)}},
-        "input": [{"name": signature.input, "data_type": "TYPE_UINT8", "dims": signature.input_shape}],
+        "max_batch_size": 0 if name == FINDER else max_batch_size,
+        "input": [{"name": signature.input, "data_type": "TYPE_UINT8", "dims": signature.input_shape[first:]}],
         "output": [
-            {"name": output, "data_type": "TYPE_FP32", "dims": signature.output_shape} for output in signature.outputs
+            {"name": output, "data_type": "TYPE_FP32", "dims": signature.output_shape[first:], **labels}
+            for output in signature.outputs
         ],
+        "dynamic_batching": {},
     }
 
 
@@ -128,26 +137,25 @@ def _reason(model: ModelVersions, version: Version) -> str:
 
 
 def describe_statistics(statistics: Statistics, versions: Iterable[tuple[str, int]]) -> dict[str, Any]:
-    """Return the statistics of versions in this worker, in the format of Triton's statistics extension."""
-    return {"model_stats": [_describe_version(statistics, name, version) for name, version in versions]}
+    """Return the statistics of versions, in the format of Triton's statistics extension."""
+    return {"model_stats": [_describe_version(statistics.get(*version), *version) for version in versions]}
 
 
-def _describe_version(statistics: Statistics, name: str, version: int) -> dict[str, Any]:
-    counts = statistics.get(name, version)
-    not_measured = {"count": 0, "ns": 0}
+def _describe_version(counts: VersionStatistics, name: str, version: int) -> dict[str, Any]:
     return {
         "name": name,
         "version": str(version),
         "last_inference": counts.last_inference,
         "inference_count": counts.images,
-        "execution_count": counts.successes,
-        "inference_stats": {
-            "success": {"count": counts.successes, "ns": counts.success_nanoseconds},
-            "fail": {"count": counts.failures, "ns": counts.failure_nanoseconds},
-            "queue": not_measured,
-            "compute_input": not_measured,
-            "compute_infer": not_measured,
-            "compute_output": not_measured,
-        },
-        "batch_stats": [],
+        "execution_count": counts.executions,
+        "inference_stats": {**_describe_durations(counts.stages), "cache_hit": _NOTHING, "cache_miss": _NOTHING},
+        "response_stats": {},  # of models that send several responses to a request
+        "batch_stats": [
+            {"batch_size": size, **_describe_durations(stages)} for size, stages in counts.batch_sizes.items()
+        ],
+        "memory_usage": [],  # which Triton measures of GPUs
     }
+
+
+def _describe_durations(durations: Mapping[str, Duration]) -> dict[str, dict[str, int]]:
+    return {stage: {"count": duration.count, "ns": duration.nanoseconds} for stage, duration in durations.items()}

@@ -27,6 +27,12 @@ class Ready(BaseModel):
     ready: bool
 
 
+class ModelNames(BaseModel):
+    """The names of all models."""
+
+    models: list[str]
+
+
 class ModelReady(BaseModel):
     """Whether a model is ready."""
 
@@ -82,7 +88,7 @@ class IndexEntry(BaseModel):
 class Index(BaseModel):
     """The options of the index."""
 
-    ready: bool = False
+    ready: bool | None = None
 
 
 class RequestInput(BaseModel):

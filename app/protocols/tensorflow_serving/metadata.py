@@ -3,9 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from app.inference.finder_engine import MAP_SIDE, PICTURE_SIDE
-from app.model_repository.versions import Version
-from app.settings import FINDER
+from app.model_repository.signatures import Signature, TensorInfo
+from app.model_repository.versions import Loaded, LoadedVersion, Version
 
 _STATES: Mapping[str, str] = {
     "waiting": "START",
@@ -15,20 +14,13 @@ _STATES: Mapping[str, str] = {
     "not_loaded": "END",
     "failed": "END",
 }
-_Signatures = Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]]
-_CLASSIFIER: _Signatures = {
-    "serving_default": (
-        {"images": ("DT_UINT8", (-1, 28, 28))},
-        {"logits": ("DT_FLOAT", (-1, 10)), "probabilities": ("DT_FLOAT", (-1, 10))},
-    ),
-    "predict_images": ({"images": ("DT_FLOAT", (-1, 784))}, {"scores": ("DT_FLOAT", (-1, 10))}),
-}
-_FINDER: _Signatures = {
-    "serving_default": (
-        {"pictures": ("DT_UINT8", (-1, PICTURE_SIDE, PICTURE_SIDE, 3))},
-        dict.fromkeys(("ink", "cores"), ("DT_FLOAT", (-1, MAP_SIDE, MAP_SIDE))),
-    ),
-}
+CLASSIFY = "classify_images"
+"""The signature of `:classify`. The service implements it; it is not in the SavedModel."""
+_CLASSIFY = Signature(
+    inputs={"inputs": TensorInfo("", "DT_STRING", (-1,))},
+    outputs={"classes": TensorInfo("", "DT_STRING", (-1, 10)), "scores": TensorInfo("", "DT_FLOAT", (-1, 10))},
+    method_name="tensorflow/serving/classify",
+)
 
 
 def describe_status(versions: Iterable[Version]) -> dict[str, Any]:
@@ -48,28 +40,33 @@ def describe_status(versions: Iterable[Version]) -> dict[str, Any]:
     }
 
 
-def describe_metadata(name: str, version: int) -> dict[str, Any]:
+def describe_metadata(loaded: Loaded) -> dict[str, Any]:
     """Return the signatures of a version, in the format of the message GetModelMetadataResponse."""
+    own = {CLASSIFY: _CLASSIFY} if isinstance(loaded, LoadedVersion) else {}
     signatures = {
-        signature: {
-            "inputs": _describe_tensors(signature, inputs),
-            "outputs": _describe_tensors("StatefulPartitionedCall", outputs),
-            "method_name": "tensorflow/serving/predict",
+        name: {
+            "inputs": _describe_tensors(signature.inputs),
+            "outputs": _describe_tensors(signature.outputs),
+            "method_name": signature.method_name,
+            "defaults": {},
         }
-        for signature, (inputs, outputs) in (_FINDER if name == FINDER else _CLASSIFIER).items()
+        for name, signature in {**loaded.signatures, **own}.items()
     }
     return {
-        "model_spec": {"name": name, "signature_name": "", "version": str(version)},
+        "model_spec": {"name": loaded.card.name, "signature_name": "", "version": str(loaded.card.version)},
         "metadata": {"signature_def": {"signature_def": signatures}},
     }
 
 
-def _describe_tensors(node: str, tensors: Mapping[str, Any]) -> dict[str, Any]:
+def _describe_tensors(tensors: Mapping[str, TensorInfo]) -> dict[str, Any]:
     return {
         name: {
-            "dtype": dtype,
-            "tensor_shape": {"dim": [{"size": str(length), "name": ""} for length in shape], "unknown_rank": False},
-            "name": f"{node}_{name}:0",
+            "dtype": tensor.dtype,
+            "tensor_shape": {
+                "dim": [{"size": str(length), "name": ""} for length in tensor.shape or ()],
+                "unknown_rank": tensor.shape is None,
+            },
+            "name": tensor.name,
         }
-        for name, (dtype, shape) in tensors.items()
+        for name, tensor in tensors.items()
     }

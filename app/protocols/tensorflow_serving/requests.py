@@ -11,20 +11,25 @@ from app.protocols.json_object import parse_object, short_repr
 from app.protocols.number_array import Numbers
 from app.protocols.picture_files import check_count, decode_base64
 from app.protocols.tensor_predictor import Inputs
-from app.protocols.tensors import IMAGE_SHAPE, images_from_rows
+from app.protocols.tensorflow_serving.metadata import CLASSIFY
+from app.protocols.tensors import images_from_rows
+
+_IMAGES, _FILES = "images", "image"
+"""The names of the input: for numbers, and for picture files."""
+_ADVICE = 'A picture file is {"b64": "<base64>"}.'
+_NAMED = 'Expected {"images": <numbers>}, or {"image": {"b64": "<base64>"}} for a picture file.'
 
 
 @dataclass(frozen=True)
 class Signature:
-    """The shape of an image in the input of a signature, and the names of its outputs."""
+    """The outputs of a signature by their names. The input of each is `images`, of any shape of `images_from_rows`."""
 
-    row_shape: tuple[int, ...]
     outputs: Mapping[str, Literal["probabilities", "logits"]]
 
 
 SIGNATURES: Mapping[str, Signature] = {
-    "serving_default": Signature(IMAGE_SHAPE, {"probabilities": "probabilities", "logits": "logits"}),
-    "predict_images": Signature((784,), {"scores": "probabilities"}),
+    "serving_default": Signature({"probabilities": "probabilities", "logits": "logits"}),
+    "predict_images": Signature({"scores": "probabilities"}),
 }
 
 
@@ -54,11 +59,11 @@ async def parse_predict(body: bytes, *, max_files: int) -> ParsedPredict:
     if "instances" in content:
         rows = content["instances"]
         if not isinstance(rows, list | np.ndarray):
-            message = "The member 'instances' must be a list with one element for each image."
+            message = f"The member 'instances' must be a list with one element for each image, not {short_repr(rows)}."
             raise MalformedRequest(message)
-        rows = rows if isinstance(rows, np.ndarray) else [_unwrap(row) for row in rows]
-        return ParsedPredict(await _parse_rows(rows, signature, max_files), signature, by_rows=True)
-    return ParsedPredict(await _parse_columns(content["inputs"], signature, max_files), signature, by_rows=False)
+        rows = rows if isinstance(rows, np.ndarray) else _unwrap_rows(rows, "instances")
+        return ParsedPredict(await _parse_rows(rows, "instances", max_files), signature, by_rows=True)
+    return ParsedPredict(await _parse_columns(content["inputs"], max_files), signature, by_rows=False)
 
 
 async def parse_classify(body: bytes, *, max_files: int) -> Inputs:
@@ -70,7 +75,8 @@ async def parse_classify(body: bytes, *, max_files: int) -> Inputs:
 
     """
     content = await parse_object(body)
-    signature = _parse_signature(content)
+    if content.get("signature_name") != CLASSIFY:
+        _parse_signature(content)
     examples = content.get("examples")
     if not isinstance(examples, list) or not all(isinstance(example, dict) for example in examples):
         message = (
@@ -87,7 +93,8 @@ async def parse_classify(body: bytes, *, max_files: int) -> Inputs:
             "its own."
         )
         raise TooLarge(message)
-    return await _parse_rows([_unwrap({**context, **example}) for example in examples], signature, max_files)
+    rows = [_unwrap({**context, **example}, f"examples[{index}]") for index, example in enumerate(examples)]
+    return await _parse_rows(rows, "examples", max_files)
 
 
 def _parse_signature(content: Mapping[str, Any]) -> Signature:
@@ -98,19 +105,19 @@ def _parse_signature(content: Mapping[str, Any]) -> Signature:
     return SIGNATURES[name]
 
 
-async def _parse_columns(inputs: object, signature: Signature, max_files: int) -> Inputs:
-    rows = inputs if _is_file(inputs) else _unwrap(inputs)
+async def _parse_columns(inputs: object, max_files: int) -> Inputs:
+    rows = _unwrap(inputs, "inputs") if isinstance(inputs, dict) and not _is_file(inputs) else inputs
     if _is_file(rows):
         rows = [rows]
     if not isinstance(rows, list | np.ndarray):
-        message = "The member 'inputs' must be a tensor, or an object that names it: {'images': ...} or {'image': ...}."
+        message = f"The member 'inputs' must have a tensor of images, not {short_repr(rows)}. {_NAMED}"
         raise MalformedRequest(message)
-    return await _parse_rows(rows, signature, max_files)
+    return await _parse_rows(rows, "inputs", max_files)
 
 
-async def _parse_rows(rows: list[Any] | Numbers, signature: Signature, max_files: int) -> Inputs:
+async def _parse_rows(rows: list[Any] | Numbers, member: str, max_files: int) -> Inputs:
     if isinstance(rows, np.ndarray) or not any(map(_is_file, rows)):
-        return await images_from_rows(rows, signature.row_shape)
+        return await images_from_rows(rows, member, advice=_ADVICE)
     check_count(len(rows), max_files)
     return await _decode_files(rows)
 
@@ -126,12 +133,39 @@ async def _decode_files(rows: list[Any]) -> list[bytes]:
     return [files[id(row)] for row in rows]
 
 
-def _unwrap(named: object) -> object:
-    """Return the value of {'images': value} or {'image': value}; any other value is returned as it is."""
-    if not isinstance(named, dict) or _is_file(named):
-        return named
-    if len(named) != 1 or not named.keys() <= {"images", "image"}:
-        message = "The input is 'images', or 'image' for a picture file: {'b64': ...}."
+def _unwrap_rows(rows: list[Any], member: str) -> list[Any]:
+    """Return the values of rows that name their input; rows without names are returned as they are.
+
+    Raises:
+        MalformedRequest: if some rows have a name and others have none, or another one.
+
+    """
+    named = [index for index, row in enumerate(rows) if isinstance(row, dict) and not _is_file(row)]
+    if not named:
+        return rows
+    if len(named) < len(rows):
+        plain = next(index for index, row in enumerate(rows) if not isinstance(row, dict) or _is_file(row))
+        message = (
+            f"{member}[{named[0]}] is an object that names its input, and {member}[{plain}] is not. Send all rows in "
+            f"the same form. {_NAMED}"
+        )
+        raise MalformedRequest(message)
+    values = [_unwrap(row, f"{member}[{index}]") for index, row in enumerate(rows)]
+    name = next(iter(rows[0]))
+    if other := next((index for index, row in enumerate(rows) if name not in row), None):
+        message = f"Missing named input: {name} in {member}[{other}]. Name the input of all rows alike. {_NAMED}"
+        raise MalformedRequest(message)
+    return values
+
+
+def _unwrap(named: Mapping[str, Any], where: str) -> object:
+    """Return the value of {'images': value} or {'image': value}."""
+    if not named.keys() & {_IMAGES, _FILES}:
+        found = f" It has {short_repr(next(iter(named)))}." if named else ""
+        message = f"Missing named input: {_IMAGES} in {where}.{found} {_NAMED}"
+        raise MalformedRequest(message)
+    if len(named) > 1:
+        message = f"{where} has the inputs {short_repr(sorted(named))}. {_NAMED}"
         raise MalformedRequest(message)
     return next(iter(named.values()))
 

@@ -26,11 +26,10 @@ async def write_predict(request: ParsedPredict, scores: Scores) -> bytes:
 async def write_classify(scores: Scores) -> bytes:
     """Write the probability of every digit, in the order of the digits."""
     digits = list(map(str, range(10)))
-    pieces = (
-        [list(zip(digits, row, strict=True)) for row in rows.astype(np.float64).round(6).tolist()]
-        for rows in split_rows(scores.probabilities)
-    )
-    return orjson.dumps({"result": await write_list(pieces)})
+    pieces = ([list(zip(digits, row, strict=True)) for row in rows] for rows in split_rows(scores.probabilities))
+    results = await write_list(pieces)
+    # `result` is the name in the grammar of TensorFlow Serving's documentation. To be removed after version 0.2.
+    return orjson.dumps({"results": results, "result": results})
 
 
 def _named_rows(outputs: Mapping[str, NDArray[np.float32]]) -> Iterator[list[dict[str, NDArray[np.float32]]]]:

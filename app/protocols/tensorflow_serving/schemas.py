@@ -1,10 +1,16 @@
 """Schemas of TensorFlow Serving's requests and responses, for OpenAPI only. They validate no request."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 _BLANK: JsonValue = [[0] * 28] * 28
+
+
+class ModelNames(BaseModel):
+    """The names of all models."""
+
+    models: list[str]
 
 
 class Predict(BaseModel):
@@ -29,7 +35,7 @@ class Classify(BaseModel):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"examples": [{"images": _BLANK}]}]})
 
-    signature_name: Literal["serving_default", "predict_images"] = "serving_default"
+    signature_name: Literal["classify_images", "serving_default", "predict_images"] = "classify_images"
     context: dict[str, Any] = {}
     examples: list[dict[str, Any]]
 
@@ -37,7 +43,11 @@ class Classify(BaseModel):
 class Classifications(BaseModel):
     """The probability of every digit, for each example."""
 
-    result: list[list[tuple[str, float]]]
+    results: list[list[tuple[str, float]]]
+    result: Annotated[
+        list[list[tuple[str, float]]],
+        Field(deprecated=True, description="The same as `results`. It will be removed after version 0.2."),
+    ]
 
 
 class Status(BaseModel):

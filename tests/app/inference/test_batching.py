@@ -1,6 +1,7 @@
 import asyncio
 import threading
 from collections.abc import Iterator
+from functools import partial
 
 import anyio
 import numpy as np
@@ -232,3 +233,26 @@ async def test_score_inline_raises_the_error_of_the_engine_and_not_ready_after_c
             queue.score_inline(image(1))
     with pytest.raises(NotReady):
         queue.score_inline(image(1))
+
+
+async def test_the_callers_are_told_of_their_batches(engine: Brightness) -> None:
+    calls: list[tuple[str, int, bool]] = []
+
+    def on_batch(caller: str, images: int, seconds: float, is_first: bool) -> None:  # noqa: FBT001 - a callback
+        assert seconds >= 0
+        calls.append((caller, images, is_first))
+
+    async with batcher(engine) as queue:
+        await asyncio.gather(
+            queue.score(image(1, count=3)),
+            queue.score(image(2, count=4), on_batch=partial(on_batch, "a")),
+            queue.score(image(3, count=40), on_batch=partial(on_batch, "b")),
+            queue.score(image(4), on_batch=partial(on_batch, "c")),
+        )
+    assert calls == [("a", 7, True), ("b", 32, True), ("b", 9, True), ("c", 9, False)]
+
+
+async def test_a_caller_is_not_told_of_a_batch_that_failed() -> None:
+    async with batcher(Broken()) as queue:
+        with pytest.raises(FloatingPointError):
+            await queue.score(image(1), on_batch=pytest.fail)

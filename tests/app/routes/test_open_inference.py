@@ -11,7 +11,7 @@ import pytest
 
 from app.protocols.picture_files import encode_bytes_tensor
 from imaging import preprocess_picture
-from tests.conftest import Serve, newest
+from tests.conftest import Serve, newest, publish
 
 pytestmark = pytest.mark.anyio
 
@@ -49,13 +49,35 @@ async def test_the_service_and_its_models_describe_themselves(client: httpx.Asyn
         assert "binary_tensor_data" in (await client.get(path)).json()["extensions"]
     assert (await client.get("/v2/health/live")).json() == {"live": True}
     assert (await client.get("/v2/health/ready")).json() == {"ready": True}
-    for model in ("convnet", f"convnet/versions/{VERSION}"):
+    for path in ("/v2/models", "/v2/models/"):
+        assert {"convnet", "softmax", "finder"} <= set((await client.get(path)).json()["models"])
+    for model in ("convnet", f"convnet/versions/{VERSION}", "convnet/versions/-1"):
         metadata = (await client.get(f"/v2/models/{model}")).json()
         assert metadata["name"] == "convnet"
         assert VERSION in metadata["versions"]
         assert metadata["inputs"] == [{"name": "images", "datatype": "UINT8", "shape": [-1, 28, 28]}]
         assert (await client.get(f"/v2/models/{model}/ready")).json() == {"name": "convnet", "ready": True}
-        assert (await client.get(f"/v2/models/{model}/config")).json()["backend"] == "openvino"
+        configuration = (await client.get(f"/v2/models/{model}/config")).json()
+        assert (configuration["backend"], configuration["max_batch_size"]) == ("openvino", 1024)
+        assert configuration["input"][0]["dims"] == [28, 28]
+    assert (await client.get("/v2/docs/dataplane.json")).json() == (await client.get("/openapi.json")).json()
+
+
+async def test_the_statistics_of_a_model_are_those_of_every_version(serve: Serve, models_dir: Path) -> None:
+    publish(models_dir, "softmax", 2)
+    async with serve(models_dir=models_dir, keep_versions=2) as client:
+        statistics = (await client.get("/v2/models/softmax/stats")).json()["model_stats"]
+        assert [each["version"] for each in statistics] == ["2", "1"]
+        [statistics] = (await client.get("/v2/models/softmax/versions/1/stats")).json()["model_stats"]
+        assert statistics["version"] == "1"
+
+
+async def test_the_newest_version_is_minus_1(serve: Serve, models_dir: Path, images: np.ndarray) -> None:
+    publish(models_dir, "softmax", 2)
+    async with serve(models_dir=models_dir, model_versions="softmax:1") as client:
+        for which, version in (("", "1"), ("/versions/1", "1"), ("/versions/-1", "2"), ("/versions/2", "2")):
+            response = await client.post(f"/v2/models/softmax{which}/infer", json={"inputs": [tensor(images)]})
+            assert response.json()["model_version"] == version
 
 
 async def test_all_forms_of_the_same_images_have_the_same_scores(
@@ -86,6 +108,17 @@ async def test_tensors_follow_the_json_in_request_and_response(client: httpx.Asy
     found = np.frombuffer(response.content[length:], "<f4").reshape(output["shape"])
     plain = await infer(client, {"inputs": [tensor(images)], "outputs": [{"name": "logits"}]})
     np.testing.assert_allclose(found.ravel(), plain["outputs"][0]["data"], atol=1e-6)
+
+
+async def test_a_tensor_as_the_whole_body_is_answered_in_binary(client: httpx.AsyncClient, images: np.ndarray) -> None:
+    response = await client.post(INFER, content=images.tobytes(), headers={HEADER: "0"})
+    assert response.headers["content-type"] == "application/octet-stream"
+    length = int(response.headers[HEADER])
+    outputs = json.loads(response.content[:length])["outputs"]
+    assert [output["shape"] for output in outputs] == [[3, 10], [3, 10]]
+    expected = (await infer(client, {"inputs": [tensor(images)]}))["outputs"]
+    found = np.frombuffer(response.content[length:], "<f4")
+    np.testing.assert_allclose(found, [value for output in expected for value in output["data"]], atol=1e-6)
 
 
 async def test_picture_files_are_classified_as_by_predict(client: httpx.AsyncClient, seven: bytes) -> None:
@@ -119,14 +152,17 @@ async def test_every_error_has_the_format_of_the_protocol(client: httpx.AsyncCli
     await refuse("UINT8", inputs=[tensor(images, datatype="INT64")])
     assert_error(await client.post(INFER, content=b"{}", headers={HEADER: "3"}), 400, "Inference-Header")
     assert_error(await client.post(INFER, content=b'{"a":' + b"[" * 101 + b"]" * 101 + b"}"), 400, "100 deep")
-    assert_error(await client.post(INFER, content=b"no picture", headers={HEADER: "0"}), 415, "picture")
+    assert_error(await client.post(INFER, content=b"no picture", headers={HEADER: "0"}), 400, "picture")
+    assert_error(await client.post(INFER, content=b"\x89PNG\r\n\x1a\n", headers={HEADER: "0"}), 422, "PNG")
     bomb = gzip.compress(bytes(9 << 20))
     assert_error(await client.post(INFER, content=bomb, headers={"content-encoding": "gzip"}), 413, "bytes")
     assert_error(await client.post(INFER, content=bytes(9 << 20)), 413, "bytes")
     assert_error(await client.post(INFER, content=b"x", headers={"content-encoding": "br"}), 415, "gzip")
     assert_error(await client.get("/v2/models/nobody"), 404, "convnet")
     assert_error(await client.get("/v2/models/convnet/versions/99"), 404, "no version 99")
-    assert_error(await client.get("/v2/models/convnet/versions/one"), 400, "whole number")
+    for version in ("one", "0", "-2", "1.0", "+1", "9" * 30):
+        assert_error(await client.get(f"/v2/models/convnet/versions/{version}"), 400, "whole number")
+        assert_error(await client.post(f"/v2/models/nobody/versions/{version}/infer"), 404, "nobody")
     assert_error(await client.get("/v2/nowhere"), 404, "/v2/nowhere")
     assert_error(await client.get(INFER), 405, "GET")
     assert (await infer(client, {"inputs": [tensor(images)]}))["outputs"]
@@ -152,13 +188,21 @@ async def test_a_request_past_the_deadline_is_a_504(serve: Serve, images: np.nda
 async def test_requests_are_counted_in_statistics_and_metrics(serve: Serve, images: np.ndarray) -> None:
     async with serve() as client:
         await infer(client, {"inputs": [tensor(images)]})
-        await client.post(INFER, content=b"no picture", headers={HEADER: "0"})
+        await client.post(INFER, content=b"\x89PNG\r\n\x1a\n", headers={HEADER: "0"})
         every = (await client.get("/v2/models/stats")).json()["model_stats"]
         [one] = (await client.get("/v2/models/convnet/stats")).json()["model_stats"]
         assert one in every
         assert (one["inference_count"], one["execution_count"]) == (3, 1)
-        assert one["inference_stats"]["success"]["ns"] > 0
-        assert one["inference_stats"]["fail"]["count"] == 1
+        stages = one["inference_stats"]
+        assert all(stages[stage]["ns"] > 0 for stage in ("success", "compute_input", "compute_infer", "compute_output"))
+        assert {stage: each["count"] for stage, each in stages.items()} == {
+            **dict.fromkeys(("success", "fail", "queue", "compute_input", "compute_infer", "compute_output"), 1),
+            "cache_hit": 0,
+            "cache_miss": 0,
+        }
+        [batch] = one["batch_stats"]
+        assert (batch["batch_size"], batch["compute_infer"]) == (3, stages["compute_infer"])
+        assert (one["response_stats"], one["memory_usage"]) == ({}, [])
         metrics = await client.get("/metrics", headers={"accept": "text/plain"})
         assert f'digitserve_predictions_total{{digit="7",model="convnet",version="{VERSION}"}} 3.0' in metrics.text
 
@@ -174,10 +218,14 @@ async def test_models_can_be_listed_unloaded_and_loaded(serve: Serve) -> None:
         assert ("softmax", "UNAVAILABLE") in await index()
         assert ("softmax", "UNAVAILABLE") not in await index(ready=True)
         assert_error(await client.get("/v2/models/softmax/ready"), 503, "unloaded")
+        assert_error(await client.get("/v2/models/softmax/versions/-1/ready"), 503, "unloaded")
+        assert (await client.get("/v2/health/ready")).json() == {"ready": True}
+        assert (await client.get("/health/ready")).status_code == 503
         assert (await client.post("/v2/repository/models/softmax/load")).status_code == 200
         assert ("softmax", "READY") in await index(ready=True)
         assert_error(await client.post("/v2/repository/models/nobody/load"), 404, "nobody")
         assert_error(await client.post("/v2/repository/index", json={"ready": 1}), 400, "ready")
+        assert (await client.post("/v2/repository/index", json={"ready": None})).status_code == 200
         for name in ("config", "unload_dependents"):
             refused = await client.post("/v2/repository/models/softmax/load", json={"parameters": {name: True}})
             assert_error(refused, 400, f"has the parameters '{name}'. Expected none")

@@ -98,6 +98,23 @@ def test_several_workers_answer_and_their_metrics_are_added_up(seven: bytes) -> 
 
 
 @pytest.mark.slow
+def test_the_statistics_of_all_workers_are_added_up_at_once() -> None:
+    tensor = {"name": "images", "shape": [2, 28, 28], "datatype": "UINT8", "data": [0] * 1568}
+    with service(WORKERS="2") as (process, url):
+
+        def counts() -> set[int]:
+            answers = (httpx.get(f"{url}/v2/models/convnet/stats").json()["model_stats"] for _ in range(8))
+            return {answer[0]["inference_count"] for answer in answers}
+
+        for _ in range(20):  # each with a new connection, so that both workers answer some
+            httpx.post(f"{url}/v2/models/convnet/infer", json={"inputs": [tensor]}).raise_for_status()
+        assert counts() == {40}
+        os.kill(int(children(process.pid)[-1]), signal.SIGKILL)
+        assert_soon(lambda: len(children(process.pid)) == 3)
+        assert counts() == {40}
+
+
+@pytest.mark.slow
 def test_a_response_to_head_has_no_body() -> None:
     with service(WORKERS="1") as (_, url), socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2]))) as peer:
         peer.sendall(b"HEAD /health/live HTTP/1.1\r\nHost: x\r\n\r\n")

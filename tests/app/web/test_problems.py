@@ -1,3 +1,4 @@
+import httpx
 import pytest
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -51,6 +52,33 @@ def test_documented_responses_have_the_media_type_of_problems() -> None:
     assert set(documented) == {413, 503, "default"}
     assert "The picture is too large" in documented[413]["description"]
     assert list(documented[413]["content"]) == ["application/problem+json"]
+
+
+@pytest.mark.anyio
+async def test_options_is_answered_with_the_methods_of_the_path(client: httpx.AsyncClient) -> None:
+    for path, allowed in (
+        ("/predict", "OPTIONS, POST"),
+        ("/models", "GET, HEAD, OPTIONS"),
+        ("/v1/models/convnet", "GET, HEAD, OPTIONS"),
+        ("/V1/models/convnet:Predict", "OPTIONS, POST"),
+        ("/v1/models/convnet/labels/stable:regress", "OPTIONS, POST"),
+        ("/v2/models/convnet/infer", "OPTIONS, POST"),
+    ):
+        response = await client.options(path)
+        assert (response.status_code, response.headers["allow"], response.content) == (204, allowed, b"")
+    assert (await client.options("/nowhere")).status_code == 404
+    assert (await client.put("/predict")).status_code == 405
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("path", "status"), [("/v2/models/convnet/infer", 415), ("/v1/models/convnet:predict", 400)])
+async def test_an_unsupported_content_encoding_is_answered_with_the_supported_ones(
+    client: httpx.AsyncClient, path: str, status: int
+) -> None:
+    for encoding in ("br", "zstd", "gzip, gzip", "compress"):
+        response = await client.post(path, content=b"{}", headers={"content-encoding": encoding})
+        assert (response.status_code, response.headers["accept-encoding"]) == (status, "gzip, deflate")
+    assert "accept-encoding" not in (await client.post(path, content=b"{}")).headers
 
 
 @pytest.mark.parametrize(

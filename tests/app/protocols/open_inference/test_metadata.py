@@ -12,14 +12,18 @@ def test_versions_are_strings_in_ascending_order() -> None:
     assert describe_model("convnet", [10, 9])["versions"] == ["9", "10"]
 
 
-@pytest.mark.parametrize("name", ["convnet", "finder"])
-def test_the_configuration_has_the_tensors_of_the_metadata(name: str) -> None:
+@pytest.mark.parametrize(("name", "max_batch_size", "batch_axis"), [("convnet", 8, [-1]), ("finder", 0, [])])
+def test_the_configuration_has_the_tensors_of_the_metadata(
+    name: str, max_batch_size: int, batch_axis: list[int]
+) -> None:
     metadata = describe_model(name, [1])
-    configuration = describe_configuration(name, engine="openvino", versions=[1])
+    configuration = describe_configuration(name, engine="openvino", versions=[1], max_batch_size=8)
+    assert configuration["max_batch_size"] == max_batch_size
     for tensors, configured in (("inputs", "input"), ("outputs", "output")):
         assert [(tensor["name"], tensor["shape"], f"TYPE_{tensor['datatype']}") for tensor in metadata[tensors]] == [
-            (tensor["name"], tensor["dims"], tensor["data_type"]) for tensor in configuration[configured]
+            (tensor["name"], batch_axis + tensor["dims"], tensor["data_type"]) for tensor in configuration[configured]
         ]
+    assert all(("label_filename" in output) is (name == "convnet") for output in configuration["output"])
 
 
 @pytest.mark.parametrize("state", get_args(State))

@@ -57,7 +57,43 @@ def test_pictures_are_a_bytes_tensor_base64_or_the_body() -> None:
     tensor = {"name": "image", "datatype": "BYTES", "shape": [2]}
     assert parse_tensor(raw, **tensor, parameters={"binary_data_size": len(raw)}).inputs == [b"one", b"two"]
     assert parse_tensor(**tensor, data=["b25l", "dHdv"]).inputs == [b"one", b"two"]
-    assert parse_request(b"picture", "0").inputs == [b"picture"]
+    for data in (["b25l", "dHdv"], [["b25l"], ["dHdv"]], [["b25l", "dHdv"]]):
+        assert parse_tensor(**tensor, data=data).inputs == [b"one", b"two"]
+        assert parse_tensor(**{**tensor, "shape": [2, 1]}, data=data).inputs == [b"one", b"two"]
+
+
+def test_a_body_without_json_is_a_picture_or_a_tensor_that_is_answered_in_binary(seven: bytes) -> None:
+    for picture in (seven, seven + bytes(-len(seven) % 784), b"P5 2 2 255 abcd"):
+        request = parse_request(picture, "0")
+        assert request.inputs == [picture]
+        assert not any(output.binary for output in request.outputs)
+    request = parse_request(IMAGES.tobytes(), "0")
+    assert (np.asarray(request.inputs) == IMAGES).all()
+    assert request.outputs == (ParsedOutput("probabilities", binary=True), ParsedOutput("logits", binary=True))
+
+
+@pytest.mark.parametrize("body", [b"", b"427", bytes(783), b"picture"])
+def test_a_body_without_json_that_is_neither_is_refused(body: bytes) -> None:
+    with pytest.raises(MalformedRequest, match=f"{len(body)} bytes are no multiple of 784, and not a picture: The"):
+        parse_request(body, "0")
+
+
+def test_binary_data_without_its_header_is_said_to_be_that() -> None:
+    text = json.dumps({"inputs": [BINARY]}).encode()
+    for rest in (IMAGES.tobytes(), bytes(10**5), np.random.default_rng(1).bytes(10**6)):
+        with pytest.raises(MalformedRequest) as caught:
+            parse_request(text + rest, None)
+        assert f"has {len(rest):,} bytes of binary data after its JSON" in str(caught.value)
+        assert f"Inference-Header-Content-Length: {len(text)}," in str(caught.value)
+
+
+def test_a_picture_or_tensor_without_the_header_is_told_the_header(seven: bytes) -> None:
+    for body in (seven, bytes(784), b"\xff\xd8\xff"):
+        with pytest.raises(MalformedRequest, match=r"not JSON.*send the header Inference-Header-Content-Length: 0"):
+            parse_request(body, None)
+    for body in (b"", b"[]", b'{"inputs": [}', b'{"inputs": []', b'"x"'):
+        with pytest.raises(MalformedRequest, match=r"^((?!Inference-Header).)*$"):
+            parse_request(body, None)
 
 
 def test_too_many_elements_are_refused_before_they_are_decoded() -> None:
@@ -141,6 +177,17 @@ def test_data_both_in_and_behind_the_json_is_refused() -> None:
         {"inputs": [TENSOR, TENSOR]},
         {"inputs": ["images"]},
         {"id": 42},
+        {"parameters": {"triton_x": 1}},
+        {"parameters": {"triton_enable_empty_final_response": True}},
+        {"parameters": {"sequence_id": -1}},
+        {"parameters": {"sequence_id": True}},
+        {"parameters": {"sequence_id": 1.5}},
+        {"parameters": {"sequence_start": "yes"}},
+        {"parameters": {"sequence_start": 1}},
+        {"parameters": {"sequence_end": None}},
+        {"parameters": {"priority": "high"}},
+        {"parameters": {"timeout": -1}},
+        {"parameters": {"timeout": {}}},
         {"parameters": "x"},
         {"parameters": {"binary_data_output": 1}},
         {"outputs": [{"name": "logits"}, {"name": "logits"}]},
@@ -158,6 +205,26 @@ def test_an_invalid_request_is_refused(changes: dict[str, object]) -> None:
         parse({"inputs": [TENSOR], **changes})
 
 
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"sequence_id": 7, "sequence_start": True, "sequence_end": False},
+        {"sequence_id": "a"},
+        {"priority": 1, "x": "y"},
+    ],
+)
+def test_other_parameters_of_a_request_are_ignored(parameters: dict[str, object]) -> None:
+    assert parse({"inputs": [TENSOR], "parameters": parameters}) is not None
+
+
+def test_tensors_in_shared_memory_are_refused() -> None:
+    parameters = {"shared_memory_region": "r", "shared_memory_byte_size": 40}
+    with pytest.raises(MalformedRequest, match="The output 'logits' has the parameter 'shared_memory_region'"):
+        parse({"inputs": [TENSOR], "outputs": [{"name": "logits", "parameters": parameters}]})
+    with pytest.raises(MalformedRequest, match="The input 'images' has the parameter 'shared_memory_region'"):
+        parse({"inputs": [{**BINARY, "parameters": parameters}]})
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
@@ -165,7 +232,11 @@ JSON = st.recursive(
 )
 NAMES = st.sampled_from(["images", "image", "logits", "probabilities"]) | JSON
 PARAMETERS = st.dictionaries(
-    st.sampled_from(["binary_data_size", "binary_data", "classification", "binary_data_output"]), JSON, max_size=2
+    st.sampled_from(
+        ["binary_data_size", "binary_data", "classification", "binary_data_output", "sequence_id", "triton_x"]
+    ),
+    JSON,
+    max_size=2,
 )
 TENSORS = st.fixed_dictionaries(
     {},

@@ -1,11 +1,13 @@
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import get_args
 
 import pytest
 
-from app.model_repository.versions import Version
-from app.protocols.tensorflow_serving.metadata import describe_metadata, describe_status
+from app.model_repository.signatures import read_signatures
+from app.model_repository.versions import Loaded, LoadedFinder, LoadedVersion, Version
+from app.protocols.tensorflow_serving.metadata import CLASSIFY, describe_metadata, describe_status
 from app.schemas import State
 from tests.app.tiny_finder import SAVED_MODEL
 from tests.conftest import newest
@@ -31,32 +33,51 @@ def test_the_status_is_a_valid_message_of_tensorflow_serving() -> None:
     assert [status.version for status in message.model_version_status] == [version.number for version in versions]
 
 
+def load(name: str, directory: Path) -> Loaded:
+    """Return a version with the signatures of its files, as the repository loads it."""
+    card = SimpleNamespace(name=name, version=2)
+    class_ = LoadedFinder if name == "finder" else LoadedVersion
+    return class_(card, None, read_signatures(directory))  # type: ignore[arg-type]  # not used
+
+
+MODELS = [("convnet", newest("convnet")), ("finder", SAVED_MODEL)]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(("model", "directory"), [("convnet", newest("convnet")), ("finder", SAVED_MODEL)])
+@pytest.mark.parametrize(("model", "directory"), MODELS)
 def test_the_metadata_is_a_valid_message_and_equals_that_of_the_model(model: str, directory: Path) -> None:
-    import tensorflow as tf  # noqa: PLC0415 - the fast suite must not
-    from google.protobuf import json_format  # noqa: PLC0415
+    from google.protobuf import json_format  # noqa: PLC0415 - with the next, which import TensorFlow
+    from tensorflow.core.protobuf import saved_model_pb2  # noqa: PLC0415 - the fast suite must not
     from tensorflow_serving.apis import get_model_metadata_pb2, model_pb2  # noqa: PLC0415
 
-    metadata = describe_metadata(model, 2)
+    metadata = describe_metadata(load(model, directory))
     spec = json_format.ParseDict(metadata["model_spec"], model_pb2.ModelSpec())
     assert (spec.name, spec.version.value) == (model, 2)
     described = json_format.ParseDict(
         metadata["metadata"]["signature_def"], get_model_metadata_pb2.SignatureDefMap()
     ).signature_def
-    published = tf.saved_model.load(directory).signatures
-    assert set(described) == set(published)
-    for name, signature in published.items():
-        for found, tensors in (
-            (described[name].inputs, signature.structured_input_signature[1]),
-            (described[name].outputs, signature.structured_outputs),
-        ):
-            assert {key: (tensor.dtype, len(tensor.tensor_shape.dim)) for key, tensor in found.items()} == {
-                key: (tensor.dtype.as_datatype_enum, tensor.shape.rank) for key, tensor in tensors.items()
-            }
+    published = saved_model_pb2.SavedModel.FromString((directory / "saved_model.pb").read_bytes())
+    found = {name: signature for name, signature in described.items() if name != CLASSIFY}
+    assert found == dict(published.meta_graphs[0].signature_def)
+
+
+def test_the_metadata_has_the_signatures_and_the_names_of_the_graph() -> None:
+    metadata = describe_metadata(load(*MODELS[0]))
+    signatures = metadata["metadata"]["signature_def"]["signature_def"]
+    assert set(signatures) == {"__saved_model_init_op", "classify_images", "predict_images", "serving_default"}
+    default = signatures["serving_default"]
+    assert default["inputs"]["images"] == {
+        "dtype": "DT_UINT8",
+        "tensor_shape": {"dim": [{"size": str(size), "name": ""} for size in (-1, 28, 28)], "unknown_rank": False},
+        "name": "serving_default_images:0",
+    }
+    assert set(default["outputs"]) == {"logits", "probabilities"}
+    assert (default["method_name"], default["defaults"]) == ("tensorflow/serving/predict", {})
+    assert signatures["classify_images"]["method_name"] == "tensorflow/serving/classify"
 
 
 def test_the_finder_has_its_own_signature() -> None:
-    (signature,) = describe_metadata("finder", 1)["metadata"]["signature_def"]["signature_def"].values()
-    assert set(signature["inputs"]) == {"pictures"}
-    assert set(signature["outputs"]) == {"ink", "cores"}
+    signatures = describe_metadata(load(*MODELS[1]))["metadata"]["signature_def"]["signature_def"]
+    assert set(signatures) == {"__saved_model_init_op", "serving_default"}
+    assert set(signatures["serving_default"]["inputs"]) == {"pictures"}
+    assert set(signatures["serving_default"]["outputs"]) == {"ink", "cores"}

@@ -75,7 +75,6 @@ def test_inputs_may_be_a_single_picture() -> None:
         {"inputs": {"images": None}},
         {"signature_name": "other", "instances": ROWS},
         {"signature_name": 7, "instances": ROWS},
-        {"signature_name": "predict_images", "instances": ROWS},
     ],
 )
 def test_bad_bodies_are_refused(body: dict[str, object]) -> None:
@@ -83,11 +82,66 @@ def test_bad_bodies_are_refused(body: dict[str, object]) -> None:
         parse(**body)
 
 
+@pytest.mark.parametrize("signature_name", ["serving_default", "predict_images"])
+def test_every_signature_takes_images_nested_and_flat(signature_name: str) -> None:
+    for rows in (ROWS, IMAGES.reshape(2, 784).tolist(), IMAGES[..., np.newaxis].tolist()):
+        for body in ({"instances": rows}, {"inputs": {"images": rows}}):
+            assert (np.asarray(parse(signature_name=signature_name, **body).inputs) == IMAGES).all()
+
+
+NAMED = {"images": ROWS[0]}
+TEXT = FILE["b64"]
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({"instances": [NAMED, ROWS[0]]}, "instances[0] is an object that names its input, and instances[1] is not"),
+        ({"instances": [ROWS[0], NAMED]}, "instances[1] is an object that names its input, and instances[0] is not"),
+        ({"instances": [FILE, {"image": FILE}]}, "instances[1] is an object that names its input"),
+        ({"instances": [NAMED, {}]}, "Missing named input: images in instances[1]."),
+        ({"instances": [NAMED, {"pixels": ROWS[0]}]}, "Missing named input: images in instances[1]. It has 'pixels'."),
+        ({"instances": [NAMED, {"image": ROWS[0]}]}, "Missing named input: images in instances[1]."),
+        ({"instances": [NAMED, {"images": ROWS[0], "x": 1}]}, "instances[1] has the inputs ['images', 'x']."),
+        ({"inputs": {}}, "Missing named input: images in inputs."),
+        ({"inputs": {"pixels": ROWS}}, "Missing named input: images in inputs. It has 'pixels'."),
+        ({"inputs": ROWS[0]}, "'inputs' has the shape [28, 28], that of a single image"),
+        ({"instances": ROWS[0]}, "It must be a list of images"),
+        ({"instances": NAMED}, "must be a list with one element for each image"),
+        ({"instances": TEXT}, "must be a list with one element for each image"),
+        ({"instances": [{"image": TEXT}]}, 'A picture file is {"b64": "<base64>"}'),
+        ({"instances": [TEXT]}, 'A picture file is {"b64": "<base64>"}'),
+        ({"inputs": {"image": TEXT}}, '{"image": {"b64": "<base64>"}}'),
+        ({"inputs": {"image": [TEXT]}}, 'A picture file is {"b64": "<base64>"}'),
+    ],
+)
+def test_the_error_says_what_is_wrong_with_the_rows(body: dict[str, object], words: str) -> None:
+    with pytest.raises(MalformedRequest) as caught:
+        parse(**body)
+    assert words in str(caught.value)
+
+
+def test_whole_numbers_to_1_are_ink_to_1_for_each_image_alone() -> None:
+    ones = (IMAGES[0] > 127).astype(int)
+    for signature_name in ("serving_default", "predict_images"):
+        for other in ((IMAGES[1] / 255).tolist(), ROWS[1]):
+            request = parse(signature_name=signature_name, instances=[ones.tolist(), other])
+            assert (np.asarray(request.inputs) == [255 * ones, IMAGES[1]]).all()
+
+
 def test_examples_take_features_from_the_context() -> None:
     def classify(**body: object) -> object:
         return asyncio.run(parse_classify(json.dumps(body).encode(), max_files=3))
 
-    assert (np.asarray(classify(examples=[{"images": row} for row in ROWS])) == IMAGES).all()
+    for rows in (ROWS, IMAGES.reshape(2, 784).tolist()):
+        assert (np.asarray(classify(examples=[{"images": row} for row in rows])) == IMAGES).all()
+    for name in ("", "serving_default", "predict_images", "classify_images"):
+        assert classify(examples=[{"image": FILE}], signature_name=name) == [b"picture"]
+    for name in ("other", 7):
+        with pytest.raises(MalformedRequest, match="no signature"):
+            classify(examples=[{"image": FILE}], signature_name=name)
+    with pytest.raises(MalformedRequest, match=r"Missing named input: images in examples\[1\]"):
+        classify(examples=[{"images": ROWS[0]}, {}])
     assert classify(examples=[{}, {}], context={"image": FILE}) == [b"picture", b"picture"]
     for body in ({}, {"examples": []}, {"examples": ROWS}, {"examples": [{}], "context": []}, {"examples": [{}]}):
         with pytest.raises(MalformedRequest):
