@@ -8,7 +8,7 @@ from app.model_repository.card import Teacher as TeacherOnCard
 from training.data.mnist import Mnist
 from training.distillation import Teacher, load_teacher, soften
 from training.errors import ArtefactError
-from training.networks import ConvolutionShape, build_convnet, scale
+from training.networks import build_convnet, scale
 from training.publishing import artefacts, export
 from training.recipes import Distillation
 
@@ -20,9 +20,7 @@ DISTILLATION = Distillation("tiny/1", temperature=2.0, share=0.25)
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Publish an untrained network."""
-    servable = export.Servable(
-        build_convnet(seed=1, shapes=(ConvolutionShape(4, stride=2),)).for_inference(), temperature=0.5
-    )
+    servable = export.Servable(build_convnet(seed=1), temperature=0.5)
     return export.publish(servable, {"name": "tiny"}, tmp_path)
 
 
