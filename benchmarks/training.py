@@ -18,7 +18,7 @@ from benchmarks.machine import Machine, installed_version
 from benchmarks.processes import unwind_when_terminated
 from benchmarks.results import FOLDER, TrainingMeasurement, TrainingResults
 from training.data.mnist import Mnist, load_mnist
-from training.recipes import DEFAULTS
+from training.registry import find_classifier
 
 STEPS = {"softmax": 500, "convnet": 100}
 """The number of steps in a stretch, for which one time is measured."""
@@ -73,7 +73,7 @@ def run(mnist: Mnist, rounds: int, stretches: int) -> TrainingResults:
         for number in range(rounds):
             for model in STEPS:
                 for program in programs:
-                    if program.augmented and not DEFAULTS[model].augmentation:
+                    if program.augmented and not find_classifier(model).default_recipe.augmentation:
                         continue
                     spec = {**specification(model), "stretches": stretches, "augmented": program.augmented}
                     times = _run(program, {**spec, "data": str(data)}, Path(folder) / "spec.json")
@@ -88,7 +88,7 @@ def run(mnist: Mnist, rounds: int, stretches: int) -> TrainingResults:
 
 def specification(model: str) -> dict[str, Any]:
     """Return the specification of a model, which is the same for every program."""
-    config = DEFAULTS[model]
+    config = find_classifier(model).default_recipe
     return {
         "model": model,
         "batch_size": config.batch_size,

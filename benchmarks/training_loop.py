@@ -14,8 +14,7 @@ from training.batch_preparation import build_loss, prepare_batches
 from training.data.examples import Examples
 from training.loop import compile_step, draw_batches, train
 from training.optimizers import build_optimizer
-from training.recipes import DEFAULTS
-from training.run import build_network
+from training.registry import find_classifier
 
 
 def main() -> None:
@@ -25,10 +24,11 @@ def main() -> None:
     tf.keras.utils.set_random_seed(0)
     with np.load(spec["data"]) as data:
         examples = Examples(data["images"], data["labels"])
-    recipe = DEFAULTS[spec["model"]]
+    classifier = find_classifier(spec["model"])
+    recipe = classifier.default_recipe
     if not spec["augmented"]:
         recipe = replace(recipe, augmentation=None, strong_augmentation=None, label_smoothing=0.0)
-    network = build_network(recipe)
+    network = classifier.build(recipe)
     step = compile_step(network, build_optimizer(recipe, network.trainable_variables), build_loss(recipe))
     # Without a teacher, as the other programs train.
     batches = prepare_batches(draw_batches(examples, recipe.batch_size, recipe.seed), recipe)

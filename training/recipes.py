@@ -1,6 +1,6 @@
 """The recipes of the classifiers: every setting of a training run. Knows no data and no network."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from training.errors import RecipeError
@@ -77,6 +77,11 @@ class Distillation:
     """The divisor of the teacher's log-probabilities. Above 1, it raises the less likely digits."""
     share: float
     """The share of the teacher in a target, for images that the teacher classifies correctly. The rest is the label."""
+
+    @property
+    def teacher_model(self) -> str:
+        """The name of the teacher, without its version."""
+        return self.teacher.partition("/")[0]
 
     def __post_init__(self) -> None:
         """Reject values that are out of range."""
@@ -159,20 +164,21 @@ LESSON_CONVNET = TrainingRecipe(
     model="convnet", optimizer="rmsprop", learning_rate=1e-3, iterations=5_001, accuracy_threshold=0.99
 )
 """The second recipe of the lesson."""
-CONVNET = TrainingRecipe(
-    model="convnet",
+CONVNET_LARGE = TrainingRecipe(
+    model="convnet-large",
     optimizer="rmsprop",
-    learning_rate=2e-3,
+    learning_rate=1e-3,
     iterations=12_500,
     accuracy_threshold=0.99,
     corrupted_accuracy_threshold=0.97,
     worst_corruption_threshold=0.9,
     convolutions=(
-        # The first layers have a stride of 2: memory traffic of larger feature maps costs more time than arithmetic.
-        ConvolutionShape(32, width=5, stride=2),  # [B, 28, 28, 1] -> [B, 12, 12, 32]
-        ConvolutionShape(64, stride=2),  # -> [B, 5, 5, 64]
-        ConvolutionShape(64),  # -> [B, 3, 3, 64]
-        ConvolutionShape(96),  # -> [B, 1, 1, 96]
+        ConvolutionShape(32, width=5),  # [B, 28, 28, 1] -> [B, 24, 24, 32]
+        ConvolutionShape(64, stride=2),  # -> [B, 11, 11, 64]
+        ConvolutionShape(96),  # -> [B, 9, 9, 96]
+        ConvolutionShape(96),  # -> [B, 7, 7, 96]
+        ConvolutionShape(128, stride=2),  # -> [B, 3, 3, 128]
+        ConvolutionShape(160),  # -> [B, 1, 1, 160]
     ),
     warmup=200,
     momentum=0.9,
@@ -181,11 +187,21 @@ CONVNET = TrainingRecipe(
     strong_augmentation=StrongAugmentation(
         AffineAugmentation(rotation=20, scale=0.3, shear=0.3, shift=3), probability=0.15, loss_weight=0.2
     ),
-    distillation=Distillation(teacher="convnet/3", temperature=2.0, share=1.0),
     synthetic_digits=2_000,
     synthetic_non_digits=3_000,
 )
-"""The recipe of the published convnet. With a teacher, it needs more iterations and a larger learning rate."""
-DEFAULTS = {"softmax": SOFTMAX, "convnet": CONVNET}
-MODEL_NAMES = tuple(DEFAULTS)
-"""The classifiers, which this module has the recipes of."""
+"""The recipe of the published large convnet, which is the teacher of the other."""
+CONVNET = replace(
+    CONVNET_LARGE,
+    model="convnet",
+    learning_rate=2e-3,
+    convolutions=(
+        # The first layers have a stride of 2: memory traffic of larger feature maps costs more time than arithmetic.
+        ConvolutionShape(32, width=5, stride=2),  # [B, 28, 28, 1] -> [B, 12, 12, 32]
+        ConvolutionShape(64, stride=2),  # -> [B, 5, 5, 64]
+        ConvolutionShape(64),  # -> [B, 3, 3, 64]
+        ConvolutionShape(96),  # -> [B, 1, 1, 96]
+    ),
+    distillation=Distillation(teacher="convnet-large", temperature=2.0, share=1.0),
+)
+"""The recipe of the published convnet. It learns from a teacher, with a larger learning rate."""

@@ -16,24 +16,22 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-import imaging
-from training import loop
-from training.batch_normalisation import NormalisedConvnet, build_normalised_convnet
+from training import loop, registry
 from training.batch_preparation import build_loss, prepare_batches
 from training.callbacks import Curves, OnProgress, Saver, report, restore
 from training.data.examples import Examples
-from training.data.mnist import SHA256, Mnist
+from training.data.mnist import Mnist
 from training.data.sources import Source, add_sources
 from training.data.synthetic_examples import generate_digits, generate_non_digits
 from training.data.threshold_examples import threshold_examples
 from training.distillation import Teacher, load_teacher
-from training.errors import ArtefactError, BelowThreshold, CandidateRejected
+from training.errors import BelowThreshold, CandidateRejected
 from training.evaluation import abstention, metrics, promotion_gate, reports
 from training.evaluation.comparison import ComparedModel, compare, compare_abstention, comparison_table
 from training.evaluation.robustness import measure_robustness
-from training.networks import build_affine, build_convnet
 from training.optimizers import build_optimizer
 from training.progress import HistoryPoint
+from training.provenance import describe_provenance
 from training.publishing import artefacts, export
 from training.publishing.checkpoints import Checkpoint, fingerprint
 from training.publishing.published_versions import find_teacher, find_version, list_versions
@@ -82,7 +80,8 @@ def train(  # noqa: PLR0913 (the inputs of a run, and its folders)
     teacher = load_teacher(find_teacher(models, distillation.teacher), distillation) if distillation else None
     tf.config.experimental.enable_op_determinism()
     tf.keras.utils.set_random_seed(recipe.seed)
-    network = build_network(recipe)
+    classifier = registry.find_classifier(recipe.model)
+    network = classifier.build(recipe)
     examples = add_sources(add_synthetic_examples(mnist.train, recipe), sources, recipe.source_share)
     checkpoint = open_checkpoint(checkpoint_path, recipe, examples, teacher, network) if checkpoint_path else None
     history = train_network(network, recipe, examples, mnist.validation, on_progress, teacher, checkpoint)
@@ -91,47 +90,33 @@ def train(  # noqa: PLR0913 (the inputs of a run, and its folders)
     servable = calibrate(published, mnist.validation)
     classify = partial(export.predict_in_batches, servable.predict)
     _, probabilities = classify(mnist.validation.images)
-    thresholds = choose_thresholds(classify, mnist.validation, with_energy=recipe.model == "convnet").thresholds
+    choice = choose_thresholds(classify, mnist.validation, with_energy=classifier.has_energy_threshold)
     card = {
-        "name": recipe.model,
+        "name": classifier.name,
+        "title": classifier.title,
         "architecture": describe_layers(published),
         "parameters": count_parameters(network),
         "multiply_adds": count_multiply_adds(published),
-        "training": recipe.as_json(),
-        "data": {
-            "name": "MNIST",
-            "files": SHA256,
-            "split": {"train": len(mnist.train), "validation": len(mnist.validation), "test": len(mnist.test)},
-            **({"also": [source.as_json() for source in sources]} if sources else {}),
-        },
+        **describe_provenance(recipe, mnist, sources, teacher.card if teacher else None),
         "history": [point.as_json("accuracy") for point in history],
         "validation": reports.accuracy_report(probabilities, mnist.validation.labels),
-        "test": reports.classification_report(*classify(mnist.test.images), mnist.test.labels, thresholds),
+        "test": reports.classification_report(*classify(mnist.test.images), mnist.test.labels, choice.thresholds),
         "temperature": servable.temperature,
-        "abstention": thresholds,
-        "preprocessing": imaging.PREPROCESSING_VERSION,
+        "abstention": choice.thresholds,
         "software": export.software_versions(),
         "self_test": record_self_test(servable),
     }
-    if teacher:
-        card["teacher"] = teacher.as_json()
     if recipe.corrupted_accuracy_threshold:
         card["corrupted"] = measure_robustness(classify, mnist.test)
     return Run(network, servable, card)
 
 
-def build_network(recipe: TrainingRecipe) -> tf.Module:
-    """Build the network of a recipe, with the weights that its seed determines."""
-    if recipe.model == "softmax":
-        return build_affine()
-    if recipe.convolutions:
-        return build_normalised_convnet(recipe.convolutions, recipe.seed)
-    return build_convnet(recipe.seed)
-
-
 def for_inference(network: tf.Module) -> tf.Module:
-    """Return the network that is evaluated and published: another one than in training with batch normalisation."""
-    return network.for_inference() if isinstance(network, NormalisedConvnet) else network
+    """Return the network that is evaluated and published.
+
+    It is the network itself, unless the network computes something else in training and has a method `for_inference`.
+    """
+    return network.for_inference() if hasattr(network, "for_inference") else network
 
 
 def train_network(  # noqa: PLR0913, PLR0917 (the network, and what is added to plain training)
@@ -337,20 +322,6 @@ def load_version(folder: Path) -> ComparedModel:
 def load_served_version(name: str, models: Path) -> ComparedModel | None:
     """Load the served version of a model, the highest one, for a comparison. Return None if there is no version."""
     return load_version(find_version(models, name)) if list_versions(models / name) else None
-
-
-def check_served_version(name: str, models: Path) -> None:
-    """Raise ArtefactError if the served version of a model is damaged. A run will be compared with this version."""
-    if not list_versions(models / name):
-        return
-    try:
-        artefacts.read_card(find_version(models, name))
-    except ArtefactError as error:
-        msg = (
-            f"The served version, with which a new version is compared, is damaged. {error} "
-            f"Or roll it back: python -m training rollback {name} --models {models}"
-        )
-        raise ArtefactError(msg) from error
 
 
 def verify_report(folder: Path, mnist: Mnist) -> tuple[dict[str, Any], list[str]]:

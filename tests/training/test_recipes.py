@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from training.errors import RecipeError
-from training.recipes import CONVNET, DEFAULTS, LESSON_CONVNET, MODEL_NAMES, SOFTMAX, Distillation, TrainingRecipe
+from training.recipes import CONVNET, LESSON_CONVNET, SOFTMAX, Distillation, TrainingRecipe
 
 
 @pytest.mark.parametrize(
@@ -37,8 +37,9 @@ def test_a_recipe_survives_json() -> None:
     assert parsed["distillation"]["teacher"] == CONVNET.distillation.teacher
 
 
-def test_the_default_recipe_of_a_model_has_its_name() -> None:
-    assert [DEFAULTS[name].model for name in MODEL_NAMES] == list(MODEL_NAMES)
+@pytest.mark.parametrize(("teacher", "model"), [("convnet-large", "convnet-large"), ("convnet/3", "convnet")])
+def test_a_teacher_is_a_model_or_a_version(teacher: str, model: str) -> None:
+    assert Distillation(teacher, temperature=1.0, share=0.5).teacher_model == model
 
 
 def test_the_recipes_of_the_lesson_have_nothing_that_is_added_to_plain_training() -> None:
