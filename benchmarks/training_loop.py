@@ -27,7 +27,7 @@ def main() -> None:
     classifier = find_classifier(spec["model"])
     recipe = classifier.default_recipe
     if not spec["augmented"]:
-        recipe = replace(recipe, augmentation=None, strong_augmentation=None, label_smoothing=0.0)
+        recipe = replace(recipe, augmentation=None, strong_augmentation=None)
     network = classifier.build(recipe)
     step = compile_step(network, build_optimizer(recipe, network.trainable_variables), build_loss(recipe))
     # Without a teacher, as the other programs train.

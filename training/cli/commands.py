@@ -66,7 +66,12 @@ app = typer.Typer(
 def train(  # noqa: PLR0913, PLR0917 (one parameter for each option)
     names: Models = None,
     recipe: Annotated[str | None, typer.Option(help=f"The recipe: {describe_recipes()}. [the first]")] = None,
-    seed: Annotated[int, typer.Option(help="The same seed on the same machine gives the same weights.")] = 1337,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            help=f"The same seed on the same machine gives the same weights. [{describe_defaults('seed', finder=True)}]"
+        ),
+    ] = None,
     iterations: Annotated[
         int | None, typer.Option(help=f"The number of batches. [{describe_defaults('iterations')}]")
     ] = None,
@@ -93,10 +98,7 @@ def train(  # noqa: PLR0913, PLR0917 (one parameter for each option)
     *,
     without_teacher: Annotated[
         bool,
-        typer.Option(
-            "--without-teacher",
-            help=f"Train on the labels alone. [{describe_teachers()}]",
-        ),
+        typer.Option("--without-teacher", help=f"Train on the labels alone. [{describe_teachers()}]"),
     ] = False,
     force: Annotated[
         bool,

@@ -8,7 +8,7 @@ from training.recipes import CONVNET, CONVNET_LARGE, LESSON_CONVNET, SOFTMAX
 
 
 def test_the_recipes_are_the_defaults_with_the_options_that_are_set() -> None:
-    assert build_recipes(["softmax"], iterations=None) == [SOFTMAX]
+    assert build_recipes(["softmax"], iterations=None, seed=None) == [SOFTMAX]
     (recipe,) = build_recipes(["convnet"], iterations=10, seed=0, learning_rate=None)
     assert (recipe.iterations, recipe.seed, recipe.learning_rate) == (10, 0, CONVNET.learning_rate)
     with pytest.raises(RecipeError, match="iterations"):
