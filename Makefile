@@ -38,11 +38,11 @@ SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart
 attack: $(VENV)/dev  ## Attack a service for an hour, or for MINUTES=5, and print the cost
 	$(BIN)/python -m tests.attack $(if $(MINUTES),--minutes $(MINUTES))
 
-train: $(VENV)/train  ## Train both classifiers, and publish each that is better than its served version
+train: $(VENV)/train  ## Train all models but those whose recipe is served; publish each that is better
 	$(BIN)/python -m training train
 
-retrain: $(VENV)/train  ## Train with the corrections in FEEDBACK_DIR too; resume a run that was killed
-	$(BIN)/python -m training train $(if $(FEEDBACK_DIR),--also $(FEEDBACK_DIR))
+retrain: $(VENV)/train  ## Train softmax and convnet, also with the corrections in FEEDBACK_DIR
+	$(BIN)/python -m training train softmax convnet $(if $(FEEDBACK_DIR),--also $(FEEDBACK_DIR))
 
 tutorial: $(VENV)/dev  ## Run docs/tutorial.ipynb, and write its output into it: some minutes
 	$(BIN)/jupyter-execute --inplace docs/tutorial.ipynb

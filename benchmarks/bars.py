@@ -147,7 +147,7 @@ def _overload(results: ServingResults) -> Iterator[Bar]:
 def training_bars(results: TrainingResults) -> list[Bar]:
     """Return the bars of training that were measured."""
     bars = []
-    for model, limit in (("softmax", 6.0), ("convnet", 1.15)):
+    for model, limit in (("softmax", 3.0), ("convnet", 1.15)):
         ours = results.steps_of(model, "training")
         found = ratios(results.steps_of(model, "keras"), ours)
         bars.append(Bar(f"{model}: time of a step, keras fit / ours", found, limit))

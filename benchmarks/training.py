@@ -18,8 +18,7 @@ from benchmarks.machine import Machine, installed_version
 from benchmarks.processes import unwind_when_terminated
 from benchmarks.results import FOLDER, TrainingMeasurement, TrainingResults
 from training.data.mnist import Mnist, load_mnist
-from training.networks import CONVNET_SHAPES
-from training.recipes import DEFAULTS, MODEL_NAMES, ModelName
+from training.registry import find_classifier
 
 STEPS = {"softmax": 500, "convnet": 100}
 """The number of steps in a stretch, for which one time is measured."""
@@ -72,9 +71,9 @@ def run(mnist: Mnist, rounds: int, stretches: int) -> TrainingResults:
         data = Path(folder) / "data.npz"
         np.savez(data, images=mnist.train.images, labels=mnist.train.labels)
         for number in range(rounds):
-            for model in MODEL_NAMES:
+            for model in STEPS:
                 for program in programs:
-                    if program.augmented and not DEFAULTS[model].augmentation:
+                    if program.augmented and not find_classifier(model).default_recipe.augmentation:
                         continue
                     spec = {**specification(model), "stretches": stretches, "augmented": program.augmented}
                     times = _run(program, {**spec, "data": str(data)}, Path(folder) / "spec.json")
@@ -87,15 +86,15 @@ def run(mnist: Mnist, rounds: int, stretches: int) -> TrainingResults:
     return results
 
 
-def specification(model: ModelName) -> dict[str, Any]:
+def specification(model: str) -> dict[str, Any]:
     """Return the specification of a model, which is the same for every program."""
-    config = DEFAULTS[model]
+    config = find_classifier(model).default_recipe
     return {
         "model": model,
         "batch_size": config.batch_size,
         "optimizer": config.optimizer,
         "learning_rate": config.learning_rate,
-        "convolutions": [asdict(shape) for shape in CONVNET_SHAPES] if model == "convnet" else [],
+        "convolutions": [asdict(shape) for shape in config.convolutions],
         "steps": STEPS[model],
     }
 

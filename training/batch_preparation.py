@@ -1,26 +1,42 @@
-"""The additions of a recipe to plain training: augmentation, label smoothing, distillation and the loss.
+"""The additions of a recipe to the batches and the loss: augmentation, label smoothing and distillation.
 
 The loss gives a weight of its own to the strongly augmented half of a batch. Knows nothing of the network that is
 trained.
 """
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import tensorflow as tf
 
 from training.data.affine_augmentation import augment_affine
 from training.data.strong_augmentation import augment_strongly
 from training.distillation import Teacher
-from training.loop import Loss, PrepareBatch, cross_entropy
+from training.loop import Batch, Loss, cross_entropy
 from training.recipes import TrainingRecipe
 
 
-def build_batch_preparation(recipe: TrainingRecipe, teacher: Teacher | None = None) -> PrepareBatch:
-    """Build the function that prepares each batch for training as the recipe specifies.
+def prepare_batches(
+    batches: Iterable[Batch], recipe: TrainingRecipe, teacher: Teacher | None = None, completed: int = 0
+) -> Iterator[Batch]:
+    """Prepare each batch for training as the recipe specifies.
 
-    With strong augmentation, the prepared batch is twice as large: the augmented images, then the strongly augmented
-    ones.
+    With strong augmentation, a prepared batch is twice as large: the augmented images, then the strongly augmented
+    ones. The random numbers of a batch depend on its number alone: `completed` batches were taken before the first.
     """
+    if not (recipe.augmentation or recipe.strong_augmentation or recipe.label_smoothing or teacher):
+        yield from batches
+        return
+    prepare = build_preparation(recipe, teacher)
+    numbered = enumerate(batches, start=completed)
+    yield from prefetch(prepare(images, targets, tf.constant(iteration)) for iteration, (images, targets) in numbered)
 
-    def prepare_batch(images: tf.Tensor, targets: tf.Tensor, iteration: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+
+def build_preparation(recipe: TrainingRecipe, teacher: Teacher | None) -> Callable[..., Batch]:
+    """Compile the function that prepares a batch. It takes the images, the targets and the number of the batch."""
+
+    @tf.function  # type: ignore[untyped-decorator]  # TensorFlow has no types
+    def prepare(images: tf.Tensor, targets: tf.Tensor, iteration: tf.Tensor) -> Batch:
         if recipe.augmentation:
             images = augment_affine(images, recipe.augmentation, seed=[recipe.seed, iteration])
         if recipe.strong_augmentation:
@@ -30,11 +46,20 @@ def build_batch_preparation(recipe: TrainingRecipe, teacher: Teacher | None = No
         smoothed = smooth_labels(targets, recipe.label_smoothing) if recipe.label_smoothing else targets
         return images, teacher.distill(images, targets, smoothed) if teacher else smoothed
 
-    return prepare_batch
+    return prepare  # type: ignore[no-any-return]
+
+
+def prefetch(batches: Iterator[Batch]) -> Iterator[Batch]:
+    """Compute each batch in a thread, while the network is trained on the batch before."""
+    with ThreadPoolExecutor(max_workers=1) as executor:
+        upcoming = executor.submit(next, batches, None)
+        while (batch := upcoming.result()) is not None:
+            upcoming = executor.submit(next, batches, None)
+            yield batch
 
 
 def build_loss(recipe: TrainingRecipe) -> Loss:
-    """Build the loss for the batches of `build_batch_preparation`."""
+    """Build the loss for the batches of `prepare_batches`."""
     augmentation = recipe.strong_augmentation
     if augmentation is None:
         return cross_entropy

@@ -46,10 +46,6 @@ class Teacher:
         share = tf.where(correct, self.distillation.share, 0.0)  # [B, 1]
         return (1 - share) * targets + share * soften(probabilities, self.distillation.temperature)
 
-    def as_json(self) -> dict[str, Any]:
-        """Return the entry of the teacher in the `model.json` of the trained version."""
-        return {field: self.card[field] for field in ("name", "version", "files")}
-
 
 def load_teacher(folder: Path, distillation: Distillation) -> Teacher:
     """Load a published version as a teacher. Raises ArtefactError if its files do not match its model card."""

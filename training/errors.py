@@ -12,6 +12,10 @@ class RecipeError(TrainingError):
     """A value of a training recipe is out of range."""
 
 
+class UnknownModel(TrainingError):
+    """No classifier with this name is registered."""
+
+
 class DataError(TrainingError):
     """A data set or a source is missing, damaged or unreadable."""
 

@@ -21,7 +21,7 @@ class Optimizer(Protocol):
 class GradientDescent:
     """Gradient descent without momentum: subtracts the learning rate times the gradient. It has no state.
 
-    The optimiser of Keras also counts steps and casts rates, which takes 5 % of a softmax step.
+    The optimiser of Keras also counts steps and casts rates, which takes a part of the time of a softmax step.
     """
 
     def __init__(self, learning_rate: float) -> None:

@@ -1,13 +1,10 @@
 """The recipes of the classifiers: every setting of a training run. Knows no data and no network."""
 
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from training.errors import RecipeError
 
-ModelName = Literal["softmax", "convnet"]
-MODEL_NAMES: tuple[ModelName, ...] = get_args(ModelName)
-"""The classifiers, which this module has the recipes of."""
 FINDER = "finder"
 """The page finder. Its recipe is in `training/finder/recipe.py`."""
 
@@ -24,6 +21,18 @@ JSON_NAMES = {
     "source_share": "also_share",
 }
 """The fields whose names in `model.json` are older than their names here."""
+
+
+@dataclass(frozen=True)
+class ConvolutionShape:
+    """The hyperparameters of a convolution with a square kernel and batch normalisation."""
+
+    channels: int
+    """The output channels."""
+    width: int = 3
+    """The width of the kernel."""
+    stride: int = 1
+    padding: Literal["VALID", "SAME"] = "VALID"
 
 
 @dataclass(frozen=True)
@@ -60,11 +69,19 @@ class Distillation:
     """
 
     teacher: str
-    """The model and version of the teacher, such as convnet/3, in the folder in which the new version is published."""
+    """A model, whose highest version is the teacher, or a version, such as convnet-large/1.
+
+    It is in the folder in which the new version is published.
+    """
     temperature: float
     """The divisor of the teacher's log-probabilities. Above 1, it raises the less likely digits."""
     share: float
     """The share of the teacher in a target, for images that the teacher classifies correctly. The rest is the label."""
+
+    @property
+    def teacher_model(self) -> str:
+        """The name of the teacher, without its version."""
+        return self.teacher.partition("/")[0]
 
     def __post_init__(self) -> None:
         """Reject values that are out of range."""
@@ -74,12 +91,10 @@ class Distillation:
 
 @dataclass(frozen=True)
 class TrainingRecipe:
-    """The settings of a training run. The same recipe, data and code give the same weights.
+    """The settings of a training run. The same recipe, data and code give the same weights."""
 
-    The layers of the networks are in `training/networks.py`.
-    """
-
-    model: ModelName
+    model: str
+    """The name of the model, under which it is registered and published."""
     optimizer: Literal["sgd", "rmsprop"]
     learning_rate: float
     """The initial learning rate, or its peak if there is a warm-up."""
@@ -91,6 +106,8 @@ class TrainingRecipe:
     """The smallest mean accuracy on corrupted test images. 0: corrupted images are not evaluated."""
     worst_corruption_threshold: float = 0.0
     """The smallest accuracy for each corruption."""
+    convolutions: tuple[ConvolutionShape, ...] = ()
+    """The convolutions with batch normalisation. None: the model has other layers, which its code defines."""
     batch_size: int = 100
     seed: int = 1337
     warmup: int = 0
@@ -129,7 +146,7 @@ class TrainingRecipe:
 
 
 def _with_json_names(fields: list[tuple[str, Any]]) -> dict[str, Any]:
-    return {JSON_NAMES.get(name, name): value for name, value in fields}
+    return {JSON_NAMES.get(name, name): list(value) if isinstance(value, tuple) else value for name, value in fields}
 
 
 def require(condition: bool, name: str, value: float, expected: str) -> None:  # noqa: FBT001 (reads as a sentence)
@@ -142,33 +159,49 @@ def require(condition: bool, name: str, value: float, expected: str) -> None:  #
 SOFTMAX = TrainingRecipe(
     model="softmax", optimizer="sgd", learning_rate=0.2, iterations=10_000, accuracy_threshold=0.91
 )
-CONVNET = TrainingRecipe(
-    model="convnet",
+"""The first recipe of the lesson, which is also that of the published softmax regression."""
+LESSON_CONVNET = TrainingRecipe(
+    model="convnet", optimizer="rmsprop", learning_rate=1e-3, iterations=5_001, accuracy_threshold=0.99
+)
+"""The second recipe of the lesson."""
+CONVNET_LARGE = TrainingRecipe(
+    model="convnet-large",
     optimizer="rmsprop",
     learning_rate=1e-3,
-    iterations=5_001,
+    iterations=12_500,
     accuracy_threshold=0.99,
     corrupted_accuracy_threshold=0.97,
     worst_corruption_threshold=0.9,
+    convolutions=(
+        ConvolutionShape(32, width=5),  # [B, 28, 28, 1] -> [B, 24, 24, 32]
+        ConvolutionShape(64, stride=2),  # -> [B, 11, 11, 64]
+        ConvolutionShape(96),  # -> [B, 9, 9, 96]
+        ConvolutionShape(96),  # -> [B, 7, 7, 96]
+        ConvolutionShape(128, stride=2),  # -> [B, 3, 3, 128]
+        ConvolutionShape(160),  # -> [B, 1, 1, 160]
+    ),
     warmup=200,
     momentum=0.9,
     label_smoothing=0.05,
     augmentation=AffineAugmentation(rotation=10, scale=0.1, shear=0.2, shift=1.5),
     strong_augmentation=StrongAugmentation(
-        AffineAugmentation(rotation=20, scale=0.3, shear=0.3, shift=3), probability=0.15, loss_weight=0.15
+        AffineAugmentation(rotation=20, scale=0.3, shear=0.3, shift=3), probability=0.15, loss_weight=0.2
     ),
     synthetic_digits=2_000,
     synthetic_non_digits=3_000,
 )
-"""The recipe of the tutorial, which needs no teacher."""
-DISTILLED_CONVNET = replace(
-    CONVNET,
-    iterations=12_500,
+"""The recipe of the published large convnet, which is the teacher of the other."""
+CONVNET = replace(
+    CONVNET_LARGE,
+    model="convnet",
     learning_rate=2e-3,
-    strong_augmentation=StrongAugmentation(
-        AffineAugmentation(rotation=20, scale=0.3, shear=0.3, shift=3), probability=0.15, loss_weight=0.2
+    convolutions=(
+        # The first layers have a stride of 2: memory traffic of larger feature maps costs more time than arithmetic.
+        ConvolutionShape(32, width=5, stride=2),  # [B, 28, 28, 1] -> [B, 12, 12, 32]
+        ConvolutionShape(64, stride=2),  # -> [B, 5, 5, 64]
+        ConvolutionShape(64),  # -> [B, 3, 3, 64]
+        ConvolutionShape(96),  # -> [B, 1, 1, 96]
     ),
-    distillation=Distillation(teacher="convnet/3", temperature=2.0, share=1.0),
+    distillation=Distillation(teacher="convnet-large", temperature=2.0, share=1.0),
 )
-"""The recipe of the published convnet, with a teacher. It needs more iterations and a larger learning rate."""
-DEFAULTS: dict[ModelName, TrainingRecipe] = {"softmax": SOFTMAX, "convnet": DISTILLED_CONVNET}
+"""The recipe of the published convnet. It learns from a teacher, with a larger learning rate."""

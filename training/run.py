@@ -9,31 +9,34 @@ import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-import imaging
-from training.batch_preparation import build_batch_preparation, build_loss
+from training import loop, registry
+from training.batch_preparation import build_loss, prepare_batches
+from training.callbacks import Curves, OnProgress, Saver, report, restore
 from training.data.examples import Examples
-from training.data.mnist import SHA256, Mnist
+from training.data.mnist import Mnist
 from training.data.sources import Source, add_sources
 from training.data.synthetic_examples import generate_digits, generate_non_digits
 from training.data.threshold_examples import threshold_examples
-from training.distillation import load_teacher
-from training.errors import ArtefactError, BelowThreshold, CandidateRejected
+from training.distillation import Teacher, load_teacher
+from training.errors import BelowThreshold, CandidateRejected
 from training.evaluation import abstention, metrics, promotion_gate, reports
 from training.evaluation.comparison import ComparedModel, compare, compare_abstention, comparison_table
 from training.evaluation.robustness import measure_robustness
-from training.loop import run_training_loop
-from training.networks import Network, build_affine, build_convnet, count_multiply_adds, count_parameters
+from training.optimizers import build_optimizer
 from training.progress import HistoryPoint
+from training.provenance import describe_provenance
 from training.publishing import artefacts, export
 from training.publishing.checkpoints import Checkpoint, fingerprint
 from training.publishing.published_versions import find_teacher, find_version, list_versions
 from training.recipes import TrainingRecipe
+from training.summary import count_multiply_adds, count_parameters, describe_layers
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ class Run:
     The card lacks the fields that publishing adds.
     """
 
-    network: Network
+    network: tf.Module
     servable: export.Servable
     card: dict[str, Any]
 
@@ -51,7 +54,7 @@ class Run:
 def train(  # noqa: PLR0913 (the inputs of a run, and its folders)
     recipe: TrainingRecipe,
     mnist: Mnist,
-    on_progress: Callable[[int, HistoryPoint | None], None] = lambda _iteration, _point: None,
+    on_progress: OnProgress = lambda _iteration, _point: None,
     sources: Sequence[Source] = (),
     *,
     models: Path = Path("models"),
@@ -77,58 +80,88 @@ def train(  # noqa: PLR0913 (the inputs of a run, and its folders)
     teacher = load_teacher(find_teacher(models, distillation.teacher), distillation) if distillation else None
     tf.config.experimental.enable_op_determinism()
     tf.keras.utils.set_random_seed(recipe.seed)
-    network = build_affine() if recipe.model == "softmax" else build_convnet(recipe.seed)
+    classifier = registry.find_classifier(recipe.model)
+    network = classifier.build(recipe)
     examples = add_sources(add_synthetic_examples(mnist.train, recipe), sources, recipe.source_share)
-    dependencies = {**export.software_versions(), **(teacher.card["files"] if teacher else {})}
-    shapes = [variable.shape.as_list() for variable in network.variables]
-    checkpoint = (
-        Checkpoint(checkpoint_path, fingerprint(recipe, examples, dependencies, shapes)) if checkpoint_path else None
-    )
-    history = run_training_loop(
-        network,
-        examples,
-        mnist.validation,
-        recipe,
-        on_progress,
-        prepare_batch=build_batch_preparation(recipe, teacher),
-        loss=build_loss(recipe),
-        checkpoint=checkpoint,
-    )
+    checkpoint = open_checkpoint(checkpoint_path, recipe, examples, teacher, network) if checkpoint_path else None
+    history = train_network(network, recipe, examples, mnist.validation, on_progress, teacher, checkpoint)
 
-    published = network.for_inference()
-    uncalibrated = export.Servable(published, temperature=1.0)
-    logits, _ = export.predict_in_batches(uncalibrated.predict, mnist.validation.images)
-    temperature = metrics.fit_temperature(logits, mnist.validation.labels)
-    servable = export.Servable(published, temperature)
+    published = for_inference(network)
+    servable = calibrate(published, mnist.validation)
     classify = partial(export.predict_in_batches, servable.predict)
     _, probabilities = classify(mnist.validation.images)
-    thresholds = choose_thresholds(classify, mnist.validation, with_energy=recipe.model == "convnet").thresholds
+    choice = choose_thresholds(classify, mnist.validation, with_energy=classifier.has_energy_threshold)
     card = {
-        "name": recipe.model,
-        "architecture": network.architecture,
+        "name": classifier.name,
+        "title": classifier.title,
+        "architecture": describe_layers(published),
         "parameters": count_parameters(network),
         "multiply_adds": count_multiply_adds(published),
-        "training": recipe.as_json(),
-        "data": {
-            "name": "MNIST",
-            "files": SHA256,
-            "split": {"train": len(mnist.train), "validation": len(mnist.validation), "test": len(mnist.test)},
-            **({"also": [source.as_json() for source in sources]} if sources else {}),
-        },
+        **describe_provenance(recipe, mnist, sources, teacher.card if teacher else None),
         "history": [point.as_json("accuracy") for point in history],
         "validation": reports.accuracy_report(probabilities, mnist.validation.labels),
-        "test": reports.classification_report(*classify(mnist.test.images), mnist.test.labels, thresholds),
-        "temperature": temperature,
-        "abstention": thresholds,
-        "preprocessing": imaging.PREPROCESSING_VERSION,
+        "test": reports.classification_report(*classify(mnist.test.images), mnist.test.labels, choice.thresholds),
+        "temperature": servable.temperature,
+        "abstention": choice.thresholds,
         "software": export.software_versions(),
         "self_test": record_self_test(servable),
     }
-    if teacher:
-        card["teacher"] = teacher.as_json()
     if recipe.corrupted_accuracy_threshold:
         card["corrupted"] = measure_robustness(classify, mnist.test)
     return Run(network, servable, card)
+
+
+def for_inference(network: tf.Module) -> tf.Module:
+    """Return the network that is evaluated and published.
+
+    It is the network itself, unless the network computes something else in training and has a method `for_inference`.
+    """
+    return network.for_inference() if hasattr(network, "for_inference") else network
+
+
+def train_network(  # noqa: PLR0913, PLR0917 (the network, and what is added to plain training)
+    network: tf.Module,
+    recipe: TrainingRecipe,
+    examples: Examples,
+    validation: Examples,
+    on_progress: OnProgress = lambda _iteration, _point: None,
+    teacher: Teacher | None = None,
+    checkpoint: Checkpoint | None = None,
+) -> list[HistoryPoint]:
+    """Train the network in place with all additions of a recipe. Return the training curves.
+
+    With a checkpoint, the progress is saved at each point of the curves. If the checkpoint has progress already, the
+    run continues from there, and reaches the same weights as a run without interruption.
+    """
+    optimizer = build_optimizer(recipe, network.trainable_variables)
+    variables = [*network.variables, *optimizer.variables]
+    completed, history = restore(variables, checkpoint)
+    batches = islice(loop.draw_batches(examples, recipe.batch_size, recipe.seed), completed, recipe.iterations)
+    prepared = prepare_batches(batches, recipe, teacher, completed)
+    callbacks: list[loop.Callback] = [
+        Curves(lambda: loop.evaluate(for_inference(network), validation), recipe.iterations, history)
+    ]
+    if checkpoint:
+        callbacks.append(Saver(checkpoint, variables, history))
+    callbacks.append(report(on_progress, history))
+    loop.train(loop.compile_step(network, optimizer, build_loss(recipe)), prepared, callbacks, completed)
+    return history
+
+
+def open_checkpoint(
+    path: Path, recipe: TrainingRecipe, examples: Examples, teacher: Teacher | None, network: tf.Module
+) -> Checkpoint:
+    """Return the checkpoint of a run. Only a run with the same recipe, data, teacher, software and layers loads it."""
+    dependencies = {**export.software_versions(), **(teacher.card["files"] if teacher else {})}
+    shapes = [variable.shape.as_list() for variable in network.variables]
+    return Checkpoint(path, fingerprint(recipe, examples, dependencies, shapes))
+
+
+def calibrate(network: tf.Module, validation: Examples) -> export.Servable:
+    """Return the model to publish, with the softmax temperature that fits the validation part best."""
+    uncalibrated = export.Servable(network, temperature=1.0)
+    logits, _ = export.predict_in_batches(uncalibrated.predict, validation.images)
+    return export.Servable(network, metrics.fit_temperature(logits, validation.labels))
 
 
 @dataclass(frozen=True)
@@ -289,20 +322,6 @@ def load_version(folder: Path) -> ComparedModel:
 def load_served_version(name: str, models: Path) -> ComparedModel | None:
     """Load the served version of a model, the highest one, for a comparison. Return None if there is no version."""
     return load_version(find_version(models, name)) if list_versions(models / name) else None
-
-
-def check_served_version(name: str, models: Path) -> None:
-    """Raise ArtefactError if the served version of a model is damaged. A run will be compared with this version."""
-    if not list_versions(models / name):
-        return
-    try:
-        artefacts.read_card(find_version(models, name))
-    except ArtefactError as error:
-        msg = (
-            f"The served version, with which a new version is compared, is damaged. {error} "
-            f"Or roll it back: python -m training rollback {name} --models {models}"
-        )
-        raise ArtefactError(msg) from error
 
 
 def verify_report(folder: Path, mnist: Mnist) -> tuple[dict[str, Any], list[str]]:

@@ -145,6 +145,7 @@ class _Artefact(_Strict):
 class Card(_Artefact):
     """The whole of `model.json` of a classifier."""
 
+    title: str | None = None
     history: list[HistoryPoint]
     validation: Score
     test: TestReport

@@ -1,4 +1,4 @@
-// Explains the predictions: an occlusion map for the network, and the weights for softmax regression.
+// Explains the predictions: an occlusion map, and the weights of an affine model.
 
 import { blank, colour, mix, paint, SIDE } from "./raster.js";
 import { percent } from "./format.js";
@@ -6,7 +6,7 @@ import { percent } from "./format.js";
 const NO_PICTURE = "Draw a digit to see this.";
 const SMALL_DROP = 0.05; // of confidence: a smaller one is not marked
 
-/** The occlusion map: how much the network's confidence drops when a part of the picture is covered. */
+/** The occlusion map: how much the confidence of a model drops when a part of the picture is covered. */
 export class OcclusionMap {
   #canvas;
   #patch;
@@ -79,7 +79,7 @@ function summariseOcclusion({ digit, confidence }, { drop, remaining, digit: cha
   return `Covering the marked square lowers the confidence in ${digit} most: from ${percent(confidence)} to ${percent(remaining)}.`;
 }
 
-/** The ten weight images of softmax regression, brighter where the picture has ink. */
+/** The ten weight images of an affine model, brighter where the picture has ink. */
 export class WeightImages {
   #canvases;
   #scores;

@@ -1,6 +1,4 @@
-// Formats names, numbers and reasons as text.
-
-export const NAMES = { convnet: "Convolutional network", softmax: "Softmax regression" };
+// Formats numbers and reasons as text.
 
 const REASONS = {
   blank: "The picture is blank.",

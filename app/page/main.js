@@ -1,9 +1,9 @@
 // Connects the parts of the page: sends each picture to the service, and shows the predictions.
 
+import { listClassifiers } from "./classifiers.js";
 import { CorrectionForm } from "./correction.js";
 import { toFile } from "./encode.js";
 import { OcclusionMap, WeightImages } from "./explanation.js";
-import { NAMES } from "./format.js";
 import { Pad } from "./pad.js";
 import { watchPictures } from "./pictures.js";
 import { describePrediction, PredictionCard } from "./prediction.js";
@@ -14,11 +14,9 @@ import * as service from "./service.js";
 import { TokenForm } from "./token.js";
 
 const find = (selector) => document.querySelector(selector);
-const NUMBER_MODEL = "convnet"; // the model that classifies each digit of a number
 const RETRY_MILLISECONDS = 1000;
 
 const pad = new Pad(find("#pad"));
-const cards = new Map(Object.keys(NAMES).map((name) => [name, new PredictionCard(find(`[data-model=${name}]`))]));
 const occlusionMap = new OcclusionMap(find("#occlusion"), find("#patch"), find("#occlusion-summary"));
 const weightImages = new WeightImages(find("#weights"), find("#weights-summary"));
 const correction = new CorrectionForm(find("#correction"), service.correct);
@@ -28,11 +26,42 @@ const tokenForm = new TokenForm(find("#token"), (token) => {
   predict();
 });
 
+let loading = null; // the promise of the classifiers, once they are requested
+let classifiers = []; // those that are served, the default model first
+let cards = new Map(); // the card of each classifier, by its name
 let current = new AbortController(); // of the prediction in progress: a newer one aborts it
 let shown = null; // {ink, occlusion} of the shown prediction, to be painted again in other colours
 let weightsVersion = null; // the version whose weights are shown
 
-/** Send the picture on the pad to both models, and show their predictions. */
+/** Find out which classifiers the service has, and make a card for each. */
+async function loadClassifiers() {
+  loading ??= service.models();
+  try {
+    const found = listClassifiers(await loading);
+    if (!found.length) throw new service.ServiceError({ detail: "No model is ready yet." }, 503, 1);
+    if (!classifiers.length) showClassifiers(found);
+  } catch (error) {
+    loading = null;
+    throw error;
+  }
+}
+
+function showClassifiers(found) {
+  classifiers = found;
+  cards = new Map(
+    found.map((classifier) => {
+      const element = find("#card").content.cloneNode(true).firstElementChild;
+      find("#cards").append(element);
+      return [classifier.name, new PredictionCard(element, classifier)];
+    }),
+  );
+  const affine = found.find(({ isAffine }) => isAffine);
+  find("#occlusion-title").textContent = `${found[0].title}: occlusion map`;
+  find("#weights-card").hidden = !affine;
+  if (affine) find("#weights-title").textContent = `${affine.title}: weights`;
+}
+
+/** Send the picture on the pad to all models, and show their predictions. */
 async function predict() {
   const signal = supersede();
   readingView.expire();
@@ -43,7 +72,8 @@ async function predict() {
     return reset("Nothing drawn yet");
   }
   try {
-    const answers = await Promise.all([...cards.keys()].map((name) => service.predict(picture, name, signal)));
+    await loadClassifiers();
+    const answers = await Promise.all(classifiers.map(({ name }) => service.predict(picture, name, signal)));
     const { reading, problem } = await read(picture, answers[0].prediction, signal);
     warn(problem);
     if (reading) return readingView.show(reading);
@@ -63,7 +93,7 @@ function supersede() {
 }
 
 /**
- * Read all digits of a picture, if the network abstained from predicting one.
+ * Read all digits of a picture, if the default model abstained from predicting one.
  *
  * Return `{reading, problem}`: a reading that says more than the prediction, or null, and a message for people, or null.
  */
@@ -72,7 +102,7 @@ async function read(picture, { reason }, signal) {
   const isNumber = reason === "several_digits";
   let problem = "The picture seems to show several digits, but none could be read.";
   try {
-    const reading = await service.read(picture, NUMBER_MODEL, signal);
+    const reading = await service.read(picture, classifiers[0].name, signal);
     const digits = reading.lines.flatMap((line) => line.digits);
     if (isNumber ? digits.length : digits.length > 1 && digits.some(({ abstained }) => !abstained)) return { reading, problem: null };
   } catch (error) {
@@ -82,13 +112,14 @@ async function read(picture, { reason }, signal) {
   return { reading: null, problem: isNumber ? problem : null };
 }
 
-/** Show the predictions for one digit of a reading: the network's own, and that of softmax for the same image. */
+/** Show the predictions for one digit of a reading: that of the default model, and those of the others for its image. */
 async function openDigit(digit, introduction) {
   const signal = supersede();
   try {
     const image = toFile(digit.seen);
-    const network = { prediction: { ...digit, model: NUMBER_MODEL }, milliseconds: null };
-    const answers = [network, await service.predict(image, "softmax", signal)];
+    const [{ name }, ...others] = classifiers;
+    const read = { prediction: { ...digit, model: name }, milliseconds: null };
+    const answers = [read, ...(await Promise.all(others.map((other) => service.predict(image, other.name, signal))))];
     await showPredictions(answers, introduction);
     await showExplanations(image, answers, signal);
   } catch (error) {
@@ -96,7 +127,7 @@ async function openDigit(digit, introduction) {
   }
 }
 
-/** Show the predictions of both models. For screen readers, `introduction` says of what. */
+/** Show the predictions of all models. For screen readers, `introduction` says of what. */
 async function showPredictions(answers, introduction = "") {
   for (const { prediction } of answers) cards.get(prediction.model).show(prediction);
   correction.offer(answers[0].prediction.prediction_id);
@@ -105,22 +136,27 @@ async function showPredictions(answers, introduction = "") {
   paintInk(find("#model-input"), ink);
   find("#model-input").setAttribute("aria-label", "Your picture as the input of the models");
   find("#time").textContent = describeTime(answers);
-  const sentences = answers.map(({ prediction }) => describePrediction(NAMES[prediction.model], prediction));
+  const sentences = answers.map(({ prediction }, index) => describePrediction(classifiers[index].title, prediction));
   announce([introduction, ...sentences].join(" "));
 }
 
 async function showExplanations(picture, answers, signal) {
   weightImages.setInk(shown.ink);
-  const softmax = answers.find(({ prediction }) => prediction.model === "softmax").prediction;
-  const [occlusion] = await Promise.all([service.explain(picture, "convnet", signal), loadWeights(softmax.version)]);
+  const [occlusion] = await Promise.all([
+    service.explain(picture, classifiers[0].name, signal),
+    loadWeights((name) => answers.find(({ prediction }) => prediction.model === name).prediction.version),
+  ]);
   if (signal.aborted) return;
   shown.occlusion = occlusion;
   occlusionMap.show(occlusion, shown.ink);
 }
 
-async function loadWeights(version) {
-  if (weightsVersion === version) return;
-  weightImages.setWeights(await service.weights("softmax", version));
+/** Load the weights of the first affine classifier, if there is one. `versionOf` returns the version by the name. */
+async function loadWeights(versionOf) {
+  const affine = classifiers.find(({ isAffine }) => isAffine);
+  if (!affine || weightsVersion === versionOf(affine.name)) return;
+  const version = versionOf(affine.name);
+  weightImages.setWeights(await service.weights(affine.name, version));
   weightsVersion = version;
 }
 
@@ -183,7 +219,9 @@ function warn(message) {
 
 function describeTime(answers) {
   const times = answers.map(({ milliseconds }) => milliseconds);
-  return times.includes(null) ? "" : `Server time: ${times.map((time) => time.toFixed(1)).join(" and ")} milliseconds.`;
+  if (times.includes(null)) return "";
+  const list = new Intl.ListFormat("en-GB").format(times.map((time) => time.toFixed(1)));
+  return `Server time: ${list} milliseconds.`;
 }
 
 function updateTools() {
@@ -201,10 +239,10 @@ async function usePicture(picture) {
 /** Show how accurate the served models are. */
 async function showReport(signal) {
   try {
-    const [metrics, models] = await Promise.all([service.metrics(), service.models()]);
-    find("#report").replaceChildren(...makeReport(metrics, models));
+    const [metrics] = await Promise.all([service.metrics(), loadClassifiers()]);
+    find("#report").replaceChildren(...makeReport(metrics, classifiers));
     find("#report").removeAttribute("aria-busy");
-    if ("softmax" in metrics) await loadWeights(metrics.softmax.version);
+    await loadWeights((name) => metrics[name].version);
     if (pad.isEmpty) warn(null);
   } catch (error) {
     await handle(error, signal, () => showReport(signal));

@@ -6,8 +6,14 @@ export class PredictionCard {
   #element;
   #rows;
 
-  constructor(element) {
+  /** `element` is a copy of the template. `name` and `title` are those of the model. */
+  constructor(element, { name, title }) {
     this.#element = element;
+    element.dataset.model = name;
+    const heading = element.querySelector("h2");
+    heading.textContent = title;
+    heading.id = `${encodeURIComponent(name)}-title`;
+    element.setAttribute("aria-labelledby", heading.id);
     const list = element.querySelector(".bars");
     this.#rows = Array.from({ length: 10 }, (_, digit) => makeRow(list, digit));
   }

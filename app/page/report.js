@@ -2,27 +2,24 @@
 
 import { addArrowKeys } from "./focus.js";
 import { addBar, addDots, addLine, makePlot } from "./plot.js";
-import { countDigits, NAMES, number, percent } from "./format.js";
+import { countDigits, number, percent } from "./format.js";
 
-const ORDER = ["convnet", "softmax"];
+const COLOURS = 4; // in the style sheet
 
-/** Return the elements of the report, from the responses of `/metrics` and `/models`. */
-export function makeReport(metrics, models) {
-  const names = ORDER.filter((name) => name in metrics);
-  const cards = Object.fromEntries(names.map((name) => [name, cardOf(models, name, metrics[name].version)]));
+/** Return the elements of the report on the classifiers, from the response of `/metrics`. */
+export function makeReport(metrics, classifiers) {
+  const series = classifiers
+    .filter(({ name }) => name in metrics)
+    .map(({ name, title, card }, index) => ({ title, card, class_: `series-${index % COLOURS}`, ...metrics[name] }));
   return [
-    box("tiles", ...names.map((name) => makeTile(name, metrics[name]))),
-    box("columns", makeErrorRates(names, metrics), makeCalibration(names, metrics)),
-    box("columns", ...names.map((name) => makeConfusion(name, metrics[name].test.confusion))),
-    box("columns", ...makeCurves(names, cards)),
+    box("tiles", ...series.map(makeTile)),
+    box("columns", makeErrorRates(series), makeCalibration(series)),
+    box("columns", ...series.map(makeConfusion)),
+    box("columns", ...makeCurves(series)),
   ];
 }
 
-function cardOf(models, name, version) {
-  return models.find((model) => model.name === name)?.versions.find((candidate) => candidate.version === version)?.card;
-}
-
-function makeTile(name, { version, parameters, multiply_adds: multiplyAdds, test }) {
+function makeTile({ title, version, parameters, multiply_adds: multiplyAdds, test }) {
   const [low, high] = test.interval_95;
   const facts = [
     ["Correct predictions", `${number(test.correct)} of ${number(test.total)}`],
@@ -34,37 +31,39 @@ function makeTile(name, { version, parameters, multiply_adds: multiplyAdds, test
   ];
   const list = make("dl", "facts");
   for (const [term, value] of facts) list.append(box("", make("dt", "", term), make("dd", "", value)));
-  const title = make("h3", "", NAMES[name]);
-  return card(title, make("p", "figure", percent(test.accuracy, 2)), make("p", "quiet", `accuracy of version ${version}`), list);
+  return card(make("h3", "", title), make("p", "figure", percent(test.accuracy, 2)), make("p", "quiet", `accuracy of version ${version}`), list);
 }
 
-function makeErrorRates(names, metrics) {
-  const errorRate = (name, digit) => 1 - metrics[name].test.recall[digit];
-  const highest = Math.max(...names.flatMap((name) => metrics[name].test.recall.map((recall) => 1 - recall)));
+function makeErrorRates(series) {
+  const highest = Math.max(...series.flatMap(({ test }) => test.recall.map((recall) => 1 - recall)));
   const top = Math.ceil(highest * 20) / 20 || 0.05;
   const digits = [...Array(10).keys()];
-  const worst = (name) => digits.reduce((found, digit) => (errorRate(name, digit) > errorRate(name, found) ? digit : found));
-  const maxima = names.map((name) => `${NAMES[name]}: highest for ${worst(name)}, ${percent(errorRate(name, worst(name)))}.`);
+  const maxima = series.map(({ title, test }) => {
+    const worst = test.recall.indexOf(Math.min(...test.recall));
+    return `${title}: highest for ${worst}, ${percent(1 - test.recall[worst])}.`;
+  });
   const plot = makePlot({
     x: { from: -0.6, to: 9.6, ticks: digits, label: "digit", text: String },
     y: { from: 0, to: top, ticks: steps(top, 0.05), text: (share) => percent(share, 0) },
     description: `Error rate by digit. ${maxima.join(" ")}`,
   });
-  names.forEach((name, index) => {
+  const pitch = 22 / series.length;
+  series.forEach(({ title, test, class_ }, index) => {
+    const offset = (index - (series.length - 1) / 2) * pitch;
     for (const digit of digits) {
-      const title = `${NAMES[name]}: ${percent(errorRate(name, digit))} of the ${digit}s misclassified`;
-      addBar(plot, { x: digit, y: errorRate(name, digit), offset: index * 11 - 5.5, width: 9, title }, name);
+      const y = 1 - test.recall[digit];
+      addBar(plot, { x: digit, y, offset, width: 0.8 * pitch, title: `${title}: ${percent(y)} of the ${digit}s misclassified` }, class_);
     }
   });
-  return figure("Error rate by digit", "The share of each digit's test images that are misclassified.", plot.svg, legend(names));
+  return figure("Error rate by digit", "The share of each digit's test images that are misclassified.", plot.svg, legend(series));
 }
 
-function makeCalibration(names, metrics) {
-  const known = names.filter((name) => metrics[name].test.reliability);
-  const missing = names.filter((name) => !metrics[name].test.reliability);
+function makeCalibration(series) {
+  const known = series.filter(({ test }) => test.reliability);
+  const missing = series.filter(({ test }) => !test.reliability);
   const intro = "The share of correct predictions for each range of confidence. On the dashed line, the two are equal.";
-  const errors = names.map((name) => `${NAMES[name]}: ${percent(metrics[name].test.expected_calibration_error, 2)} expected calibration error.`);
-  const notes = missing.map((name) => make("p", "quiet", `${NAMES[name]}: the model card of version ${metrics[name].version} contains no calibration curve.`));
+  const errors = series.map(({ title, test }) => `${title}: ${percent(test.expected_calibration_error, 2)} expected calibration error.`);
+  const notes = missing.map(({ title, version }) => make("p", "quiet", `${title}: the model card of version ${version} contains no calibration curve.`));
   const title = "Calibration";
   if (!known.length) return figure(title, intro, make("p", "summary", errors.join(" ")), ...notes);
   const plot = makePlot({
@@ -73,20 +72,20 @@ function makeCalibration(names, metrics) {
     description: `Calibration. ${errors.join(" ")}`,
   });
   addLine(plot, [[0, 0], [1, 1]], "ideal");
-  for (const name of known) {
-    const bins = metrics[name].test.reliability.filter(([images]) => images > 0);
-    addLine(plot, bins.map(([, confidence, accuracy]) => [confidence, accuracy]), name);
+  for (const { test, class_ } of known) {
+    const bins = test.reliability.filter(([images]) => images > 0);
+    addLine(plot, bins.map(([, confidence, accuracy]) => [confidence, accuracy]), class_);
     const describe = ([images, confidence, accuracy]) => `${number(images)} predictions: mean confidence ${percent(confidence)}, accuracy ${percent(accuracy)}`;
-    addDots(plot, bins.map((bin) => [bin[1], bin[2], 2 + Math.log10(bin[0]), describe(bin)]), name);
+    addDots(plot, bins.map((bin) => [bin[1], bin[2], 2 + Math.log10(bin[0]), describe(bin)]), class_);
   }
   return figure(title, intro, plot.svg, make("p", "quiet", errors.join(" ")), ...notes, legend(known));
 }
 
-function makeConfusion(name, confusion) {
+function makeConfusion({ title, test: { confusion } }) {
   const summary = make("p", "summary", "Point at a cell, or move to it with the arrow keys.");
   summary.setAttribute("aria-live", "polite");
   const table = make("table", "confusion");
-  table.append(make("caption", "visually-hidden", `${NAMES[name]}: true digits in rows, predicted digits in columns`));
+  table.append(make("caption", "visually-hidden", `${title}: true digits in rows, predicted digits in columns`));
   const head = table.createTHead().insertRow();
   head.append(make("td"), ...confusion.map((_, digit) => headCell(digit, "col", `predicted ${digit}`)));
   const body = table.createTBody();
@@ -112,25 +111,24 @@ function makeConfusion(name, confusion) {
     });
   });
   addArrowKeys([...body.rows].map((row) => [...row.cells].slice(1))); // the first cell is the head of the row
-  return figure(`${NAMES[name]}: confusion matrix`, "Rows are the true digits, columns the predicted digits.", table, summary);
+  return figure(`${title}: confusion matrix`, "Rows are the true digits, columns the predicted digits.", table, summary);
 }
 
-function makeCurves(names, cards) {
-  const known = names.filter((name) => cards[name]?.history.length);
-  const last = Math.max(...known.map((name) => cards[name].history.at(-1).iteration), 1);
+function makeCurves(series) {
+  const known = series.filter(({ card }) => card.history.length);
+  const last = Math.max(...known.map(({ card }) => card.history.at(-1).iteration), 1);
   const x = { from: 0, to: last, ticks: [0, last / 2, last].map(Math.round), label: "iteration", text: number };
-  const losses = known.flatMap((name) => cards[name].history.map(({ loss }) => loss));
+  const losses = known.flatMap(({ card }) => card.history.map(({ loss }) => loss));
   const top = Math.ceil(Math.max(...losses, 0.1) * 5) / 5;
   const plots = [
     ["Accuracy during training", "Measured on the validation images.", "validation_accuracy", { from: 0.85, to: 1, ticks: [0.85, 0.9, 0.95, 1], text: (share) => percent(share, 0) }],
-    ["Loss during training", "Measured on the training images. The network's loss cannot reach 0, because its targets are probabilities of several digits.", "loss", { from: 0, to: top, ticks: steps(top, top > 1 ? 0.4 : 0.2), text: (loss) => loss.toFixed(1) }],
+    ["Loss during training", "Measured on the training images. The loss of a model cannot reach 0 if its targets are probabilities of several digits.", "loss", { from: 0, to: top, ticks: steps(top, top > 1 ? 0.4 : 0.2), text: (loss) => loss.toFixed(1) }],
   ];
   return plots.map(([title, intro, field, y]) => {
-    const ends = known.map((name) => `${NAMES[name]}: ${cards[name].history.at(-1)[field].toFixed(3)} at the end.`);
+    const ends = known.map((each) => `${each.title}: ${each.card.history.at(-1)[field].toFixed(3)} at the end.`);
     const plot = makePlot({ x, y, description: `${title}. ${ends.join(" ")}` });
-    for (const name of known) {
-      const points = dropShortInterval(cards[name].history).map((point) => [point.iteration, Math.max(y.from, point[field])]);
-      addLine(plot, points, name);
+    for (const { card: { history }, class_ } of known) {
+      addLine(plot, dropShortInterval(history).map((point) => [point.iteration, Math.max(y.from, point[field])]), class_);
     }
     return figure(title, intro, plot.svg, legend(known));
   });
@@ -143,9 +141,9 @@ function dropShortInterval(history) {
 
 const steps = (to, by) => Array.from({ length: Math.round(to / by) + 1 }, (_, index) => index * by);
 
-function legend(names) {
+function legend(series) {
   const list = make("ul", "legend");
-  for (const name of names) list.append(make("li", name, NAMES[name]));
+  for (const { class_, title } of series) list.append(make("li", class_, title));
   return list;
 }
 

@@ -61,9 +61,9 @@ export async function metrics() {
   return (await (await request("metrics", { headers: { Accept: "application/json" } })).json()).models;
 }
 
-/** Return all models with their versions and model cards. */
+/** Return all models with their versions and model cards, and the name of the default model. */
 export async function models() {
-  return (await (await request("models")).json()).models;
+  return (await request("models")).json();
 }
 
 /** Tell whether the service is ready to answer. */

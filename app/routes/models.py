@@ -10,6 +10,7 @@ from app.model_repository.catalogue import ModelCatalogue
 from app.model_repository.repository import ModelRepository
 from app.observability.metrics import ServiceMetrics
 from app.schemas import State
+from app.settings import Settings
 from app.web.content_negotiation import negotiate
 
 router = APIRouter(tags=["models"])
@@ -43,6 +44,7 @@ class ModelStatus(BaseModel):
 class ModelList(BaseModel):
     """The models in the folder."""
 
+    default_model: Annotated[str, Field(description="The model for requests that name none: `DEFAULT_MODEL`.")]
     models: list[ModelStatus]
 
 
@@ -70,7 +72,9 @@ async def list_models(request: Request) -> ModelList:
     catalogue = repository.catalogue
     cards = await repository.read_cards()
     default = {loaded.card.name: loaded.card.version for loaded in catalogue.default_versions()}
+    settings: Settings = request.app.state.settings
     return ModelList(
+        default_model=settings.default_model,
         models=[
             ModelStatus(
                 name=name,
@@ -88,7 +92,7 @@ async def list_models(request: Request) -> ModelList:
                 ],
             )
             for name, versions in catalogue.models.items()
-        ]
+        ],
     )
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from benchmarks.environments import PEERS, ROOT
+from training.recipes import CONVNET
 
 
 @pytest.fixture
@@ -35,8 +36,7 @@ def test_a_program_prints_the_time_of_a_step_in_each_stretch(program: list[str],
 @pytest.mark.slow
 def test_every_program_gets_the_same_network() -> None:
     from benchmarks.training import specification  # noqa: PLC0415 - it imports TensorFlow
-    from training.networks import CONVNET_SHAPES  # noqa: PLC0415 - likewise
 
     spec = specification("convnet")
-    assert [shape["channels"] for shape in spec["convolutions"]] == [shape.channels for shape in CONVNET_SHAPES]
+    assert [shape["channels"] for shape in spec["convolutions"]] == [shape.channels for shape in CONVNET.convolutions]
     assert spec["batch_size"] == 100

@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from training.batch_preparation import build_batch_preparation, build_loss, smooth_labels, weighted_cross_entropy
+from training.batch_preparation import build_loss, prepare_batches, smooth_labels, weighted_cross_entropy
 from training.data.mnist import Mnist
 from training.distillation import Teacher
-from training.loop import cross_entropy, run_testing_loop, run_training_loop
-from training.networks import ConvolutionShape, build_affine, build_convnet
-from training.recipes import CONVNET, SOFTMAX, Distillation
+from training.loop import compute_logits, cross_entropy
+from training.networks import build_affine
+from training.recipes import CONVNET, LESSON_CONVNET, SOFTMAX, Distillation
+from training.run import train_network
 
 pytestmark = pytest.mark.slow
 
@@ -27,20 +28,30 @@ def test_label_smoothing_spreads_a_share_over_all_ten_digits() -> None:
     assert smoothed[0, 0] == pytest.approx(0.01)
 
 
+AUGMENTED = replace(CONVNET, distillation=None)
+
+
 def test_a_plain_recipe_leaves_batches_and_loss_unchanged() -> None:
-    images, targets = tf.zeros([3, 28, 28]), tf.one_hot([1, 2, 3], 10)
-    prepared_images, prepared_targets = build_batch_preparation(SOFTMAX)(images, targets, tf.constant(0))
-    np.testing.assert_array_equal(prepared_images, images)
-    np.testing.assert_array_equal(prepared_targets, targets)
-    assert build_loss(SOFTMAX) is cross_entropy
+    batches = [(tf.zeros([3, 28, 28]), tf.one_hot([1, 2, 3], 10))]
+    for recipe in (SOFTMAX, LESSON_CONVNET):
+        assert [*prepare_batches(batches, recipe)] == batches
+        assert build_loss(recipe) is cross_entropy
 
 
 def test_strong_augmentation_doubles_the_batch() -> None:
     images, targets = tf.zeros([3, 28, 28]), tf.one_hot([1, 2, 3], 10)
-    prepared_images, prepared_targets = build_batch_preparation(CONVNET)(images, targets, tf.constant(0))
+    ((prepared_images, prepared_targets),) = prepare_batches([(images, targets)], AUGMENTED)
     assert prepared_images.shape == (6, 28, 28)
     expected = smooth_labels(targets, CONVNET.label_smoothing)
     np.testing.assert_allclose(prepared_targets, tf.concat([expected, expected], axis=0))
+
+
+def test_each_batch_is_augmented_by_its_number_also_in_a_continued_run() -> None:
+    batch = tf.random.stateless_uniform([3, 28, 28], seed=[1, 2]), tf.one_hot([1, 2, 3], 10)
+    first, second, third = (images.numpy() for images, _ in prepare_batches([batch] * 3, AUGMENTED))
+    assert not np.allclose(first, second, atol=0.1)
+    ((continued, _),) = prepare_batches([batch], AUGMENTED, completed=2)
+    np.testing.assert_array_equal(continued, third)
 
 
 def test_a_network_learns_the_probabilities_of_its_teacher(bars: Mnist) -> None:
@@ -55,25 +66,22 @@ def test_a_network_learns_the_probabilities_of_its_teacher(bars: Mnist) -> None:
 
     def second_guess_accuracy(teacher: Teacher | None) -> float:
         network = build_affine()
-        prepare_batch = build_batch_preparation(recipe, teacher)
-        run_training_loop(network, bars.train, bars.validation, recipe, prepare_batch=prepare_batch)
-        second = np.argsort(run_testing_loop(network, bars.validation.images), axis=1)[:, -2]
+        train_network(network, recipe, bars.train, bars.validation, teacher=teacher)
+        second = np.argsort(compute_logits(network, bars.validation.images), axis=1)[:, -2]
         return float(np.mean(second == (bars.validation.labels + 1) % 10))
 
     assert second_guess_accuracy(None) < 0.5
     assert second_guess_accuracy(Teacher({}, predict, Distillation("bars/1", temperature=1.0, share=1.0))) > 0.95
 
 
-def test_a_teacher_predicts_the_strongly_augmented_copies_too(bars: Mnist) -> None:
+def test_a_teacher_predicts_the_strongly_augmented_copies_too() -> None:
     batch_sizes: list[int] = []
 
     def predict(images: tf.Tensor) -> tf.Tensor:
         batch_sizes.append(images.shape[0])
         return tf.fill([tf.shape(images)[0], 10], 0.1)
 
-    network = build_convnet(1, (ConvolutionShape(4, stride=2),))
-    recipe = replace(CONVNET, iterations=1, batch_size=20)
     teacher = Teacher({}, predict, Distillation("bars/1", temperature=1.0, share=0.5))
-    additions = {"prepare_batch": build_batch_preparation(recipe, teacher), "loss": build_loss(recipe)}
-    run_training_loop(network, bars.train, bars.validation, recipe, **additions)
-    assert batch_sizes == [40]
+    batch = tf.zeros([20, 28, 28]), tf.one_hot([3] * 20, 10)
+    ((images, _),) = prepare_batches([batch], AUGMENTED, teacher)
+    assert batch_sizes == [40] == [len(images)]

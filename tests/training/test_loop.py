@@ -1,28 +1,29 @@
-from dataclasses import replace
-from pathlib import Path
+from itertools import islice
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from training import loop
-from training.batch_preparation import build_batch_preparation, build_loss
+from tests.training.conftest import draw_examples
+from training.data.examples import Examples
 from training.data.mnist import Mnist
-from training.evaluation.metrics import accuracy
-from training.loop import (
-    cross_entropy,
-    draw_batches,
-    run_testing_loop,
-    run_training_loop,
-)
-from training.networks import ConvolutionShape, Network, build_affine, build_convnet, scale
-from training.progress import HistoryPoint
-from training.publishing.checkpoints import Checkpoint
-from training.recipes import CONVNET, SOFTMAX
+from training.loop import compile_step, compute_logits, cross_entropy, draw_batches, evaluate, train
+from training.networks import build_affine, build_convnet, scale
+from training.optimizers import GradientDescent
 
 pytestmark = pytest.mark.slow
 
-QUICK = replace(SOFTMAX, iterations=260, batch_size=20)
+
+def numbered(count: int) -> Examples:
+    """Return examples whose top left pixel is their number."""
+    images = np.zeros((count, 28, 28), np.uint8)
+    images[:, 0, 0] = np.arange(count)
+    return Examples(images, (np.arange(count) % 10).astype(np.int32))
+
+
+def numbers(count: int, batch_size: int, batches: int, seed: int) -> list[list[int]]:
+    drawn = islice(draw_batches(numbered(count), batch_size, seed), batches)
+    return [np.rint(255 * images[:, 0, 0]).astype(int).tolist() for images, _ in drawn]
 
 
 def test_cross_entropy_is_the_batch_mean_in_nats() -> None:
@@ -33,120 +34,68 @@ def test_cross_entropy_is_the_batch_mean_in_nats() -> None:
 
 
 def test_every_epoch_contains_every_example_once() -> None:
-    batches = draw_batches(examples=55, batch_size=10, first=0, steps=11, seed=1).numpy()
-    stream = batches.reshape(-1)
+    stream = [number for batch in numbers(55, batch_size=10, batches=11, seed=1) for number in batch]
     assert sorted(stream[:55]) == sorted(stream[55:]) == list(range(55))
-    assert stream[:55].tolist() != stream[55:].tolist() != list(range(55))
+    assert stream[:55] != stream[55:] != list(range(55))
 
 
-def test_batches_do_not_depend_on_how_many_are_drawn_at_once() -> None:
-    whole = draw_batches(examples=55, batch_size=10, first=0, steps=40, seed=1).numpy()
-    pieces = [draw_batches(examples=55, batch_size=10, first=first, steps=8, seed=1) for first in range(0, 40, 8)]
-    np.testing.assert_array_equal(np.concatenate(pieces), whole)
-    assert not np.array_equal(draw_batches(examples=55, batch_size=10, first=0, steps=40, seed=2), whole)
+def test_a_batch_may_be_larger_than_an_epoch() -> None:
+    (batch,) = numbers(4, batch_size=10, batches=1, seed=1)
+    assert sorted(batch[:4]) == sorted(batch[4:8]) == list(range(4))
+    assert len(batch) == 10
 
 
-def test_the_loop_trains_a_network(bars: Mnist) -> None:
-    network = build_affine()
-    completed: list[int] = []
-    history = run_training_loop(
-        network, bars.train, bars.validation, QUICK, lambda done, _point: completed.append(done)
-    )
-    assert [point.iteration for point in history] == [250, 260]
-    assert completed == [250, 260]
-    assert history[-1].loss < history[0].loss < np.log(10)
-    assert history[-1].validation_score > 0.95
-    assert history[-1].validation_score == accuracy(
-        run_testing_loop(network, bars.validation.images), bars.validation.labels
-    )
+def test_the_seed_determines_the_batches() -> None:
+    assert numbers(55, 10, 8, seed=1) == numbers(55, 10, 8, seed=1) != numbers(55, 10, 8, seed=2)
 
 
-def test_progress_is_reported_with_the_latest_point_of_the_curves(bars: Mnist) -> None:
-    completed: list[HistoryPoint | None] = []
-    recipe = replace(QUICK, iterations=510)
-    history = run_training_loop(
-        build_affine(), bars.train, bars.validation, recipe, lambda _done, point: completed.append(point)
-    )
-    assert completed == [None, history[0], history[1]]
+def test_a_batch_has_scaled_images_and_their_targets() -> None:
+    examples = draw_examples(30)
+    images, targets = next(draw_batches(examples, 30, seed=1))
+    assert (images.dtype, targets.dtype) == (tf.float32, tf.float32)
+    order = [int(np.flatnonzero((scale(examples.images) == image).numpy().all(axis=(1, 2)))[0]) for image in images]
+    np.testing.assert_array_equal(targets, examples.targets[order])
 
 
 def test_one_step_subtracts_the_learning_rate_times_the_gradient(bars: Mnist) -> None:
     network = build_affine()
-    recipe = replace(SOFTMAX, iterations=1, batch_size=500, learning_rate=0.5)  # the batch: all there is
-    run_training_loop(network, bars.train, bars.validation, recipe)
+    step = compile_step(network, GradientDescent(0.5))
+    images, targets = scale(bars.train.images), tf.constant(bars.train.targets)
+    assert float(step(images, targets)) == pytest.approx(np.log(10))
     vectors = bars.train.images.reshape(-1, 784) / 255
     gradient = vectors.T @ (0.1 - bars.train.targets) / 500  # from zeros, each digit has 0.1
     np.testing.assert_allclose(network.weights, -0.5 * gradient, atol=1e-6)
 
 
-def test_weights_do_not_depend_on_the_steps_in_a_call(bars: Mnist, monkeypatch: pytest.MonkeyPatch) -> None:
-    def weights(steps_per_call: int) -> np.ndarray:
-        monkeypatch.setitem(loop.STEPS_PER_CALL, "softmax", steps_per_call)
-        network = build_affine()
-        run_training_loop(network, bars.train, bars.validation, replace(QUICK, iterations=13))
-        return np.asarray(network.weights)
-
-    np.testing.assert_allclose(weights(5), weights(1), atol=1e-6)  # 5, 5 and the 3 that are left
-
-
-@pytest.mark.parametrize("model", ["softmax", "convnet"])
-def test_the_same_seed_gives_the_same_weights_bit_for_bit(bars: Mnist, model: str) -> None:
-    tf.config.experimental.enable_op_determinism()
-    shapes = (ConvolutionShape(8), ConvolutionShape(16, stride=2), ConvolutionShape(16))
-
-    def train(seed: int) -> list[np.ndarray]:
-        network = build_affine() if model == "softmax" else build_convnet(seed, shapes)
-        recipe = replace(SOFTMAX if model == "softmax" else CONVNET, iterations=60, seed=seed)
-        additions = {"prepare_batch": build_batch_preparation(recipe), "loss": build_loss(recipe)}
-        run_training_loop(network, bars.train, bars.validation, recipe, **additions)
-        return [variable.numpy() for variable in network.variables]
-
-    first, again, other = train(7), train(7), train(8)
-    for left, right in zip(first, again, strict=True):
-        np.testing.assert_array_equal(left, right)
-    assert not np.array_equal(first[0], other[0])
-
-
-@pytest.mark.parametrize("model", ["softmax", "convnet"])
-def test_an_interrupted_run_continues_to_the_same_weights(
-    bars: Mnist, tmp_path: Path, model: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    tf.config.experimental.enable_op_determinism()
-    monkeypatch.setattr("training.loop.VALIDATION_INTERVAL", 50)
-    recipe = replace(SOFTMAX if model == "softmax" else CONVNET, iterations=120, batch_size=20)
-    checkpoint = Checkpoint(tmp_path / "checkpoint.npz", "this run")
-    additions = {"prepare_batch": build_batch_preparation(recipe), "loss": build_loss(recipe)}
-
-    def build() -> Network:
-        shapes = (ConvolutionShape(8), ConvolutionShape(16, stride=2))
-        return build_affine() if model == "softmax" else build_convnet(1, shapes)
-
-    def stop(done: int, _point: HistoryPoint | None) -> None:
-        if done > 100:
-            raise KeyboardInterrupt
-
-    whole, stopped, continued = build(), build(), build()
-    history = run_training_loop(whole, bars.train, bars.validation, recipe, **additions)
-    with pytest.raises(KeyboardInterrupt):
-        run_training_loop(stopped, bars.train, bars.validation, recipe, stop, checkpoint=checkpoint, **additions)
-    completed: list[int] = []
-    again = run_training_loop(
-        continued,
-        bars.train,
-        bars.validation,
-        recipe,
-        lambda done, _point: completed.append(done),
-        checkpoint=checkpoint,
-        **additions,
+def test_the_loss_is_the_one_that_is_handed_in(bars: Mnist) -> None:
+    step = compile_step(
+        build_affine(), GradientDescent(0.5), lambda logits, targets: 3 * cross_entropy(logits, targets)
     )
-    assert completed == [120]
-    assert again == history
-    for left, right in zip(whole.variables, continued.variables, strict=True):
-        np.testing.assert_array_equal(left, right)
+    images, targets = next(draw_batches(bars.train, 20, seed=1))
+    assert float(step(images, targets)) == pytest.approx(3 * np.log(10))
 
 
-def test_a_smaller_last_batch_is_classified_too(bars: Mnist, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("training.loop.TESTING_BATCH_SIZE", 100)
-    network = build_convnet(seed=1, shapes=(ConvolutionShape(4, stride=2),))
-    whole = network(scale(tf.constant(bars.test.images)))
-    np.testing.assert_allclose(run_testing_loop(network, bars.test.images), whole, atol=1e-5)
+def test_training_tells_every_callback_the_iteration_and_the_loss() -> None:
+    batches = [(tf.constant(float(number)), tf.constant(0.0)) for number in range(3)]
+    told: list[tuple[str, int, float]] = []
+    callbacks = [lambda i, loss, name=name: told.append((name, i, loss)) for name in "ab"]
+    train(lambda images, _targets: images / 2, batches, callbacks, completed=10)
+    assert told == [("a", 11, 0.0), ("b", 11, 0.0), ("a", 12, 0.5), ("b", 12, 0.5), ("a", 13, 1.0), ("b", 13, 1.0)]
+
+
+def test_a_network_learns(bars: Mnist) -> None:
+    network, losses = build_affine(), list[float]()
+    step = compile_step(network, GradientDescent(0.2))
+    before = evaluate(network, bars.validation)
+    train(step, islice(draw_batches(bars.train, 20, seed=1), 250), [lambda _, loss: losses.append(loss)])
+    assert np.mean(losses[-50:]) < np.mean(losses[:50]) < np.log(10)
+    assert before < 0.5
+    assert evaluate(network, bars.validation) > 0.95
+
+
+def test_a_smaller_last_batch_is_evaluated_too(bars: Mnist, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("training.loop.EVALUATION_BATCH_SIZE", 100)
+    network = build_convnet(seed=1)
+    whole = network(scale(tf.constant(bars.test.images))).numpy()
+    np.testing.assert_allclose(compute_logits(network, bars.test.images), whole, atol=1e-5)
+    assert evaluate(network, bars.test) == np.mean(whole.argmax(axis=1) == bars.test.labels)

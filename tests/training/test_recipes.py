@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from training.errors import RecipeError
-from training.recipes import CONVNET, DEFAULTS, DISTILLED_CONVNET, MODEL_NAMES, SOFTMAX, Distillation
+from training.recipes import CONVNET, LESSON_CONVNET, SOFTMAX, Distillation, TrainingRecipe
 
 
 @pytest.mark.parametrize(
@@ -31,25 +31,21 @@ def test_an_out_of_range_distillation_value_raises_an_error(name: str, value: fl
 
 
 def test_a_recipe_survives_json() -> None:
-    parsed = json.loads(json.dumps(DISTILLED_CONVNET.as_json()))
-    assert parsed == DISTILLED_CONVNET.as_json()
-    assert parsed["augmentation"]["rotation"] == DISTILLED_CONVNET.augmentation.rotation
-    assert parsed["distillation"]["teacher"] == DISTILLED_CONVNET.distillation.teacher
+    parsed = json.loads(json.dumps(CONVNET.as_json()))
+    assert parsed == CONVNET.as_json()
+    assert parsed["augmentation"]["rotation"] == CONVNET.augmentation.rotation
+    assert parsed["distillation"]["teacher"] == CONVNET.distillation.teacher
 
 
-def test_the_default_recipe_of_a_model_has_its_name() -> None:
-    assert [DEFAULTS[name].model for name in MODEL_NAMES] == list(MODEL_NAMES)
+@pytest.mark.parametrize(("teacher", "model"), [("convnet-large", "convnet-large"), ("convnet/3", "convnet")])
+def test_a_teacher_is_a_model_or_a_version(teacher: str, model: str) -> None:
+    assert Distillation(teacher, temperature=1.0, share=0.5).teacher_model == model
 
 
-def test_the_recipes_of_the_tutorial_have_their_documented_values() -> None:
+def test_the_recipes_of_the_lesson_have_nothing_that_is_added_to_plain_training() -> None:
     assert (SOFTMAX.optimizer, SOFTMAX.batch_size, SOFTMAX.iterations) == ("sgd", 100, 10_000)
-    assert (CONVNET.optimizer, CONVNET.batch_size, CONVNET.iterations) == ("rmsprop", 100, 5_001)
-    assert CONVNET.learning_rate == 1e-3
-    assert CONVNET.distillation is None
-
-
-def test_the_published_recipe_has_a_teacher_and_the_thresholds_of_the_tutorial() -> None:
-    published = DEFAULTS["convnet"]
-    assert published.distillation
-    for field in ("batch_size", "accuracy_threshold", "corrupted_accuracy_threshold", "worst_corruption_threshold"):
-        assert getattr(published, field) == getattr(CONVNET, field)
+    assert (LESSON_CONVNET.optimizer, LESSON_CONVNET.batch_size, LESSON_CONVNET.iterations) == ("rmsprop", 100, 5_001)
+    assert LESSON_CONVNET.learning_rate == 1e-3
+    required = ("model", "optimizer", "learning_rate", "iterations", "accuracy_threshold")
+    for recipe in (SOFTMAX, LESSON_CONVNET):
+        assert recipe == TrainingRecipe(**{name: getattr(recipe, name) for name in required})

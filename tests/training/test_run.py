@@ -4,20 +4,25 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import imaging
 from app.model_repository.card import Card
-from training import run
+from training import builders, run
+from training.batch_normalisation import build_normalised_convnet
 from training.data.examples import NOT_A_DIGIT, Examples
 from training.data.mnist import Mnist
 from training.data.sources import Source
 from training.errors import ArtefactError, BelowThreshold, CandidateRejected
 from training.evaluation.metrics import accuracy, softmax
-from training.networks import ConvolutionShape, build_convnet
+from training.networks import build_convnet
 from training.progress import HistoryPoint
 from training.publishing.artefacts import digests
+from training.publishing.checkpoints import Checkpoint
 from training.publishing.export import Servable, predict_in_batches
-from training.recipes import CONVNET, SOFTMAX, Distillation
+from training.recipes import CONVNET, LESSON_CONVNET, SOFTMAX, ConvolutionShape, Distillation, TrainingRecipe
+from training.registry import find_classifier
+from training.summary import describe_layers
 
 pytestmark = pytest.mark.slow
 
@@ -25,7 +30,8 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def result(bars: Mnist) -> run.Run:
     quick = replace(CONVNET, iterations=60, batch_size=25, warmup=5, synthetic_digits=10, synthetic_non_digits=10)
-    return run.train(replace(quick, augmentation=None, corrupted_accuracy_threshold=0.0), bars)
+    plain = replace(quick, augmentation=None, distillation=None, corrupted_accuracy_threshold=0.0)
+    return run.train(plain, bars)
 
 
 def published(result: run.Run, models: Path, mnist: Mnist, *, force: bool = False) -> Path:
@@ -36,7 +42,8 @@ def published(result: run.Run, models: Path, mnist: Mnist, *, force: bool = Fals
 
 def test_the_card_describes_the_run(result: run.Run, bars: Mnist) -> None:
     card = result.card
-    assert card["architecture"] == result.network.architecture
+    assert (card["name"], card["title"]) == ("convnet", "Convolutional network")
+    assert card["architecture"] == describe_layers(result.network.for_inference())
     assert card["parameters"] > card["training"]["iterations"] == 60
     assert card["data"]["split"] == {"train": 500, "validation": 130, "test": 170}
     assert card["history"][-1]["iteration"] == 60
@@ -102,7 +109,7 @@ def test_the_published_card_has_the_teacher(result: run.Run, bars: Mnist, tmp_pa
         SOFTMAX,
         iterations=10,
         accuracy_threshold=0.0,
-        distillation=Distillation("convnet/1", temperature=1.0, share=0.5),
+        distillation=Distillation("convnet", temperature=1.0, share=0.5),
     )
     folder = published(run.train(recipe, bars, models=tmp_path), tmp_path, bars)
     card = Card.model_validate_json((folder / "model.json").read_bytes())
@@ -120,9 +127,9 @@ def test_the_teacher_must_be_in_the_folder_of_models(bars: Mnist, tmp_path: Path
 def test_a_run_does_not_continue_with_another_teacher(
     result: run.Run, bars: Mnist, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("training.loop.VALIDATION_INTERVAL", 50)
+    monkeypatch.setattr("training.callbacks.VALIDATION_INTERVAL", 50)
     recipe = replace(SOFTMAX, iterations=100, distillation=Distillation("convnet/1", temperature=1.0, share=0.5))
-    untrained = build_convnet(seed=1).for_inference()
+    untrained = build_convnet(seed=1)
     result = replace(result, card={**result.card, "training": {"bar": 0.0}})
     other = replace(result, network=untrained, servable=Servable(untrained, 1.0))
 
@@ -137,22 +144,19 @@ def test_a_run_does_not_continue_with_another_teacher(
         run.train(recipe, bars, record, models=models, checkpoint_path=tmp_path / "checkpoint.npz")
         return min(completed, default=recipe.iterations)
 
-    assert starts_at(result, tmp_path / "one") == 50
+    assert starts_at(result, tmp_path / "one") == 1
     assert starts_at(result, tmp_path / "one") == 100  # the whole run is in the checkpoint
-    assert starts_at(other, tmp_path / "two") == 50
+    assert starts_at(other, tmp_path / "two") == 1
 
 
 def test_a_run_with_other_layer_shapes_does_not_continue(
     bars: Mnist, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Without what takes long and does not depend on the shapes.
-    recipe = replace(CONVNET, iterations=1, batch_size=20, augmentation=None, corrupted_accuracy_threshold=0.0)
-    recipe = replace(recipe, synthetic_digits=0, synthetic_non_digits=0)
-
     def starts_anew(channels: int) -> bool:
         shapes = (ConvolutionShape(channels, stride=2),)
-        monkeypatch.setattr(run, "build_convnet", lambda seed: build_convnet(seed, shapes))
+        monkeypatch.setattr(builders, "build_softmax", lambda recipe: build_normalised_convnet(shapes, recipe.seed))
         completed: list[int] = []
+        recipe = replace(SOFTMAX, iterations=1, batch_size=20)
         run.train(
             recipe, bars, lambda done, _point: completed.append(done), checkpoint_path=tmp_path / "checkpoint.npz"
         )
@@ -163,13 +167,59 @@ def test_a_run_with_other_layer_shapes_does_not_continue(
     assert starts_anew(channels=6)
 
 
-def test_a_damaged_served_version_is_detected_before_training(result: run.Run, bars: Mnist, tmp_path: Path) -> None:
-    run.check_served_version("convnet", tmp_path)  # there is none
-    folder = published(replace(result, card={**result.card, "training": {"bar": 0.0}}), tmp_path, bars)
-    run.check_served_version("convnet", tmp_path)
-    (folder / "saved_model.pb").write_bytes(b"altered")
-    with pytest.raises(ArtefactError, match=r"is damaged.*saved_model\.pb\..* move the folder elsewhere\. Or"):
-        run.check_served_version("convnet", tmp_path)
+SMALL_CONVNET = replace(
+    CONVNET,
+    convolutions=(ConvolutionShape(8), ConvolutionShape(16, stride=2)),
+    synthetic_digits=0,
+    synthetic_non_digits=0,
+    distillation=None,
+)
+
+
+@pytest.mark.parametrize("recipe", [SOFTMAX, LESSON_CONVNET, SMALL_CONVNET], ids=["softmax", "lesson", "convnet"])
+def test_the_same_seed_gives_the_same_weights_bit_for_bit(bars: Mnist, recipe: TrainingRecipe) -> None:
+    tf.config.experimental.enable_op_determinism()
+
+    def train(seed: int) -> list[np.ndarray]:
+        quick = replace(recipe, iterations=20, batch_size=20, seed=seed)
+        network = find_classifier(quick.model).build(quick)
+        run.train_network(network, quick, bars.train, bars.validation)
+        return [variable.numpy() for variable in network.variables]
+
+    first, again, other = train(7), train(7), train(8)
+    for left, right in zip(first, again, strict=True):
+        np.testing.assert_array_equal(left, right)
+    assert not np.array_equal(first[-1], other[-1])
+
+
+@pytest.mark.parametrize("recipe", [SOFTMAX, LESSON_CONVNET, SMALL_CONVNET], ids=["softmax", "lesson", "convnet"])
+def test_an_interrupted_run_continues_to_the_same_weights(
+    bars: Mnist, tmp_path: Path, recipe: TrainingRecipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tf.config.experimental.enable_op_determinism()
+    monkeypatch.setattr("training.callbacks.VALIDATION_INTERVAL", 20)
+    recipe = replace(recipe, iterations=50, batch_size=20)
+    checkpoint = Checkpoint(tmp_path / "checkpoint.npz", "this run")
+
+    def stop(done: int, _point: HistoryPoint | None) -> None:
+        if done > 40:
+            raise KeyboardInterrupt
+
+    whole, stopped, continued = (find_classifier(recipe.model).build(recipe) for _ in range(3))
+    history = run.train_network(whole, recipe, bars.train, bars.validation)
+    assert [point.iteration for point in history] == [20, 40, 50]
+    with pytest.raises(KeyboardInterrupt):
+        run.train_network(stopped, recipe, bars.train, bars.validation, stop, checkpoint=checkpoint)
+    completed: list[int] = []
+
+    def record(done: int, _point: HistoryPoint | None) -> None:
+        completed.append(done)
+
+    again = run.train_network(continued, recipe, bars.train, bars.validation, record, checkpoint=checkpoint)
+    assert completed == [*range(41, 51)]
+    assert again == history
+    for left, right in zip(whole.variables, continued.variables, strict=True):
+        np.testing.assert_array_equal(left, right)
 
 
 def test_the_report_of_a_published_run_is_verified(result: run.Run, bars: Mnist, tmp_path: Path) -> None:
@@ -228,7 +278,7 @@ def test_thresholds_are_tuned_once_and_published_with_the_same_saved_model(
 
 def test_a_worse_run_is_rejected_unless_forced(result: run.Run, bars: Mnist, tmp_path: Path) -> None:
     published(result, tmp_path, bars)
-    untrained = build_convnet(seed=1).for_inference()
+    untrained = build_convnet(seed=1)
     worse = replace(result, network=untrained, servable=Servable(untrained, 1.0))
     with pytest.raises(
         CandidateRejected, match=r"rejects the candidate\. Nothing was published(.|\n)*MNIST test, right: sig"

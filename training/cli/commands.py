@@ -6,13 +6,13 @@ TensorFlow.
 
 # ruff: noqa: PLC0415
 
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
+from training.cli.classifiers import build_recipes, check_teachers, train_and_publish
 from training.cli.finder import (
     build_recipe,
     is_finder,
@@ -20,9 +20,19 @@ from training.cli.finder import (
     summarise_pages,
     train_and_publish_finder,
 )
-from training.cli.options import Also, MnistFolder, Models, ModelsFolder, describe_defaults, require_option
+from training.cli.options import (
+    Also,
+    MnistFolder,
+    Models,
+    ModelsFolder,
+    choose_names,
+    describe_defaults,
+    describe_recipes,
+    describe_teachers,
+    require_option,
+)
 from training.cli.silence_tensorflow import import_tensorflow
-from training.cli.terminal import progress_bar, publish_and_report, report_errors, summary, write_figure
+from training.cli.terminal import report_errors, summary, write_figure
 from training.data.examples import Examples
 from training.data.mnist import Mnist, Part, load_mnist
 from training.data.picture_folders import find_pictures
@@ -32,20 +42,18 @@ from training.evaluation.pictures import count_confusion, predict_pictures, summ
 from training.evaluation.robustness import measure_robustness, robustness_table
 from training.finder.recipe import DEFAULT_FINDER
 from training.publishing import published_versions
-from training.publishing.artefacts import CARD
-from training.publishing.published_versions import find_teacher, find_version, resolve_version
+from training.publishing.artefacts import CARD, read_served_card
+from training.publishing.published_versions import find_version, resolve_version
 from training.publishing.results import results_table
-from training.publishing.workspace import checkpoint_path, ensure_writable_folder, training_lock
-from training.recipes import DEFAULTS, FINDER, MODEL_NAMES, TrainingRecipe
-
-if TYPE_CHECKING:
-    from training.run import Run
+from training.publishing.workspace import ensure_writable_folder, training_lock
+from training.recipes import FINDER
+from training.registry import list_classifiers
 
 SHEET_LENGTH = 160
 """The most pictures on a contact sheet."""
 
 app = typer.Typer(
-    help="Train two classifiers of handwritten digits, and a finder of digits on pages, on MNIST, and publish them as "
+    help="Train classifiers of handwritten digits, and a finder of digits on pages, on MNIST, and publish them as "
     "SavedModels.",
     no_args_is_help=True,
     add_completion=False,
@@ -57,7 +65,13 @@ app = typer.Typer(
 @app.command()
 def train(  # noqa: PLR0913, PLR0917 (one parameter for each option)
     names: Models = None,
-    seed: Annotated[int, typer.Option(help="The same seed on the same machine gives the same weights.")] = 1337,
+    recipe: Annotated[str | None, typer.Option(help=f"The recipe: {describe_recipes()}. [the first]")] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            help=f"The same seed on the same machine gives the same weights. [{describe_defaults('seed', finder=True)}]"
+        ),
+    ] = None,
     iterations: Annotated[
         int | None, typer.Option(help=f"The number of batches. [{describe_defaults('iterations')}]")
     ] = None,
@@ -84,34 +98,37 @@ def train(  # noqa: PLR0913, PLR0917 (one parameter for each option)
     *,
     without_teacher: Annotated[
         bool,
-        typer.Option(
-            "--without-teacher",
-            help="Train on the labels alone. [the convnet is also trained on the probabilities of convnet/3]",
-        ),
+        typer.Option("--without-teacher", help=f"Train on the labels alone. [{describe_teachers()}]"),
     ] = False,
     force: Annotated[
         bool,
-        typer.Option("--force", help="Publish whatever the promotion gate decides. The model card records this."),
+        typer.Option(
+            "--force",
+            help="Train even if the recipe is the one that is served, and publish whatever the promotion gate "
+            "decides. The model card records this.",
+        ),
     ] = False,
 ) -> None:
-    """Train a model and publish it as its next version, unless it is no better than the served version.
+    """Train models and publish each as its next version, unless it is no better than the served version.
 
-    To continue an interrupted run, repeat the same command.
+    A model whose recipe, data and teacher are those of the served version is not trained. To continue an interrupted
+    run, repeat the same command.
     """
     names = names or []
     if not also:
         require_option({"--also-share": also_share}, "--also")
-    if FINDER in names:
-        reject_options_of_classifiers(
-            {
-                "--iterations": iterations,
-                "--also": also,
-                "--figures": figures,
-                "--without-teacher": without_teacher,
-            }
-        )
-    else:
+    if FINDER not in names:
         require_option({"--pages": pages}, FINDER)
+    classifier_options = {
+        "--recipe": recipe,
+        "--iterations": iterations,
+        "--also": also,
+        "--figures": figures,
+        "--without-teacher": without_teacher,
+    }
+    names = names or choose_names(classifier_options, recipe)
+    if FINDER in names:
+        reject_options_of_classifiers(classifier_options)
     with report_errors():
         options = {
             "iterations": iterations,
@@ -119,52 +136,22 @@ def train(  # noqa: PLR0913, PLR0917 (one parameter for each option)
             "learning_rate": learning_rate,
             "source_share": also_share,
         }
-        changes: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
-        if without_teacher:
-            changes["distillation"] = None
-        recipes = [replace(DEFAULTS[name], seed=seed, **changes) for name in MODEL_NAMES if name in names]
+        classifiers = [name for name in names if name != FINDER]
+        recipes = build_recipes(classifiers, recipe, seed=seed, without_teacher=without_teacher, **options)
         finder = build_recipe(seed=seed, pages=pages, batch_size=batch_size, learning_rate=learning_rate)
-        for distillation in filter(None, (recipe.distillation for recipe in recipes)):
-            find_teacher(models, distillation.teacher)  # fails now and not after minutes of loading
+        check_teachers(recipes, models)  # fails now and not after minutes of loading
         if figures:
             ensure_writable_folder(figures)
         with training_lock(models):
             examples = load_mnist(mnist)
             sources = load_and_report_sources(also or [], examples)
-            import_tensorflow()
-            from training import run
-
             for name in names:
-                run.check_served_version(name, models)  # fails now and not after minutes of training
-            published = [
-                train_and_publish(recipe, examples, sources, models, figures, force=force) for recipe in recipes
-            ]
+                read_served_card(models, name)  # fails now and not after minutes of training
+            published = [train_and_publish(each, examples, sources, models, figures, force=force) for each in recipes]
             if FINDER in names:
                 published.append(train_and_publish_finder(finder, examples, models, force=force))
     if not all(published):
         raise typer.Exit(1)
-
-
-def train_and_publish(  # noqa: PLR0913 (the options of the command)
-    recipe: TrainingRecipe,
-    mnist: Mnist,
-    sources: list[Source],
-    models: Path,
-    figures: Path | None,
-    *,
-    force: bool,
-) -> bool:
-    """Train one model and publish it. Print the result, and return False if the model was rejected."""
-    from training import run
-
-    checkpoint = checkpoint_path(models, recipe.model)
-    with progress_bar(recipe.iterations, recipe.model) as on_progress:
-        result = run.train(recipe, mnist, on_progress, sources, models=models, checkpoint_path=checkpoint)
-    typer.echo(summary(result.card["test"]))
-    if figures:
-        write_figures(result, figures)
-    held_out = concatenate([source.held_out for source in sources])
-    return publish_and_report(lambda: run.publish(result, models, mnist.test, held_out, force=force), checkpoint)
 
 
 @app.command()
@@ -296,7 +283,7 @@ def compare(
 
 @app.command()
 def tune_thresholds(
-    name: Annotated[str, typer.Argument(help="The model: softmax or convnet.")],
+    name: Annotated[str, typer.Argument(help="The classifier.")],
     models: ModelsFolder = Path("models"),
     mnist: MnistFolder = None,
 ) -> None:
@@ -305,7 +292,7 @@ def tune_thresholds(
     The weights stay the same, and so do the digits and probabilities.
     """
     if is_finder(name):
-        msg = f"The {FINDER} does not abstain. Expected {' or '.join(MODEL_NAMES)}."
+        msg = f"The {FINDER} does not abstain. Expected {' or '.join(each.name for each in list_classifiers())}."
         raise typer.BadParameter(msg)
     with report_errors(), training_lock(models):
         find_version(models, name)  # fails now and not after seconds of loading
@@ -374,15 +361,3 @@ def load_and_report_sources(locations: list[str], mnist: Mnist) -> list[Source]:
             typer.echo(warning, err=True)
         typer.echo(f"{source.name}: {len(source.train)} images to learn from, {len(source.held_out)} held back.")
     return sources
-
-
-def write_figures(result: "Run", folder: Path) -> None:
-    """Draw the training curves, the confusion matrix and, for softmax, the weights of each digit."""
-    from training.evaluation import figures
-    from training.networks import Affine
-
-    name = result.card["name"]
-    write_figure(figures.draw_curves(result.card["history"]), folder / f"{name}-curves.png")
-    write_figure(figures.draw_confusion(result.card["test"]["confusion"]), folder / f"{name}-confusion.png")
-    if isinstance(result.network, Affine):
-        write_figure(figures.draw_weight_images(result.network.weights.numpy()), folder / f"{name}-weights.png")

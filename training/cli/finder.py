@@ -12,6 +12,8 @@ from typing import Any
 
 import typer
 
+from training.cli.repetition import report_repetition
+from training.cli.silence_tensorflow import import_tensorflow
 from training.cli.terminal import progress_bar, publish_and_report
 from training.data.mnist import Mnist
 from training.finder.recipe import DEFAULT_FINDER, FinderRecipe
@@ -38,7 +40,14 @@ def build_recipe(**options: Any) -> FinderRecipe:  # noqa: ANN401 (the values of
 
 
 def train_and_publish_finder(recipe: FinderRecipe, mnist: Mnist, models: Path, *, force: bool) -> bool:
-    """Train the finder and publish it. Print the result, and return False if it was rejected."""
+    """Train the finder and publish it. Print the result, and return False if it was rejected.
+
+    Without `force`, a run that would only repeat the one of the served version is not started.
+    """
+    planned = {"training": recipe.as_json(), "data": mnist.as_json()}
+    if not force and report_repetition(FINDER, planned, models):
+        return True
+    import_tensorflow()
     from training.finder import run
 
     checkpoint = checkpoint_path(models, FINDER)

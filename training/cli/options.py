@@ -7,21 +7,52 @@ from typing import Annotated
 import typer
 
 from training.finder.recipe import DEFAULT_FINDER
-from training.recipes import DEFAULTS, FINDER, MODEL_NAMES
+from training.recipes import FINDER
+from training.registry import list_classifiers, list_names
 
 
 def describe_defaults(field: str, *, finder: bool = False) -> str:
     """Describe the default value of a recipe's field for each classifier and, if asked to, for the finder."""
-    recipes = {name: DEFAULTS[name] for name in MODEL_NAMES} | ({FINDER: DEFAULT_FINDER} if finder else {})
+    recipes: dict[str, object] = {classifier.name: classifier.default_recipe for classifier in list_classifiers()}
+    if finder:
+        recipes[FINDER] = DEFAULT_FINDER
     return ", ".join(f"{getattr(recipe, field)} for {name}" for name, recipe in recipes.items())
+
+
+def describe_models() -> str:
+    """Describe the models that can be trained."""
+    titles = [f"{classifier.name}, the {classifier.title.lower()}" for classifier in list_classifiers()]
+    return "; ".join([*titles, f"or {FINDER}, which finds digits on pages"])
+
+
+def describe_recipes() -> str:
+    """Describe the recipes of each classifier, the default first."""
+    recipes = [f"{' or '.join(classifier.recipes)} for {classifier.name}" for classifier in list_classifiers()]
+    return "; ".join(recipes)
+
+
+def describe_teachers() -> str:
+    """Describe which classifier has which teacher."""
+    recipes = [classifier.default_recipe for classifier in list_classifiers()]
+    return ", ".join(
+        f"the teacher of {recipe.model} is {recipe.distillation.teacher}" for recipe in recipes if recipe.distillation
+    )
 
 
 def _check_names(names: list[str] | None) -> list[str]:
     for name in names or ():
-        if name not in (*MODEL_NAMES, FINDER):
-            msg = f"'{name}' is not a model. Expected {', '.join(MODEL_NAMES)} or {FINDER}."
+        if name not in list_names():
+            *others, last = list_names()
+            msg = f"'{name}' is not a model. Expected {', '.join(others)} or {last}."
             raise typer.BadParameter(msg)
-    return names or list(MODEL_NAMES)
+    return names or []
+
+
+def choose_names(classifier_options: Mapping[str, object], recipe: str | None) -> list[str]:
+    """Return the models that are trained if none is named: all to which the options that are set apply."""
+    if all(value is None or value is False for value in classifier_options.values()):
+        return list_names()
+    return [each.name for each in list_classifiers() if recipe is None or recipe in each.recipes]
 
 
 def require_option(options: Mapping[str, object], required: str) -> None:
@@ -36,8 +67,7 @@ Models = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[NAME]...",
-        help="softmax, the regression xW + b; convnet, the convolutional network; or finder, which finds digits on "
-        "pages. [the two classifiers, softmax and convnet]",
+        help=f"{describe_models()}. [all to which the other options apply, each teacher before those that it teaches]",
         show_default=False,
         callback=_check_names,
     ),

@@ -5,7 +5,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -52,6 +52,11 @@ class Mnist:
     def part(self, name: Part) -> Examples:
         """Return the part with this name."""
         return {"train": self.train, "validation": self.validation, "test": self.test}[name]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the description of the data set for `model.json`."""
+        split = {"train": len(self.train), "validation": len(self.validation), "test": len(self.test)}
+        return {"name": "MNIST", "files": SHA256, "split": split}
 
 
 def load_mnist(folder: Path | None = None) -> Mnist:

@@ -8,6 +8,7 @@ import numpy as np
 
 from training.data.examples import Examples
 from training.evaluation.comparison import ComparedModel, Measure, compare, comparison_table, correct_predictions
+from training.provenance import has_other_preprocessing
 
 MIN_FEEDBACK_ACCURACY = 0.5
 """The smallest accuracy on held-out feedback of a candidate that was trained on the rest of the feedback."""
@@ -21,7 +22,7 @@ class Decision:
     table: Sequence[str]
     objections: Sequence[str]
     reproduced: bool
-    """Whether the candidate has the same logits and the same preprocessing as the served version.
+    """Whether the candidate has the same logits as the served version, and its training the same preprocessing.
 
     Such a candidate is not published, whatever it was trained on.
     """
@@ -60,7 +61,7 @@ def decide(
     if not has_new_data(candidate.card, served.card) and all(measure.verdict != "better" for measure in measures):
         objections.append(f"Nothing is significantly better than in {served.title}, and there is no new training data.")
     same_logits = np.array_equal(served.classify(test.images)[0], candidate.classify(test.images)[0])
-    reproduced = same_logits and candidate.card["preprocessing"] == served.card["preprocessing"]
+    reproduced = same_logits and not has_other_preprocessing(candidate.card, served.card)
     return Decision(measures, comparison_table(served.title, candidate.title, measures), objections, reproduced)
 
 
@@ -75,7 +76,7 @@ def has_new_data(candidate: dict[str, Any], served: dict[str, Any]) -> bool:
     A different MNIST and an additional source are new data. A missing source is not: otherwise the next run without
     sources would undo the corrections of the users.
     """
-    if candidate["preprocessing"] != served["preprocessing"]:
+    if has_other_preprocessing(candidate, served):
         return True
     if any(candidate["data"][field] != served["data"][field] for field in ("files", "split")):
         return True

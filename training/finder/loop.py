@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import tensorflow as tf
 
+from training.callbacks import CheckpointStore, restore
 from training.data.pages import Pages
 from training.finder.network import FinderNetwork
 from training.finder.recipe import FinderRecipe
 from training.finder.report import ink_f1
-from training.loop import CheckpointStore, restore
 from training.progress import HistoryPoint, Progress
 
 VALIDATION_INTERVAL = 250

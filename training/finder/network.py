@@ -5,7 +5,8 @@ from itertools import pairwise
 
 import tensorflow as tf
 
-from training.networks import Convolution, ConvolutionShape, NormalisedConvolution
+from training.batch_normalisation import FoldedConvolution, NormalisedConvolution
+from training.recipes import ConvolutionShape
 
 CHANNELS = (12, 24, 48, 80, 128)
 """The channels at each resolution, from 96x96 to 6x6."""
@@ -13,7 +14,7 @@ MAPS = 2
 """Ink and cores."""
 _KERNEL = 3
 
-Block = Sequence[NormalisedConvolution | Convolution]
+Block = Sequence[NormalisedConvolution | FoldedConvolution]
 """Convolutions at one resolution."""
 
 

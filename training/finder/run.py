@@ -29,12 +29,12 @@ from training.finder.network import build_finder
 from training.finder.page_generation import generate_batches, generate_pages
 from training.finder.recipe import DEFAULT_FINDER, TEST_SEED, VALIDATION_SEED, FinderRecipe
 from training.finder.report import choose_thresholds, page_report
-from training.networks import count_multiply_adds, count_parameters
 from training.progress import HistoryPoint
 from training.publishing import export as publishing
 from training.publishing.checkpoints import Checkpoint, fingerprint
 from training.publishing.published_versions import find_version, list_versions
 from training.recipes import FINDER
+from training.summary import count_multiply_adds, count_parameters
 
 TASK = "find_digits"
 """The field `task` of the model card. The card of a classifier has no such field."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from training.errors import ArtefactError
-from training.publishing.published_versions import next_version
+from training.publishing.published_versions import find_version, list_versions, next_version
 
 CARD = "model.json"
 HOW_TO_REPAIR = "Restore its published files, or move the folder elsewhere."
@@ -82,6 +82,23 @@ def read_card(folder: Path) -> dict[str, Any]:
         msg = f"{folder} does not match the digests in its {CARD}: {', '.join(differing)}. {HOW_TO_REPAIR}"
         raise ArtefactError(msg)
     return card
+
+
+def read_served_card(models: Path, name: str) -> dict[str, Any] | None:
+    """Return the model card of the served version of a model, the highest one, or None if there is no version.
+
+    Raises ArtefactError if it is damaged. The message says that a new version would be compared with it.
+    """
+    if not list_versions(models / name):
+        return None
+    try:
+        return read_card(find_version(models, name))
+    except ArtefactError as error:
+        msg = (
+            f"The served version, with which a new version is compared, is damaged. {error} "
+            f"Or roll it back: python -m training rollback {name} --models {models}"
+        )
+        raise ArtefactError(msg) from error
 
 
 def digests(folder: Path) -> dict[str, str]:

@@ -15,7 +15,7 @@ import tensorflow as tf
 
 import imaging
 from training.data.examples import Images
-from training.networks import Network, scale
+from training.networks import scale
 from training.publishing import artefacts
 
 BATCH_SIZE = 1_000
@@ -24,9 +24,13 @@ Signature = Callable[..., dict[str, tf.Tensor]]
 
 
 class Servable(tf.Module):  # type: ignore[misc]  # TensorFlow has no types
-    """A network with the parts that training and serving must share: input scaling and the softmax temperature."""
+    """A network with the parts that training and serving must share: input scaling and the softmax temperature.
 
-    def __init__(self, network: Network, temperature: float) -> None:
+    The ten logits of each image are shifted so that their sum is 0. A constant added to all ten changes no probability,
+    so training leaves it arbitrary. It does change the energy, by which a model abstains.
+    """
+
+    def __init__(self, network: tf.Module, temperature: float) -> None:
         super().__init__()
         self.network = network
         self.temperature = temperature
@@ -38,12 +42,16 @@ class Servable(tf.Module):  # type: ignore[misc]  # TensorFlow has no types
         )
 
     def _predict(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
-        logits = self.network(scale(images))  # [B, 10]
+        logits = self._centred_logits(scale(images))
         return {"logits": logits, "probabilities": tf.nn.softmax(logits / self.temperature)}
 
     def _predict_images(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
-        logits = self.network(tf.reshape(images, [-1, 28, 28]))  # [B, 10]
+        logits = self._centred_logits(tf.reshape(images, [-1, 28, 28]))
         return {"scores": tf.nn.softmax(logits / self.temperature)}
+
+    def _centred_logits(self, images: tf.Tensor) -> tf.Tensor:
+        logits = self.network(images)  # [B, 10]
+        return logits - tf.reduce_mean(logits, axis=1, keepdims=True)
 
 
 def predict_in_batches(signature: Signature, images: Images) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from training.errors import ArtefactError
-from training.recipes import FINDER, MODEL_NAMES
+from training.registry import list_names
 
 WITHDRAWN_PREFIX = ".withdrawn-"
 VERSION = re.compile("[1-9][0-9]*")
@@ -40,7 +40,7 @@ def find_version(models: Path, name: str, version: int | None = None) -> Path:
     available = list_versions(models / name)
     if not available:
         train_one = f"Train one: python -m training train {name} --models {models}"
-        names = (*MODEL_NAMES, FINDER)
+        names = list_names()
         what_to_do = train_one if name in names else f"Models: {', '.join(names)}."
         msg = f"Model '{name}' has no version in {models}. {what_to_do}"
         raise ArtefactError(msg)
@@ -69,8 +69,10 @@ def find_teacher(models: Path, reference: str) -> Path:
     except ArtefactError as error:
         name, _, version = reference.partition("/")
         withdrawn = models / name / f"{WITHDRAWN_PREFIX}{version}"
-        restore = f"It was withdrawn: rename {withdrawn} to {version}" if withdrawn.exists() else "Add that version"
-        msg = f"The teacher {reference} is not in {models}. {restore}, or train without a teacher: --without-teacher"
+        what_to_do = f"Train it: python -m training train {name} --models {models}"
+        if version:
+            what_to_do = f"It was withdrawn: rename {withdrawn} to {version}" if withdrawn.exists() else "Add it"
+        msg = f"The teacher {reference} is not in {models}. {what_to_do}. Or train without a teacher: --without-teacher"
         raise ArtefactError(msg) from error
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from training.errors import ArtefactError
+from training.publishing.artefacts import CARD
 from training.publishing.published_versions import list_versions
-from training.recipes import FINDER
 
 HEADER = (
     "| model | network | parameters | multiply-adds | right of 10,000 | 95 % interval | ECE | abstained |",
@@ -22,23 +22,26 @@ FINDER_HEADER = (
 def results_table(models: Path) -> list[str]:
     """Return the lines of a Markdown table with a row for each version of a classifier, sorted by name and version.
 
-    If the finder is published, a second table with its versions follows. Raises ArtefactError if a model card is
-    missing or malformed.
+    If a finder is published, a second table with its versions follows. Raises ArtefactError if a model card is missing
+    or malformed.
     """
-    classifiers = [model for model in sorted(models.glob("*")) if model.name != FINDER]
-    table = [*HEADER, *_rows(classifiers, _format_classifier)]
-    finders = _rows([models / FINDER], _format_finder)
+    folders = [model / str(version) for model in sorted(models.glob("*")) for version in list_versions(model)]
+    cards = [(folder, _read_card(folder)) for folder in folders]
+    table = [*HEADER, *(_row(folder, card, _format_classifier) for folder, card in cards if "task" not in card)]
+    finders = [_row(folder, card, _format_finder) for folder, card in cards if "task" in card]
     return [*table, "", *FINDER_HEADER, *finders] if finders else table
 
 
-def _rows(models: Sequence[Path], describe: Callable[[dict[str, Any]], Sequence[str]]) -> list[str]:
-    return [_row(model / str(version), describe) for model in models for version in list_versions(model)]
-
-
-def _row(folder: Path, describe: Callable[[dict[str, Any]], Sequence[str]]) -> str:
-    path = folder / "model.json"
+def _read_card(folder: Path) -> dict[str, Any]:
     try:
-        card = json.loads(path.read_text(encoding="utf-8"))
+        card: dict[str, Any] = json.loads((folder / CARD).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:  # missing, or not JSON
+        raise _invalid(folder, error) from error
+    return card
+
+
+def _row(folder: Path, card: dict[str, Any], describe: Callable[[dict[str, Any]], Sequence[str]]) -> str:
+    try:
         cells = (
             f"{card['name']} {card['version']}",
             card["architecture"],
@@ -46,10 +49,16 @@ def _row(folder: Path, describe: Callable[[dict[str, Any]], Sequence[str]]) -> s
             f"{card['multiply_adds']:,}",
             *describe(card["test"]),
         )
-    except (OSError, ValueError, TypeError, KeyError) as error:  # missing, not JSON, or without the expected fields
-        msg = f"{path} is not a valid model card: {error!r}. Restore the published file, or move {folder} elsewhere."
-        raise ArtefactError(msg) from error
+    except (ValueError, TypeError, KeyError) as error:  # without the expected fields
+        raise _invalid(folder, error) from error
     return f"| {' | '.join(cells)} |"
+
+
+def _invalid(folder: Path, error: Exception) -> ArtefactError:
+    msg = (
+        f"{folder / CARD} is not a valid model card: {error!r}. Restore the published file, or move {folder} elsewhere."
+    )
+    return ArtefactError(msg)
 
 
 def _format_classifier(test: dict[str, Any]) -> Sequence[str]:

@@ -1,7 +1,9 @@
 """Fixtures for tests of the page: a real browser, and a real service with a tiny finder."""
 
+import json
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
@@ -9,16 +11,33 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 from tests.app.page.browser import launch
 from tests.app.service import service
 from tests.app.tiny_finder import publish_finder
-from tests.conftest import MODELS
+from tests.conftest import newest
+
+TITLES = {"convnet": "Convolutional network", "softmax": "Softmax regression"}
 
 
 @pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Start a service with the published classifiers. The tiny finder finds the digits of clean pictures."""
-    folder = tmp_path_factory.mktemp("service")
-    models = shutil.copytree(MODELS, folder / "models", ignore=shutil.ignore_patterns("finder"))
-    publish_finder(models)
-    settings = {"MODELS_DIR": str(models), "FEEDBACK_DIR": str(folder / "feedback")}
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with two published classifiers, and a tiny finder that finds the digits of clean pictures."""
+    folder = tmp_path_factory.mktemp("models")
+    for name, title in TITLES.items():
+        publish_copy(folder, name, title)
+    publish_finder(folder)
+    return folder
+
+
+def publish_copy(models: Path, name: str, title: str, original: str | None = None) -> None:
+    """Publish the newest version of a classifier in another folder, perhaps with another name."""
+    version = newest(original or name)
+    copy = Path(shutil.copytree(version, models / name / version.name))
+    card = json.loads((copy / "model.json").read_text())
+    (copy / "model.json").write_text(json.dumps(card | {"name": name, "title": title}))
+
+
+@pytest.fixture(scope="module")
+def url(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Start a service with these models."""
+    settings = {"MODELS_DIR": str(models), "FEEDBACK_DIR": str(tmp_path_factory.mktemp("service") / "feedback")}
     with service(WORKERS="1", ACCESS_LOG="false", **settings) as (_, address):
         yield address
 

@@ -2,7 +2,10 @@
 
 import base64
 import io
+import json
 import re
+import shutil
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +16,7 @@ from PIL import Image, ImageDraw, ImageFilter
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.app.page.browser import SCRIBBLE, SEVEN, change_json, draw, wait_for_predictions
+from tests.app.page.conftest import publish_copy
 from tests.app.service import service
 
 pytestmark = pytest.mark.slow
@@ -58,6 +62,40 @@ def test_both_models_predict_a_seven_drawn_with_the_mouse(page: Page) -> None:
     expect(page.locator("#invitation")).to_be_visible()
     page.keyboard.press("Control+z")
     assert digits(page) == ["7", "7"]
+
+
+def test_the_page_has_a_card_for_each_classifier_that_is_served(
+    context: BrowserContext, models: Path, tmp_path: Path
+) -> None:
+    """The default model comes first. Its predictions are explained, and a model that has no title has its name."""
+    shutil.copytree(models, tmp_path, dirs_exist_ok=True)
+    publish_copy(tmp_path, "another", "Another network", original="convnet")
+    card = json.loads((newest_card := next((tmp_path / "softmax").glob("*/model.json"))).read_text())
+    newest_card.write_text(json.dumps(card | {"title": None}))
+    page = context.new_page()
+    with service(WORKERS="1", MODELS_DIR=str(tmp_path), DEFAULT_MODEL="another", ACCESS_LOG="false") as (_, url):
+        page.goto(url)
+        expect(page.locator("#report .tiles h3")).to_have_text(["Another network", "Convolutional network", "softmax"])
+        expect(page.locator(".prediction h2")).to_have_text(["Another network", "Convolutional network", "softmax"])
+        expect(page.locator("#occlusion-title")).to_have_text("Another network: occlusion map")
+        expect(page.locator("#weights-title")).to_have_text("softmax: weights")
+        with page.expect_request("**/explain?model=another"):
+            draw(page, SEVEN)
+        expect(page.locator(".prediction .digit")).to_have_text(["7", "7", "7"])
+        expect(page.locator("#weights .best b")).to_have_text("7")
+        assert Axe().run(page).violations_count == 0
+
+
+def test_without_an_affine_model_no_weights_are_shown(context: BrowserContext, models: Path, tmp_path: Path) -> None:
+    shutil.copytree(models, tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("softmax"))
+    page = context.new_page()
+    with service(WORKERS="1", MODELS_DIR=str(tmp_path), REQUIRED_MODELS="convnet", ACCESS_LOG="false") as (_, url):
+        page.goto(url)
+        expect(page.locator("#report .tiles h3")).to_have_text(["Convolutional network"])
+        expect(page.locator("#weights-card")).to_be_hidden()
+        draw(page, SEVEN)
+        expect(page.locator(".prediction .digit")).to_have_text(["7"])
+        expect(page.locator("#occlusion-summary")).to_contain_text("7")
 
 
 def test_an_abstention_on_a_scribble_shows_its_reason(page: Page) -> None:
@@ -273,9 +311,9 @@ def test_a_request_to_a_busy_server_is_repeated(context: BrowserContext, url: st
     expect(page.locator("#notice")).to_be_hidden()
 
 
-def test_the_page_asks_for_a_token_that_the_server_requires(context: BrowserContext) -> None:
+def test_the_page_asks_for_a_token_that_the_server_requires(context: BrowserContext, models: Path) -> None:
     page = context.new_page()
-    with service(WORKERS="1", PREDICT_TOKEN="correct-token") as (_, url):
+    with service(WORKERS="1", PREDICT_TOKEN="correct-token", MODELS_DIR=str(models)) as (_, url):
         page.goto(url)
         expect(page.locator("#report .tiles")).to_be_visible()
         expect(page.locator("#token")).to_be_hidden()
@@ -296,15 +334,15 @@ def test_the_page_asks_for_a_token_that_the_server_requires(context: BrowserCont
         assert digits(page) == ["7", "7"]
 
 
-def test_the_page_waits_for_a_server_that_cannot_be_reached(context: BrowserContext) -> None:
+def test_the_page_waits_for_a_server_that_cannot_be_reached(context: BrowserContext, models: Path) -> None:
     page = context.new_page()
-    with service(WORKERS="1") as (_, url):
+    with service(WORKERS="1", MODELS_DIR=str(models)) as (_, url):
         page.goto(url)
         expect(page.locator("#report .tiles")).to_be_visible()
     draw(page, SEVEN)
     expect(page.locator("#notice")).to_contain_text("The server cannot be reached. Your picture is kept")
     expect(page.locator(".prediction .message")).to_have_text(["Waiting for the server"] * 2)
-    with service(WORKERS="1", PORT=url.rpartition(":")[2]):
+    with service(WORKERS="1", MODELS_DIR=str(models), PORT=url.rpartition(":")[2]):
         assert digits(page) == ["7", "7"]
         expect(page.locator("#notice")).to_be_hidden()
         expect(page.locator("#correction")).to_be_hidden()  # this service stores no corrections

@@ -30,6 +30,7 @@ PROMETHEUS_3 = (
 async def test_every_model_and_version_is_listed_with_its_card(client: httpx.AsyncClient) -> None:
     listed = ModelList.model_validate((await client.get("/models")).json())
     assert {"convnet", "softmax"} <= {model.name for model in listed.models}
+    assert listed.default_model == "convnet"
     for model in listed.models:
         newest = model.versions[0]
         assert (newest.state, newest.version) == ("ready", model.served)

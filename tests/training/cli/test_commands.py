@@ -16,12 +16,15 @@ from typer.testing import CliRunner, Result
 
 from imaging import encode_png
 from tests.conftest import MODELS
+from training import registry
 from training.cli import commands
 from training.data.mnist import Mnist
 from training.data.synthetic_examples import generate_digits
 from training.errors import BelowThreshold, CandidateRejected
-from training.finder.recipe import FinderRecipe
-from training.recipes import DEFAULTS
+from training.finder.recipe import DEFAULT_FINDER, FinderRecipe
+from training.provenance import describe_provenance
+from training.publishing.artefacts import digests, publish, read_served_card, write_card
+from training.recipes import CONVNET, CONVNET_LARGE, SOFTMAX, ConvolutionShape, TrainingRecipe
 
 Run = Callable[..., Result]
 
@@ -29,6 +32,12 @@ Run = Callable[..., Result]
 def stop(*arguments: object) -> NoReturn:
     """Act like Ctrl-C."""
     raise KeyboardInterrupt
+
+
+def use_recipe(monkeypatch: pytest.MonkeyPatch, name: str, recipe: TrainingRecipe) -> None:
+    """Make a recipe the default of a classifier."""
+    changed = replace(registry.find_classifier(name), recipes={"changed": recipe})
+    monkeypatch.setattr(registry, "_CLASSIFIERS", {**registry._CLASSIFIERS, name: changed})
 
 
 @pytest.fixture
@@ -100,6 +109,7 @@ def test_an_invalid_option_is_rejected_before_anything_is_loaded(run: Run) -> No
         (["train", "finder", "--also", "feedback"], "--also does not apply to the finder"),
         (["train", "finder", "softmax", "--figures", "drawn"], "--figures does not apply to the finder"),
         (["train", "finder", "--without-teacher"], "--without-teacher does not apply to the finder"),
+        (["train", "finder", "--recipe", "lesson"], "--recipe does not apply to the finder"),
         (["evaluate", "finder", "--corrupted"], "--corrupted does not apply to the finder"),
         (["evaluate", "finder/1", "--pictures", "mine"], "--pictures does not apply to the finder"),
         (["compare", "finder", "finder/1", "--also", "feedback"], "--also does not apply to the finder"),
@@ -124,7 +134,7 @@ def test_ctrl_c_prints_one_line_and_exits_with_130(run: Run, monkeypatch: pytest
 def test_a_model_is_trained_published_drawn_and_evaluated(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(DEFAULTS, "softmax", replace(DEFAULTS["softmax"], iterations=300, learning_rate=0.1))
+    use_recipe(monkeypatch, "softmax", replace(SOFTMAX, iterations=300, learning_rate=0.1))
     trained = run("train", "softmax", "--batch-size", "50", "--models", "made", "--figures", "drawn")
     assert trained.exit_code == 0, trained.output
     assert trained.stdout.endswith("Published made/softmax/1\n")
@@ -143,7 +153,7 @@ def test_a_model_is_trained_published_drawn_and_evaluated(
 
     again = run("train", "softmax", "--batch-size", "50", "--models", "made")
     assert again.exit_code == 0
-    assert again.stdout.endswith("Nothing was published.\n")
+    assert again.stdout.startswith("softmax is not trained: the recipe is the one of softmax 1, which is served.")
 
     refused = run("train", "softmax", "--batch-size", "50", "--models", "made", "--seed", "2")
     assert refused.exit_code == 1
@@ -179,7 +189,7 @@ def test_a_finder_is_trained_published_and_evaluated(run: Run, tmp_path: Path, m
     evaluated = run("evaluate", "finder")
     assert evaluated.exit_code == 0
     assert evaluated.stdout.endswith("models/finder/1/model.json matches.\n")
-    assert run("train", "finder", "--pages", "2").stdout.endswith("Nothing was published.\n")
+    assert run("train", "finder", "--pages", "2").stdout.startswith("finder is not trained: the recipe is the one of f")
     assert run("train", "finder", "--force", "--seed", "2").stdout.endswith("Published models/finder/2\n")
     assert run("compare", "finder/1", "finder").stdout.startswith("| | finder 1 | finder 2 | p | verdict | |\n")
     assert "| finder 2 | U-Net" in run("results").stdout
@@ -204,7 +214,7 @@ def test_warnings_of_a_source_are_printed_before_training_starts(
     (tmp_path / "mine" / "1").mkdir(parents=True)
     (tmp_path / "mine" / "1" / "a.png").write_bytes(encode_png(generate_digits(2, np.random.default_rng(0)).images[1]))
     (tmp_path / "mine" / "1" / "b.png").write_bytes(b"rubbish")
-    monkeypatch.setattr(commands, "import_tensorflow", stop)
+    monkeypatch.setattr("training.cli.classifiers.import_tensorflow", stop)
     result = run("train", "softmax", "--also", "mine")
     assert result.exit_code == 130
     assert "mine/1/b.png is skipped" in result.stderr
@@ -221,7 +231,7 @@ def test_train_rejects_a_missing_source_at_the_start(run: Run) -> None:
 def test_train_rejects_a_source_without_a_training_part_at_the_start(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(commands, "import_tensorflow", stop)
+    monkeypatch.setattr("training.cli.classifiers.import_tensorflow", stop)
     monkeypatch.setattr("training.data.sources.is_held_out", lambda image: True)
     image = generate_digits(2, np.random.default_rng(0)).images[1]
     (tmp_path / "feedback" / "1").mkdir(parents=True)
@@ -238,7 +248,7 @@ def test_train_rejects_a_source_without_a_training_part_at_the_start(
 def test_train_rejects_a_folder_that_cannot_be_created_at_the_start(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: str
 ) -> None:
-    monkeypatch.setattr(commands, "import_tensorflow", stop)
+    monkeypatch.setattr("training.cli.classifiers.import_tensorflow", stop)
     (tmp_path / "notes").write_text("a file")
     result = run("train", "softmax", option, "notes")
     assert result.exit_code == 1
@@ -254,11 +264,93 @@ def test_results_reports_an_invalid_card_in_one_line(run: Run, tmp_path: Path) -
 
 
 def test_train_rejects_a_missing_teacher_at_the_start(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(commands, "import_tensorflow", stop)
-    result = run("train")
+    monkeypatch.setattr("training.cli.classifiers.import_tensorflow", stop)
+    result = run("train", "softmax", "convnet")
     assert result.exit_code == 1
-    assert result.stderr.startswith("Error: The teacher convnet/3 is not in models")
-    assert run("train", "--without-teacher").exit_code == run("train", "softmax").exit_code == 130
+    assert result.stderr.startswith(
+        "Error: The teacher convnet-large is not in models. Train it: python -m training tr"
+    )
+    for arguments in (["softmax", "convnet", "--without-teacher"], ["softmax"], ["convnet", "convnet-large"], []):
+        assert run("train", *arguments).exit_code == 130
+
+
+def test_train_rejects_a_recipe_that_a_model_lacks(run: Run) -> None:
+    result = run("train", "convnet", "convnet-large", "--recipe", "lesson")
+    assert result.exit_code == 1
+    assert result.stderr == "Error: 'convnet-large' has no recipe 'lesson'. Its recipes: augmented.\n"
+
+
+def publish_as_if_trained(models: Path, recipe: TrainingRecipe, mnist: Mnist, **card: object) -> None:
+    """Publish a version that says that it was made from this recipe."""
+    teacher = read_served_card(models, recipe.distillation.teacher) if recipe.distillation else None
+    made_from = describe_provenance(recipe, mnist, teacher=teacher)
+    publish(
+        lambda folder: folder.joinpath("saved_model.pb").touch(), {"name": recipe.model, **made_from, **card}, models
+    )
+
+
+def test_a_model_whose_recipe_is_served_is_not_trained_and_tensorflow_not_imported(
+    run: Run, bars: Mnist, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.cli.classifiers.import_tensorflow", stop)
+    monkeypatch.setattr("training.cli.finder.import_tensorflow", stop)
+    models = tmp_path / "models"
+    for recipe in (SOFTMAX, CONVNET_LARGE, CONVNET):
+        publish_as_if_trained(models, recipe, bars)
+    publish_as_if_trained(models, SOFTMAX, bars, preprocessing=1)  # its training uses no preprocessing
+    finder = {"name": "finder", "training": DEFAULT_FINDER.as_json(), "data": bars.as_json()}
+    publish(lambda folder: folder.joinpath("saved_model.pb").touch(), finder, models)
+
+    unchanged = run("train")
+    assert unchanged.exit_code == 0
+    assert [line.partition(":")[0] for line in unchanged.stdout.splitlines()] == [
+        "softmax is not trained",
+        "convnet-large is not trained",
+        "convnet is not trained",
+        "finder is not trained",
+    ]
+    for changed in (["--seed", "7"], ["--force"], ["softmax", "--iterations", "9"], ["finder", "--pages", "16"]):
+        assert run("train", *changed).exit_code == 130
+    publish_as_if_trained(models, replace(CONVNET_LARGE, seed=7), bars, test={})
+    assert run("train", "convnet").exit_code == 0  # the teacher's files are the same
+    (models / "convnet-large" / "2" / "saved_model.pb").write_bytes(b"another")
+    card = json.loads((models / "convnet-large" / "2" / "model.json").read_text())
+    write_card(card | {"files": digests(models / "convnet-large" / "2")}, models / "convnet-large" / "2")
+    assert run("train", "convnet").exit_code == 130
+
+
+def test_a_model_is_trained_with_other_data(
+    run: Run, bars: Mnist, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.cli.classifiers.import_tensorflow", stop)
+    publish_as_if_trained(tmp_path / "models", SOFTMAX, bars)
+    (tmp_path / "mine" / "1").mkdir(parents=True)
+    (tmp_path / "mine" / "1" / "a.png").write_bytes(encode_png(generate_digits(2, np.random.default_rng(0)).images[1]))
+    assert run("train", "softmax").exit_code == 0
+    result = run("train", "softmax", "--also", "mine")
+    assert result.exit_code == 130
+    assert "softmax is trained. It differs from softmax 1, which is served, in: --also.\n" in result.stdout
+    monkeypatch.setattr(commands, "load_mnist", lambda folder: replace(bars, train=bars.train[:400]))
+    assert run("train", "softmax").exit_code == 130
+
+
+@pytest.mark.slow
+def test_all_classifiers_are_made_from_an_empty_folder(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quick = {"iterations": 40, "batch_size": 25, "warmup": 5, "synthetic_digits": 0, "synthetic_non_digits": 0}
+    quick |= {"accuracy_threshold": 0.0, "corrupted_accuracy_threshold": 0.0}
+    small = {"convolutions": (ConvolutionShape(8, stride=2), ConvolutionShape(16, stride=2))}
+    for recipe in (SOFTMAX, CONVNET_LARGE, CONVNET):
+        use_recipe(monkeypatch, recipe.model, replace(recipe, **quick, **(small if recipe.convolutions else {})))
+    result = run("train", "--seed", "1", "--figures", "drawn")  # without the finder, which takes long
+    assert result.exit_code == 0, result.output
+    published = [line for line in result.stdout.splitlines() if line.startswith("Published")]
+    assert published == [f"Published models/{name}/1" for name in ("softmax", "convnet-large", "convnet")]
+    card = json.loads((tmp_path / "models" / "convnet" / "1" / "model.json").read_text())
+    assert card["training"]["distillation"]["teacher"] == "convnet-large"
+    assert card["teacher"]["files"] == digests(tmp_path / "models" / "convnet-large" / "1")
+    assert run("train", "--seed", "1", "--figures", "drawn").stdout.count("is not trained") == 3
 
 
 @pytest.mark.slow
@@ -272,7 +364,6 @@ def test_evaluate_fails_if_no_picture_can_be_decoded(run: Run, tmp_path: Path) -
     assert "Error: None of the 1 pictures in mine can be decoded." in result.stderr
 
 
-@pytest.mark.slow
 def test_train_rejects_a_damaged_served_version_at_the_start(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -312,9 +403,11 @@ def test_the_checkpoint_is_deleted_once_the_candidate_is_judged(
 # As `python -m training`, but without the synthetic examples, which take longer than everything else before training.
 WITHOUT_SYNTHETIC_EXAMPLES = """
 from dataclasses import replace
+from training import registry
 from training.cli.commands import app
-from training.recipes import DEFAULTS
-DEFAULTS["convnet"] = replace(DEFAULTS["convnet"], synthetic_digits=0, synthetic_non_digits=0)
+convnet = registry.find_classifier("convnet")
+recipe = replace(convnet.default_recipe, synthetic_digits=0, synthetic_non_digits=0)
+registry._CLASSIFIERS["convnet"] = replace(convnet, recipes={"distilled": recipe})
 app()
 """
 
@@ -327,7 +420,7 @@ def test_ctrl_c_during_training_publishes_nothing(tmp_path: Path) -> None:
     with subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True, env={**os.environ, "COLUMNS": "80"}) as process:  # noqa: S603 (ours)
         assert process.stderr
         seen = ""
-        while "50/12500" not in seen and (character := process.stderr.read(1)):
+        while " 50/12500" not in seen and (character := process.stderr.read(1)):
             seen += character
         process.send_signal(signal.SIGINT)
         rest = seen + process.stderr.read()
@@ -343,7 +436,7 @@ def test_ctrl_c_in_a_terminal_ends_the_training_of_a_finder(tmp_path: Path) -> N
     code = f"""
 from training.cli import finder
 from training.cli.commands import app
-from training.finder.recipe import FinderRecipe
+from training.finder.recipe import DEFAULT_FINDER, FinderRecipe
 if __name__ == "__main__":
     finder.DEFAULT_FINDER = {recipe}
     app()

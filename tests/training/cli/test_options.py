@@ -2,8 +2,16 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from training.cli.options import Models, describe_defaults, require_option
-from training.recipes import DEFAULTS
+from training.cli.options import (
+    Models,
+    choose_names,
+    describe_defaults,
+    describe_models,
+    describe_recipes,
+    describe_teachers,
+    require_option,
+)
+from training.registry import list_classifiers, list_names
 
 
 def make_command() -> typer.Typer:
@@ -16,22 +24,34 @@ def make_command() -> typer.Typer:
     return app
 
 
-def test_the_classifiers_are_the_default() -> None:
-    assert CliRunner().invoke(make_command()).output.split() == ["softmax", "convnet"]
-    assert CliRunner().invoke(make_command(), ["convnet"]).output.split() == ["convnet"]
-    assert CliRunner().invoke(make_command(), ["finder"]).output.split() == ["finder"]
+def test_named_models_are_accepted() -> None:
+    assert CliRunner().invoke(make_command()).output.split() == []
+    assert CliRunner().invoke(make_command(), ["convnet", "finder"]).output.split() == ["convnet", "finder"]
 
 
-def test_an_unknown_model_is_rejected() -> None:
+def test_an_unknown_model_is_rejected_with_the_known_ones() -> None:
     result = CliRunner().invoke(make_command(), ["forest"])
     assert result.exit_code == 2
-    assert "'forest' is not a model" in result.output
+    said = " ".join(result.output.replace("│", " ").split())
+    assert "'forest' is not a model. Expected softmax, convnet-large, convnet or finder." in said
+
+
+def test_without_a_name_all_models_are_chosen_to_which_the_options_apply() -> None:
+    assert choose_names({"--also": None, "--without-teacher": False}, None) == list_names()
+    assert choose_names({"--also": ["feedback"]}, None) == ["softmax", "convnet-large", "convnet"]
+    assert choose_names({"--recipe": "lesson"}, "lesson") == ["softmax", "convnet"]
 
 
 def test_the_defaults_of_each_model_are_described() -> None:
-    expected = [f"{DEFAULTS[name].iterations} for {name}" for name in ("softmax", "convnet")]
+    expected = [f"{each.default_recipe.iterations} for {each.name}" for each in list_classifiers()]
     assert describe_defaults("iterations") == ", ".join(expected)
-    assert describe_defaults("seed", finder=True) == "1337 for softmax, 1337 for convnet, 1337 for finder"
+    assert describe_defaults("seed", finder=True).endswith("1337 for convnet, 1337 for finder")
+
+
+def test_the_models_their_recipes_and_teachers_are_described() -> None:
+    assert describe_models().startswith("softmax, the softmax regression; convnet-large, the large convolutional")
+    assert "distilled or lesson for convnet" in describe_recipes()
+    assert describe_teachers() == "the teacher of convnet is convnet-large"
 
 
 def test_an_option_without_its_required_option_is_rejected() -> None:

@@ -16,6 +16,7 @@ CARD = {
     "multiply_adds": 1_000,
     "abstention": {"confidence": 0.0, "energy": None},
     "data": DATA,
+    "training": {"drawn_digits": 10},
     "preprocessing": 1,
 }
 
@@ -55,7 +56,15 @@ def test_a_worse_candidate_is_rejected_with_the_reason() -> None:
     assert objections
 
 
-@pytest.mark.parametrize(("card", "passes"), [({}, False), (NEW, True), ({"preprocessing": 2}, True)])
+@pytest.mark.parametrize(
+    ("card", "passes"),
+    [
+        ({}, False),
+        (NEW, True),
+        ({"preprocessing": 2}, True),
+        ({"preprocessing": 2, "training": {"drawn_digits": 0}}, False),  # MNIST's images are not preprocessed
+    ],
+)
 def test_an_equal_candidate_is_accepted_only_with_new_training_data(card: dict[str, Any], passes: bool) -> None:  # noqa: FBT001
     decision = decide(model("convnet 1", 0.9), model("the candidate", 0.905, **card), TEST)
     assert has_new_data(CARD | card, CARD) is passes
@@ -106,6 +115,8 @@ def test_identical_predictions_are_detected() -> None:
     assert decide(model("convnet 1", 0.9), model("the candidate", 0.9, **NEW), TEST).reproduced
     other_preprocessing = model("the candidate", 0.9, preprocessing=2)
     assert not decide(model("convnet 1", 0.9), other_preprocessing, TEST).reproduced
+    unused = model("the candidate", 0.9, preprocessing=2, training={})
+    assert decide(model("convnet 1", 0.9), unused, TEST).reproduced
 
 
 def test_the_card_records_the_decision() -> None:

@@ -105,3 +105,15 @@ def test_a_saved_model_is_copied_without_its_card(tmp_path: Path) -> None:
     cards = [artefacts.read_card(folder) for folder in (first, second)]
     assert [card["version"] for card in cards] == [1, 2]
     assert cards[0]["files"] == cards[1]["files"]
+
+
+def test_the_card_of_the_served_version_is_read(tmp_path: Path) -> None:
+    assert artefacts.read_served_card(tmp_path, "tiny") is None
+    artefacts.publish(save, CARD, tmp_path)
+    folder = artefacts.publish(save, CARD, tmp_path)
+    assert artefacts.read_served_card(tmp_path, "tiny") == artefacts.read_card(folder)
+    (folder / "saved_model.pb").write_bytes(b"altered")
+    with pytest.raises(
+        ArtefactError, match=r"is damaged.*saved_model\.pb\..* move the folder elsewhere\. Or roll it back"
+    ):
+        artefacts.read_served_card(tmp_path, "tiny")

@@ -25,10 +25,15 @@ def servable() -> export.Servable:
 
 def test_the_servable_includes_scaling_and_temperature(servable: export.Servable, bars: Mnist) -> None:
     logits, probabilities = export.predict_in_batches(servable.predict, bars.test.images)
-    np.testing.assert_allclose(
-        logits, bars.test.images.reshape(-1, 784) / 255 @ servable.network.weights.numpy(), atol=1e-4
-    )
+    expected = bars.test.images.reshape(-1, 784) / 255 @ servable.network.weights.numpy()
+    np.testing.assert_allclose(logits, expected - expected.mean(axis=1, keepdims=True), atol=1e-4)
     np.testing.assert_allclose(probabilities, tf.nn.softmax(logits / 2), atol=1e-6)
+
+
+def test_the_logits_of_each_image_sum_to_zero(servable: export.Servable, bars: Mnist) -> None:
+    servable.network.biases.assign(tf.fill([10], 7.0))
+    logits, _ = export.predict_in_batches(servable.predict, bars.test.images)
+    np.testing.assert_allclose(logits.sum(axis=1), np.zeros(len(bars.test)), atol=1e-4)
 
 
 def test_the_legacy_signature_has_the_same_probabilities(servable: export.Servable, bars: Mnist) -> None:

@@ -41,7 +41,9 @@ def test_a_missing_version_raises_an_error_with_the_available_ones(models: Path)
         find_version(models, "tiny", 3)
     with pytest.raises(ArtefactError, match=r"^Model 'tiny' has no version 0\."):
         find_version(models, "tiny", 0)
-    with pytest.raises(ArtefactError, match=r"^Model 'other' has no version in .*: softmax, convnet, finder\.$"):
+    with pytest.raises(
+        ArtefactError, match=r"^Model 'other' has no version in .*: softmax, convnet-large, convnet, finder\.$"
+    ):
         resolve_version(models, "other")
     with pytest.raises(ArtefactError, match=r"Train one: python -m training train softmax --models "):
         resolve_version(models, "softmax")
@@ -54,16 +56,18 @@ def test_a_missing_teacher_raises_an_error_with_the_options(models: Path) -> Non
     for missing in ("tiny/3", "other/1"):
         with pytest.raises(
             ArtefactError,
-            match=rf"^The teacher {missing} is not in .*\. Add that version, or train .*: --without-teacher$",
+            match=rf"^The teacher {missing} is not in .*\. Add it\. Or train without a teacher: --without-teacher$",
         ):
             find_teacher(models, missing)
+    with pytest.raises(ArtefactError, match=r"Train it: python -m training train convnet-large --models .*\. Or train"):
+        find_teacher(models, "convnet-large")
 
 
 def test_a_withdrawn_teacher_raises_an_error_that_says_how_to_restore_it(models: Path) -> None:
     rollback(models, "tiny")
     with pytest.raises(
         ArtefactError,
-        match=r"It was withdrawn: rename .*/tiny/\.withdrawn-10 to 10, or train without",
+        match=r"It was withdrawn: rename .*/tiny/\.withdrawn-10 to 10\. Or train without",
     ):
         find_teacher(models, "tiny/10")
 

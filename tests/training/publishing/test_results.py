@@ -36,7 +36,7 @@ def test_every_version_has_a_row_in_order(tmp_path: Path) -> None:
 
 def test_the_versions_of_the_finder_have_a_table_of_their_own(tmp_path: Path) -> None:
     test = {"pages": 1000, "ink_f1": 0.9541, "digits": 3210, "found": 3105, "false": 17, "recall": 0.9673}
-    finder = CARD | {"name": "finder", "version": 1, "architecture": "U-Net", "test": test}
+    finder = CARD | {"task": "find_digits", "name": "finder", "version": 1, "architecture": "U-Net", "test": test}
     for card in (CARD, finder):
         folder = tmp_path / str(card["name"]) / str(card["version"])
         folder.mkdir(parents=True)
