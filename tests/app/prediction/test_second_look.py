@@ -196,7 +196,7 @@ def test_where_the_finder_finds_nothing_only_the_digit_of_a_clean_picture_is_tru
         (found(4, confidence=0.3, box=(60, 10, 20, 30), cluster=1), None),
         (found(4, DOUBTFUL, box=(60, 10, 20, 30), cluster=1), None),
     ],
-    ids=["another digit", "the same digit twice", "a small one", "no digit"],
+    ids=["another digit", "the same digit twice", "a small one", "an unsure find", "no digit"],
 )
 def test_a_second_digit_about_as_large_makes_several_digits(second: Choice, reason: Reason | None) -> None:
     chosen = choose_interpretation(looked(3), [second, found(3)], THRESHOLDS, is_clean=False)
