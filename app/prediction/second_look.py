@@ -32,6 +32,10 @@ _FINDER_WEIGHT = 3.0
 """The weights of the size and of the finder's confidence against the energy, in nats."""
 _RIVAL_HEIGHT = 0.5
 """The least height of a second digit, as a share of the first one's."""
+_RIVAL_FIND = 0.4
+"""The least confidence of the finder in a second digit."""
+_CONFIRMING_CONFIDENCE = 0.8
+"""The least confidence with which the second look confirms a first one that abstains."""
 _SURE_ALONE_ENERGY = -3.5
 """Below this energy, in nats, a digit is trusted that the first look does not confirm."""
 _SURE_ALONE_CONFIDENCE = 0.95
@@ -166,8 +170,10 @@ def choose_interpretation(
     if _has_rival(ranked, thresholds, is_expected=first.reason == "several_digits"):
         return second._replace(reason="several_digits")
     if second.classification.digit == first.classification.digit:
-        both_doubt = first.reason is not None and second.reason is not None
-        return second._replace(reason=second.reason if both_doubt else None)
+        if first.reason is None:
+            return second._replace(reason=None)
+        is_confirmed = second.reason is None and classification.confidence >= _CONFIRMING_CONFIDENCE
+        return second if is_confirmed else second._replace(reason=second.reason or first.reason)
     is_sure = second.reason is None and _is_sure_alone(best, classification, is_clean=is_clean)
     if first.reason is None:
         return _choose_of_two(first, second, is_sure=is_sure, is_clean=is_clean)
@@ -187,7 +193,7 @@ def _choose_of_two(first: Interpretation, second: Interpretation, *, is_sure: bo
     is_whole = first.classification.digit != 0 and first.classification.energy < _SURE_ENERGY
     if is_whole and gain < -_WHOLE_GAIN:
         return first
-    return (second if second.reason is None and gain > 0 else first)._replace(reason="unsure")
+    return (second if is_sure else first)._replace(reason="unsure")
 
 
 def _is_sure_alone(digit: FoundDigit, classification: Classification, *, is_clean: bool) -> bool:
@@ -208,12 +214,12 @@ def _is_sure_alone(digit: FoundDigit, classification: Classification, *, is_clea
 def _has_rival(ranked: Sequence[Choice], thresholds: Abstention, *, is_expected: bool) -> bool:
     """Tell whether a second digit was found that is about as large as the first.
 
-    It has to be no doubt a digit, unless a second one `is_expected` by the first look.
+    Finder and classifier have to be sure of it, unless a second one `is_expected` by the first look.
     """
     height = ranked[0][0].box[3]
     return any(
         digit.box[3] >= _RIVAL_HEIGHT * height
-        and (is_expected or abstention_reason(thresholds, classification) is None)
+        and (is_expected or (digit.confidence >= _RIVAL_FIND and abstention_reason(thresholds, classification) is None))
         for digit, classification in ranked[1:]
     )
 

@@ -145,14 +145,22 @@ def test_a_sure_second_look_overrules_a_first_one_that_abstains() -> None:
             assert answer(choose_interpretation(first, [found(3)], THRESHOLDS, is_clean=False)) == (3, None)
 
 
+def test_a_second_look_confirms_a_first_one_that_abstains_only_with_confidence() -> None:
+    first = looked(3, DOUBTFUL, "not_a_digit")
+    digit, classification = found(3)
+    hesitant = digit, classification._replace(confidence=0.7)
+    assert answer(choose_interpretation(first, [hesitant], THRESHOLDS, is_clean=True)) == (3, "not_a_digit")
+    assert answer(choose_interpretation(first, [found(3)], THRESHOLDS, is_clean=True)) == (3, None)
+
+
 @pytest.mark.parametrize(
     ("first", "second", "is_clean", "expected"),
     [
         (looked(0, -9), found(3, -12), False, (3, None)),
-        (looked(0, -12), found(3, -9), False, (0, "unsure")),  # the 0 may be a ring round the 3
+        (looked(0, -12), found(3, -9), False, (3, "unsure")),  # the 0 may be a ring round the 3
         (looked(4, -12), found(3, -9), False, (4, None)),  # the 3 may be a part of the 4
-        (looked(4, -10), found(3, -9), False, (4, "unsure")),
-        (looked(4, -9), found(3, -12, confidence=0.4), False, (3, "unsure")),
+        (looked(4, -10), found(3, -9), False, (3, "unsure")),
+        (looked(4, -9), found(3, -12, confidence=0.4), False, (4, "unsure")),
         (looked(4, -9), found(3, -12), True, (4, "unsure")),
     ],
 )
@@ -185,9 +193,10 @@ def test_where_the_finder_finds_nothing_only_the_digit_of_a_clean_picture_is_tru
         (found(4, box=(60, 10, 20, 30), cluster=1), "several_digits"),
         (found(3, box=(60, 10, 20, 26), cluster=1), "several_digits"),
         (found(4, box=(60, 10, 6, 8), cluster=1), None),
+        (found(4, confidence=0.3, box=(60, 10, 20, 30), cluster=1), None),
         (found(4, DOUBTFUL, box=(60, 10, 20, 30), cluster=1), None),
     ],
-    ids=["another digit", "the same digit twice", "a small one", "no digit"],
+    ids=["another digit", "the same digit twice", "a small one", "an unsure find", "no digit"],
 )
 def test_a_second_digit_about_as_large_makes_several_digits(second: Choice, reason: Reason | None) -> None:
     chosen = choose_interpretation(looked(3), [second, found(3)], THRESHOLDS, is_clean=False)
