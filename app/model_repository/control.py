@@ -1,7 +1,8 @@
 """Commands to load or unload a model, shared by all workers through a folder. Knows no models and loads nothing.
 
 The folder has one small file for each model that was loaded or unloaded by a request. Each worker reads the folder with
-every scan for new versions. Commands are valid until the service stops.
+every scan for new versions, and when the worker that issued a command asks for it. Commands are valid until the service
+stops.
 """
 
 import os
@@ -12,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 from urllib.parse import quote, unquote
+
+from app.model_repository.workers import WorkerGroup
 
 Action = Literal["load", "unload"]
 
@@ -29,8 +32,10 @@ class Command:
 class ModelControl:
     """Issues commands to all workers, and reads them, through a folder."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, workers: WorkerGroup | None = None) -> None:
+        """Take the folder, and the workers that share it if there are several."""
         self._folder = folder
+        self._workers = workers
 
     def issue(self, name: str, action: Action) -> None:
         """Tell every worker to load or to unload the model `name`."""
@@ -47,6 +52,10 @@ class ModelControl:
                 action: Action = "unload" if path.read_text() == "unload" else "load"
                 commands[unquote(path.name)] = Command(action, path.stat().st_mtime_ns)
         return commands
+
+    async def ask_other_workers(self, name: str) -> list[str]:
+        """Wait until the other workers have carried out the latest commands; return why they cannot load the model."""
+        return [] if self._workers is None else await self._workers.ask_others(name)
 
 
 @contextmanager

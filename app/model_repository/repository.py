@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import structlog
 
-from app.errors import BrokenArtefact, NotReady, UnknownModel
+from app.errors import BrokenArtefact, NotReady, ServiceError, UnknownModel
 from app.inference.batching import Batcher, BatchTracer
 from app.inference.finder_engine import FinderRunner
 from app.model_repository.artefact import read_card
@@ -30,6 +30,8 @@ from app.settings import Settings
 
 COMMAND_SECONDS = 30.0
 """How long a request to load or unload may wait. The command itself is carried out even if it takes longer."""
+FOLLOW_SECONDS = 8.0
+"""How long it may then wait for the other workers, which carry out the command at the same time."""
 
 _GERUNDS: Mapping[Action, str] = {"load": "Loading", "unload": "Unloading"}
 
@@ -59,7 +61,7 @@ class ModelRepository:
         self._draining = DrainingVersions(self._loader)
         self._refresh_lock = asyncio.Lock()
         self._has_refreshed = asyncio.Event()
-        self._command_task: asyncio.Task[None] | None = None
+        self._command_task: asyncio.Task[Any] | None = None
 
     async def __aenter__(self) -> Self:
         """Scan the folder."""
@@ -108,32 +110,48 @@ class ModelRepository:
         return await self._loader.run_in_reader_thread(partial(_read_cards, directories))
 
     async def load(self, name: str) -> None:
-        """Scan now, and load the model, including versions that failed before. Other workers follow within two seconds.
+        """Scan now, and load the model in all workers, including versions that failed before.
 
         Raises:
             UnknownModel: if there is no such model.
             BrokenArtefact: if its folder or its newest version cannot be served, even if an older version can.
-            NotReady: if none of its versions can be loaded, the folder of models cannot be read, or it takes too long.
+            NotReady: if none of its versions can be loaded, the folder of models cannot be read, it takes too long, or
+                another worker cannot load it or does not answer.
 
         """
-        await self._command(name, "load")
-        if reason := self.catalogue.broken_reason(name):
-            default = self.catalogue.default_version(name)
-            rest = f" Version {default.card.version} answers as before." if default else ""
-            raise BrokenArtefact(reason + rest)
-        self.catalogue.find_any(name)
+        others = await self._command(name, "load")
+        try:
+            if reason := self.catalogue.broken_reason(name):
+                default = self.catalogue.default_version(name)
+                rest = f" Version {default.card.version} answers as before." if default else ""
+                raise BrokenArtefact(reason + rest)
+            self.catalogue.find_any(name)
+        except ServiceError:
+            others.cancel()
+            raise
+        await _wait_for(others, f"Model '{name}' is loaded in this worker.")
 
     async def unload(self, name: str) -> None:
-        """Unload all versions of a model until it is loaded again. Other workers follow within two seconds.
+        """Unload all versions of a model in all workers, until it is loaded again.
 
         Raises:
             UnknownModel: if there is no such model.
-            NotReady: if the folder of models cannot be read, or it takes too long.
+            NotReady: if the folder of models cannot be read, it takes too long, or another worker does not answer.
 
         """
-        await self._command(name, "unload")
+        await _wait_for(await self._command(name, "unload"), f"Model '{name}' is unloaded in this worker.")
 
-    async def _command(self, name: str, action: Action) -> None:
+    async def follow(self, name: str) -> str | None:
+        """Carry out the commands of the other workers; return why a model cannot be loaded here, None if it can."""
+        await self.refresh()
+        versions = self.catalogue.models.get(name)
+        if versions is None or versions.is_unloaded:
+            return None
+        is_ready = self.catalogue.default_version(name) is not None
+        return self.catalogue.broken_reason(name) or (None if is_ready else versions.not_ready_reason(None))
+
+    async def _command(self, name: str, action: Action) -> asyncio.Task[list[str]]:
+        """Issue a command and carry it out; return the task that waits for the other workers."""
         names = await self._loader.run_in_reader_thread(partial(list_models, self._settings.models_dir))
         if name not in names:
             raise UnknownModel(name, names)
@@ -143,7 +161,7 @@ class ModelRepository:
                 # A task of its own, which the timeout does not cancel: that would waste what has been loaded so far.
                 self._command_task = asyncio.create_task(self._execute(name, action))
                 self._command_task.add_done_callback(_retrieve_exception)
-                await asyncio.shield(self._command_task)
+                return await asyncio.shield(self._command_task)
         except TimeoutError as error:
             message = (
                 f"{_GERUNDS[action]} model '{name}' takes more than {COMMAND_SECONDS:g} seconds: the disk is slow, or "
@@ -151,13 +169,15 @@ class ModelRepository:
             )
             raise NotReady(message) from error
 
-    async def _execute(self, name: str, action: Action) -> None:
+    async def _execute(self, name: str, action: Action) -> asyncio.Task[list[str]]:
         """Issue a command and carry it out, then release the lock that the caller has acquired."""
         try:
             await self._loader.run_in_reader_thread(partial(self._control.issue, name, action))
+            others = asyncio.create_task(self._control.ask_other_workers(name))
             await self._refresh()
         finally:
             self._refresh_lock.release()
+        return others
 
     async def _refresh(self) -> None:
         await self._scan()
@@ -231,7 +251,28 @@ class ModelRepository:
                 await version.loaded.engine_queue.close()
 
 
-def _retrieve_exception(task: asyncio.Task[None]) -> None:
+async def _wait_for(others: asyncio.Task[list[str]], done: str) -> None:
+    """Wait until the other workers have followed a command.
+
+    Raises:
+        NotReady: if one of them cannot follow, or does not answer in time.
+
+    """
+    try:
+        async with asyncio.timeout(FOLLOW_SECONDS):
+            reasons = await others
+    except TimeoutError as error:
+        message = (
+            f"{done} Another worker has not followed within {FOLLOW_SECONDS:g} seconds. It will as soon as it can. "
+            "Send the request again to wait for it."
+        )
+        raise NotReady(message) from error
+    if reasons:
+        message = f"{done} Another worker cannot follow: {reasons[0]}"
+        raise NotReady(message)
+
+
+def _retrieve_exception(task: asyncio.Task[Any]) -> None:
     """Retrieve the exception of a task that may have no waiter: asyncio logs exceptions that nobody retrieved."""
     if not task.cancelled():
         task.exception()

@@ -224,7 +224,7 @@ async def repository_index(request: Request) -> list[dict[str, str]]:
     responses=problems.protocol_responses(400, 401, 403, 404, 409, 413, 415, 500, 503),
 )
 async def load(request: Request) -> dict[str, Any]:
-    """Respond when this worker has loaded them. The other workers follow within two seconds."""
+    """Respond when all workers have loaded them, or with 503 if one has not within a few seconds."""
     overrides = (await _parse_options(request)).get("parameters")
     if overrides:
         names = short_repr(list(overrides) if isinstance(overrides, dict) else overrides).strip("[]")
@@ -242,7 +242,7 @@ async def load(request: Request) -> dict[str, Any]:
     responses=problems.protocol_responses(400, 401, 403, 404, 413, 415, 500, 503),
 )
 async def unload(request: Request) -> dict[str, Any]:
-    """Respond when this worker has unloaded it. The other workers follow within two seconds."""
+    """Respond when all workers have unloaded it, or with 503 if one has not within a few seconds."""
     await _parse_options(request)
     repository: ModelRepository = request.app.state.repository
     await repository.unload(request.path_params["model"])

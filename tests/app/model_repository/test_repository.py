@@ -16,6 +16,7 @@ from app.errors import BrokenArtefact, FinderUnavailable, NotReady, UnknownModel
 from app.model_repository import artefact, loader
 from app.model_repository.control import ModelControl
 from app.model_repository.repository import ModelRepository
+from app.model_repository.workers import WorkerGroup
 from app.observability.metrics import ServiceMetrics
 from app.settings import Settings
 from tests.app.tiny_finder import Darkness, draw_pages, publish_finder
@@ -32,9 +33,9 @@ async def repository(tmp_path: Path) -> AsyncIterator[Open]:
     (tmp_path / "control").mkdir()
     async with AsyncExitStack() as stack:
 
-        def open_(models_dir: Path, **settings: object) -> ModelRepository:
+        def open_(models_dir: Path, group: WorkerGroup | None = None, **settings: object) -> ModelRepository:
             found = Settings.model_validate({"models_dir": models_dir, **settings})
-            opened = ModelRepository(found, ServiceMetrics(), ModelControl(tmp_path / "control"))
+            opened = ModelRepository(found, ServiceMetrics(), ModelControl(tmp_path / "control", group))
             stack.push_async_callback(opened.close)
             return opened
 
@@ -218,6 +219,60 @@ async def test_unload_reaches_every_worker_and_lasts_until_load(one_version: Pat
     await other.load("softmax")
     await one.refresh()
     assert one.catalogue.find("softmax").card.version == other.catalogue.find("softmax").card.version == 1
+
+
+async def test_a_command_is_answered_when_every_worker_has_followed(
+    one_version: Path, repository: Open, tmp_path: Path
+) -> None:
+    groups = [WorkerGroup(tmp_path / "control") for _ in range(3)]
+    workers = [repository(one_version, group) for group in groups]
+    for worker in workers:
+        await worker.refresh()
+    async with AsyncExitStack() as stack:
+        for group, worker in zip(groups, workers, strict=True):
+            await stack.enter_async_context(group.listening(worker.follow))
+        await workers[0].unload("softmax")
+        assert [states(worker) for worker in workers] == [{1: "not_loaded"}] * 3
+        await workers[1].load("softmax")
+        assert [states(worker) for worker in workers] == [{1: "ready"}] * 3
+        await asyncio.gather(workers[0].unload("softmax"), workers[1].unload("softmax"), workers[2].unload("softmax"))
+        assert [states(worker) for worker in workers] == [{1: "not_loaded"}] * 3
+
+
+async def test_a_worker_that_cannot_follow_is_reported(one_version: Path, repository: Open, tmp_path: Path) -> None:
+    group, other_group = WorkerGroup(tmp_path / "control"), WorkerGroup(tmp_path / "control")
+    other_models = tmp_path / "other"
+    (other_models / "softmax").mkdir(parents=True)  # the other worker has the model, and no version of it
+    worker, other = repository(one_version, group), repository(other_models, other_group)
+    async with other_group.listening(other.follow):
+        with pytest.raises(
+            NotReady, match=r"is loaded in this worker\. Another worker cannot follow: .* has no version"
+        ):
+            await worker.load("softmax")
+        assert worker.catalogue.find("softmax").card.version == 1
+        await worker.unload("softmax")
+
+
+async def test_a_worker_that_does_not_follow_in_time_is_reported(
+    one_version: Path, repository: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.model_repository.repository.FOLLOW_SECONDS", 0.05)
+
+    async def follow(_name: str) -> str | None:
+        await asyncio.Event().wait()
+        return None
+
+    group, other_group = WorkerGroup(tmp_path / "control"), WorkerGroup(tmp_path / "control")
+    worker = repository(one_version, group)
+    async with other_group.listening(follow):
+        for command, done in ((worker.load, "loaded"), (worker.unload, "unloaded")):
+            with pytest.raises(
+                NotReady, match=rf"is {done} in this worker\. Another worker has not followed within 0\.05"
+            ):
+                await command("softmax")
+        corrupt(publish(one_version, "softmax", 2))
+        with pytest.raises(BrokenArtefact):
+            await worker.load("softmax")
 
 
 async def test_load_scans_at_once_and_raises_what_is_wrong(one_version: Path, repository: Open) -> None:
