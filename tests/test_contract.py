@@ -37,6 +37,7 @@ def artefact(data: Mnist, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     recipe = replace(
         CONVNET,
+        distillation=None,
         iterations=40,
         batch_size=25,
         warmup=5,
