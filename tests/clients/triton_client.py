@@ -71,6 +71,7 @@ def ask_in_turn(address: str, picture: bytes) -> None:
         assert client.is_model_ready("convnet")
         version = max(client.get_model_metadata("convnet")["versions"], key=int)
         assert client.is_model_ready("convnet", version)
+        assert client.is_model_ready("convnet", "-1")
         assert not client.is_model_ready("nobody")
         assert "binary_tensor_data" in client.get_server_metadata()["extensions"]
         assert client.get_model_metadata("convnet")["inputs"][0]["name"] == "images"
@@ -109,7 +110,9 @@ def administer(client: triton.InferenceServerClient) -> None:
     assert client.is_model_ready("softmax")
     refuse("nobody", lambda: client.load_model("nobody"))
     [statistics] = client.get_inference_statistics("convnet")["model_stats"]
-    assert statistics["inference_stats"]["success"]["count"] > 10
+    for stage in ("success", "queue", "compute_input", "compute_infer", "compute_output"):
+        assert statistics["inference_stats"][stage]["count"] > 10
+    assert sum(batch["compute_infer"]["count"] for batch in statistics["batch_stats"]) == statistics["execution_count"]
     assert client.get_inference_statistics()["model_stats"]
 
 
