@@ -1,5 +1,6 @@
 """The artefact is the interface: `app` serves what `training` publishes, and both engines give the same predictions."""
 
+import base64
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import openvino
 import pytest
 
 from app.model_repository.card import Card
-from imaging import encode_png, preprocess_picture
+from imaging import decode, encode_png
 from tests.conftest import Serve
 from training.data.examples import Examples
 from training.data.mnist import Mnist
@@ -101,12 +102,11 @@ async def test_the_service_answers_as_the_network_does(artefact: Path, data: Mni
 
     pictures = [encode_png(image) for image in data.test.images[:64]]
     signature, card = load(artefact)
-    _, probabilities = predict_in_batches(
-        signature, np.stack([preprocess_picture(picture).image for picture in pictures])
-    )
     async with serve(models_dir=artefact.parent.parent, required_models="convnet", engine=engine) as client:
         files = [("file", ("x.png", picture, "image/png")) for picture in pictures]
-        answers = (await client.post("/predict/batch", files=files)).json()["predictions"]
+        answers = (await client.post("/predict/batch?seen=true", files=files)).json()["predictions"]
         metrics = (await client.get("/metrics")).json()["models"]
+    seen = [decode(base64.b64decode(answer["seen"].partition(",")[2])) for answer in answers]
+    _, probabilities = predict_in_batches(signature, np.stack(seen))
     np.testing.assert_allclose([answer["probabilities"] for answer in answers], probabilities, atol=1e-5)
     assert metrics["convnet"]["test"] == card["test"]

@@ -140,7 +140,8 @@ def test_other_workers_answer_while_a_worker_starts(seven: bytes) -> None:
         os.kill(int(killed), signal.SIGKILL)
         answers = []
         end = time.monotonic() + 4  # half a second until the death is noticed, one until the new worker is ready
-        while time.monotonic() < end:
+        # A busy machine takes longer to notice: the supervisor waits up to 5 s for a worker that is still starting.
+        while time.monotonic() < end or (killed in children(process.pid) and time.monotonic() < end + 16):
             answers.append(answer())
         assert killed not in children(process.pid)
         assert set(answers) <= {0, 200}
