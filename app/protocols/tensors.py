@@ -156,22 +156,23 @@ def _to_numbers(data: object, advice: str) -> Numbers:
     if isinstance(data, np.ndarray):
         return data
     values: list[Any] = [data]
+    types = {type(data)}
     shape: list[int] = []
-    while values and list in (types := set(map(type, values))):
-        lengths = set(map(len, values)) if types == {list} else set()
-        if len(lengths) != 1:
+    while list in types:
+        if types != {list} or len(lengths := set(map(len, values))) != 1:
             raise _irregular()
         shape += lengths
         values = list(chain.from_iterable(values))
+        types = set(map(type, values))
     if not shape:
         message = f"The values of a tensor must be in a list, not {short_repr(data)}."
         raise MalformedRequest(f"{message} {advice}" if isinstance(data, str) else message)
-    return _convert(values, advice).reshape(shape)
-
-
-def _convert(values: list[Any], advice: str) -> Numbers:
-    if not set(map(type, values)) <= {int, float}:
+    if not types <= {int, float}:
         raise _not_a_number(next(value for value in values if type(value) not in {int, float}), advice)
+    return _convert(values).reshape(shape)
+
+
+def _convert(values: list[Any]) -> Numbers:
     try:
         return np.frombuffer(bytes(values), np.uint8)
     except (TypeError, ValueError):  # a number with a decimal point, or out of range
