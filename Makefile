@@ -9,7 +9,10 @@ CLIENTS := $(VENV)/clients
 help:            ## List the targets
 	@awk -F ':.*## *' '/^[a-z]+:.*##/ { printf "%-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-serve: $(VENV)/serve  ## Start the service
+# With an address for traces, the service needs more packages.
+TRACES := $(OTEL_EXPORTER_OTLP_ENDPOINT)$(OTEL_EXPORTER_OTLP_TRACES_ENDPOINT)
+
+serve: $(VENV)/$(if $(TRACES),tracing,serve)  ## Start the service
 	$(BIN)/python -m app
 
 test: lint browser prometheus $(CLIENTS)/installed  ## Check format, lint and types, and run all tests (downloads TensorFlow and MNIST)
@@ -104,6 +107,7 @@ COMPILE := uv pip compile --quiet --upgrade --universal --python-version 3.11 --
 requirements:    ## Compile requirements/*.txt (needs uv)
 	$(COMPILE) pyproject.toml --all-extras --output-file requirements/dev.txt
 	$(COMPILE) pyproject.toml --constraint requirements/dev.txt --output-file requirements/serve.txt
+	$(COMPILE) pyproject.toml --constraint requirements/dev.txt --extra tracing --output-file requirements/tracing.txt
 	$(COMPILE) pyproject.toml --constraint requirements/dev.txt --extra train --output-file requirements/train.txt
 	$(COMPILE) requirements/clients.in --override requirements/clients-overrides.txt --output-file requirements/clients.txt
 

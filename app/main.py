@@ -65,6 +65,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             "tracing": tracing is not None,
             "tracer_provider": None if tracing is None else tracing.provider,
             "operation_spans": False,
+            "auto_configure": False,  # it would export each span a second time
             "exclude": _is_monitoring,
             "metrics": False,  # the service has its own metrics and logs
             "logs": False,
@@ -78,7 +79,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         *create_middleware(
             settings,
             observability.request_log,
-            trace=None if tracing is None else tracing.name_request_span,
+            trace=None if tracing is None else tracing.add_request_id,
             exposed_headers=[HEADER_LENGTH_FIELD],
         ),
         Middleware(CaseInsensitivePathsMiddleware),
@@ -98,8 +99,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         )
         state.feedback = await stack.enter_async_context(open_feedback(settings))
         state.catalogue = state.repository.catalogue
-        preprocessor = Preprocessor.from_settings(settings, observability.preprocessing_observer)
-        digit_search = DigitSearch(state.metrics, settings)
+        preprocessor = Preprocessor.from_settings(settings, observability.picture_observer)
+        digit_search = DigitSearch(observability.picture_observer, settings)
         stack.callback(digit_search.close)
         prediction_ids = state.feedback and state.feedback.prediction_ids
         state.predictor = Predictor(

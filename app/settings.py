@@ -104,7 +104,7 @@ def _check_store_url(address: str) -> str:
 
 def _check_tracing(address: AnyHttpUrl) -> AnyHttpUrl:
     if find_spec("opentelemetry.sdk") is None:
-        message = "traces need more packages: pip install '.[tracing]'"
+        message = "traces need more packages: 'make serve' installs them, or pip install '.[tracing]'"
         raise ValueError(message)
     return address
 
@@ -308,8 +308,15 @@ class Settings(BaseSettings):
     otel_exporter_otlp_endpoint: Annotated[
         Annotated[AnyHttpUrl, AfterValidator(_check_tracing)] | None,
         Field(
-            description="URL of an OpenTelemetry collector (OTLP over HTTP), such as `http://127.0.0.1:4318`. "
-            "Default: no traces are sent."
+            description="URL of an OpenTelemetry collector (OTLP over HTTP), such as `http://127.0.0.1:4318`. Traces "
+            "are sent to its path `/v1/traces`. Default: no traces are sent."
+        ),
+    ] = None
+    otel_exporter_otlp_traces_endpoint: Annotated[
+        Annotated[AnyHttpUrl, AfterValidator(_check_tracing)] | None,
+        Field(
+            description="URL to which traces are sent, with its whole path, such as "
+            "`http://127.0.0.1:4318/v1/traces`. It takes precedence. Default: that of `OTEL_EXPORTER_OTLP_ENDPOINT`."
         ),
     ] = None
     fast_path: Annotated[
@@ -326,6 +333,15 @@ class Settings(BaseSettings):
             "The ids of requests with status 503 are then combined, up to 50 in a line."
         ),
     ] = True
+
+    @property
+    def traces_endpoint(self) -> str | None:
+        """The URL to which traces are sent; None if there are none."""
+        if self.otel_exporter_otlp_traces_endpoint is not None:
+            return str(self.otel_exporter_otlp_traces_endpoint)
+        if self.otel_exporter_otlp_endpoint is not None:
+            return f"{str(self.otel_exporter_otlp_endpoint).rstrip('/')}/v1/traces"
+        return None
 
 
 def describe_errors(error: ValidationError) -> str:

@@ -91,7 +91,7 @@ def test_every_problem_is_named_with_its_status() -> None:
 
 
 def test_every_metric_is_named() -> None:
-    modules = [ROOT / "app" / "observability" / "metrics.py", ROOT / "app" / "model_repository" / "model_collector.py"]
+    modules = [*(ROOT / "app" / "observability").glob("*.py"), ROOT / "app" / "model_repository" / "model_collector.py"]
     names = {name for path in modules for name in re.findall(r'"(digitserve_\w+)"', path.read_text())}
     assert names == {
         name.removesuffix("_total") for name in re.findall(r"^\| `(digitserve_\w+)` \|", OPERATIONS, re.MULTILINE)

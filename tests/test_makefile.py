@@ -30,12 +30,12 @@ def make(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["make", *arguments], cwd=ROOT, env=outside, capture_output=True, text=True, check=False)  # noqa: S603, S607
 
 
-def install(target: str, version: tuple[int, int], log: Path) -> subprocess.CompletedProcess[str]:
+def install(target: str, version: tuple[int, int], log: Path, *settings: str) -> subprocess.CompletedProcess[str]:
     fake = log.parent / "python"
     fake.write_text(FAKE_PYTHON.format(python=sys.executable, version="{}, {}".format(*version), log=log))
     fake.chmod(0o755)
     venv = log.parent / "venv"
-    return make(f"PYTHON={fake}", f"VENV={venv}", f"{venv}/{target}")
+    return make(f"PYTHON={fake}", f"VENV={venv}", target if settings else f"{venv}/{target}", *settings)
 
 
 @pytest.mark.parametrize("target", ["train", "dev"])
@@ -50,6 +50,14 @@ def test_a_python_without_tensorflow_is_refused_before_anything_is_installed(tar
 def test_serving_accepts_a_python_without_tensorflow(log: Path) -> None:
     assert install("serve", (3, 14), log).returncode == 0
     assert "-r requirements/serve.txt" in log.read_text()
+
+
+@pytest.mark.parametrize("setting", ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"])
+def test_serving_with_traces_installs_their_packages_first(setting: str, log: Path) -> None:
+    assert install("serve", (3, 13), log, f"{setting}=http://127.0.0.1:4318").returncode == 0
+    installed, started = log.read_text().splitlines()
+    assert "-r requirements/tracing.txt" in installed
+    assert started == "-m app"
 
 
 def test_an_existing_environment_for_serving_is_refused(log: Path) -> None:

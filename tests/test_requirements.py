@@ -40,7 +40,9 @@ def test_every_pin_is_allowed(path: Path) -> None:
         assert disallowed(declared, pinned) == []
 
 
-@pytest.mark.parametrize(("name", "extras"), [("serve", [""]), ("train", ["", "train"]), ("dev", [*DECLARED])])
+@pytest.mark.parametrize(
+    ("name", "extras"), [("serve", [""]), ("tracing", ["", "tracing"]), ("train", ["", "train"]), ("dev", [*DECLARED])]
+)
 def test_every_declared_requirement_is_pinned(name: str, extras: list[str]) -> None:
     pinned = dict(pins((ROOT / "requirements" / f"{name}.txt").read_text()))
     assert {canonicalize_name(Requirement(each).name) for extra in extras for each in DECLARED[extra]} <= pinned.keys()

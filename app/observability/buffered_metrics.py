@@ -51,25 +51,28 @@ class BufferedCounter:
 
 
 class BufferedHistogram:
-    """A buffer before a Prometheus histogram."""
+    """A buffer before one or several Prometheus histograms, which all receive the same observations."""
 
-    def __init__(self, histogram: BulkHistogram, bounds: Sequence[float]) -> None:
-        """Take the histogram and the upper bounds of its buckets, in ascending order, without infinity."""
-        self._histogram = histogram
+    def __init__(self, bounds: Sequence[float], *histograms: BulkHistogram) -> None:
+        """Take the upper bounds of the buckets, in ascending order, without infinity, and the histograms with them."""
         self._bounds = bounds
+        self._histograms = histograms
         self._clear()
 
     def _clear(self) -> None:
         self._counts = [0] * (len(self._bounds) + 1)
         self._total = 0.0
 
-    def observe(self, value: float) -> None:
-        """Add one observation to the lowest bucket whose upper bound is at least `value`."""
-        self._counts[bisect_left(self._bounds, value)] += 1
+    def observe(self, value: float) -> int:
+        """Add one observation to the lowest bucket whose upper bound is at least `value`; return its index."""
+        bucket = bisect_left(self._bounds, value)
+        self._counts[bucket] += 1
         self._total += value
+        return bucket
 
     def flush(self) -> None:
-        """Move all observations to the Prometheus histogram."""
+        """Move all observations to the Prometheus histograms."""
         if any(self._counts):
-            self._histogram.observe_many(self._counts, self._total)
+            for histogram in self._histograms:
+                histogram.observe_many(self._counts, self._total)
             self._clear()

@@ -8,7 +8,7 @@ import structlog
 
 from app.observability.log_setup import LineWriter
 from app.observability.metrics import ServiceMetrics
-from app.observability.observers import PreprocessingObserver
+from app.observability.observers import PictureObserver
 from app.observability.request_log import RequestLog
 from app.settings import Settings
 
@@ -21,15 +21,20 @@ class Observability:
 
     def __init__(self, settings: Settings, log_writer: LineWriter | None) -> None:
         """Take the settings, and the log's writer if this process has configured logging."""
-        self._endpoint = settings.otel_exporter_otlp_endpoint
+        self._endpoint = settings.traces_endpoint
         self._log_writer = log_writer
         self.metrics = ServiceMetrics()
         self.tracing = None if self._endpoint is None else _create_tracing()
         log = structlog.get_logger().bind()  # bound once: binding takes longer than the rest of a log entry
-        self.request_log = RequestLog(self.metrics, log, access_log=settings.access_log)
+        self.request_log = RequestLog(
+            self.metrics,
+            log,
+            access_log=settings.access_log,
+            current_trace=None if self.tracing is None else self.tracing.current_trace,
+        )
 
     @property
-    def preprocessing_observer(self) -> PreprocessingObserver:
+    def picture_observer(self) -> PictureObserver:
         """The metrics; with tracing enabled, the metrics and the traces."""
         return self.metrics if self.tracing is None else self.tracing.combined_with(self.metrics)
 
@@ -40,8 +45,8 @@ class Observability:
             if self._log_writer is not None:
                 await stack.enter_async_context(self._log_writer.buffered())
             await stack.enter_async_context(self.metrics)
-            if self.tracing is not None:
-                await stack.enter_async_context(self.tracing.exporting(str(self._endpoint)))
+            if self.tracing is not None and self._endpoint is not None:
+                await stack.enter_async_context(self.tracing.exporting(self._endpoint))
             yield
 
 

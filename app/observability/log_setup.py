@@ -16,6 +16,7 @@ from typing import BinaryIO
 
 import orjson
 import structlog
+from opentelemetry import trace
 
 MAX_DELAY_SECONDS = 0.1
 """How long a buffered line may wait to be written."""
@@ -111,7 +112,10 @@ class _StandardLoggingStream:
 
 
 def configure_logging() -> LineWriter:
-    """Configure structlog and the standard library's logging to write the same format; return the writer."""
+    """Configure structlog and the standard library's logging to write the same format; return the writer.
+
+    Lines that are written during a traced request have the ids of its trace and span.
+    """
     writer = LineWriter(sys.stdout.buffer)
     logger = _StructlogOutput(writer)
     structlog.configure(
@@ -126,6 +130,7 @@ def configure_logging() -> LineWriter:
             foreign_pre_chain=[
                 structlog.processors.TimeStamper(fmt="iso", utc=True),
                 structlog.processors.add_log_level,
+                _add_trace_ids,
             ],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
@@ -163,10 +168,23 @@ def native_messages_logged() -> Iterator[None]:
                 structlog.get_logger().warning("library message", text=message.decode(errors="replace"))
 
 
+def _add_trace_ids(_logger: object, _level: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Add the ids of the current trace and span, if there are any, named as in the log format of OpenTelemetry."""
+    span = trace.get_current_span().get_span_context()
+    if span.is_valid:
+        event["trace_id"] = trace.format_trace_id(span.trace_id)
+        event["span_id"] = trace.format_span_id(span.span_id)
+    return event
+
+
 def _render(logger: object, level: str, event: structlog.typing.EventDict) -> bytes:
     """Render an event as a line of JSON, in one function: structlog's own processors take twice as long."""
     exception = event.pop("exc_info", None)
-    fields: Mapping[str, object] = {"timestamp": datetime.now(UTC), "level": level, **event}
+    fields: Mapping[str, object] = {
+        "timestamp": datetime.now(UTC),
+        "level": level,
+        **_add_trace_ids(logger, level, event),
+    }
     if exception:
         fields = structlog.processors.format_exc_info(logger, level, {**fields, "exc_info": exception})
     try:

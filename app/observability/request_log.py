@@ -1,7 +1,7 @@
 """Counts and logs each request once, with its request id. Sends no responses."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from app.observability.metrics import ServiceMetrics
@@ -27,8 +27,11 @@ class RequestLog:
         log: Any,  # noqa: ANN401 - structlog's lazy proxy has no type
         *,
         access_log: bool,
+        current_trace: Callable[[], str | None] | None = None,
     ) -> None:
+        """Take `current_trace`, which returns the id of the current request's trace if it is exported."""
         self._metrics = metrics
+        self._current_trace = current_trace
         self._log = log
         self._access_log = access_log
         self._unavailable_ids: list[str] = []  # of requests answered with 503 that are not logged yet
@@ -65,7 +68,10 @@ class RequestLog:
 
         """
         method, route = method_and_route(scope)
-        self._metrics.end_request(method, route, status, seconds, *scope["state"].get("answered_by", ()))
+        trace_id = None if self._current_trace is None else self._current_trace()
+        self._metrics.end_request(
+            method, route, status, seconds, *scope["state"].get("answered_by", ()), trace_id=trace_id
+        )
         if status == _SERVICE_UNAVAILABLE and not self._access_log:
             self._unavailable_ids.append(request_id)
             if len(self._unavailable_ids) == MAX_IDS_PER_LINE:

@@ -6,9 +6,8 @@ ended, and its span becomes a child of the request's span.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from typing import Any
 
 from opentelemetry import context, trace
 from opentelemetry.context import Context
@@ -16,9 +15,9 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.trace import format_trace_id
 
-from app.observability.observers import PreprocessingObserver
-from app.observability.request_log import method_and_route
+from app.observability.observers import PictureObserver
 from imaging import __version__
 
 
@@ -36,17 +35,16 @@ class Tracing:
         """Export spans in batches, from a thread, until the context ends; then export the rest.
 
         Args:
-            endpoint: the collector's base URL for OTLP over HTTP, without the path of a signal.
+            endpoint: the URL to which traces are sent, as OTLP over HTTP.
 
         """
-        exporter = OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces")
-        self.provider.add_span_processor(BatchSpanProcessor(exporter))
+        self.provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint)))
         try:
             yield
         finally:
             await asyncio.to_thread(self.provider.shutdown)
 
-    def combined_with(self, observer: PreprocessingObserver) -> PreprocessingObserver:
+    def combined_with(self, observer: PictureObserver) -> PictureObserver:
         """Return an observer that reports to `observer` and to this."""
         return _CombinedObserver(observer, self)
 
@@ -54,17 +52,19 @@ class Tracing:
         """Return the context of the current request, to be passed to `trace_batch`."""
         return context.get_current()
 
-    def observe_preprocessing(self, seconds: float) -> None:
-        """Add the span of a preprocessing to the current request."""
+    def trace_stage(self, name: str, seconds: float) -> None:
+        """Add the span of a stage, which has just ended, to the current request."""
         end = time.time_ns()
-        self._add_span("read", context.get_current(), end - _nanoseconds(seconds), end)
+        self._add_span(name, context.get_current(), end - _nanoseconds(seconds), end)
 
-    def name_request_span(self, scope: Mapping[str, Any], request_id: str) -> None:
-        """Name the current request's span by method and route, and add the request id to its attributes."""
-        method, route = method_and_route(scope)
-        span = trace.get_current_span()
-        span.update_name(f"{method} {route}")
-        span.set_attributes({"http.route": route, "digitserve.request_id": request_id})
+    def add_request_id(self, request_id: str) -> None:
+        """Add the id of the current request to the attributes of its span."""
+        trace.get_current_span().set_attribute("digitserve.request_id", request_id)
+
+    def current_trace(self) -> str | None:
+        """Return the id of the current request's trace, or None if it is not exported."""
+        span = trace.get_current_span().get_span_context()
+        return format_trace_id(span.trace_id) if span.trace_flags.sampled else None
 
     def trace_batch(self, waits: Iterable[tuple[object, float]], images: int, seconds: float) -> None:
         """Add the spans of a batch to the requests whose images it contains.
@@ -89,13 +89,17 @@ class Tracing:
 class _CombinedObserver:
     """Reports to an observer and to the tracing."""
 
-    def __init__(self, observer: PreprocessingObserver, tracing: Tracing) -> None:
+    def __init__(self, observer: PictureObserver, tracing: Tracing) -> None:
         self._observer = observer
         self._tracing = tracing
 
     def observe_preprocessing(self, seconds: float) -> None:
         self._observer.observe_preprocessing(seconds)
-        self._tracing.observe_preprocessing(seconds)
+        self._tracing.trace_stage("read", seconds)
+
+    def observe_finding(self, seconds: float) -> None:
+        self._observer.observe_finding(seconds)
+        self._tracing.trace_stage("find", seconds)
 
 
 def _nanoseconds(seconds: float) -> int:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.model_repository.versions import LoadedFinder
-from app.observability.metrics import ServiceMetrics
+from app.observability.observers import PictureObserver
 from app.prediction.digit_choice import Choice, doubtful_clusters
 from app.prediction.digit_classifier import DigitClassifier
 from app.prediction.digit_finder import FoundDigit, divide_otherwise, find_digits
@@ -33,8 +33,8 @@ class DigitSearch:
     A worker has one core to itself: it searches one picture at a time, in a thread.
     """
 
-    def __init__(self, metrics: ServiceMetrics, settings: Settings) -> None:
-        self._metrics = metrics
+    def __init__(self, observer: PictureObserver, settings: Settings) -> None:
+        self._observer = observer
         self._wait = WaitEstimate(
             "its digits are found",
             longest_wait_seconds=settings.longest_wait_seconds,
@@ -63,7 +63,7 @@ class DigitSearch:
         with self._wait.waiting():
             finds, seconds = await self.run_in_thread(_timed, find_digits, rgb, finder.run_blocking, thorough=thorough)
         self._wait.observe(seconds)
-        self._metrics.observe_finding(seconds)
+        self._observer.observe_finding(seconds)
         candidates = await _classify(finds.digits, classifier)
         if doubtful := doubtful_clusters(candidates, classifier.thresholds):
             others = await self.run_in_thread(divide_otherwise, rgb, finds, doubtful, thorough=thorough)

@@ -11,7 +11,7 @@ from typing import Self, TypeVar
 import structlog
 
 from app.errors import MalformedRequest, Overloaded
-from app.observability.observers import PreprocessingObserver
+from app.observability.observers import PictureObserver
 from app.prediction.preprocessing_pool import PreprocessingPool
 from app.prediction.preprocessing_process import PictureFunction
 from app.prediction.wait_estimate import WaitEstimate
@@ -50,7 +50,7 @@ class Preprocessor:
         *,
         max_pixels: int,
         longest_wait_seconds: float,
-        observer: PreprocessingObserver,
+        observer: PictureObserver,
         deadline_seconds: float = 10,
     ) -> None:
         self._max_pixels = max_pixels
@@ -65,7 +65,7 @@ class Preprocessor:
         )
 
     @classmethod
-    def from_settings(cls, settings: Settings, observer: PreprocessingObserver) -> Self:
+    def from_settings(cls, settings: Settings, observer: PictureObserver) -> Self:
         """Create a preprocessor with the limits of the settings."""
         return cls(
             max_pixels=settings.max_pixels,

@@ -103,8 +103,12 @@ async def list_models(request: Request) -> ModelList:
     responses={200: {"content": {type_: {"schema": {"type": "string"}} for type_ in _PROMETHEUS}}},
 )
 async def metrics(request: Request) -> Response:
-    """Return the test accuracy as JSON, or all metrics for Prometheus if the Accept header prefers that format."""
-    choice = negotiate(",".join(request.headers.getlist("accept")), (_JSON, *_PROMETHEUS))
+    """Return the test accuracy as JSON, or all metrics for Prometheus if the Accept header prefers that format.
+
+    Without an Accept header, which some programs for monitoring do not send, the metrics are returned, too.
+    """
+    accept = ",".join(request.headers.getlist("accept"))
+    choice = negotiate(accept, (_JSON, *_PROMETHEUS) if accept else (*_PROMETHEUS, _JSON))
     if choice.media_type != _JSON:
         metrics: ServiceMetrics = request.app.state.metrics
         body, content_type = metrics.exposition(choice.ranges)

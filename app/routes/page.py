@@ -1,11 +1,14 @@
-"""`/`, the page on which people draw digits, and its files."""
+"""`/`, the page on which people draw digits, and its files; to programs, `/` says that the service is alive."""
 
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import HTMLResponse
+from pydantic import BaseModel
 
+from app.web.content_negotiation import negotiate
 from app.web.page_files import INDEX, PageFile, PageFiles
 
 router = APIRouter(tags=["page"])
@@ -24,17 +27,36 @@ _HEADERS = {
 }
 
 
+_JSON, _HTML = "application/json", "text/html"
+
+
+class Liveness(BaseModel):
+    """The response to clients that do not ask for the page: that of KServe's protocol, version 1."""
+
+    status: Literal["alive"] = "alive"
+
+
 @cache
 def _page_files() -> PageFiles:
     return PageFiles(Path(__file__).parent.parent / "page")
 
 
-@router.get("/", summary="Get the page for drawing digits", response_class=HTMLResponse)
+@router.get(
+    "/",
+    summary="Get the page for drawing digits",
+    response_class=HTMLResponse,
+    responses={200: {"content": {_JSON: {"schema": Liveness.model_json_schema()}}}},
+)
 async def page(request: Request) -> Response:
-    """Return the page, or 304 if the browser has the current one."""
+    """Return the page if the Accept header prefers HTML, or 304 if the browser has the current one.
+
+    Other clients, such as those of KServe, get `{"status": "alive"}`.
+    """
+    if negotiate(",".join(request.headers.getlist("accept")), (_JSON, _HTML)).media_type == _JSON:
+        return Response(Liveness().model_dump_json(), headers={"Vary": "Accept"}, media_type=_JSON)
     page_files = _page_files()
     tag = f'"{page_files.digest}"'
-    headers = _HEADERS | {"ETag": tag, "Cache-Control": "no-cache"}
+    headers = _HEADERS | {"ETag": tag, "Cache-Control": "no-cache", "Vary": "Accept, Accept-Encoding"}
     if tag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
     return _file_response(page_files.files[INDEX], headers, request)

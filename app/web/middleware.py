@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.types import Scope
 
 from app.settings import Settings
 from app.web.admission_control import AdmissionMiddleware
@@ -19,7 +18,7 @@ def create_middleware(
     settings: Settings,
     recorder: RequestRecorder,
     *,
-    trace: Callable[[Scope, str], None] | None,
+    trace: Callable[[str], None] | None,
     exposed_headers: Sequence[str] = (),
 ) -> list[Middleware]:
     """Create the middleware, the outermost first.
@@ -27,7 +26,7 @@ def create_middleware(
     Args:
         settings: of the service.
         recorder: receives each request.
-        trace: called when a response begins, with the request's scope and id.
+        trace: called with the id of each request, in the context of its trace.
         exposed_headers: response headers that a page of an allowed origin may read, besides the common ones.
 
     """

@@ -32,11 +32,9 @@ class RequestRecorder(Protocol):
 
 
 class RequestLogMiddleware:
-    """Reports each request to a recorder, and the start of each response to `trace`."""
+    """Reports each request to a recorder, and its id to `trace`."""
 
-    def __init__(
-        self, app: ASGIApp, *, recorder: RequestRecorder, trace: Callable[[Scope, str], None] | None = None
-    ) -> None:
+    def __init__(self, app: ASGIApp, *, recorder: RequestRecorder, trace: Callable[[str], None] | None = None) -> None:
         self._app = app
         self._recorder = recorder
         self._trace = trace
@@ -50,6 +48,8 @@ class RequestLogMiddleware:
         started = time.perf_counter()
         self._recorder.begin()
         state["request_id"] = request_id = request_id_of(scope)
+        if self._trace is not None:
+            self._trace(request_id)
         status = 0
 
         async def send_with_id(message: Message) -> None:
@@ -58,8 +58,6 @@ class RequestLogMiddleware:
                 status = message["status"]
                 headers = response_headers(request_id, time.perf_counter() - started)
                 message["headers"] = [*message.get("headers", ()), *headers]
-                if self._trace is not None:  # the span ends with the response
-                    self._trace(scope, request_id)
             await send(message)
 
         unexpected_error: Exception | None = None

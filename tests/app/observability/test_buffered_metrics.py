@@ -16,15 +16,16 @@ def samples(registry: CollectorRegistry) -> list[Sample]:
 
 @given(st.lists(st.lists(st.sampled_from([0.0, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 1e9]))))
 def test_a_buffered_histogram_equals_one_that_observes_each_value_at_once(parts: list[list[float]]) -> None:
-    direct, bulk = CollectorRegistry(), CollectorRegistry()
+    direct, first, second = CollectorRegistry(), CollectorRegistry(), CollectorRegistry()
     histogram = Histogram("seconds", "Seconds.", buckets=BOUNDS, registry=direct)
-    buffered = BufferedHistogram(BulkHistogram("seconds", "Seconds.", buckets=BOUNDS, registry=bulk), BOUNDS)
+    bulk = [BulkHistogram("seconds", "Seconds.", buckets=BOUNDS, registry=registry) for registry in (first, second)]
+    buffered = BufferedHistogram(BOUNDS, *bulk)
     for part in parts:
         for value in part:
             histogram.observe(value)
             buffered.observe(value)
         buffered.flush()
-    assert samples(bulk) == samples(direct)
+    assert samples(first) == samples(second) == samples(direct)
 
 
 def test_events_are_counted_once_by_their_label_values() -> None:

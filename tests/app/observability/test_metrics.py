@@ -4,10 +4,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from app.observability.metrics import ServiceMetrics
 
 pytestmark = pytest.mark.anyio
+
+DURATIONS = "digitserve_http_request_duration_seconds"
 
 
 def exposition(metrics: ServiceMetrics) -> list[str]:
@@ -33,6 +36,7 @@ def test_events_are_counted_in_their_metrics() -> None:
     lines = exposition(metrics)
     for line in (
         'digitserve_http_requests_total{method="POST",model="convnet",route="/predict",status="200",version="3"} 1.0',
+        'digitserve_http_request_duration_seconds_sum{method="POST",route="/predict"} 0.002',
         'digitserve_refusals_total{reason="overloaded"} 1.0',
         'digitserve_stage_duration_seconds_sum{stage="total"} 0.002',
         'digitserve_stage_duration_seconds_sum{stage="read"} 0.1',
@@ -85,10 +89,28 @@ def test_each_event_is_counted_once_whenever_metrics_are_flushed() -> None:
             assert f'digitserve_stage_duration_seconds_count{{stage="read"}} {count}.0' in lines
 
 
-def test_openmetrics_is_sent_if_it_is_accepted() -> None:
-    body, content_type = ServiceMetrics().exposition("application/openmetrics-text; version=1.0.0")
+def test_the_buckets_of_durations_begin_below_the_shortest_stage_and_end_with_the_deadline() -> None:
+    metrics = ServiceMetrics()
+    metrics.observe_preprocessing(0.00003)
+    bounds = [
+        line.split('le="')[1].split('"')[0] for line in exposition(metrics) if 'stage="read"}' in line and "le=" in line
+    ]
+    assert (bounds[0], bounds[-2:]) == ("2.5e-05", ["10.0", "+Inf"])
+    assert 'digitserve_stage_duration_seconds_bucket{le="2.5e-05",stage="read"} 0.0' in exposition(metrics)
+
+
+def test_openmetrics_is_sent_if_it_is_accepted_and_has_the_traces_of_requests() -> None:
+    metrics = ServiceMetrics()
+    metrics.begin_request()
+    metrics.end_request("POST", "/predict", 200, 0.002, "convnet", 3, trace_id="0af7651916cd43dd8448eb211c80319c")
+    body, content_type = metrics.exposition("application/openmetrics-text; version=1.0.0")
     assert content_type.startswith("application/openmetrics-text")
-    assert body.endswith(b"# EOF\n")
+    families = {family.name: family for family in text_string_to_metric_families(body.decode())}
+    exemplars = [sample.exemplar for sample in families[DURATIONS].samples if sample.exemplar]
+    assert [(exemplar.labels, exemplar.value) for exemplar in exemplars] == [
+        ({"trace_id": "0af7651916cd43dd8448eb211c80319c"}, 0.002)
+    ]
+    assert not any("0af7651916cd43dd" in line for line in exposition(metrics))  # text/plain has no exemplars
 
 
 @pytest.mark.parametrize("version", ["abc", '"1.0.0"', "1.x", "1.0.0.0", "9" * 5000, ""])
@@ -105,6 +127,18 @@ def test_each_application_has_its_own_metrics() -> None:
     assert not any(line.startswith("digitserve_refusals_total{") for line in exposition(second))
 
 
+def test_the_metrics_of_the_process_have_the_names_of_the_client_libraries() -> None:
+    names = {line.split()[0] for line in exposition(ServiceMetrics()) if line.startswith("process_")}
+    assert names - {"process_cpu_seconds_created"} == {
+        "process_cpu_seconds_total",
+        "process_max_fds",
+        "process_open_fds",
+        "process_resident_memory_bytes",
+        "process_start_time_seconds",
+        "process_virtual_memory_bytes",
+    }
+
+
 WORKER = """
 import asyncio, os, signal
 from app.observability.metrics import ServiceMetrics
@@ -113,19 +147,21 @@ async def work():
     async with ServiceMetrics() as metrics:
         metrics.begin_request()
         metrics.count_problem("overloaded")
-        print(metrics.exposition("text/plain")[0].decode())
+        print(metrics.exposition(ACCEPT)[0].decode())
         metrics.count_problem("at-the-end")
         if KILLED:
             os.kill(os.getpid(), signal.SIGKILL)
-        metrics.end_request("GET", "/", 200, 0.1)
+        metrics.end_request("GET", "/", 200, 0.1, trace_id="a trace")
+        if AGAIN:
+            print(metrics.exposition(ACCEPT)[0].decode())
 
 asyncio.run(work())
 """
 
 
-def work(folder: Path, *, killed: bool = False) -> list[str]:
+def work(folder: Path, *, killed: bool = False, again: bool = False, accept: str = "text/plain") -> list[str]:
     return subprocess.run(  # noqa: S603 - our own code
-        [sys.executable, "-c", f"KILLED = {killed}\n{WORKER}"],
+        [sys.executable, "-c", f"KILLED, AGAIN, ACCEPT = {killed}, {again}, {accept!r}\n{WORKER}"],
         env={"PROMETHEUS_MULTIPROC_DIR": str(folder)},
         capture_output=True,
         text=True,
@@ -148,6 +184,26 @@ def test_a_killed_worker_keeps_its_counts_but_no_requests_in_progress(tmp_path: 
     printed = work(tmp_path)
     assert 'digitserve_refusals_total{reason="overloaded"} 2.0' in printed
     assert "digitserve_http_requests_in_progress 1.0" in printed
+
+
+def value(lines: list[str], name: str) -> float:
+    return next(float(line.split()[1]) for line in lines if line.split()[0] == name)
+
+
+def test_the_processor_time_of_workers_that_have_ended_stays_in_the_sum(tmp_path: Path) -> None:
+    first, second = (work(tmp_path, killed=True), work(tmp_path))
+    name = "process_cpu_seconds_total"
+    assert value(second, name) > 1.5 * value(first, name) > 0
+    assert value(second, "process_start_time_seconds") > value(first, "process_start_time_seconds")
+    assert value(second, "process_resident_memory_bytes") < 1.5 * value(first, "process_resident_memory_bytes")
+
+
+def test_several_workers_show_the_traces_of_the_worker_that_is_scraped(tmp_path: Path) -> None:
+    work(tmp_path)
+    printed = work(tmp_path, again=True, accept="application/openmetrics-text")
+    line = next(line for line in reversed(printed) if line.startswith(f'{DURATIONS}_bucket{{le="0.1",'))
+    assert line.split(" # ")[0].endswith(" 2.0")
+    assert '# {trace_id="a trace"} 0.1 ' in line
 
 
 async def test_metrics_are_flushed_regularly(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -107,6 +107,13 @@ async def test_the_accept_header_selects_the_format_of_the_metrics(
     assert response.headers["vary"] == "Accept"
 
 
+async def test_without_an_accept_header_the_metrics_are_those_for_prometheus(client: httpx.AsyncClient) -> None:
+    request = client.build_request("GET", "/metrics")
+    del request.headers["accept"]
+    response = await client.send(request)
+    assert response.headers["content-type"].startswith("text/plain; version=0.0.4")
+
+
 async def test_several_accept_headers_are_combined(client: httpx.AsyncClient) -> None:
     headers = [("accept", "application/json;q=0.1"), ("accept", "text/plain")]
     response = await client.get("/metrics", headers=headers)

@@ -1,4 +1,5 @@
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -12,6 +13,33 @@ PAGE = Path(app.__file__).parent / "page"
 ELSEWHERE = re.compile(
     r"""https?://(?!www\.w3\.org/)|src=["']//|@import|\bstyle=|<style|<script(?![^>]*\bsrc=)|\bon\w+="""
 )
+
+BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
+
+
+@pytest.fixture
+def client(client: httpx.AsyncClient) -> Iterator[httpx.AsyncClient]:
+    """Return the client of all tests, which accepts for this test what a browser does."""
+    default = client.headers["accept"]
+    client.headers["accept"] = BROWSER
+    yield client
+    client.headers["accept"] = default
+
+
+@pytest.mark.parametrize("accept", ["*/*", "application/json", "text/html;q=0.1, */*", ""])
+async def test_a_client_that_does_not_prefer_html_hears_that_the_service_is_alive(
+    client: httpx.AsyncClient, accept: str
+) -> None:
+    response = await client.get("/", headers={"accept": accept, "if-none-match": "*"})
+    assert (response.status_code, response.json()) == (200, {"status": "alive"})
+    assert response.headers["vary"] == "Accept"
+
+
+@pytest.mark.parametrize("accept", [BROWSER, "text/html", "text/html, text/*;q=0.5", "text/*"])
+async def test_a_client_that_prefers_html_gets_the_page(client: httpx.AsyncClient, accept: str) -> None:
+    response = await client.get("/", headers={"accept": accept})
+    assert response.headers["content-type"] == "text/html; charset=utf-8"
+    assert response.headers["vary"] == "Accept, Accept-Encoding"
 
 
 async def test_the_page_and_each_of_its_files_are_sent(client: httpx.AsyncClient) -> None:
@@ -47,7 +75,7 @@ async def test_the_page_is_the_same_with_and_without_compression(client: httpx.A
     assert compressed.headers["content-encoding"] == "gzip"
     assert "content-encoding" not in plain.headers
     assert compressed.content == plain.content
-    assert plain.headers["vary"] == "Accept-Encoding"
+    assert "Accept-Encoding" in plain.headers["vary"]
 
 
 @pytest.mark.parametrize(
