@@ -6,6 +6,7 @@ from pathlib import Path
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import HTMLResponse
 
+from app.web.openapi import responses
 from app.web.page_files import INDEX, PageFile, PageFiles
 
 router = APIRouter(tags=["page"])
@@ -29,7 +30,12 @@ def _page_files() -> PageFiles:
     return PageFiles(Path(__file__).parent.parent / "page")
 
 
-@router.get("/", summary="Get the page for drawing digits", response_class=HTMLResponse)
+@router.get(
+    "/",
+    summary="Get the page for drawing digits",
+    response_class=HTMLResponse,
+    responses=responses("/"),
+)
 async def page(request: Request) -> Response:
     """Return the page, or 304 if the browser has the current one."""
     page_files = _page_files()
