@@ -57,7 +57,9 @@ def test_a_body_refers_to_the_schemas_of_the_document() -> None:
 
 
 def test_each_error_is_an_example_of_its_status() -> None:
-    described = responses("/predict", errors.RequestTooSlow(60), errors.NotReady("Not now."), errors.Overloaded("Busy."))
+    described = responses(
+        "/predict", errors.RequestTooSlow(60), errors.NotReady("Not now."), errors.Overloaded("Busy.")
+    )
     assert list(described) == [408, 431, 500, 503, "default"]
     assert described[503]["description"] == "Not ready; The service is busy"
     assert described[503]["headers"]["Retry-After"]["example"] == "1"
