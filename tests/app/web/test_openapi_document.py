@@ -156,7 +156,7 @@ async def test_examples_are_what_the_service_says(
     client: httpx.AsyncClient, seven: bytes, path: str, status: int, name: str, body: bytes | None
 ) -> None:
     response = await client.post(path, content=seven if body is None else body)
-    route = path.split("?")[0].replace("convnet", "{model}")
+    route = path.split("?", maxsplit=1)[0].replace("convnet", "{model}")
     [content] = document()["paths"][route]["post"]["responses"][str(status)]["content"].values()
     example = content["examples"][name]["value"]
     found = response.json()
