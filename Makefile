@@ -15,7 +15,7 @@ TRACES := $(OTEL_EXPORTER_OTLP_ENDPOINT)$(OTEL_EXPORTER_OTLP_TRACES_ENDPOINT)
 serve: $(VENV)/$(if $(TRACES),tracing,serve)  ## Start the service
 	$(BIN)/python -m app
 
-test: lint browser prometheus $(CLIENTS)/installed  ## Check format, lint and types, and run all tests (downloads TensorFlow and MNIST)
+test: lint browser prometheus java $(CLIENTS)/installed  ## Check format, lint and types, and run all tests (downloads TensorFlow and MNIST)
 	$(MAKE) --no-print-directory --jobs=2 test-service test-training
 	$(BIN)/pytest -m alone
 
@@ -63,13 +63,17 @@ lint: $(VENV)/dev
 	$(BIN)/mypy
 
 # Programs for some tests. As root with apt-get, a Debian package is installed; otherwise as the recipe says.
-.PHONY: browser prometheus
+.PHONY: browser prometheus java
 browser: $(VENV)/dev
 	@command -v chromium >/dev/null || $(call apt_install,chromium) || $(BIN)/playwright install chromium
 
 prometheus:
 	@command -v promtool >/dev/null || $(call apt_install,prometheus) || \
 	  { echo "The tests of monitoring/ need Prometheus: prometheus and promtool on the PATH."; exit 1; }
+
+java:
+	@command -v java >/dev/null || $(call apt_install,default-jre-headless) || \
+	  echo "Without java on the PATH, the test of OpenAPI Generator's client is skipped."
 
 apt_install = { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get -q update && apt-get -qy install --no-install-recommends $(1); }
 

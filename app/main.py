@@ -25,10 +25,10 @@ from app.prediction.preprocessor import Preprocessor
 from app.prediction.reader import Reader
 from app.prediction.second_look import SecondLook
 from app.protocols.tensor_predictor import TensorPredictor
-from app.routes import include_routes
+from app.routes import TAGS, include_routes
 from app.routes.open_inference import HEADER_LENGTH_FIELD
 from app.settings import Settings
-from app.web import problems
+from app.web import openapi_document, problems
 from app.web.admission_control import AdmissionControl
 from app.web.case_insensitive_paths import CaseInsensitivePathsMiddleware
 from app.web.concurrency_limit import ConcurrencyLimit
@@ -55,10 +55,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app = FastAPIOffline(
         title="Digitserve",
         version=__version__,
-        summary="Recognises handwritten digits in pictures.",
+        summary=openapi_document.SUMMARY,
+        description=openapi_document.DESCRIPTION,
+        license_info=openapi_document.LICENCE,
+        openapi_tags=TAGS,
+        generate_unique_id_function=openapi_document.operation_id,
         lifespan=_lifespan,
         redirect_slashes=False,  # a slash at the end makes no difference: app/web/path_normalization.py
-        servers=[{"url": settings.root_path}] if settings.root_path else None,
+        servers=[{"url": settings.root_path or "/"}],
         docs_url=None,
         redoc_url=None,
         telemetry={
@@ -75,6 +79,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.observability = observability
     include_routes(app)
     problems.install(app)
+    openapi_document.install(app)
     app.user_middleware = [
         *create_middleware(
             settings,

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, WithJsonSchema
 
 Reason = Literal["blank", "several_digits", "not_a_digit", "unsure"]
 Probability = Annotated[float, Field(ge=0, le=1)]
@@ -104,8 +104,12 @@ class ReadDigit(BaseModel):
     confidence: Confidence
     probabilities: Probabilities
     box: Annotated[
-        tuple[int, int, int, int],
-        Field(description="Left, top, width and height, in pixels of the upright picture."),
+        tuple[int, ...],
+        Field(
+            min_length=4,
+            max_length=4,
+            description="Left, top, width and height, in pixels of the upright picture.",
+        ),
     ]
     abstained: Abstained
     reason: Annotated[
@@ -154,9 +158,9 @@ class Correction(BaseModel):
     prediction_id: Annotated[str, Field(description="The `prediction_id` of the prediction.")]
     label: Annotated[
         JsonValue,
-        Field(
-            description="The digit that the picture shows, or `not_a_digit`.",
-            json_schema_extra={"enum": [*range(10), "not_a_digit"]},
+        Field(description="The digit that the picture shows, or `not_a_digit`."),
+        WithJsonSchema(
+            {"anyOf": [{"type": "integer", "minimum": 0, "maximum": 9}, {"type": "string", "const": "not_a_digit"}]}
         ),
     ]
 
@@ -181,6 +185,12 @@ class Problem(BaseModel):
     request_id: Annotated[
         str, Field(description="The id of the request, also in the `X-Request-ID` header and in the log.")
     ]
+
+
+class ProtocolError(BaseModel):
+    """An error under `/v1` or `/v2`, as these protocols define it."""
+
+    error: Annotated[str, Field(description="What was wrong, what was expected and what to do.")]
 
 
 class BatchAnswer(BaseModel):

@@ -14,11 +14,15 @@ from pydantic import (
     Field,
     JsonValue,
     Tag,
+    WithJsonSchema,
 )
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
-ReliabilityBin = tuple[Count, Share, Share]  # number of images, their mean confidence, their accuracy
+ReliabilityBin = Annotated[
+    tuple[Count, Share, Share],  # number of images, their mean confidence, their accuracy
+    WithJsonSchema({"type": "array", "items": {"type": "number"}, "minItems": 3, "maxItems": 3}),  # for generators
+]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -64,7 +68,7 @@ class Score(_Strict):
 class TestReport(Score):
     """The evaluation on the test split, which is used neither for training nor for selection."""
 
-    interval_95: tuple[Share, Share]
+    interval_95: Annotated[tuple[Share, ...], Field(min_length=2, max_length=2)]
     recall: Annotated[list[Share], Field(min_length=10, max_length=10)]
     confusion: Annotated[
         list[Annotated[list[Count], Field(min_length=10, max_length=10)]], Field(min_length=10, max_length=10)

@@ -18,6 +18,19 @@ from app.routes import (
     tensorflow_serving,
 )
 
+TAGS = [
+    {"name": "predict", "description": "Predict the digit in a picture, or in each of several pictures."},
+    {"name": "read", "description": "Read all digits in a picture, in reading order."},
+    {"name": "feedback", "description": "Correct a prediction, for the next training."},
+    {"name": "explain", "description": "Find out why a model predicts a digit."},
+    {"name": "models", "description": "The models, their versions, their accuracy and the metrics of the service."},
+    {"name": "health", "description": "The probes of a container platform."},
+    {"name": "page", "description": "The web page."},
+    {"name": "Open Inference Protocol", "description": "Version 2 of the protocol, for clients of KServe and Triton."},
+    {"name": "TensorFlow Serving", "description": "The REST API of TensorFlow Serving."},
+]
+"""The groups of routes, for the OpenAPI document."""
+
 
 def include_routes(app: FastAPI) -> None:
     """Add all routes to the application."""

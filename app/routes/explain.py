@@ -1,61 +1,33 @@
 """`/explain` and `/models/{name}/weights`: occlusion maps and weight images."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import APIRouter, Path, Request, Response
 
+from app.errors import DeadlineExceeded, MalformedRequest, NotAClassifier, NotAffine
 from app.prediction.explainer import Explainer
 from app.schemas import Occlusion, WeightImages
 from app.settings import Settings
-from app.web import problems
-from app.web.parameters import add_fields, parse_query
+from app.web import example_errors
+from app.web.openapi import picture_request, picture_responses, responses
+from app.web.parameters import ModelParameters, VersionParameter, add_fields, parse_query
 from app.web.picture_frames import frame_headers
 from app.web.uploads import read_picture
 
 router = APIRouter(tags=["explain"])
 
-VersionParameter = Annotated[
-    int | None,
-    Query(ge=1, description="The version. By default the one in `MODEL_VERSIONS`, or else the newest."),
-]
-
-
-class ExplainParameters(BaseModel):
-    """The query parameters of an explanation, and the fields of its form."""
-
-    model_config = ConfigDict(frozen=True)
-
-    model: Annotated[str | None, Field(min_length=1)] = None
-    version: Annotated[int | None, Field(ge=1)] = None
-
-
-_PICTURE: dict[str, Any] = {"type": "string", "format": "binary"}
-_BODY = {
-    "required": True,
-    "content": {
-        "multipart/form-data": {"schema": {"type": "object", "required": ["file"], "properties": {"file": _PICTURE}}},
-        "image/*": {"schema": _PICTURE},
-    },
-}
-
 
 @router.post(
     "/explain",
     summary="Compute an occlusion map of a picture",
-    responses=problems.responses(400, 404, 413, 415, 422, 500, 503, 504),
-    openapi_extra={"requestBody": _BODY},
+    responses=picture_responses("/explain", *example_errors.PICTURE),
+    openapi_extra=picture_request("ExplainForm", ModelParameters),
 )
-async def explain(
-    request: Request,
-    response: Response,
-    model: Annotated[str | None, Query(description="The model. By default `DEFAULT_MODEL`.")] = None,  # noqa: ARG001
-    version: VersionParameter = None,  # noqa: ARG001 - declared for OpenAPI, and validated
-) -> Occlusion:
+async def explain(request: Request, response: Response) -> Occlusion:
     """Predict the digit with one square of the picture after the other covered, which shows the decisive strokes."""
     settings: Settings = request.app.state.settings
     explainer: Explainer = request.app.state.explainer
-    options = parse_query(request.query_params.multi_items(), ExplainParameters)
+    options = parse_query(request.query_params.multi_items(), ModelParameters)
     upload = await read_picture(request, max_bytes=settings.max_body_bytes)
     options = add_fields(options, upload.fields)
     occlusion = await explainer.occlude(upload.pictures[0], options.model or settings.default_model, options.version)
@@ -66,9 +38,24 @@ async def explain(
 @router.get(
     "/models/{name}/weights",
     summary="Get the weights of an affine (linear) model as images",
-    responses=problems.responses(400, 404, 500, 503, 504),
+    responses=responses(
+        "/models/convnet/weights",
+        MalformedRequest(
+            "query parameter 'version' is 'x': Input should be a valid integer, unable to parse string as an integer."
+        ),
+        NotAClassifier("finder", ["convnet", "softmax"]),
+        *example_errors.UNKNOWN,
+        NotAffine("convnet"),
+        *example_errors.NOT_READY,
+        DeadlineExceeded(10),
+    ),
 )
-async def weights(request: Request, response: Response, name: str, version: VersionParameter = None) -> WeightImages:
+async def weights(
+    request: Request,
+    response: Response,
+    name: Annotated[str, Path(description="The name of the model.", examples=["softmax"])],
+    version: VersionParameter = None,
+) -> WeightImages:
     """Return ten images of 28x28 weights and ten biases: logit = bias + sum(weight x ink), with ink from 0 to 1."""
     explainer: Explainer = request.app.state.explainer
     images = await explainer.weight_images(name, version)

@@ -6,13 +6,22 @@ from fastapi import APIRouter, Request
 from pydantic import JsonValue, ValidationError
 from pydantic_core import ErrorDetails
 
-from app.errors import FeedbackDisabled, InvalidLabel, MalformedRequest, TooLarge
+from app.errors import (
+    FeedbackDisabled,
+    InvalidLabel,
+    MalformedRequest,
+    StoreFull,
+    StoreUnavailable,
+    TooLarge,
+    UnknownPrediction,
+)
 from app.feedback.lifespan import Feedback
 from app.feedback.store import CORRECTION_LABELS
 from app.observability.metrics import ServiceMetrics
 from app.schemas import Correction, Stored
-from app.web import problems
+from app.web import example_errors
 from app.web.decompression import read_decompressed
+from app.web.openapi import json_request, responses
 from app.web.parameters import nearest_name
 
 router = APIRouter(tags=["feedback"])
@@ -20,15 +29,24 @@ router = APIRouter(tags=["feedback"])
 _MAX_BYTES = 4096
 _FORM_TYPES = ("multipart/", "application/x-www-form-urlencoded")
 _EXPECTED = 'Expected {"prediction_id": "...", "label": 4}: the id of a prediction, and the correct label.'
+_ERRORS = (
+    MalformedRequest(f"The body has no member 'prediction_id'. {_EXPECTED}"),
+    FeedbackDisabled("Corrections are not collected here. Set FEEDBACK_DIR to the folder or bucket for them."),
+    UnknownPrediction(expired_after=3600),
+    TooLarge(f"The body has more than {_MAX_BYTES:,} bytes, the most that a correction may have. {_EXPECTED}"),
+    example_errors.UNSUPPORTED_ENCODING,
+    InvalidLabel("The label is 11. Expected a digit from 0 to 9, or 'not_a_digit'."),
+    StoreUnavailable("The correction could not be stored; the log of the service says why. Try again later."),
+    StoreFull("100,000 corrections are stored, the limit of the store. This one was not."),
+)
+"""Examples for the OpenAPI document."""
 
 
 @router.post(
     "/feedback",
     summary="Correct a prediction",
-    responses=problems.responses(400, 404, 413, 422, 503, 504, 507),
-    openapi_extra={
-        "requestBody": {"required": True, "content": {"application/json": {"schema": Correction.model_json_schema()}}}
-    },
+    responses=responses("/feedback", *_ERRORS, *example_errors.POST),
+    openapi_extra=json_request(Correction),
 )
 async def correct(request: Request) -> Stored:
     """Store the 28x28 image that the model received under its correct label. Picture and sender are not stored."""

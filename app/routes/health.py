@@ -5,18 +5,23 @@ from fastapi import APIRouter, Request
 from app.errors import NotReady
 from app.model_repository.catalogue import ModelCatalogue
 from app.schemas import Health
-from app.web import problems
+from app.web import example_errors
+from app.web.openapi import responses
 
 router = APIRouter(prefix="/health", tags=["health"])
 
 
-@router.get("/live", summary="Check that the process is alive")
+@router.get("/live", summary="Check that the process is alive", responses=responses("/health/live"))
 async def live() -> Health:
     """Respond with 200 in every state. If there is no response, restart the process."""
     return Health(status="live")
 
 
-@router.get("/ready", summary="Check that the required models are ready", responses=problems.responses(503))
+@router.get(
+    "/ready",
+    summary="Check that the required models are ready",
+    responses=responses("/health/ready", *example_errors.NOT_READY),
+)
 async def ready(request: Request) -> Health:
     """Respond with 503 until every required model has been loaded and verified."""
     catalogue: ModelCatalogue = request.app.state.catalogue

@@ -12,6 +12,7 @@ from app.observability.metrics import ServiceMetrics
 from app.schemas import State
 from app.settings import Settings
 from app.web.content_negotiation import negotiate
+from app.web.openapi import responses
 
 router = APIRouter(tags=["models"])
 
@@ -65,7 +66,7 @@ class Metrics(BaseModel):
     models: dict[str, ServedModel]
 
 
-@router.get("/models", summary="List the models and their versions")
+@router.get("/models", summary="List the models and their versions", responses=responses("/models"))
 async def list_models(request: Request) -> ModelList:
     """Return the state and the card of each version."""
     repository: ModelRepository = request.app.state.repository
@@ -100,7 +101,10 @@ async def list_models(request: Request) -> ModelList:
     "/metrics",
     summary="Get the test accuracy of the models, or the metrics of the service",
     response_model=Metrics,
-    responses={200: {"content": {type_: {"schema": {"type": "string"}} for type_ in _PROMETHEUS}}},
+    responses={
+        200: {"content": {type_: {"schema": {"type": "string"}} for type_ in _PROMETHEUS}},
+        **responses("/metrics"),
+    },
 )
 async def metrics(request: Request) -> Response:
     """Return the test accuracy as JSON, or all metrics for Prometheus if the Accept header prefers that format.

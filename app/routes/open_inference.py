@@ -5,7 +5,16 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request, Response
 
-from app.errors import MalformedRequest
+from app.errors import (
+    BrokenArtefact,
+    CrossOriginRequest,
+    LoadingForbidden,
+    MalformedRequest,
+    NotReady,
+    RequestTooSlow,
+    Unauthenticated,
+    UnknownModel,
+)
 from app.model_repository.catalogue import ModelCatalogue
 from app.model_repository.repository import ModelRepository
 from app.model_repository.versions import LATEST, Loaded
@@ -22,9 +31,9 @@ from app.protocols.open_inference.requests import parse_request
 from app.protocols.open_inference.responses import write_response
 from app.protocols.tensor_predictor import TensorPredictor
 from app.settings import Settings
-from app.web import problems
+from app.web import example_errors
 from app.web.decompression import BodyReader
-from app.web.openapi import json_schema, path_parameters
+from app.web.openapi import BINARY, json_request, path_parameters, responses
 
 router = APIRouter(tags=["Open Inference Protocol"])
 
@@ -33,7 +42,23 @@ _MODEL = "/v2/models/{model}"
 _VERSION = "/v2/models/{model}/versions/{version}"
 _LOAD = "/v2/repository/models/{model}/load"
 _UNLOAD = "/v2/repository/models/{model}/unload"
-_UNKNOWN = (400, 404, 503)
+_FIND = (
+    MalformedRequest("The version is 'x'. Expected a whole number, 1 or more, or -1 for the newest version."),
+    *example_errors.UNKNOWN,
+    *example_errors.NOT_READY,
+)
+"""Examples of errors for requests that name a model and a version."""
+_BODY = (example_errors.BODY_TOO_LARGE, example_errors.UNSUPPORTED_ENCODING)
+_ADMIN = (
+    UnknownModel("resnet", ["convnet", "softmax"]),
+    Unauthenticated("ADMIN_TOKEN", given=False),
+    CrossOriginRequest("https://example.org", is_admin=True),
+    LoadingForbidden("0.0.0.0"),  # noqa: S104 - an example of a message
+    RequestTooSlow(60),
+    *_BODY,
+    NotReady("Model 'convnet' is loaded in this worker. Another worker has not followed within 5 seconds."),
+)
+"""Examples of errors for requests to load or unload a model."""
 _NEWEST = "-1"
 """The version in a path that means the newest one, as clients of Triton send it."""
 _MAX_BATCH_SIZE = 1024
@@ -43,7 +68,7 @@ _BYTES_OF_IMAGE_IN_JSON = 8 * 28 * 28
 Endpoint = Callable[..., Any]
 
 
-def _model_route(method: str, suffix: str, *statuses: int, **options: Any) -> Callable[[Endpoint], Endpoint]:  # noqa: ANN401 - options of FastAPI
+def _model_route(method: str, suffix: str, *errors: Exception, **options: Any) -> Callable[[Endpoint], Endpoint]:  # noqa: ANN401 - options of FastAPI
     """Register an endpoint for a model, and for one version of it."""
 
     def register(endpoint: Endpoint) -> Endpoint:
@@ -52,8 +77,11 @@ def _model_route(method: str, suffix: str, *statuses: int, **options: Any) -> Ca
                 path,
                 endpoint,
                 methods=[method],
-                responses={**problems.protocol_responses(*statuses), **options.get("responses", {})},
-                openapi_extra={"parameters": path_parameters(path), **options.get("openapi_extra", {})},
+                responses={**responses(path, *errors), **options.get("responses", {})},
+                openapi_extra={
+                    "parameters": [*path_parameters(path), *options.get("parameters", [])],
+                    **options.get("openapi_extra", {}),
+                },
                 summary=options.get("summary"),
                 response_model=options.get("response_model"),
             )
@@ -62,14 +90,24 @@ def _model_route(method: str, suffix: str, *statuses: int, **options: Any) -> Ca
     return register
 
 
-@router.get("/v2", summary="Get the name of the service and its extensions", response_model=schemas.ServerMetadata)
+@router.get(
+    "/v2",
+    summary="Get the name of the service and its extensions",
+    response_model=schemas.ServerMetadata,
+    responses=responses("/v2"),
+)
 @router.get("/v2/", include_in_schema=False)
 async def server_metadata() -> dict[str, Any]:
     """Respond in every state, also while models are loading."""
     return describe_server()
 
 
-@router.get("/v2/health/live", summary="Check that the process is alive", response_model=schemas.Live)
+@router.get(
+    "/v2/health/live",
+    summary="Check that the process is alive",
+    response_model=schemas.Live,
+    responses=responses("/v2/health/live"),
+)
 async def live() -> dict[str, bool]:
     """Respond with 200 in every state."""
     return {"live": True}
@@ -79,7 +117,7 @@ async def live() -> dict[str, bool]:
     "/v2/health/ready",
     summary="Check that the required models are ready",
     response_model=schemas.Ready,
-    responses={503: {"model": schemas.Ready}},
+    responses={503: {"model": schemas.Ready}, **responses("/v2/health/ready")},
 )
 async def ready(request: Request, response: Response) -> dict[str, bool]:
     """Respond with 503 until every required model has been loaded and verified, but for those that were unloaded."""
@@ -90,7 +128,12 @@ async def ready(request: Request, response: Response) -> dict[str, bool]:
     return {"ready": is_ready}
 
 
-@router.get("/v2/models", summary="List the names of the models", response_model=schemas.ModelNames)
+@router.get(
+    "/v2/models",
+    summary="List the names of the models",
+    response_model=schemas.ModelNames,
+    responses=responses("/v2/models"),
+)
 @router.get("/v2/models/", include_in_schema=False)
 async def list_models(request: Request) -> dict[str, list[str]]:
     """Return the names of all models, in every state."""
@@ -106,7 +149,12 @@ async def openapi(request: Request) -> dict[str, Any]:
 
 
 # Before the route of a model: otherwise `stats` would be taken for the name of a model.
-@router.get("/v2/models/stats", summary="Get the statistics of all versions", response_model=schemas.ModelStatistics)
+@router.get(
+    "/v2/models/stats",
+    summary="Get the statistics of all versions",
+    response_model=schemas.ModelStatistics,
+    responses=responses("/v2/models/stats"),
+)
 async def statistics(request: Request) -> dict[str, Any]:
     """Return the counts and times of the `/v1` and `/v2` requests that have been answered since the service started."""
     catalogue: ModelCatalogue = request.app.state.catalogue
@@ -119,9 +167,7 @@ async def statistics(request: Request) -> dict[str, Any]:
     return describe_statistics(request.app.state.statistics, versions)
 
 
-@_model_route(
-    "GET", "/stats", *_UNKNOWN, summary="Get the statistics of a model", response_model=schemas.ModelStatistics
-)
+@_model_route("GET", "/stats", *_FIND, summary="Get the statistics of a model", response_model=schemas.ModelStatistics)
 async def model_statistics(request: Request) -> dict[str, Any]:
     """Return those of all versions that are ready, or of the version in the path."""
     loaded = _find(request)
@@ -129,23 +175,21 @@ async def model_statistics(request: Request) -> dict[str, Any]:
     return describe_statistics(request.app.state.statistics, versions)
 
 
-@_model_route(
-    "GET", "", *_UNKNOWN, summary="Get the inputs and outputs of a model", response_model=schemas.ModelMetadata
-)
+@_model_route("GET", "", *_FIND, summary="Get the inputs and outputs of a model", response_model=schemas.ModelMetadata)
 async def model_metadata(request: Request) -> dict[str, Any]:
     """Return the inputs and outputs, and the versions that are ready."""
     loaded = _find(request)
     return describe_model(loaded.card.name, _ready_versions(request, loaded))
 
 
-@_model_route("GET", "/ready", *_UNKNOWN, summary="Check that a model is ready", response_model=schemas.ModelReady)
+@_model_route("GET", "/ready", *_FIND, summary="Check that a model is ready", response_model=schemas.ModelReady)
 async def model_ready(request: Request) -> dict[str, Any]:
     """Respond with 503 if it is not."""
     return {"name": _find(request).card.name, "ready": True}
 
 
 @_model_route(
-    "GET", "/config", *_UNKNOWN, summary="Get the configuration of a model", response_model=schemas.ModelConfiguration
+    "GET", "/config", *_FIND, summary="Get the configuration of a model", response_model=schemas.ModelConfiguration
 )
 async def model_configuration(request: Request) -> dict[str, Any]:
     """Return the configuration in Triton's format."""
@@ -158,25 +202,30 @@ async def model_configuration(request: Request) -> dict[str, Any]:
     )
 
 
-_BINARY = {"schema": {"type": "string", "format": "binary"}}
+_HEADER_LENGTH: dict[str, Any] = {
+    "description": "The length of the JSON before binary data; 0 if the body is a picture file or a tensor.",
+    "schema": {"type": "integer", "minimum": 0},
+}
 
 
 @_model_route(
     "POST",
     "/infer",
-    *(400, 401, 404, 413, 415, 422, 500, 503, 504),
+    MalformedRequest("The data of 'images' has the shape [783] and 783 values. A tensor of shape [1, 28, 28] has 784."),
+    *_FIND,
+    *example_errors.POST,
+    *_BODY,
+    example_errors.UNREADABLE_PICTURE,
     summary="Score images or pictures",
     response_model=schemas.InferenceResponse,
-    responses={200: {"content": {"application/octet-stream": _BINARY}}},
-    openapi_extra={
-        "requestBody": {
-            "required": True,
-            "content": {
-                "application/json": {"schema": json_schema(schemas.InferenceRequest)},
-                "application/octet-stream": _BINARY,
-            },
+    responses={
+        200: {
+            "content": {"application/octet-stream": {"schema": BINARY}},
+            "headers": {HEADER_LENGTH_FIELD: _HEADER_LENGTH},
         }
     },
+    parameters=[{"in": "header", "name": HEADER_LENGTH_FIELD, "required": False, **_HEADER_LENGTH}],
+    openapi_extra=json_request(schemas.InferenceRequest, binary=True),
 )
 async def infer(request: Request) -> Response:
     """Send the tensors in the JSON, or as binary data after it.
@@ -204,8 +253,13 @@ async def infer(request: Request) -> Response:
     "/v2/repository/index",
     summary="List the versions and their states",
     response_model=list[schemas.IndexEntry],
-    responses=problems.protocol_responses(400, 401, 413, 415, 503),
-    openapi_extra={"requestBody": {"content": {"application/json": {"schema": json_schema(schemas.Index)}}}},
+    responses=responses(
+        "/v2/repository/index",
+        MalformedRequest("The member 'ready' must be true or false."),
+        *example_errors.POST,
+        *_BODY,
+    ),
+    openapi_extra=json_request(schemas.Index, required=False),
 )
 async def repository_index(request: Request) -> list[dict[str, str]]:
     """Return all versions, or with `{"ready": true}` those that are ready."""
@@ -221,7 +275,14 @@ async def repository_index(request: Request) -> list[dict[str, str]]:
     _LOAD,
     openapi_extra={"parameters": path_parameters(_LOAD)},
     summary="Load the new versions of a model now",
-    responses=problems.protocol_responses(400, 401, 403, 404, 409, 413, 415, 500, 503),
+    responses=responses(
+        _LOAD,
+        MalformedRequest(
+            "The request has the parameters 'config'. Expected none: a model is loaded as it was published."
+        ),
+        BrokenArtefact("convnet/7 has failed verification: a digest differs. Publish the version again."),
+        *_ADMIN,
+    ),
 )
 async def load(request: Request) -> dict[str, Any]:
     """Respond when all workers have loaded them, or with 503 if one has not within a few seconds."""
@@ -239,7 +300,7 @@ async def load(request: Request) -> dict[str, Any]:
     _UNLOAD,
     openapi_extra={"parameters": path_parameters(_UNLOAD)},
     summary="Unload a model until it is loaded again",
-    responses=problems.protocol_responses(400, 401, 403, 404, 413, 415, 500, 503),
+    responses=responses(_UNLOAD, *_ADMIN),
 )
 async def unload(request: Request) -> dict[str, Any]:
     """Respond when all workers have unloaded it, or with 503 if one has not within a few seconds."""

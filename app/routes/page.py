@@ -9,6 +9,7 @@ from fastapi.responses import HTMLResponse
 from pydantic import BaseModel
 
 from app.web.content_negotiation import negotiate
+from app.web.openapi import responses
 from app.web.page_files import INDEX, PageFile, PageFiles
 
 router = APIRouter(tags=["page"])
@@ -45,7 +46,7 @@ def _page_files() -> PageFiles:
     "/",
     summary="Get the page for drawing digits",
     response_class=HTMLResponse,
-    responses={200: {"content": {_JSON: {"schema": Liveness.model_json_schema()}}}},
+    responses={200: {"content": {_JSON: {"schema": Liveness.model_json_schema()}}}, **responses("/")},
 )
 async def page(request: Request) -> Response:
     """Return the page if the Accept header prefers HTML, or 304 if the browser has the current one.

@@ -1,10 +1,10 @@
 """`/predict` and `/predict/batch`: predict the digits in one or several pictures."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from starlette.datastructures import QueryParams
 from starlette.types import Scope
 
@@ -12,25 +12,21 @@ from app.errors import MalformedRequest
 from app.prediction.predictor import Predictor
 from app.schemas import BatchAnswer, Prediction, Reading
 from app.settings import Settings
-from app.web import problems
-from app.web.parameters import add_fields, parse_query
+from app.web import example_errors, problems
+from app.web.openapi import picture_request, picture_responses
+from app.web.parameters import ModelParameters, add_fields, parse_query
 from app.web.picture_frames import frame_headers, frame_headers_of_several
 from app.web.uploads import read_picture, read_pictures
 
 router = APIRouter(tags=["predict"])
 
 
-class PredictParameters(BaseModel):
-    """The query parameters. FastAPI would take as long to parse the three of them as for the rest of a request."""
+class PredictParameters(ModelParameters):
+    """The parameters. FastAPI would take as long to parse the three of them as for the rest of a request."""
 
-    model_config = ConfigDict(frozen=True)
-
-    model: Annotated[str | None, Field(min_length=1, description="The model. By default `DEFAULT_MODEL`.")] = None
-    version: Annotated[
-        int | None,
-        Field(ge=1, description="The version. By default the one in `MODEL_VERSIONS`, or else the newest."),
-    ] = None
-    seen: Annotated[bool, Field(description="Whether to return the 28x28 image that the model received.")] = False
+    seen: Annotated[
+        bool, Field(description="Whether to return the 28x28 image that the model received. By default false.")
+    ] = False
 
 
 DEFAULT_OPTIONS = PredictParameters()
@@ -56,32 +52,12 @@ def parse_options(query: bytes) -> PredictParameters:
     return parse_query(QueryParams(query).multi_items(), PredictParameters)
 
 
-BINARY: dict[str, Any] = {"type": "string", "format": "binary"}
-"""The OpenAPI schema of a picture file."""
-
-
-def request_schema(content: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """Describe the parameters and the body of a request for OpenAPI."""
-    return {
-        "parameters": [
-            {"in": "query", "name": name, "required": False, "schema": schema}
-            for name, schema in PredictParameters.model_json_schema()["properties"].items()
-        ],
-        "requestBody": {"required": True, "content": {type_: {"schema": schema} for type_, schema in content.items()}},
-    }
-
-
-def form_schema(schema: dict[str, Any]) -> dict[str, Any]:
-    """Describe a form with a part `file` for OpenAPI."""
-    return {"type": "object", "required": ["file"], "properties": {"file": schema}}
-
-
 @router.post(
     "/predict",
     summary="Predict the digit in a picture",
     response_model=Prediction,
-    responses=problems.responses(400, 404, 413, 415, 422, 500, 503, 504),
-    openapi_extra=request_schema({"multipart/form-data": form_schema(BINARY), "image/*": BINARY}),
+    responses=picture_responses("/predict", *example_errors.PICTURE),
+    openapi_extra=picture_request("PictureForm", PredictParameters),
 )
 async def predict(request: Request) -> Response:
     """Send the picture as the body, with an image type, or as the only part `file` of a form."""
@@ -109,8 +85,8 @@ def prediction_response(prediction: Prediction | Reading, scope: Scope, pictures
     "/predict/batch",
     summary="Predict the digits in several pictures",
     response_model=BatchAnswer,
-    responses=problems.responses(400, 404, 413, 415, 500, 503, 504),
-    openapi_extra=request_schema({"multipart/form-data": form_schema({"type": "array", "items": BINARY})}),
+    responses=picture_responses("/predict/batch", *example_errors.PICTURES),
+    openapi_extra=picture_request("PicturesForm", PredictParameters, several=True),
 )
 async def predict_batch(request: Request) -> Response:
     """Send each picture as a part `file` of one form. The result of a picture that cannot be decoded is a problem."""

@@ -2,24 +2,32 @@
 
 from fastapi import APIRouter, Request, Response
 
+from app.errors import FinderUnavailable
 from app.prediction.reader import Reader
-from app.routes.predict import BINARY, form_schema, parse_options, prediction_response, request_schema
+from app.routes.predict import PredictParameters, parse_options, prediction_response
 from app.schemas import Reading, ReadingBatch
 from app.settings import Settings
-from app.web import problems
+from app.web import example_errors, problems
+from app.web.openapi import picture_request, picture_responses
 from app.web.parameters import add_fields
 from app.web.picture_frames import frame_headers_of_several
 from app.web.uploads import read_picture, read_pictures
 
 router = APIRouter(tags=["read"])
 
+_NO_FINDER = (
+    FinderUnavailable(
+        "Digits cannot be found in pictures now. Model 'finder' is still loading. Try again in a second."
+    ),
+)
+
 
 @router.post(
     "/read",
     summary="Read all digits in a picture",
     response_model=Reading,
-    responses=problems.responses(400, 404, 413, 415, 422, 500, 503, 504),
-    openapi_extra=request_schema({"multipart/form-data": form_schema(BINARY), "image/*": BINARY}),
+    responses=picture_responses("/read", *example_errors.PICTURE, *_NO_FINDER),
+    openapi_extra=picture_request("PictureForm", PredictParameters),
 )
 async def read(request: Request) -> Response:
     """Send the picture as for `/predict`. It may show one digit, a number, or lines of numbers, and other things."""
@@ -37,8 +45,8 @@ async def read(request: Request) -> Response:
     "/read/batch",
     summary="Read all digits in several pictures",
     response_model=ReadingBatch,
-    responses=problems.responses(400, 404, 413, 415, 500, 503, 504),
-    openapi_extra=request_schema({"multipart/form-data": form_schema({"type": "array", "items": BINARY})}),
+    responses=picture_responses("/read/batch", *example_errors.PICTURES, *_NO_FINDER),
+    openapi_extra=picture_request("PicturesForm", PredictParameters, several=True),
 )
 async def read_batch(request: Request) -> Response:
     """Send each picture as a part `file` of one form. The result of a picture that cannot be decoded is a problem."""

@@ -18,35 +18,43 @@ from app.protocols.tensorflow_serving.metadata import describe_metadata, describ
 from app.protocols.tensorflow_serving.requests import parse_classify, parse_predict
 from app.protocols.tensorflow_serving.responses import write_classify, write_predict
 from app.routes.open_inference import Endpoint
-from app.web import problems
+from app.web import example_errors
 from app.web.content_negotiation import negotiate
 from app.web.decompression import BodyReader
-from app.web.openapi import json_schema, path_parameters
+from app.web.openapi import json_request, path_parameters, responses
 
 router = APIRouter(tags=["TensorFlow Serving"])
 
 _VERSION = re.compile(r"[0-9]{1,18}")
+_NO_REGRESSION = "The models are classifiers and have no signature for regression. Use :predict or :classify."
+_UNKNOWN_LABEL = MalformedRequest(
+    "Unrecognized servable version label: x. Model 'convnet' has no label 'x'. Labels: stable, latest."
+)
+_FIND = (UnknownServable("resnet", None, None), *example_errors.NOT_READY)
+_SCORE = (*example_errors.POST, example_errors.BODY_TOO_LARGE)
 _MODELS = ("/v1/models/{model}", "/v1/models/{model}/versions/{version}", "/v1/models/{model}/labels/{label}")
 
 
 def _model_route(
-    method: str, suffix: str, *statuses: int, response: type[BaseModel], body: type[BaseModel] | None = None
+    method: str,
+    suffix: str,
+    summary: str,
+    *errors: Exception,
+    response: type[BaseModel],
+    body: type[BaseModel] | None = None,
 ) -> Callable[[Endpoint], Endpoint]:
     """Register an endpoint for a model, for one version of it and for a label."""
-    content = {"application/json": {"schema": json_schema(body)}} if body else {}
 
     def register(endpoint: Endpoint) -> Endpoint:
         for path in (prefix + suffix for prefix in _MODELS):
-            extra: dict[str, Any] = {"parameters": path_parameters(path)}
-            if content:
-                extra["requestBody"] = {"required": True, "content": content}
             router.add_api_route(
                 path,
                 endpoint,
                 methods=[method],
                 response_model=response,
-                responses=problems.protocol_responses(*statuses),
-                openapi_extra=extra,
+                summary=summary,
+                responses=responses(path, *errors),
+                openapi_extra={"parameters": path_parameters(path), **(json_request(body) if body else {})},
             )
         return endpoint
 
@@ -54,7 +62,14 @@ def _model_route(
 
 
 @_model_route(
-    "POST", ":predict", *(400, 401, 404, 413, 500, 503, 504), body=schemas.Predict, response=schemas.Predictions
+    "POST",
+    ":predict",
+    "Score images or pictures",
+    MalformedRequest("The body must have either 'instances', one for each image, or 'inputs', not both."),
+    *_FIND,
+    *_SCORE,
+    body=schemas.Predict,
+    response=schemas.Predictions,
 )
 async def predict(request: Request) -> Response:
     """Score images, as `instances` (rows) or `inputs` (columns). `{"b64": ...}` is a picture file."""
@@ -69,7 +84,16 @@ async def predict(request: Request) -> Response:
 
 
 @_model_route(
-    "POST", ":classify", *(400, 401, 404, 413, 500, 503, 504), body=schemas.Classify, response=schemas.Classifications
+    "POST",
+    ":classify",
+    "Classify images or pictures",
+    MalformedRequest(
+        "The member 'examples' must be a list of objects {feature: value}. The feature is 'images' or 'image'."
+    ),
+    *_FIND,
+    *_SCORE,
+    body=schemas.Classify,
+    response=schemas.Classifications,
 )
 async def classify(request: Request) -> Response:
     """Return the probability of every digit for each example."""
@@ -83,15 +107,22 @@ async def classify(request: Request) -> Response:
     return _json_response(request, loaded, answer)
 
 
-@_model_route("POST", ":regress", 400, 401, 404, 503, response=schemas.Predictions)
+@_model_route(
+    "POST",
+    ":regress",
+    "Refuse to regress",
+    MalformedRequest(_NO_REGRESSION),
+    *_FIND,
+    *example_errors.POST,
+    response=schemas.Predictions,
+)
 async def regress(request: Request) -> Response:
     """Respond with 400: the models have no signature for regression."""
     _find_any(request)
-    message = "The models are classifiers and have no signature for regression. Use :predict or :classify."
-    raise MalformedRequest(message)
+    raise MalformedRequest(_NO_REGRESSION)
 
 
-@_model_route("GET", "", 400, 404, 503, response=schemas.ServableStatus)
+@_model_route("GET", "", "Get the states of versions", _UNKNOWN_LABEL, *_FIND, response=schemas.ServableStatus)
 async def status(request: Request) -> dict[str, Any]:
     """Return the states of all versions of a model, or of the version in the path."""
     catalogue: ModelCatalogue = request.app.state.catalogue
@@ -106,13 +137,20 @@ async def status(request: Request) -> dict[str, Any]:
     return describe_status(versions)
 
 
-@_model_route("GET", "/metadata", 400, 404, 503, response=schemas.ServableMetadata)
+@_model_route(
+    "GET", "/metadata", "Get the signatures of a version", _UNKNOWN_LABEL, *_FIND, response=schemas.ServableMetadata
+)
 async def metadata(request: Request) -> dict[str, Any]:
     """Return the signatures of a version."""
     return describe_metadata(_find_any(request))
 
 
-@router.get("/v1/models", summary="List the names of the models", response_model=schemas.ModelNames)
+@router.get(
+    "/v1/models",
+    summary="List the names of the models",
+    response_model=schemas.ModelNames,
+    responses=responses("/v1/models"),
+)
 @router.get("/v1/models/", include_in_schema=False)
 async def list_models(request: Request) -> dict[str, list[str]]:
     """Return all names, as version 1 of KServe's protocol does."""

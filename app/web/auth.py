@@ -18,7 +18,8 @@ from app.settings import ANY_ORIGIN, UNIX, Settings
 from app.web import problems
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-_ADMIN_PREFIX = "/v2/repository/models/"
+ADMIN_PREFIX = "/v2/repository/models/"
+"""The paths of requests to load or unload a model."""
 
 
 class AccessPolicy:
@@ -35,7 +36,7 @@ class AccessPolicy:
         """Return the error if a request is not allowed, or None."""
         if scope["method"] in _SAFE_METHODS:
             return None
-        if not scope["path"].lower().startswith(_ADMIN_PREFIX):
+        if not scope["path"].lower().startswith(ADMIN_PREFIX):
             if self._predict_token is not None:
                 return _check_token(scope, self._predict_token, "PREDICT_TOKEN")
             return _check_origin(scope, self._allowed_origins) if self._is_local else None

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 from difflib import SequenceMatcher
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from app.errors import MalformedRequest
 
@@ -15,6 +15,21 @@ _MAX_NAME_LENGTH = 50
 """In characters. More are neither compared nor repeated."""
 _MIN_SIMILARITY = 0.5
 """The least similarity of two names, from 0 to 1, for the one to be suggested instead of the other."""
+
+
+VersionParameter = Annotated[
+    int | None,
+    Field(ge=1, description="The version. By default the one in `MODEL_VERSIONS`, or else the newest."),
+]
+
+
+class ModelParameters(BaseModel):
+    """The parameters that choose a model, in the query or as fields of a form."""
+
+    model_config = ConfigDict(frozen=True)
+
+    model: Annotated[str | None, Field(min_length=1, description="The model. By default `DEFAULT_MODEL`.")] = None
+    version: VersionParameter = None
 
 
 def parse_query(pairs: Iterable[tuple[str, str]], type_: type[P]) -> P:

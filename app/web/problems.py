@@ -6,7 +6,7 @@ Open Inference Protocol, errors have the format of these protocols.
 
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import orjson
 from fastapi import FastAPI, Request, Response
@@ -118,10 +118,11 @@ def _detail(error: Exception, request: Request) -> str:
         )
     if isinstance(error, HTTPException):
         return f"{error.detail}: {request.method} {request.url.path}"
-    return _public_detail(error)
+    return public_detail(error)
 
 
-def _public_detail(error: Exception) -> str:
+def public_detail(error: Exception) -> str:
+    """Return the message of an error, or, for an unexpected one, a message that does not disclose its cause."""
     if isinstance(error, errors.ServiceError | PictureError):
         return str(error)
     return "An unexpected error. It has been logged with this request's id. Please report it with the id."
@@ -143,7 +144,7 @@ def error_response(error: Exception, scope: Scope, request_id: str, count: Calla
     problem_type = problem_type_of(error)
     count(problem_type.name)
     return problem_response(
-        create_problem(problem_type, _public_detail(error), instance=scope["path"], request_id=request_id)
+        create_problem(problem_type, public_detail(error), instance=scope["path"], request_id=request_id)
     )
 
 
@@ -175,23 +176,3 @@ def install(app: FastAPI) -> None:
     """Register the exception handler for all handled errors."""
     for class_ in HANDLED_ERRORS:
         app.add_exception_handler(class_, handle)
-
-
-def protocol_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Return the OpenAPI documentation of error responses under `/v1` and `/v2`."""
-    schema = {"type": "object", "required": ["error"], "properties": {"error": {"type": "string"}}}
-    content = {"application/json": {"schema": schema}}
-    return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in statuses}
-
-
-def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Return the OpenAPI documentation of a route's problems, by status."""
-    content = {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}
-    # `default` covers errors of the framework, and prevents it from documenting a 422 that is never sent.
-    documented: dict[int | str, dict[str, Any]] = {"default": {"description": "Any other problem", "content": content}}
-    for status in statuses:
-        titles = dict.fromkeys(
-            problem_type.title for problem_type in (*PROBLEM_TYPES.values(), INTERNAL) if problem_type.status == status
-        )
-        documented[status] = {"description": " or ".join(titles), "content": content}
-    return documented

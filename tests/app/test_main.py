@@ -19,9 +19,10 @@ async def test_the_documentation_page_loads_nothing_from_other_hosts(client: htt
 async def test_openapi_documents_the_request_and_responses_of_predict(client: httpx.AsyncClient) -> None:
     document = (await client.get("/openapi.json")).json()
     predict = document["paths"]["/predict"]["post"]
-    assert set(predict["requestBody"]["content"]) == {"multipart/form-data", "image/*"}
+    assert set(predict["requestBody"]["content"]) == {"multipart/form-data", "application/octet-stream"}
     assert {parameter["name"] for parameter in predict["parameters"]} == {"model", "version", "seen"}
-    assert set(predict["responses"]) == {"200", "400", "404", "413", "415", "422", "500", "503", "504", "default"}
+    errors = {"400", "401", "403", "404", "408", "413", "415", "422", "431", "500", "503", "504", "default"}
+    assert set(predict["responses"]) == {"200", *errors}
     assert document["components"]["schemas"]["Prediction"]["examples"]
     for path in document["paths"].values():
         for operation in path.values():

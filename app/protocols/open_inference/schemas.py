@@ -97,8 +97,8 @@ class RequestInput(BaseModel):
     name: Literal["images", "image"]
     shape: list[Annotated[int, Field(ge=0)]]
     datatype: Literal["UINT8", "FP32", "BYTES"]
-    data: Annotated[Flat, Field(description="Row-major, nested or flat; omitted if the tensor follows the JSON.")]
-    parameters: Annotated[dict[str, Any], Field(description="`binary_data_size`")]
+    data: Annotated[Flat, Field(description="Row-major, nested or flat; omitted if the tensor follows the JSON.")] = []
+    parameters: Annotated[dict[str, Any], Field(description="`binary_data_size`")] = {}
 
 
 class RequestedOutput(BaseModel):

@@ -4,6 +4,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+Score = Annotated[
+    list[str | float], Field(min_length=2, max_length=2, description="A digit as text, and its probability.")
+]
 _BLANK: JsonValue = [[0] * 28] * 28
 
 
@@ -43,9 +46,9 @@ class Classify(BaseModel):
 class Classifications(BaseModel):
     """The probability of every digit, for each example."""
 
-    results: list[list[tuple[str, float]]]
+    results: list[list[Score]]
     result: Annotated[
-        list[list[tuple[str, float]]],
+        list[list[Score]],
         Field(deprecated=True, description="The same as `results`. It will be removed after version 0.2."),
     ]
 

@@ -323,7 +323,7 @@ async def test_the_openapi_document_describes_readings(client: httpx.AsyncClient
     document = (await client.get("/openapi.json")).json()
     operation = document["paths"]["/read"]["post"]
     assert {parameter["name"] for parameter in operation["parameters"]} == {"model", "version", "seen"}
-    assert set(operation["requestBody"]["content"]) == {"multipart/form-data", "image/*"}
+    assert set(operation["requestBody"]["content"]) == {"multipart/form-data", "application/octet-stream"}
     assert operation["responses"]["200"]["content"]["application/json"]["schema"] == {
         "$ref": "#/components/schemas/Reading"
     }

@@ -47,13 +47,6 @@ def test_only_status_503_has_retry_after() -> None:
     assert "retry-after" not in headers(400)
 
 
-def test_documented_responses_have_the_media_type_of_problems() -> None:
-    documented = problems.responses(413, 503)
-    assert set(documented) == {413, 503, "default"}
-    assert "The picture is too large" in documented[413]["description"]
-    assert list(documented[413]["content"]) == ["application/problem+json"]
-
-
 @pytest.mark.anyio
 async def test_options_is_answered_with_the_methods_of_the_path(client: httpx.AsyncClient) -> None:
     for path, allowed in (
