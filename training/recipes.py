@@ -199,6 +199,9 @@ CONVNET = replace(
     CONVNET_LARGE,
     model="convnet",
     learning_rate=2e-3,
+    iterations=15_000,
+    corrupted_accuracy_threshold=0.97,
+    worst_corruption_threshold=0.9,
     convolutions=(
         # The first layers have a stride of 2: memory traffic of larger feature maps costs more time than arithmetic.
         ConvolutionShape(40, width=5, stride=2),  # [B, 28, 28, 1] -> [B, 12, 12, 40]
