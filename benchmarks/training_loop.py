@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from training.batch_preparation import build_loss, prepare_batches
+from training.batch_preparation import prepare_batches
 from training.data.examples import Examples
 from training.loop import compile_step, draw_batches, train
 from training.optimizers import build_optimizer
@@ -29,7 +29,7 @@ def main() -> None:
     if not spec["augmented"]:
         recipe = replace(recipe, augmentation=None, strong_augmentation=None)
     network = classifier.build(recipe)
-    step = compile_step(network, build_optimizer(recipe, network.trainable_variables), build_loss(recipe))
+    step = compile_step(network, build_optimizer(recipe, network.trainable_variables))
     # Without a teacher, as the other programs train.
     batches = prepare_batches(draw_batches(examples, recipe.batch_size, recipe.seed), recipe)
 

@@ -29,7 +29,7 @@ from imaging.tiny import images_as_they_came, is_tiny
 __version__ = "0.2.0.dev0"
 """The version of Digitserve. It is defined here because both `app` and `training` may import this package."""
 
-PREPROCESSING_VERSION = 3
+PREPROCESSING_VERSION = 4
 """Increases whenever `preprocess_picture` makes a different image of the same file."""
 
 __all__ = [

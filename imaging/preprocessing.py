@@ -17,6 +17,7 @@ from imaging.binarise import binarise_bilevel_digit, binarise_digit
 from imaging.checks import Finding, check_digit
 from imaging.components import Components, find_components, select_digit
 from imaging.decode import DEFAULT_MAX_PIXELS, decode
+from imaging.enlargement import undo_enlargement
 from imaging.errors import ExpensivePicture
 from imaging.grey import is_grey, to_grey
 from imaging.ink import find_ink, measure_contrast, measure_contrast_on_uniform_background
@@ -73,7 +74,7 @@ def preprocess_picture(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> 
         PictureTooLarge: if the picture has more than `max_pixels` pixels or too many parts, or needs too much memory.
 
     """
-    return normalise(decode(data, max_pixels=max_pixels))
+    return normalise(undo_enlargement(decode(data, max_pixels=max_pixels)))
 
 
 def preprocess_pictures(
@@ -91,15 +92,10 @@ def preprocess_pictures(
             Noise, textures or an uneven background can make a picture expensive for which `is_cheap_to_decode` holds.
 
     """
-    outcomes: list[Any] = list(pictures)
-    steps: list[Callable[[Any], Any]] = [
-        partial(decode, max_pixels=max_pixels),
-        *(_CHEAP_STEPS if cheap_only else _STEPS),
-    ]
-    decode_step, *others = steps
-    decoded = [_apply(decode_step, data) for data in outcomes]
+    decoded: list[Any] = [_apply(partial(decode, max_pixels=max_pixels), data) for data in pictures]
+    decoded = [_apply(undo_enlargement, outcome) for outcome in decoded]
     outcomes = decoded
-    for step in others:
+    for step in _CHEAP_STEPS if cheap_only else _STEPS:
         outcomes = [_apply(step, outcome) for outcome in outcomes]
     return [_with_pixels(outcome, pixels) for outcome, pixels in zip(outcomes, decoded, strict=True)]
 

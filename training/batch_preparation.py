@@ -1,7 +1,6 @@
-"""The additions of a recipe to the batches and the loss: augmentation, label smoothing and distillation.
+"""The additions of a recipe to the batches: augmentation, label smoothing and distillation.
 
-The loss gives a weight of its own to the strongly augmented half of a batch. Knows nothing of the network that is
-trained.
+Knows nothing of the network that is trained.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -12,7 +11,7 @@ import tensorflow as tf
 from training.data.affine_augmentation import augment_affine
 from training.data.strong_augmentation import augment_strongly
 from training.distillation import Teacher
-from training.loop import Batch, Loss, cross_entropy
+from training.loop import Batch
 from training.recipes import TrainingRecipe
 
 
@@ -21,8 +20,7 @@ def prepare_batches(
 ) -> Iterator[Batch]:
     """Prepare each batch for training as the recipe specifies.
 
-    With strong augmentation, a prepared batch is twice as large: the augmented images, then the strongly augmented
-    ones. The random numbers of a batch depend on its number alone: `completed` batches were taken before the first.
+    The random numbers of a batch depend on its number alone: `completed` batches were taken before the first.
     """
     if not (recipe.augmentation or recipe.strong_augmentation or recipe.label_smoothing or teacher):
         yield from batches
@@ -37,16 +35,24 @@ def build_preparation(recipe: TrainingRecipe, teacher: Teacher | None) -> Callab
 
     @tf.function  # type: ignore[untyped-decorator]  # TensorFlow has no types
     def prepare(images: tf.Tensor, targets: tf.Tensor, iteration: tf.Tensor) -> Batch:
-        if recipe.augmentation:
-            images = augment_affine(images, recipe.augmentation, seed=[recipe.seed, iteration])
-        if recipe.strong_augmentation:
-            strong = augment_strongly(images, recipe.strong_augmentation, seed=[recipe.seed, -1 - iteration])
-            images = tf.concat([images, strong], axis=0)  # [2 B, 28, 28]
-            targets = tf.concat([targets, targets], axis=0)  # [2 B, 10]
+        images = augment(images, recipe, iteration)
         smoothed = smooth_labels(targets, recipe.label_smoothing) if recipe.label_smoothing else targets
         return images, teacher.distill(images, targets, smoothed) if teacher else smoothed
 
     return prepare  # type: ignore[no-any-return]
+
+
+def augment(images: tf.Tensor, recipe: TrainingRecipe, iteration: tf.Tensor) -> tf.Tensor:
+    """Augment a batch, [B, 28, 28], as the recipe specifies: the first images strongly, the others moderately."""
+    strong = tf.zeros_like(images[:0])
+    if recipe.strong_augmentation:
+        count = tf.cast(recipe.strong_augmentation.share * len(images), tf.int32)
+        seed = tf.stack([recipe.seed, -1 - iteration])
+        strong = augment_strongly(images[:count], recipe.strong_augmentation, seed)
+        images = images[count:]
+    if recipe.augmentation:
+        images = augment_affine(images, recipe.augmentation, tf.stack([recipe.seed, iteration]))
+    return tf.concat([strong, images], axis=0)
 
 
 def prefetch(batches: Iterator[Batch]) -> Iterator[Batch]:
@@ -56,23 +62,6 @@ def prefetch(batches: Iterator[Batch]) -> Iterator[Batch]:
         while (batch := upcoming.result()) is not None:
             upcoming = executor.submit(next, batches, None)
             yield batch
-
-
-def build_loss(recipe: TrainingRecipe) -> Loss:
-    """Build the loss for the batches of `prepare_batches`."""
-    augmentation = recipe.strong_augmentation
-    if augmentation is None:
-        return cross_entropy
-    return lambda logits, targets: weighted_cross_entropy(logits, targets, augmentation.loss_weight)
-
-
-def weighted_cross_entropy(logits: tf.Tensor, targets: tf.Tensor, weight: float) -> tf.Tensor:
-    """Return the weighted mean of the cross-entropy of both halves of a batch: logits and targets [2 B, 10].
-
-    The first half has the weight 1. The second half, which is strongly augmented, has the weight `weight`.
-    """
-    first, second = map(cross_entropy, tf.split(logits, 2), tf.split(targets, 2))
-    return (first + weight * second) / (1 + weight)
 
 
 def smooth_labels(targets: tf.Tensor, share: float) -> tf.Tensor:

@@ -15,7 +15,6 @@ JSON_NAMES = {
     "strong_augmentation": "disturbance",
     "affine": "movement",
     "probability": "chance",
-    "loss_weight": "weight",
     "synthetic_digits": "drawn_digits",
     "synthetic_non_digits": "drawn_no_digits",
     "source_share": "also_share",
@@ -51,14 +50,19 @@ class AffineAugmentation:
 
 @dataclass(frozen=True)
 class StrongAugmentation:
-    """How a second, strongly augmented copy of each training image is made, and its weight in the loss."""
+    """How a part of each batch is strongly augmented."""
 
+    share: float
+    """The share of the images of a batch. The other images are augmented as the recipe's `augmentation` says."""
     affine: AffineAugmentation
-    """The affine transformation, which is larger than that of the first copy."""
+    """The affine transformation, which is larger than that of the other images."""
     probability: float
     """The probability of each other transformation. An image can get several of them, or none."""
-    loss_weight: float
-    """The weight of the second copy in the loss, relative to a weight of 1 for the first copy."""
+
+    def __post_init__(self) -> None:
+        """Reject values that are out of range."""
+        require(0 < self.share <= 1, "share", self.share, "more than 0 and at most 1")
+        require(0 <= self.probability <= 1, "probability", self.probability, "from 0 to 1")
 
 
 @dataclass(frozen=True)
@@ -120,7 +124,7 @@ class TrainingRecipe:
     """The share of each target that is spread evenly over the ten digits (Szegedy et al. 2016, arXiv:1512.00567)."""
     augmentation: AffineAugmentation | None = None
     strong_augmentation: StrongAugmentation | None = None
-    """If set, each batch also contains a strongly augmented copy of each image."""
+    """If set, a part of each batch is strongly augmented."""
     distillation: Distillation | None = None
     """If set, the network is trained on the probabilities of a teacher. None: it is trained on the labels alone."""
     synthetic_digits: int = 0
@@ -168,10 +172,10 @@ CONVNET_LARGE = TrainingRecipe(
     model="convnet-large",
     optimizer="rmsprop",
     learning_rate=1e-3,
-    iterations=12_500,
-    accuracy_threshold=0.99,
-    corrupted_accuracy_threshold=0.97,
-    worst_corruption_threshold=0.9,
+    iterations=20_000,
+    accuracy_threshold=0.995,
+    corrupted_accuracy_threshold=0.975,
+    worst_corruption_threshold=0.92,
     convolutions=(
         ConvolutionShape(32, width=5),  # [B, 28, 28, 1] -> [B, 24, 24, 32]
         ConvolutionShape(64, stride=2),  # -> [B, 11, 11, 64]
@@ -182,10 +186,10 @@ CONVNET_LARGE = TrainingRecipe(
     ),
     warmup=200,
     momentum=0.9,
-    label_smoothing=0.05,
-    augmentation=AffineAugmentation(rotation=10, scale=0.1, shear=0.2, shift=1.5),
+    label_smoothing=0.02,
+    augmentation=AffineAugmentation(rotation=12, scale=0.12, shear=0.2, shift=2),
     strong_augmentation=StrongAugmentation(
-        AffineAugmentation(rotation=20, scale=0.3, shear=0.3, shift=3), probability=0.15, loss_weight=0.2
+        share=0.3, affine=AffineAugmentation(rotation=20, scale=0.3, shear=0.3, shift=3), probability=0.15
     ),
     synthetic_digits=2_000,
     synthetic_non_digits=3_000,
@@ -195,9 +199,12 @@ CONVNET = replace(
     CONVNET_LARGE,
     model="convnet",
     learning_rate=2e-3,
+    iterations=15_000,
+    corrupted_accuracy_threshold=0.97,
+    worst_corruption_threshold=0.9,
     convolutions=(
         # The first layers have a stride of 2: memory traffic of larger feature maps costs more time than arithmetic.
-        ConvolutionShape(32, width=5, stride=2),  # [B, 28, 28, 1] -> [B, 12, 12, 32]
+        ConvolutionShape(40, width=5, stride=2),  # [B, 28, 28, 1] -> [B, 12, 12, 40]
         ConvolutionShape(64, stride=2),  # -> [B, 5, 5, 64]
         ConvolutionShape(64),  # -> [B, 3, 3, 64]
         ConvolutionShape(96),  # -> [B, 1, 1, 96]

@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from training import loop, registry
-from training.batch_preparation import build_loss, prepare_batches
+from training.batch_preparation import prepare_batches
 from training.callbacks import Curves, OnProgress, Saver, report, restore
 from training.data.examples import Examples
 from training.data.mnist import Mnist
@@ -144,7 +144,7 @@ def train_network(  # noqa: PLR0913, PLR0917 (the network, and what is added to 
     if checkpoint:
         callbacks.append(Saver(checkpoint, variables, history))
     callbacks.append(report(on_progress, history))
-    loop.train(loop.compile_step(network, optimizer, build_loss(recipe)), prepared, callbacks, completed)
+    loop.train(loop.compile_step(network, optimizer), prepared, callbacks, completed)
     return history
 
 

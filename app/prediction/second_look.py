@@ -36,8 +36,8 @@ _RIVAL_FIND = 0.4
 """The least confidence of the finder in a second digit."""
 _CONFIRMING_CONFIDENCE = 0.8
 """The least confidence with which the second look confirms a first one that abstains."""
-_SURE_ALONE_ENERGY = -3.5
-"""Below this energy, in nats, a digit is trusted that the first look does not confirm."""
+_SURE_ALONE_MARGIN = 0.2
+"""How far the energy of a digit that the first look does not confirm has to be below the threshold, in nats."""
 _SURE_ALONE_CONFIDENCE = 0.95
 """The least confidence of such a digit."""
 _SURE_FIND = 0.5
@@ -53,8 +53,9 @@ _FIRST_BONUS = 0.55
 much less if it found something."""
 _RAW_BONUS = 0.5
 """How much more energy the picture as it came may have: nothing was done to it."""
-_SURE_ENERGY = -4.5
-"""Above this energy, in nats, a tiny picture as it came does not overrule what the first look found in it."""
+_SURE_MARGIN = 1.2
+"""How far the energy of a tiny picture as it came has to be below the threshold, in nats, to overrule the first look.
+The same for the first look against a digit that was found."""
 
 
 class Interpretation(NamedTuple):
@@ -174,13 +175,15 @@ def choose_interpretation(
             return second._replace(reason=None)
         is_confirmed = second.reason is None and classification.confidence >= _CONFIRMING_CONFIDENCE
         return second if is_confirmed else second._replace(reason=second.reason or first.reason)
-    is_sure = second.reason is None and _is_sure_alone(best, classification, is_clean=is_clean)
+    is_sure = second.reason is None and _is_sure_alone(best, classification, thresholds, is_clean=is_clean)
     if first.reason is None:
-        return _choose_of_two(first, second, is_sure=is_sure, is_clean=is_clean)
+        return _choose_of_two(first, second, thresholds, is_sure=is_sure, is_clean=is_clean)
     return second if is_sure else second._replace(reason=first.reason)
 
 
-def _choose_of_two(first: Interpretation, second: Interpretation, *, is_sure: bool, is_clean: bool) -> Interpretation:
+def _choose_of_two(
+    first: Interpretation, second: Interpretation, thresholds: Abstention, *, is_sure: bool, is_clean: bool
+) -> Interpretation:
     """Choose among two looks that disagree, the first of which has no reason to abstain.
 
     A clean picture has nothing that the first look could have taken for a part of the digit.
@@ -190,25 +193,32 @@ def _choose_of_two(first: Interpretation, second: Interpretation, *, is_sure: bo
     gain = first.classification.energy - second.classification.energy
     if is_sure and gain > 0:
         return second
-    is_whole = first.classification.digit != 0 and first.classification.energy < _SURE_ENERGY
+    is_whole = first.classification.digit != 0 and _has_margin(first.classification, thresholds, _SURE_MARGIN)
     if is_whole and gain < -_WHOLE_GAIN:
         return first
     return (second if is_sure else first)._replace(reason="unsure")
 
 
-def _is_sure_alone(digit: FoundDigit, classification: Classification, *, is_clean: bool) -> bool:
+def _is_sure_alone(
+    digit: FoundDigit, classification: Classification, thresholds: Abstention, *, is_clean: bool
+) -> bool:
     """Tell whether a digit that the first look does not confirm may be trusted.
 
     A part of another digit, or the edge of a thing, looks most like a 1. A clean picture has nothing beside the digit,
     so what is found is a part of it, perhaps of a letter.
     """
     least = _SURE_ONE if classification.digit == 1 or is_clean else _SURE_FIND
-    energy = _SURE_ALONE_ENERGY - (_CLEAN_MARGIN if is_clean else 0.0)
+    margin = _SURE_ALONE_MARGIN + (_CLEAN_MARGIN if is_clean else 0.0)
     return (
-        classification.energy < energy
+        _has_margin(classification, thresholds, margin)
         and classification.confidence > _SURE_ALONE_CONFIDENCE
         and digit.confidence > least
     )
+
+
+def _has_margin(classification: Classification, thresholds: Abstention, margin: float) -> bool:
+    """Tell whether the energy is below the model's threshold by a margin, in nats."""
+    return thresholds.energy is not None and classification.energy < thresholds.energy - margin
 
 
 def _has_rival(ranked: Sequence[Choice], thresholds: Abstention, *, is_expected: bool) -> bool:
@@ -238,6 +248,6 @@ def choose_as_it_came(
         return first
     if first.reason is None and first.classification.digit != best.classification.digit:
         return best._replace(reason="unsure")
-    if best.classification.energy > _SURE_ENERGY:
+    if not _has_margin(best.classification, thresholds, _SURE_MARGIN):
         return best._replace(reason=first.reason or best.reason)
     return best

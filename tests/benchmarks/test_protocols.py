@@ -26,7 +26,7 @@ def test_the_service_parses_the_bodies() -> None:
 
 @pytest.mark.slow
 def test_a_large_request_gets_the_predictions_of_the_engine() -> None:
-    saved_model = MODELS / "softmax" / "1"
+    saved_model = newest_version(MODELS / "softmax")
     picture = Reference(newest_version(MODELS / "convnet")).predict(payloads.digit_png())
     images = np.repeat(payloads.decode_plainly(picture.data)[np.newaxis], 500, axis=0)
     served, bare = bulk(digitserve_one_worker(MODELS), OpenVINOEngine(saved_model), picture, images, rounds=1)

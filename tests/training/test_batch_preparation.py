@@ -4,22 +4,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from training.batch_preparation import build_loss, prepare_batches, smooth_labels, weighted_cross_entropy
+from training.batch_preparation import prepare_batches, smooth_labels
 from training.data.mnist import Mnist
 from training.distillation import Teacher
-from training.loop import compute_logits, cross_entropy
+from training.loop import compute_logits
 from training.networks import build_affine
-from training.recipes import CONVNET, LESSON_CONVNET, SOFTMAX, Distillation
+from training.recipes import CONVNET, LESSON_CONVNET, SOFTMAX, AffineAugmentation, Distillation, StrongAugmentation
 from training.run import train_network
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.mark.parametrize(("weight", "expected"), [(0.0, np.log(2)), (1.0, (np.log(2) + np.log(4)) / 2)])
-def test_the_strongly_augmented_half_has_its_weight_in_the_loss(weight: float, expected: float) -> None:
-    logits = tf.math.log([[0.5, 0.5], [0.25, 0.75]])
-    targets = tf.constant([[1.0, 0.0], [1.0, 0.0]])
-    assert float(weighted_cross_entropy(logits, targets, weight)) == pytest.approx(expected, rel=1e-5)
 
 
 def test_label_smoothing_spreads_a_share_over_all_ten_digits() -> None:
@@ -31,19 +24,22 @@ def test_label_smoothing_spreads_a_share_over_all_ten_digits() -> None:
 AUGMENTED = replace(CONVNET, distillation=None)
 
 
-def test_a_plain_recipe_leaves_batches_and_loss_unchanged() -> None:
+def test_a_plain_recipe_leaves_batches_unchanged() -> None:
     batches = [(tf.zeros([3, 28, 28]), tf.one_hot([1, 2, 3], 10))]
     for recipe in (SOFTMAX, LESSON_CONVNET):
         assert [*prepare_batches(batches, recipe)] == batches
-        assert build_loss(recipe) is cross_entropy
 
 
-def test_strong_augmentation_doubles_the_batch() -> None:
-    images, targets = tf.zeros([3, 28, 28]), tf.one_hot([1, 2, 3], 10)
-    ((prepared_images, prepared_targets),) = prepare_batches([(images, targets)], AUGMENTED)
-    assert prepared_images.shape == (6, 28, 28)
-    expected = smooth_labels(targets, CONVNET.label_smoothing)
-    np.testing.assert_allclose(prepared_targets, tf.concat([expected, expected], axis=0))
+def test_the_first_images_of_a_batch_are_strongly_augmented() -> None:
+    inverted = StrongAugmentation(
+        share=0.3, affine=AffineAugmentation(rotation=0, scale=0, shear=0, shift=0), probability=1
+    )
+    recipe = replace(AUGMENTED, augmentation=None, strong_augmentation=inverted)
+    images, targets = tf.zeros([10, 28, 28]), tf.one_hot(range(10), 10)
+    ((prepared_images, prepared_targets),) = prepare_batches([(images, targets)], recipe)
+    changed = np.abs(prepared_images).max(axis=(1, 2)) > 0
+    assert changed.tolist() == [True] * 3 + [False] * 7
+    np.testing.assert_allclose(prepared_targets, smooth_labels(targets, CONVNET.label_smoothing))
 
 
 def test_each_batch_is_augmented_by_its_number_also_in_a_continued_run() -> None:
@@ -74,14 +70,14 @@ def test_a_network_learns_the_probabilities_of_its_teacher(bars: Mnist) -> None:
     assert second_guess_accuracy(Teacher({}, predict, Distillation("bars/1", temperature=1.0, share=1.0))) > 0.95
 
 
-def test_a_teacher_predicts_the_strongly_augmented_copies_too() -> None:
-    batch_sizes: list[int] = []
+def test_a_teacher_predicts_the_strongly_augmented_images_too() -> None:
+    seen: list[tf.Tensor] = []
 
     def predict(images: tf.Tensor) -> tf.Tensor:
-        batch_sizes.append(images.shape[0])
+        seen.append(images)
         return tf.fill([tf.shape(images)[0], 10], 0.1)
 
     teacher = Teacher({}, predict, Distillation("bars/1", temperature=1.0, share=0.5))
     batch = tf.zeros([20, 28, 28]), tf.one_hot([3] * 20, 10)
     ((images, _),) = prepare_batches([batch], AUGMENTED, teacher)
-    assert batch_sizes == [40] == [len(images)]
+    assert [each.shape for each in seen] == [images.shape] == [(20, 28, 28)]

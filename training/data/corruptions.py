@@ -164,6 +164,9 @@ CORRUPTIONS: dict[str, Corruption] = {
     "canny_edges": canny_edges,
 }
 
+UNLIKE_TRAINING = ("shot_noise", "glass_blur", "motion_blur", "spatter", "dotted_line")
+"""The corruptions that resemble no transformation of `strong_augmentation.py`. They show how a model generalises."""
+
 
 def smooth(images: Ink, deviation: float) -> Ink:
     """Blur with a Gaussian of this standard deviation, in pixels. The image is padded with its edge pixels."""

@@ -5,13 +5,18 @@ robustness, and cover a wider range.
 """
 
 import math
+from functools import cache
 
+import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from training.data.affine_augmentation import augment_affine
 from training.recipes import StrongAugmentation
 
 SIDE = 28
+PIXELATED_SIDES = range(7, 17)
+"""The widths and heights, in pixels, to which `pixelate` reduces an image."""
 
 
 def augment_strongly(images: tf.Tensor, augmentation: StrongAugmentation, seed: tf.Tensor) -> tf.Tensor:
@@ -27,6 +32,7 @@ def augment_strongly(images: tf.Tensor, augmentation: StrongAugmentation, seed: 
 
     """
     transformations = (
+        change_thickness,
         keep_outline,
         add_strokes,
         gaussian_blur,
@@ -34,6 +40,7 @@ def augment_strongly(images: tf.Tensor, augmentation: StrongAugmentation, seed: 
         change_lighting,
         add_gaussian_noise,
         replace_pixels,
+        pixelate,
     )
     selected = uniform([len(transformations), tf.shape(images)[0], 1, 1], seed) < augmentation.probability
     seeds = tf.unstack(tf.random.split(seed, len(transformations) + 1))
@@ -41,6 +48,14 @@ def augment_strongly(images: tf.Tensor, augmentation: StrongAugmentation, seed: 
     for transform, mask, own_seed in zip(transformations, tf.unstack(selected), seeds[:-1], strict=True):
         images = tf.where(mask, tf.clip_by_value(transform(images, own_seed), 0.0, 1.0), images)
     return images
+
+
+def change_thickness(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """Make the strokes up to two pixels thicker, or up to a pixel thinner. The thinner they are, the fainter."""
+    random = uniform([2, tf.shape(images)[0], 1, 1], seed)
+    thicker = images + random[1] * (_dilate(images) - images)
+    thinner = images - 0.6 * random[1] * (images + _dilate(-images))
+    return tf.where(random[0] < 0.6, thicker, thinner)
 
 
 def keep_outline(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
@@ -52,14 +67,23 @@ def keep_outline(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
 
 
 def add_strokes(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Add up to five straight, thin strokes."""
+    """Add up to five thin strokes. A third of them are straight, a third are curved and a third are jagged."""
     x, y = _pixel_grid()
     for own_seed in tf.unstack(tf.random.split(seed, 5)):
-        angle, offset, middle, length, width, present = tf.unstack(uniform([6, tf.shape(images)[0], 1, 1], own_seed))
+        random = uniform([10, tf.shape(images)[0], 1, 1], own_seed)
+        angle, offset, middle, length, width, present, form, bend, period, phase = tf.unstack(random)
         across = x * tf.cos(math.pi * angle) + y * tf.sin(math.pi * angle) - 24 * (offset - 0.5)
         along = y * tf.cos(math.pi * angle) - x * tf.sin(math.pi * angle) - 28 * (middle - 0.5)
-        stroke = tf.clip_by_value(0.7 + 0.8 * width - tf.abs(across), 0.0, 1.0)
-        images = tf.where((present < 0.7) & (tf.abs(along) < 2 + 14 * length**2), tf.maximum(images, stroke), images)
+        slope = 3 * (bend - 0.5)
+        curve = slope * along**2 / 28
+        # A triangle wave of this slope, with a period of 5 to 17 pixels.
+        waves = along / (5 + 12 * period) + phase
+        teeth = slope * (5 + 12 * period) * (tf.abs(waves - tf.round(waves)) - 0.25)
+        line = tf.where(form < 1 / 3, 0.0, tf.where(form < 2 / 3, curve, teeth))
+        steepness = tf.where(form < 1 / 3, 0.0, tf.where(form < 2 / 3, slope * along / 14, slope))
+        distance = tf.abs(across - line) / tf.sqrt(1 + steepness**2)
+        stroke = tf.clip_by_value(0.7 + 0.8 * width - distance, 0.0, 1.0)
+        images = tf.where((present < 0.7) & (tf.abs(along) < 2 + 14 * length), tf.maximum(images, stroke), images)
     return images
 
 
@@ -97,10 +121,9 @@ def change_lighting(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
 
 
 def add_gaussian_noise(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Add Gaussian noise, equally to all pixels or in proportion to the square root of the ink."""
-    strength, choice = tf.unstack(uniform([2, tf.shape(images)[0], 1, 1], seed))
-    noise = tf.random.stateless_normal(tf.shape(images), seed + 1)
-    return images + 0.5 * strength * noise * tf.where(choice < 0.5, tf.sqrt(images), 1.0)
+    """Add Gaussian noise with a standard deviation of up to 0.5, equally to all pixels."""
+    strength = uniform([tf.shape(images)[0], 1, 1], seed)
+    return images + 0.5 * strength * tf.random.stateless_normal(tf.shape(images), seed + 1)
 
 
 def replace_pixels(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
@@ -108,6 +131,30 @@ def replace_pixels(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     share = 0.25 * uniform([tf.shape(images)[0], 1, 1], seed)
     random, grey = tf.unstack(uniform(tf.concat([[2], tf.shape(images)], axis=0), seed + 1))
     return tf.where(random < share, grey, images)
+
+
+def pixelate(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """Reduce each image to a width and a height of 7 to 16 pixels, and enlarge it, in squares or smoothly."""
+    matrices = tf.constant(_pixelation_matrices())  # [k, 28, 28]
+    choice = uniform([tf.shape(images)[0]], seed) * len(matrices)
+    matrix = tf.gather(matrices, tf.cast(choice, tf.int32))  # [B, 28, 28]
+    return matrix @ images @ tf.linalg.matrix_transpose(matrix)
+
+
+@cache
+def _pixelation_matrices() -> npt.NDArray[np.float32]:
+    """Return the matrices, (k, 28, 28), that reduce a column by averaging and enlarge it: in squares, then linearly."""
+    edges = np.arange(SIDE + 1)
+    matrices: list[npt.NDArray[np.float64]] = []
+    for side in PIXELATED_SIDES:
+        coarse = np.linspace(0, SIDE, side + 1)
+        overlap = np.minimum(edges[1:], coarse[1:, np.newaxis]) - np.maximum(edges[:-1], coarse[:-1, np.newaxis])
+        average = np.maximum(overlap, 0) / (SIDE / side)  # [side, 28]
+        positions = (np.arange(SIDE) + 0.5) * side / SIDE - 0.5
+        distance = np.abs(np.clip(positions, 0, side - 1)[:, np.newaxis] - np.arange(side))
+        nearest = np.eye(side)[distance.argmin(axis=1)]  # [28, side]
+        matrices += [nearest @ average, np.maximum(0, 1 - distance) @ average]
+    return np.array(matrices, np.float32)
 
 
 def uniform(shape: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from training.data.corruptions import CORRUPTIONS, corrupt
+from training.data.corruptions import CORRUPTIONS, UNLIKE_TRAINING, corrupt
 from training.data.examples import Examples
 from training.evaluation.metrics import Classifier, accuracy
 
@@ -15,6 +15,14 @@ def measure_robustness(classify: Classifier, examples: Examples) -> dict[str, fl
 
 
 def robustness_table(accuracies: Mapping[str, float]) -> list[str]:
-    """Return the lines of a Markdown table: a row for each corruption, and their mean."""
-    rows = [f"| {name.replace('_', ' ')} | {share:.2%} |" for name, share in accuracies.items()]
-    return ["| corruption | right |", "|---|---:|", *rows, f"| mean | {np.mean(list(accuracies.values())):.2%} |"]
+    """Return the lines of a Markdown table: a row for each corruption, and the means.
+
+    The mean of the corruptions that resemble no transformation of the training images has a row of its own.
+    """
+    unlike = {name: share for name, share in accuracies.items() if name in UNLIKE_TRAINING}
+    rows = {
+        **{name.replace("_", " ") + (" *" if name in unlike else ""): share for name, share in accuracies.items()},
+        "mean": np.mean(list(accuracies.values())),
+        "mean of those that resemble no transformation in training (*)": np.mean(list(unlike.values())),
+    }
+    return ["| corruption | right |", "|---|---:|", *(f"| {name} | {share:.2%} |" for name, share in rows.items())]

@@ -15,7 +15,7 @@ from app.observability.statistics import Statistics, VersionStatistics
 from app.prediction.preprocessor import Preprocessor
 from app.protocols.tensor_predictor import Inputs, TensorPredictor
 from imaging import PictureError
-from tests.conftest import MODELS
+from tests.conftest import newest
 
 pytestmark = pytest.mark.anyio
 
@@ -41,7 +41,7 @@ def engine() -> Counting:
 
 @pytest.fixture
 async def loaded(engine: Counting) -> AsyncIterator[LoadedVersion]:
-    card = read_card(MODELS / "softmax" / "1")
+    card = read_card(newest("softmax")).model_copy(update={"version": 1})
     async with Batcher(engine, queue_size=1000, observer=ServiceMetrics()) as batcher:
         yield LoadedVersion(card, batcher)
 
