@@ -41,11 +41,12 @@ from training.errors import DataError
 from training.evaluation.pictures import count_confusion, predict_pictures, summarise
 from training.evaluation.robustness import measure_robustness, robustness_table
 from training.finder.recipe import DEFAULT_FINDER
+from training.folders import ensure_writable_folder
 from training.publishing import published_versions
 from training.publishing.artefacts import CARD, read_served_card
 from training.publishing.published_versions import find_version, resolve_version
 from training.publishing.results import results_table
-from training.publishing.workspace import ensure_writable_folder, training_lock
+from training.publishing.workspace import training_lock
 from training.recipes import FINDER
 from training.registry import list_classifiers
 
