@@ -32,7 +32,7 @@ from training.cli.options import (
     require_option,
 )
 from training.cli.silence_tensorflow import import_tensorflow
-from training.cli.terminal import report_errors, summary, write_figure
+from training.cli.terminal import report_errors, status_line, summary, write_figure
 from training.data.examples import Examples
 from training.data.mnist import Mnist, Part, load_mnist
 from training.data.picture_folders import find_pictures
@@ -242,7 +242,9 @@ def evaluate_corrupted(artefact: Path, examples: Examples) -> None:
 
     signature, _ = export.load(artefact)
     classify = partial(export.predict_in_batches, signature)
-    for line in robustness_table(measure_robustness(classify, examples)):
+    with status_line() as on_stage:
+        accuracies = measure_robustness(classify, examples, on_stage)
+    for line in robustness_table(accuracies):
         typer.echo(line)
 
 
