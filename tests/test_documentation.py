@@ -66,6 +66,14 @@ def test_every_setting_has_its_row(name: str) -> None:
     assert f"| `{name.upper()}` | `{default(field)}` | {field.description} |" in SETTINGS
 
 
+@pytest.mark.parametrize("page", [SETTINGS, OPERATIONS], ids=["settings", "operations"])
+def test_the_versions_in_examples_of_settings_exist(page: str) -> None:
+    rows = "\n".join(line for line in page.splitlines() if "MODEL_VERSIONS" in line or "SHADOW" in line)
+    named = re.findall(r"\b([a-z]+)[:@](\d+)\b", rows)
+    assert named != []
+    assert [version for version in named if not (ROOT / "models").joinpath(*version).is_dir()] == []
+
+
 def test_no_row_is_of_a_setting_that_is_gone() -> None:
     assert re.findall(r"^\| `([A-Z_]+)` \|", SETTINGS, re.MULTILINE) == [name.upper() for name in Settings.model_fields]
 

@@ -8,13 +8,10 @@ from typing import Protocol
 
 import tensorflow as tf
 
-from training.progress import HistoryPoint, Progress
+from training.progress import HistoryPoint, OnProgress, Progress
 
 VALIDATION_INTERVAL = 250
 """Iterations between two points of the training curves."""
-
-OnProgress = Callable[[int, HistoryPoint | None], None]
-"""Called with the number of completed iterations and the latest point of the training curves."""
 
 
 class CheckpointStore(Protocol):

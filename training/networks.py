@@ -14,14 +14,17 @@ def build_affine() -> "Affine":
 
 
 def build_convnet(seed: int) -> "Convnet":
-    """Build three convolutions and a dense layer. The seed determines the random weights."""
+    """Build four convolutions, two max-poolings and a dense layer. The seed determines the random weights."""
     return Convnet(
         [
             Convolution(draw_weights([5, 5, 1, 32], seed)),  # [B, 28, 28, 1] -> [B, 24, 24, 32]
-            Convolution(draw_weights([3, 3, 32, 64], seed + 1), stride=2),  # -> [B, 11, 11, 64]
-            Convolution(draw_weights([3, 3, 64, 64], seed + 2), stride=2),  # -> [B, 5, 5, 64]
+            max_pool,  # -> [B, 12, 12, 32]
+            Convolution(draw_weights([3, 3, 32, 64], seed + 1)),  # -> [B, 10, 10, 64]
+            Convolution(draw_weights([3, 3, 64, 64], seed + 2)),  # -> [B, 8, 8, 64]
+            max_pool,  # -> [B, 4, 4, 64]
+            Convolution(draw_weights([3, 3, 64, 128], seed + 3)),  # -> [B, 2, 2, 128]
         ],
-        Affine(draw_weights([5 * 5 * 64, 10], seed + 3), tf.zeros([10])),  # -> [B, 10]
+        Affine(draw_weights([2 * 2 * 128, 10], seed + 4), tf.zeros([10])),  # -> [B, 10]
     )
 
 
@@ -41,31 +44,35 @@ class Affine(tf.Module):  # type: ignore[misc]  # TensorFlow has no types
 class Convolution(tf.Module):  # type: ignore[misc]  # TensorFlow has no types
     """A convolution and a ReLU: feature maps [B, h, w, c] -> [B, h', w', channels]."""
 
-    def __init__(self, kernel: tf.Tensor, stride: int = 1) -> None:
+    def __init__(self, kernel: tf.Tensor) -> None:
         super().__init__()
         self.kernel = tf.Variable(kernel, name="kernel")  # [height, width, c, channels]
         self.biases = tf.Variable(tf.zeros(kernel.shape[-1]), name="biases")  # [channels]
-        self.stride = stride
 
     def __call__(self, features: tf.Tensor) -> tf.Tensor:
         """Convolve, add the biases and replace what is below 0 by 0."""
-        return tf.nn.relu(tf.nn.conv2d(features, self.kernel, self.stride, "VALID") + self.biases)
+        return tf.nn.relu(tf.nn.conv2d(features, self.kernel, 1, "VALID") + self.biases)
 
 
 class Convnet(tf.Module):  # type: ignore[misc]  # TensorFlow has no types
-    """Convolutions one after the other, and a dense layer: [B, 28, 28] -> [B, 10]."""
+    """Layers on feature maps one after the other, and a dense layer: [B, 28, 28] -> [B, 10]."""
 
-    def __init__(self, convolutions: Sequence[Callable[[tf.Tensor], tf.Tensor]], dense: Affine) -> None:
+    def __init__(self, layers: Sequence[Callable[[tf.Tensor], tf.Tensor]], dense: Affine) -> None:
         super().__init__()
-        self.convolutions = list(convolutions)
+        self.layers = list(layers)
         self.dense = dense
 
     def __call__(self, images: tf.Tensor) -> tf.Tensor:
         """Return the logits."""
         features = images[..., tf.newaxis]  # [B, 28, 28, 1]
-        for convolution in self.convolutions:
-            features = convolution(features)
+        for layer in self.layers:
+            features = layer(features)
         return self.dense(features)
+
+
+def max_pool(features: tf.Tensor) -> tf.Tensor:
+    """Keep the largest of each 2x2 values of a feature map: [B, h, w, c] -> [B, h/2, w/2, c]."""
+    return tf.nn.max_pool2d(features, ksize=2, strides=2, padding="VALID")
 
 
 def draw_weights(shape: Sequence[int], seed: int) -> tf.Tensor:

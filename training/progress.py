@@ -1,6 +1,6 @@
 """The state of a training run: its training curves, and the arrays with which the run can continue."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,12 @@ class HistoryPoint:
     def as_json(self, score: str) -> dict[str, Any]:
         """Return the point as in the `history` of `model.json`, where the score is `validation_` and its name."""
         return {"iteration": self.iteration, "loss": self.loss, f"validation_{score}": self.validation_score}
+
+
+OnProgress = Callable[[int, HistoryPoint | None], None]
+"""Called with the number of completed iterations and the latest point of the training curves."""
+OnStage = Callable[[str], None]
+"""Called with what a run does next if it is not training, such as `measuring the accuracy under fog`."""
 
 
 @dataclass(frozen=True)

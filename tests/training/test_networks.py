@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from training.networks import Convolution, build_affine, build_convnet, draw_weights, flatten, scale
+from training.networks import Convolution, build_affine, build_convnet, draw_weights, flatten, max_pool, scale
 
 pytestmark = pytest.mark.slow
 
@@ -33,20 +33,25 @@ def test_flattening_is_in_raster_order() -> None:
 
 def test_a_convolution_sums_what_is_under_its_kernel_and_rectifies() -> None:
     image = noise(1)[..., tf.newaxis]
-    convolution = Convolution(draw_weights([3, 3, 1, 2], seed=1), stride=2)
+    convolution = Convolution(draw_weights([3, 3, 1, 2], seed=1))
     convolution.biases.assign([0.1, -9.0])
     features = convolution(image).numpy()
-    assert features.shape == (1, 13, 13, 2)
+    assert features.shape == (1, 26, 26, 2)
     by_hand = float(tf.reduce_sum(image[0, 4:7, 2:5] * convolution.kernel[..., 0])) + 0.1
-    assert features[0, 2, 1, 0] == pytest.approx(max(0, by_hand), abs=1e-5)
+    assert features[0, 4, 2, 0] == pytest.approx(max(0, by_hand), abs=1e-5)
     assert not features[..., 1].any()
+
+
+def test_max_pooling_keeps_the_largest_of_each_four_values() -> None:
+    values = np.array([[1, 2, 5, 0], [4, 3, 0, 0], [9, 8, 1, 1], [7, 6, 1, 2]], np.float32)
+    np.testing.assert_array_equal(max_pool(values[np.newaxis, ..., np.newaxis])[0, ..., 0], [[4, 5], [9, 2]])
 
 
 def test_the_convnet_is_its_layers_one_after_the_other() -> None:
     network = build_convnet(seed=1)
     features = noise(4)[..., tf.newaxis]
-    for convolution in network.convolutions:
-        features = convolution(features)
+    for layer in network.layers:
+        features = layer(features)
     np.testing.assert_array_equal(network(noise(4)), network.dense(features))
     assert network(noise(4)).shape == (4, 10)
 
@@ -55,7 +60,7 @@ def test_the_seed_determines_the_weights() -> None:
     one, same, other = (build_convnet(seed=seed) for seed in (1, 1, 20))
     for left, right in zip(one.trainable_variables, same.trainable_variables, strict=True):
         np.testing.assert_array_equal(left, right)
-    assert not np.array_equal(one.convolutions[0].kernel, other.convolutions[0].kernel)
+    assert not np.array_equal(one.layers[0].kernel, other.layers[0].kernel)
     assert not np.array_equal(one.dense.weights, other.dense.weights)
 
 

@@ -63,7 +63,9 @@ def test_the_temperature_of_the_card_is_that_of_the_graph(result: run.Run, bars:
 
 
 def test_a_linear_model_has_no_energy_threshold(result: run.Run, bars: Mnist) -> None:
-    linear = run.train(replace(SOFTMAX, iterations=10), bars)
+    stages: list[str] = []
+    linear = run.train(replace(SOFTMAX, iterations=10), bars, on_stage=stages.append)
+    assert [stage.split()[0] for stage in stages] == ["choosing", "evaluating"]
     assert linear.card["abstention"]["energy"] is None
     assert result.card["abstention"]["energy"] < 0
 

@@ -86,13 +86,17 @@ def train_and_publish(  # noqa: PLR0913 (the options of the command)
     from training import run
 
     checkpoint = checkpoint_path(models, recipe.model)
-    with progress_bar(recipe.iterations, recipe.model) as on_progress:
-        result = run.train(recipe, mnist, on_progress, sources, models=models, checkpoint_path=checkpoint)
+    with progress_bar(recipe.iterations, recipe.model) as (on_progress, on_stage):
+        result = run.train(
+            recipe, mnist, on_progress, sources, models=models, checkpoint_path=checkpoint, on_stage=on_stage
+        )
     typer.echo(summary(result.card["test"]))
     if figures:
         write_figures(result, figures)
     held_out = concatenate([source.held_out for source in sources])
-    return publish_and_report(lambda: run.publish(result, models, mnist.test, held_out, force=force), checkpoint)
+    return publish_and_report(
+        lambda on_stage: run.publish(result, models, mnist.test, held_out, force=force, on_stage=on_stage), checkpoint
+    )
 
 
 def write_figures(result: "Run", folder: Path) -> None:

@@ -32,7 +32,7 @@ from training.cli.options import (
     require_option,
 )
 from training.cli.silence_tensorflow import import_tensorflow
-from training.cli.terminal import report_errors, summary, write_figure
+from training.cli.terminal import report_errors, status_line, summary, write_figure
 from training.data.examples import Examples
 from training.data.mnist import Mnist, Part, load_mnist
 from training.data.picture_folders import find_pictures
@@ -41,11 +41,12 @@ from training.errors import DataError
 from training.evaluation.pictures import count_confusion, predict_pictures, summarise
 from training.evaluation.robustness import measure_robustness, robustness_table
 from training.finder.recipe import DEFAULT_FINDER
+from training.folders import ensure_writable_folder
 from training.publishing import published_versions
 from training.publishing.artefacts import CARD, read_served_card
 from training.publishing.published_versions import find_version, resolve_version
 from training.publishing.results import results_table
-from training.publishing.workspace import ensure_writable_folder, training_lock
+from training.publishing.workspace import training_lock
 from training.recipes import FINDER
 from training.registry import list_classifiers
 
@@ -241,7 +242,9 @@ def evaluate_corrupted(artefact: Path, examples: Examples) -> None:
 
     signature, _ = export.load(artefact)
     classify = partial(export.predict_in_batches, signature)
-    for line in robustness_table(measure_robustness(classify, examples)):
+    with status_line() as on_stage:
+        accuracies = measure_robustness(classify, examples, on_stage)
+    for line in robustness_table(accuracies):
         typer.echo(line)
 
 

@@ -51,10 +51,10 @@ def train_and_publish_finder(recipe: FinderRecipe, mnist: Mnist, models: Path, *
     from training.finder import run
 
     checkpoint = checkpoint_path(models, FINDER)
-    with progress_bar(recipe.iterations, FINDER) as on_progress:
-        result = run.train(recipe, mnist, on_progress, checkpoint_path=checkpoint)
+    with progress_bar(recipe.iterations, FINDER) as (on_progress, on_stage):
+        result = run.train(recipe, mnist, on_progress, checkpoint_path=checkpoint, on_stage=on_stage)
     typer.echo(summarise_pages(result.card["test"]))
-    return publish_and_report(lambda: run.publish(result, models, force=force), checkpoint)
+    return publish_and_report(lambda on_stage: run.publish(result, models, force=force, on_stage=on_stage), checkpoint)
 
 
 def summarise_pages(report: dict[str, Any]) -> str:

@@ -1,6 +1,8 @@
 """Writes progress, summaries and errors to the terminal, and handles Ctrl-C. Knows nothing of training itself."""
 
+import shlex
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +13,7 @@ import typer
 from tqdm import tqdm
 
 from training.errors import BelowThreshold, CandidateRejected, TrainingError
-from training.progress import HistoryPoint
+from training.progress import HistoryPoint, OnProgress, OnStage
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -33,26 +35,59 @@ def report_errors() -> Iterator[None]:
         path = f"{error.filename}: " if error.filename else ""
         typer.echo(f"Error: {path}{error.strerror or error}. Resolve this, and repeat the command.", err=True)
         raise typer.Exit(1) from error
-    except KeyboardInterrupt:
-        typer.echo("Stopped. Nothing was left half published.", err=True)
+    except KeyboardInterrupt as interrupt:
+        notes = getattr(interrupt, "__notes__", [])
+        typer.echo("\n".join(["Stopped. Nothing was left half published.", *notes]), err=True)
         raise typer.Exit(130) from None
 
 
 @contextmanager
-def progress_bar(iterations: int, label: str) -> Iterator[Callable[[int, HistoryPoint | None], None]]:
-    """Show a bar with the loss, the validation score and the remaining time.
+def progress_bar(iterations: int, label: str) -> Iterator[tuple[OnProgress, OnStage]]:
+    """Show a bar with the loss, the validation score and the remaining time, or what a run does besides training.
 
-    Yields the function to call with the progress. It raises KeyboardInterrupt after Ctrl-C.
+    Yields the functions to call with the progress and with the stages. They raise KeyboardInterrupt after Ctrl-C. If
+    the run has a checkpoint, a note says how to continue it.
     """
-    with tqdm(total=iterations, desc=label, unit="it", dynamic_ncols=True) as bar, defer_interrupt() as raise_deferred:
+    has_checkpoint = False
+    with (
+        note_continuation(lambda: has_checkpoint),
+        tqdm(total=iterations, desc=label, unit="it", dynamic_ncols=True) as bar,
+        defer_interrupt() as raise_deferred,
+    ):
 
         def on_progress(iteration: int, point: HistoryPoint | None) -> None:
+            nonlocal has_checkpoint
+            has_checkpoint = point is not None  # a checkpoint is saved at each point
             raise_deferred()
             if point:
                 bar.set_postfix(loss=f"{point.loss:.4f}", validation=f"{point.validation_score:.2%}", refresh=False)
             bar.update(iteration - bar.n)
 
-        yield on_progress
+        def on_stage(stage: str) -> None:
+            raise_deferred()
+            bar.set_description(f"{label}, {stage}")
+
+        yield on_progress, on_stage
+
+
+@contextmanager
+def note_continuation(has_checkpoint: Callable[[], bool]) -> Iterator[None]:
+    """Add a note to KeyboardInterrupt that says how the run is continued, if it has a checkpoint."""
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        if has_checkpoint():
+            interrupt.add_note(
+                f"To continue the run from its checkpoint, repeat the command: {shlex.join(sys.orig_argv)}"
+            )
+        raise
+
+
+@contextmanager
+def status_line() -> Iterator[OnStage]:
+    """Show what a command does, in a line that is removed at the end. Yields the function to call with each stage."""
+    with tqdm(bar_format="{desc}", leave=False) as line:
+        yield line.set_description_str
 
 
 @contextmanager
@@ -81,14 +116,15 @@ def defer_interrupt() -> Iterator[Callable[[], None]]:
         signal.signal(signal.SIGINT, previous)
 
 
-def publish_and_report(publish: Callable[[], Path | None], checkpoint: Path) -> bool:
+def publish_and_report(publish: Callable[[OnStage], Path | None], checkpoint: Path) -> bool:
     """Publish the result of a run, and print the outcome. Return False if the model was rejected.
 
-    The checkpoint is deleted once the model is judged, and kept after any other exception, so that the run can
-    continue.
+    `publish` is called with a function that shows what it does. The checkpoint is deleted once the model is judged, and
+    kept after any other exception, so that the run can continue.
     """
     try:
-        published = publish()
+        with note_continuation(checkpoint.exists), status_line() as on_stage:
+            published = publish(on_stage)
     except (BelowThreshold, CandidateRejected) as error:
         checkpoint.unlink(missing_ok=True)
         typer.echo(f"Error: {error}", err=True)

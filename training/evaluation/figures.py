@@ -14,6 +14,8 @@ from training.evaluation.metrics import softmax
 from training.evaluation.pictures import PicturePrediction
 
 INK_ON_PAPER = "gray_r"
+SIGNED = "gray"
+"""For values of both signs: white is positive, black negative. It needs no colours, so it can be printed."""
 SHEET_PIXELS = 160
 """The approximate length of the longer side of a picture on a contact sheet."""
 
@@ -36,20 +38,22 @@ def draw_images(examples: Examples, indices: Sequence[int]) -> Figure:
 
 
 def draw_curves(history: Sequence[dict[str, Any]]) -> Figure:
-    """Draw the training curves, given as the `history` of `model.json`: the loss and the validation error."""
+    """Draw the training curves, given as the `history` of `model.json`: the loss and the validation error.
+
+    The loss of a point is the mean since the point before. If the last one has fewer iterations than the others, its
+    loss is left out: a mean of a few batches is mostly noise.
+    """
     iterations = [point["iteration"] for point in history]
+    whole = [point for point in history if point["iteration"] % iterations[0] == 0]
     figure = Figure(figsize=(9, 3.5), layout="constrained")
     loss, error = figure.subplots(1, 2)
-    loss.plot(iterations, [point["loss"] for point in history], ".-", color="tab:blue")
+    loss.plot([point["iteration"] for point in whole], [point["loss"] for point in whole], ".-", color="black")
     loss.set(title="Training loss", xlabel="iteration", ylabel="mean cross-entropy (nats)")
-    errors = [100 * (1 - point["validation_accuracy"]) for point in history]
-    error.plot(iterations, errors, ".-", color="tab:orange")
+    error.plot(iterations, [100 * (1 - point["validation_accuracy"]) for point in history], ".-", color="black")
     error.set(title="Validation error", xlabel="iteration", ylabel="misclassified digits (%)")
-    error.set_yscale("log" if min(errors) > 0 else "linear")
-    error.yaxis.set_major_formatter("{x:g}")
-    error.yaxis.set_minor_formatter("{x:g}")
     for axes in (loss, error):
-        axes.grid(visible=True, which="both", alpha=0.3)
+        axes.set(xlim=(0, None), ylim=(0, None))
+        axes.grid(visible=True, alpha=0.3)
     return figure
 
 
@@ -69,12 +73,12 @@ def draw_confusion(confusion: Sequence[Sequence[int]]) -> Figure:
 
 
 def draw_weight_images(weights: npt.NDArray[np.float32]) -> Figure:
-    """Draw the weights of each digit, the columns of (784, 10): blue is positive, red is negative."""
+    """Draw the weights of each digit, the columns of (784, 10): white is positive, black is negative, grey is 0."""
     limit = float(np.abs(weights).max())
     figure = Figure(figsize=(9, 4.3), layout="constrained")
-    figure.suptitle("Weights of each digit: blue is positive, red is negative")
+    figure.suptitle("Weights of each digit: white is positive, black is negative, grey is 0")
     for digit, axes in enumerate(figure.subplots(2, 5).flat):
-        axes.imshow(weights[:, digit].reshape(28, 28), cmap="RdBu", vmin=-limit, vmax=limit)
+        axes.imshow(weights[:, digit].reshape(28, 28), cmap=SIGNED, vmin=-limit, vmax=limit)
         axes.set_title(str(digit))
         axes.set_axis_off()
     return figure
@@ -84,10 +88,10 @@ def draw_scores(logits: npt.NDArray[np.float32]) -> Figure:
     """Draw the ten logits of one image, (10,), and its probabilities."""
     figure = Figure(figsize=(9, 2.8), layout="constrained")
     scores, probabilities = figure.subplots(1, 2)
-    scores.bar(range(10), logits, color="tab:blue")
+    scores.bar(range(10), logits, color="grey")
     scores.axhline(0, color="black", linewidth=0.8)
     scores.set(title="Logits", xlabel="digit", ylabel="score", xticks=range(10))
-    probabilities.bar(range(10), softmax(logits[np.newaxis])[0], color="tab:orange")
+    probabilities.bar(range(10), softmax(logits[np.newaxis])[0], color="grey")
     probabilities.set(title="Probabilities", xlabel="digit", ylabel="probability", xticks=range(10), ylim=(0, 1))
     return figure
 
@@ -109,11 +113,11 @@ def draw_predictions(examples: Examples, probabilities: npt.NDArray[np.float32],
 
 
 def draw_feature_maps(maps: Mapping[str, npt.NDArray[np.float32]]) -> Figure:
-    """Draw feature maps, (h, w) each, side by side with their names: blue is positive, red negative, white 0."""
+    """Draw feature maps, (h, w) each, side by side with their names: white is positive, black negative, grey 0."""
     figure = Figure(figsize=(2.1 * len(maps), 2.6), layout="constrained")
     for axes, (name, values) in zip(figure.subplots(1, len(maps), squeeze=False)[0], maps.items(), strict=True):
         limit = float(np.abs(values).max()) or 1.0
-        axes.imshow(values, cmap="RdBu", vmin=-limit, vmax=limit)
+        axes.imshow(values, cmap=SIGNED, vmin=-limit, vmax=limit)
         axes.set(title=name, xlabel="column", ylabel="row")
     return figure
 

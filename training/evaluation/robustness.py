@@ -1,6 +1,6 @@
 """The accuracy of a model under each corruption. Knows a model only as a function from images to probabilities."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -9,9 +9,18 @@ from training.data.examples import Examples
 from training.evaluation.metrics import Classifier, accuracy
 
 
-def measure_robustness(classify: Classifier, examples: Examples) -> dict[str, float]:
-    """Return the accuracy on the examples under each corruption, by the name of the corruption."""
-    return {name: accuracy(classify(corrupt(examples.images, name))[1], examples.labels) for name in CORRUPTIONS}
+def measure_robustness(
+    classify: Classifier, examples: Examples, on_stage: Callable[[str], None] = lambda _stage: None
+) -> dict[str, float]:
+    """Return the accuracy on the examples under each corruption, by the name of the corruption.
+
+    `on_stage` is called before each corruption, with what is measured.
+    """
+    accuracies = {}
+    for name in CORRUPTIONS:
+        on_stage(f"measuring the accuracy under {name.replace('_', ' ')}")
+        accuracies[name] = accuracy(classify(corrupt(examples.images, name))[1], examples.labels)
+    return accuracies
 
 
 def robustness_table(accuracies: Mapping[str, float]) -> list[str]:

@@ -11,7 +11,7 @@ from training.data.pages import Pages
 from training.finder.network import FinderNetwork
 from training.finder.recipe import FinderRecipe
 from training.finder.report import ink_f1
-from training.progress import HistoryPoint, Progress
+from training.progress import HistoryPoint, OnProgress, Progress
 
 VALIDATION_INTERVAL = 250
 """Iterations between two points of the training curves."""
@@ -30,7 +30,7 @@ def train_finder(  # noqa: PLR0913, PLR0917 (what a run consists of)
     recipe: FinderRecipe,
     pages: Iterator[Pages],
     validation: Pages,
-    on_progress: Callable[[int, HistoryPoint | None], None] = lambda _iteration, _point: None,
+    on_progress: OnProgress = lambda _iteration, _point: None,
     checkpoint: CheckpointStore | None = None,
 ) -> list[HistoryPoint]:
     """Train the network in place, on the batches of `pages`, and return the training curves.

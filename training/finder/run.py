@@ -6,7 +6,6 @@ Knows nothing of the command line.
 import base64
 import tempfile
 import zlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -29,7 +28,7 @@ from training.finder.network import build_finder
 from training.finder.page_generation import generate_batches, generate_pages
 from training.finder.recipe import DEFAULT_FINDER, TEST_SEED, VALIDATION_SEED, FinderRecipe
 from training.finder.report import choose_thresholds, page_report
-from training.progress import HistoryPoint
+from training.progress import OnProgress, OnStage
 from training.publishing import export as publishing
 from training.publishing.checkpoints import Checkpoint, fingerprint
 from training.publishing.published_versions import find_version, list_versions
@@ -55,9 +54,10 @@ class FinderRun:
 def train(
     recipe: FinderRecipe,
     mnist: Mnist,
-    on_progress: Callable[[int, HistoryPoint | None], None] = lambda _iteration, _point: None,
+    on_progress: OnProgress = lambda _iteration, _point: None,
     *,
     checkpoint_path: Path | None = None,
+    on_stage: OnStage = lambda _stage: None,
 ) -> FinderRun:
     """Train a finder, choose its thresholds on validation pages and evaluate it on test pages. Publishes nothing.
 
@@ -69,6 +69,7 @@ def train(
         on_progress: Called with the number of completed iterations and the latest point of the training curves.
         checkpoint_path: The file for the progress of the run. If it holds the progress of the same run, the run
             continues from there.
+        on_stage: Called with what the run does besides training, before each part of it.
 
     """
     tf.config.experimental.enable_op_determinism()
@@ -77,6 +78,7 @@ def train(
     checkpoint = _open_checkpoint(checkpoint_path, recipe, mnist, network) if checkpoint_path else None
     progress = checkpoint.load() if checkpoint else None
     remaining = range(progress.iteration if progress else 0, recipe.iterations)
+    on_stage("drawing the validation pages")
     validation = generate_pages(mnist.validation, VALIDATION_SEED, recipe.validation_pages)
     with generate_batches(mnist.train, recipe.seed, recipe.batch_size, remaining) as batches:
         history = train_finder(network, recipe, batches, validation, on_progress, checkpoint)
@@ -86,7 +88,9 @@ def train(
     find = partial(export.find_in_batches, servable.find)
     maps = find(validation.pictures)
     thresholds = choose_thresholds(*maps, validation)
+    on_stage("drawing the test pages")
     test = generate_pages(mnist.test, TEST_SEED, recipe.test_pages)
+    on_stage("evaluating on the test pages")
     card = {
         "task": TASK,
         "name": FINDER,
@@ -139,11 +143,14 @@ def _encode(array: npt.NDArray[np.uint8]) -> str:
     return base64.b64encode(zlib.compress(array.tobytes(), level=9)).decode()
 
 
-def publish(run: FinderRun, models: Path, *, force: bool = False) -> Path | None:
+def publish(
+    run: FinderRun, models: Path, *, force: bool = False, on_stage: OnStage = lambda _stage: None
+) -> Path | None:
     """Publish the result of a run as the next version, and return its folder.
 
     If a version is served already, both are compared on the test pages. With `force`, the candidate is published
-    whatever the comparison says, and its card records that.
+    whatever the comparison says, and its card records that. `on_stage` is called before the comparison, with what is
+    done.
 
     Returns:
         The folder, or None if the run reproduced the served version.
@@ -156,6 +163,7 @@ def publish(run: FinderRun, models: Path, *, force: bool = False) -> Path | None
     served = load_served_version(models)
     if served is None:
         return export.publish(run.servable, run.card, models)
+    on_stage(f"comparing with {served.title}")
     decision = comparison.decide(served, load_candidate(run), run.test)
     if not force and decision.reproduced:
         return None

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from training.errors import AlreadyRunning, FolderError
+from training.errors import AlreadyRunning
+from training.folders import ensure_writable_folder
 
 WORKSPACE = ".training"
 
@@ -15,18 +16,6 @@ WORKSPACE = ".training"
 def checkpoint_path(models: Path, name: str) -> Path:
     """Return the path of the checkpoint for runs of the model with this name."""
     return models / WORKSPACE / f"{name}.npz"
-
-
-def ensure_writable_folder(folder: Path) -> None:
-    """Create a folder if it does not exist. Raises FolderError if it cannot be created or written to."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        msg = f"{folder} cannot be created: {error.strerror}. Choose a folder that can be written to."
-        raise FolderError(msg) from error
-    if not os.access(folder, os.W_OK | os.X_OK):
-        msg = f"{folder} cannot be written to. Change its permissions, or choose another folder."
-        raise FolderError(msg)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw, ImageFilter
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.app.page.browser import SCRIBBLE, SEVEN, change_json, draw, wait_for_predictions
-from tests.app.page.conftest import publish_copy
+from tests.app.page.conftest import TITLES, publish_copy
 from tests.app.service import service
 
 pytestmark = pytest.mark.slow
@@ -73,7 +73,8 @@ def test_the_page_has_a_card_for_each_classifier_that_is_served(
     card = json.loads((newest_card := next((tmp_path / "softmax").glob("*/model.json"))).read_text())
     newest_card.write_text(json.dumps(card | {"title": None}))
     page = context.new_page()
-    with service(WORKERS="1", MODELS_DIR=str(tmp_path), DEFAULT_MODEL="another", ACCESS_LOG="false") as (_, url):
+    settings = {"DEFAULT_MODEL": "another", "REQUIRED_MODELS": "another,convnet,softmax"}  # ready when all three are
+    with service(WORKERS="1", MODELS_DIR=str(tmp_path), ACCESS_LOG="false", **settings) as (_, url):
         page.goto(url)
         expect(page.locator("#report .tiles h3")).to_have_text(["Another network", "Convolutional network", "softmax"])
         expect(page.locator(".prediction h2")).to_have_text(["Another network", "Convolutional network", "softmax"])
@@ -86,14 +87,22 @@ def test_the_page_has_a_card_for_each_classifier_that_is_served(
         assert Axe().run(page).violations_count == 0
 
 
-def test_without_an_affine_model_no_weights_are_shown(context: BrowserContext, models: Path, tmp_path: Path) -> None:
-    shutil.copytree(models, tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("softmax"))
+@pytest.mark.parametrize(("name", "has_weights"), [("convnet", False), ("softmax", True)])
+def test_the_page_of_a_service_with_one_classifier_has_one_card(
+    context: BrowserContext, models: Path, tmp_path: Path, name: str, *, has_weights: bool
+) -> None:
+    """The weights are shown if it is affine. The finder is no classifier."""
+    for kept in (name, "finder"):
+        shutil.copytree(models / kept, tmp_path / kept)
     page = context.new_page()
-    with service(WORKERS="1", MODELS_DIR=str(tmp_path), REQUIRED_MODELS="convnet", ACCESS_LOG="false") as (_, url):
+    settings = {"MODELS_DIR": str(tmp_path), "DEFAULT_MODEL": name, "REQUIRED_MODELS": name}
+    with service(WORKERS="1", ACCESS_LOG="false", **settings) as (_, url):
         page.goto(url)
-        expect(page.locator("#report .tiles h3")).to_have_text(["Convolutional network"])
-        expect(page.locator("#weights-card")).to_be_hidden()
+        expect(page.locator("#report .tiles h3")).to_have_text([TITLES[name]])
+        expect(page.locator("#occlusion-title")).to_have_text(f"{TITLES[name]}: occlusion map")
+        expect(page.locator("#weights-card")).to_be_visible(visible=has_weights)
         draw(page, SEVEN)
+        expect(page.locator(".prediction h2")).to_have_text([TITLES[name]])
         expect(page.locator(".prediction .digit")).to_have_text(["7"])
         expect(page.locator("#occlusion-summary")).to_contain_text("7")
 

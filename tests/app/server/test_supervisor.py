@@ -74,6 +74,23 @@ def test_a_folder_or_socket_that_cannot_be_written_stops_the_start_in_one_line(
     assert line.startswith(message)
 
 
+@pytest.mark.parametrize(
+    ("published", "named"), [([], "none"), (["softmax/1", "another/3", "finder/1"], "another, softmax")]
+)
+def test_a_default_model_without_a_version_stops_the_start_in_one_line(
+    tmp_path: Path, published: list[str], named: str
+) -> None:
+    for folder in [*published, "missing/.1-half-written"]:
+        (tmp_path / folder).mkdir(parents=True)
+    environment = {**os.environ, "MODELS_DIR": str(tmp_path), "DEFAULT_MODEL": "missing"}
+    process = subprocess.run([sys.executable, "-m", "app"], cwd=ROOT, env=environment, capture_output=True, check=False)
+    assert process.returncode == 1
+    assert process.stderr.decode() == (
+        f"DEFAULT_MODEL='missing' has no version in {tmp_path}. Classifiers that have one: {named}. "
+        "Set DEFAULT_MODEL to one of them, or publish a version first.\n"
+    )
+
+
 def test_a_socket_that_is_in_use_is_not_taken_and_an_abandoned_one_is(tmp_path: Path) -> None:
     path = tmp_path / "socket"
     first = _open_unix_socket(path)

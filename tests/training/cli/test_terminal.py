@@ -11,10 +11,12 @@ from training.cli.terminal import (
     progress_bar,
     publish_and_report,
     report_errors,
+    status_line,
     summary,
     write_figure,
 )
 from training.errors import BelowThreshold, CandidateRejected, DataError
+from training.progress import HistoryPoint, OnStage
 
 
 @pytest.fixture(autouse=True)
@@ -56,12 +58,26 @@ def test_other_exceptions_are_not_caught() -> None:
 
 
 def test_the_progress_bar_starts_where_a_continued_run_does(capsys: pytest.CaptureFixture[str]) -> None:
-    with progress_bar(100, "convnet") as on_progress:
+    with progress_bar(100, "convnet") as (on_progress, _):
         on_progress(50, None)
         on_progress(100, None)
     shown = capsys.readouterr().err
     assert "convnet" in shown
     assert "100/100" in shown
+
+
+def test_the_progress_bar_shows_what_a_run_does_besides_training(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress_bar(100, "convnet") as (on_progress, on_stage):
+        on_progress(100, None)
+        on_stage("measuring the accuracy under fog")
+        assert "convnet, measuring the accuracy under fog: 100%" in capsys.readouterr().err
+
+
+def test_a_status_line_shows_each_stage_and_is_removed(capsys: pytest.CaptureFixture[str]) -> None:
+    with status_line() as on_stage:
+        on_stage("comparing with convnet 6")
+        assert "comparing with convnet 6" in capsys.readouterr().err
+    assert capsys.readouterr().err.split("\r")[-1].strip() == ""
 
 
 def test_ctrl_c_is_deferred_until_the_end_of_the_block() -> None:
@@ -75,10 +91,44 @@ def test_ctrl_c_is_deferred_until_the_end_of_the_block() -> None:
 
 
 def test_ctrl_c_is_deferred_until_the_next_progress_report() -> None:
-    with pytest.raises(KeyboardInterrupt), progress_bar(100, "convnet") as on_progress:  # noqa: PT012 - as above
+    with pytest.raises(KeyboardInterrupt), progress_bar(100, "convnet") as (on_progress, _):  # noqa: PT012 - as above
         signal.raise_signal(signal.SIGINT)
         on_progress(50, None)
         pytest.fail("It continued.")
+
+
+def test_ctrl_c_is_deferred_until_the_next_stage() -> None:
+    with pytest.raises(KeyboardInterrupt), progress_bar(100, "convnet") as (_, on_stage):  # noqa: PT012 - as above
+        signal.raise_signal(signal.SIGINT)
+        on_stage("measuring the accuracy under fog")
+        pytest.fail("It continued.")
+
+
+@pytest.mark.parametrize("point", [None, HistoryPoint(250, 0.1, 0.98)])
+def test_ctrl_c_says_how_a_run_with_a_checkpoint_is_continued(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, point: HistoryPoint | None
+) -> None:
+    monkeypatch.setattr("sys.orig_argv", ["python", "-m", "training", "train", "convnet", "--models", "my models"])
+    with pytest.raises(typer.Exit), report_errors(), progress_bar(500, "convnet") as (on_progress, _):  # noqa: PT012
+        on_progress(250, point)
+        raise KeyboardInterrupt
+    advice = "To continue the run from its checkpoint, repeat the command: "
+    command = "python -m training train convnet --models 'my models'"
+    stopped = "Stopped. Nothing was left half published.\n"
+    assert capsys.readouterr().err.endswith(f"{stopped}{advice}{command}\n" if point else stopped)
+
+
+def test_ctrl_c_in_a_comparison_says_how_the_run_is_continued(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def publish(on_stage: OnStage) -> None:
+        raise KeyboardInterrupt
+
+    checkpoint = tmp_path / "finder.npz"
+    checkpoint.touch()
+    with pytest.raises(typer.Exit), report_errors():
+        publish_and_report(publish, checkpoint)
+    assert "To continue the run from its checkpoint" in capsys.readouterr().err
 
 
 def test_a_second_ctrl_c_is_not_deferred() -> None:
@@ -105,7 +155,7 @@ def test_the_checkpoint_is_deleted_once_the_model_is_judged(
     *,
     passes: bool,
 ) -> None:
-    def publish() -> Path | None:
+    def publish(on_stage: OnStage) -> Path | None:
         if isinstance(outcome, Exception):
             raise outcome
         return outcome
@@ -114,11 +164,12 @@ def test_the_checkpoint_is_deleted_once_the_model_is_judged(
     checkpoint.touch()
     assert publish_and_report(publish, checkpoint) is passes
     assert not checkpoint.exists()
-    assert "".join(capsys.readouterr()) == said
+    printed = capsys.readouterr()
+    assert printed.out + printed.err.replace("\r", "") == said
 
 
 def test_the_checkpoint_is_kept_after_any_other_exception(tmp_path: Path) -> None:
-    def publish() -> Path | None:
+    def publish(on_stage: OnStage) -> Path | None:
         raise PermissionError
 
     checkpoint = tmp_path / "finder.npz"

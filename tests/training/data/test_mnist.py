@@ -12,7 +12,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training.data.mnist import SHA256, TRAIN_IMAGES, Mnist, fetch_file, find_file, load_mnist, read_idx
+from training.data.mnist import (
+    CONTENT_SHA256,
+    SHA256,
+    TRAIN_IMAGES,
+    Mnist,
+    decode_idx,
+    fetch_file,
+    find_file,
+    load_mnist,
+    read_file,
+)
 from training.errors import DataError
 
 Mirror = Callable[[bytes | None], str]
@@ -65,27 +75,47 @@ def test_a_missing_file_raises_an_error_with_its_digest(tmp_path: Path) -> None:
         find_file(tmp_path, TRAIN_IMAGES)
     message = str(caught.value)
     assert str(tmp_path / TRAIN_IMAGES) in message
-    assert SHA256[TRAIN_IMAGES] in message
+    assert CONTENT_SHA256[TRAIN_IMAGES] in message
     assert "MNIST_DIR" in message
+
+
+@pytest.mark.parametrize("name", [TRAIN_IMAGES, "train-images-idx3-ubyte", "train-images.idx3-ubyte"])
+def test_a_file_is_found_by_the_names_that_unpacking_gives_it(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).touch()
+    assert find_file(tmp_path, TRAIN_IMAGES) == tmp_path / name
+
+
+@pytest.mark.parametrize("level", [None, 1, 9])
+def test_a_file_is_known_by_the_digest_of_its_content(tmp_path: Path, level: int | None) -> None:
+    path = tmp_path / NAME
+    path.write_bytes(CONTENT if level is None else gzip.compress(CONTENT, level))
+    assert read_file(path, DIGEST) == CONTENT
 
 
 @pytest.mark.parametrize("content", [b"", b"altered"])
 def test_an_altered_file_raises_an_error_with_both_digests(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / TRAIN_IMAGES).write_bytes(content)
+    path = tmp_path / NAME
+    path.write_bytes(gzip.compress(content))
     with pytest.raises(DataError) as caught:
-        find_file(tmp_path, TRAIN_IMAGES)
+        read_file(path, DIGEST)
     message = str(caught.value)
-    assert SHA256[TRAIN_IMAGES] in message
+    assert DIGEST in message
     assert hashlib.sha256(content).hexdigest() in message
     assert "Replace it" in message
 
 
-def test_an_idx_file_has_the_shape_of_its_header(tmp_path: Path) -> None:
+@pytest.mark.parametrize("change", [lambda packed: packed[:-9], lambda packed: packed[:40] + b"x" + packed[41:]])
+def test_a_compressed_file_that_is_damaged_raises_an_error(tmp_path: Path, change: Callable[[bytes], bytes]) -> None:
+    path = tmp_path / NAME
+    path.write_bytes(change(gzip.compress(CONTENT)))
+    with pytest.raises(DataError, match=r"images\.gz is truncated or altered .* Replace it"):
+        read_file(path, DIGEST)
+
+
+def test_an_idx_file_has_the_shape_of_its_header() -> None:
     values = np.arange(2 * 3 * 4, dtype=np.uint8).reshape(2, 3, 4)
     header = bytes([0, 0, 8, 3]) + struct.pack(">III", *values.shape)
-    path = tmp_path / "three-dimensions.gz"
-    path.write_bytes(gzip.compress(header + values.tobytes()))
-    np.testing.assert_array_equal(read_idx(path), values)
+    np.testing.assert_array_equal(decode_idx(header + values.tobytes()), values)
 
 
 def test_parts_have_names(bars: Mnist) -> None:
@@ -118,6 +148,34 @@ def test_if_every_mirror_fails_the_error_lists_each_and_no_file_remains(tmp_path
     for part in (NAME, "MNIST_DIR", NOBODY, altered, DIGEST, hashlib.sha256(CONTENT[:-1]).hexdigest()):
         assert part in message
     assert files_under(tmp_path / "cache") == []
+
+
+def test_a_cache_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("a file")
+    with pytest.raises(DataError, match=r"cache cannot be created: .* XDG_CACHE_HOME .* MNIST_DIR"):
+        fetch(tmp_path / "cache", NOBODY)
+
+
+def test_a_cache_with_the_file_need_not_be_writable(
+    tmp_path: Path, mirror: Mirror, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = fetch(tmp_path / "cache", mirror(CONTENT))
+    monkeypatch.setattr("training.folders.os.access", lambda path, mode: mode == os.R_OK and path.exists())
+    assert fetch(tmp_path / "cache", NOBODY) == path
+    path.unlink()
+    with pytest.raises(DataError, match="cache cannot be written to"):
+        fetch(tmp_path / "cache", NOBODY)
+
+
+@pytest.mark.slow
+@pytest.mark.mnist
+def test_unpacked_files_are_the_same_as_packed_ones(tmp_path: Path, mnist: Mnist) -> None:
+    folder = Path(os.environ["MNIST_DIR"]) if os.environ.get("MNIST_DIR") else None
+    for name in SHA256:
+        path = find_file(folder, name) if folder else fetch_file(name)
+        (tmp_path / name.removesuffix(".gz")).write_bytes(read_file(path, CONTENT_SHA256[name]))
+    for part in ("train", "validation", "test"):
+        np.testing.assert_array_equal(load_mnist(tmp_path).part(part).images, mnist.part(part).images)
 
 
 @pytest.mark.slow

@@ -42,6 +42,17 @@ def test_curves_show_the_error_in_per_cent() -> None:
     np.testing.assert_allclose(error.lines[0].get_xydata(), [[250, 10], [500, 2]])
 
 
+def test_the_loss_of_a_short_last_window_is_left_out() -> None:
+    history = [
+        {"iteration": iteration, "loss": loss, "validation_accuracy": 0.9}
+        for iteration, loss in [(250, 0.5), (500, 0.25), (501, 0.9)]
+    ]
+    loss, error = draw_curves(history).axes
+    np.testing.assert_allclose(loss.lines[0].get_xydata(), [[250, 0.5], [500, 0.25]])
+    assert len(error.lines[0].get_xydata()) == 3
+    assert (loss.get_xlim()[0], loss.get_ylim()[0], error.get_ylim()[0]) == (0, 0, 0)
+
+
 def test_curves_of_a_perfect_network_are_drawn(tmp_path: Path) -> None:
     draw_curves([{"iteration": 250, "loss": 0.0, "validation_accuracy": 1.0}]).savefig(tmp_path / "curves.png")
 
@@ -84,7 +95,7 @@ def test_wrong_predictions_have_a_red_title(bars: Mnist) -> None:
     np.testing.assert_array_equal(figure.axes[1].images[0].get_array(), bars.test.images[4])
 
 
-def test_feature_maps_are_white_at_zero(tmp_path: Path) -> None:
+def test_feature_maps_are_grey_at_zero(tmp_path: Path) -> None:
     figure = draw_feature_maps({"edges": np.array([[-1, 2]], np.float32), "nothing": np.zeros((1, 2), np.float32)})
     assert titles(figure) == ["edges", "nothing"]
     assert figure.axes[0].images[0].get_clim() == (-2, 2)

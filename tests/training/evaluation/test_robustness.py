@@ -17,7 +17,10 @@ def test_a_model_is_evaluated_under_each_corruption() -> None:
         scores = np.eye(10)[examples.labels if correct else (examples.labels + 1) % 10]
         return scores, scores
 
-    accuracies = measure_robustness(classify, examples)
+    stages: list[str] = []
+    accuracies = measure_robustness(classify, examples, stages.append)
+    assert stages[0] == "measuring the accuracy under shot noise"
+    assert len(stages) == len(CORRUPTIONS)
     assert accuracies == {name: float(index == 0) for index, name in enumerate(CORRUPTIONS)}
     np.testing.assert_array_equal(calls[3], corrupt(examples.images, list(CORRUPTIONS)[3]))
 

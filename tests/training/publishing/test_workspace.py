@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from training.errors import AlreadyRunning, FolderError
-from training.publishing.workspace import checkpoint_path, ensure_writable_folder, training_lock
+from training.publishing.workspace import checkpoint_path, training_lock
 
 HOLD = """
 import sys, time
@@ -42,31 +42,13 @@ def test_an_exception_inside_the_lock_is_propagated(tmp_path: Path) -> None:
         pass
 
 
-def test_a_folder_is_created_with_its_parents(tmp_path: Path) -> None:
-    for _ in range(2):
-        ensure_writable_folder(tmp_path / "plots" / "today")
-    assert (tmp_path / "plots" / "today").is_dir()
-
-
 def test_a_folder_that_cannot_be_created_raises_an_error(tmp_path: Path) -> None:
     (tmp_path / "notes").write_text("a file")
-    with pytest.raises(
-        FolderError, match=r"notes cannot be created: File exists\. Choose a folder that can be written"
-    ):
-        ensure_writable_folder(tmp_path / "notes")
     with (
         pytest.raises(FolderError, match=r"notes/\.training cannot be created: Not a directory"),
         training_lock(tmp_path / "notes"),
     ):
         pytest.fail("A file is not a folder.")
-
-
-def test_a_folder_without_write_permission_raises_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        "training.publishing.workspace.os.access", lambda folder, mode: False
-    )  # root may write anywhere
-    with pytest.raises(FolderError, match="cannot be written to"):
-        ensure_writable_folder(tmp_path)
 
 
 def test_checkpoints_are_in_a_hidden_folder(tmp_path: Path) -> None:
