@@ -1,37 +1,49 @@
-// Connects the parts of the page: sends each picture to the service, and shows the predictions.
+// Connects the parts of the page: sends each drawing to the service, and shows the answer.
 
+import { AnswerView } from "./answer.js";
+import { CallView } from "./call_view.js";
 import { listClassifiers } from "./classifiers.js";
+import { copy } from "./clipboard.js";
 import { CorrectionForm } from "./correction.js";
+import { fromPicture, isEmpty, paintWhole, toPictureFile } from "./drawing.js";
 import { toFile } from "./encode.js";
-import { OcclusionMap, WeightImages } from "./explanation.js";
+import { Explanation } from "./explanation.js";
+import { linkTo, pictureIn } from "./link.js";
+import { problemText } from "./messages.js";
 import { Pad } from "./pad.js";
-import { watchPictures } from "./pictures.js";
+import { prepare, watchPictures } from "./pictures.js";
 import { describePrediction, PredictionCard } from "./prediction.js";
-import { blank, loadInk, paintInk } from "./raster.js";
+import { loadInk, paintInk } from "./raster.js";
 import { ReadingView } from "./reading.js";
+import { persist, recognise } from "./recognition.js";
 import { makeReport } from "./report.js";
 import * as service from "./service.js";
+import { Session } from "./session.js";
+import { SessionTable } from "./session_table.js";
 import { TokenForm } from "./token.js";
 
 const find = (selector) => document.querySelector(selector);
-const RETRY_MILLISECONDS = 1000;
+const MAX_FILES = 50; // that are read at once
+const PAINTED_SIDE = 1200; // of the picture behind the boxes, in pixels
 
 const pad = new Pad(find("#pad"));
-const occlusionMap = new OcclusionMap(find("#occlusion"), find("#patch"), find("#occlusion-summary"));
-const weightImages = new WeightImages(find("#weights"), find("#weights-summary"));
-const correction = new CorrectionForm(find("#correction"), service.correct);
-const readingView = new ReadingView(find("#reading"), { paint: (canvas) => pad.paintOn(canvas), open: openDigit, announce });
+const session = new Session();
+const answerView = new AnswerView(find("#answer"), announce);
+const callView = new CallView(find("#call"), announce);
+const correction = new CorrectionForm(find("#correction"), sendCorrection);
+const explanation = new Explanation(find("#explanation"));
+const readingView = new ReadingView(find("#reading"), { paint: (canvas) => paintWhole(canvas, pad.drawing, PAINTED_SIDE), open: openDigit });
+const sessionTable = new SessionTable(find("#session"), session, goBack);
 const tokenForm = new TokenForm(find("#token"), (token) => {
   service.useToken(token);
-  predict();
+  answer();
 });
 
 let loading = null; // the promise of the classifiers, once they are requested
 let classifiers = []; // those that are served, the default model first
 let cards = new Map(); // the card of each classifier, by its name
-let current = new AbortController(); // of the prediction in progress: a newer one aborts it
-let shown = null; // {ink, occlusion} of the shown prediction, to be painted again in other colours
-let weightsVersion = null; // the version whose weights are shown
+let current = new AbortController(); // of what was asked last: whatever is asked next aborts it
+let shown = null; // {ink, seen} of the shown answer
 
 /** Find out which classifiers the service has, and make a card for each. */
 async function loadClassifiers() {
@@ -55,162 +67,138 @@ function showClassifiers(found) {
       return [classifier.name, new PredictionCard(element, classifier)];
     }),
   );
-  const affine = found.find(({ isAffine }) => isAffine);
-  find("#occlusion-title").textContent = `${found[0].title}: occlusion map`;
-  find("#weights-card").hidden = !affine;
-  if (affine) find("#weights-title").textContent = `${affine.title}: weights`;
+  explanation.setClassifiers(found);
 }
 
-/** Send the picture on the pad to all models, and show their predictions. */
-async function predict() {
-  const signal = supersede();
-  readingView.expire();
-  updateTools();
-  const picture = pad.picture();
-  if (!picture) {
-    warn(null);
-    return reset("Nothing drawn yet");
-  }
-  try {
-    await loadClassifiers();
-    const answers = await Promise.all(classifiers.map(({ name }) => service.predict(picture, name, signal)));
-    const { reading, problem } = await read(picture, answers[0].prediction, signal);
-    warn(problem);
-    if (reading) return readingView.show(reading);
-    readingView.hide();
-    await showPredictions(answers);
-    await showExplanations(picture, answers, signal);
-  } catch (error) {
-    if (!signal.aborted) await handle(error, signal, predict);
-  }
-}
-
-/** Abort what is in progress, and return the signal for what takes its place. */
+/** Abort what was asked before, and return the signal for what is asked now: answers keep the order of the questions. */
 function supersede() {
   current.abort();
   current = new AbortController();
   return current.signal;
 }
 
-/**
- * Read all digits of a picture, if the default model abstained from predicting one.
- *
- * Return `{reading, problem}`: a reading that says more than the prediction, or null, and a message for people, or null.
- */
-async function read(picture, { reason }, signal) {
-  if (reason === null || reason === "blank") return { reading: null, problem: null };
-  const isNumber = reason === "several_digits";
-  let problem = "The picture seems to show several digits, but none could be read.";
+/** Ask all models what is on the pad, and show their answers. */
+async function answer() {
+  const signal = supersede();
+  const { drawing } = pad;
+  readingView.expire();
+  updateTools();
+  if (isEmpty(drawing)) return showNothing();
+  const picture = toPictureFile(drawing);
   try {
-    const reading = await service.read(picture, classifiers[0].name, signal);
-    const digits = reading.lines.flatMap((line) => line.digits);
-    if (isNumber ? digits.length : digits.length > 1 && digits.some(({ abstained }) => !abstained)) return { reading, problem: null };
+    const recognised = await persist(() => ask(picture, signal), signal, (message) => {
+      warn(message);
+      hideAnswer();
+      answerView.wait("Waiting for the server");
+    });
+    signal.throwIfAborted();
+    session.add(drawing, recognised);
+    await showAnswer(picture, drawing, recognised, signal);
   } catch (error) {
-    if (!(error instanceof service.ServiceError)) throw error;
-    problem = `The picture seems to show several digits, but they could not be read. ${error.message}`;
+    if (signal.aborted) return;
+    const problem = fail(error, drawing.picture?.name, picture);
+    if (drawing.picture) session.addProblem(drawing, problem);
   }
-  return { reading: null, problem: isNumber ? problem : null };
+}
+
+async function ask(picture, signal) {
+  await loadClassifiers();
+  return recognise(picture, classifiers.map(({ name }) => name), signal);
+}
+
+async function showAnswer(picture, drawing, { answers, reading, problem }, signal) {
+  warn(problem);
+  const name = drawing.picture?.name ?? "drawing.png";
+  callView.show(picture, name, reading ? "read" : "predict", service.hasToken());
+  if (reading) {
+    answerView.showReading(reading);
+    return readingView.show(reading);
+  }
+  readingView.hide();
+  answerView.show(answers[0].prediction);
+  await showPredictions(picture, answers, signal);
+  offerCorrection(drawing, answers[0].prediction);
 }
 
 /** Show the predictions for one digit of a reading: that of the default model, and those of the others for its image. */
-async function openDigit(digit, introduction) {
+async function openDigit(digit, index, introduction) {
   const signal = supersede();
+  const { drawing } = pad;
   try {
     const image = toFile(digit.seen);
     const [{ name }, ...others] = classifiers;
     const read = { prediction: { ...digit, model: name }, milliseconds: null };
     const answers = [read, ...(await Promise.all(others.map((other) => service.predict(image, other.name, signal))))];
-    await showPredictions(answers, introduction);
-    await showExplanations(image, answers, signal);
+    await showPredictions(image, answers, signal, introduction);
+    offerCorrection(drawing, digit, index);
   } catch (error) {
-    if (!signal.aborted) await handle(error, signal, predict);
+    if (!signal.aborted) fail(error);
   }
 }
 
 /** Show the predictions of all models. For screen readers, `introduction` says of what. */
-async function showPredictions(answers, introduction = "") {
+async function showPredictions(picture, answers, signal, introduction = "") {
+  const { seen } = answers[0].prediction;
+  const ink = await loadInk(seen);
+  signal.throwIfAborted();
+  shown = { ink, seen };
   for (const { prediction } of answers) cards.get(prediction.model).show(prediction);
-  correction.offer(answers[0].prediction.prediction_id);
-  const ink = await loadInk(answers[0].prediction.seen);
-  shown = { ink, occlusion: null };
   paintInk(find("#model-input"), ink);
-  find("#model-input").setAttribute("aria-label", "Your picture as the input of the models");
   find("#time").textContent = describeTime(answers);
+  find("#link").textContent = "Copy a link to it";
+  find("#details").hidden = false;
   const sentences = answers.map(({ prediction }, index) => describePrediction(classifiers[index].title, prediction));
   announce([introduction, ...sentences].join(" "));
+  explanation.show(picture, ink, signal);
 }
 
-async function showExplanations(picture, answers, signal) {
-  weightImages.setInk(shown.ink);
-  const [occlusion] = await Promise.all([
-    service.explain(picture, classifiers[0].name, signal),
-    loadWeights((name) => answers.find(({ prediction }) => prediction.model === name).prediction.version),
-  ]);
-  if (signal.aborted) return;
-  shown.occlusion = occlusion;
-  occlusionMap.show(occlusion, shown.ink);
+function offerCorrection(drawing, { prediction_id: id }, index = null) {
+  correction.offer(id, (label) => session.correct(drawing, label, index));
 }
 
-/** Load the weights of the first affine classifier, if there is one. `versionOf` returns the version by the name. */
-async function loadWeights(versionOf) {
-  const affine = classifiers.find(({ isAffine }) => isAffine);
-  if (!affine || weightsVersion === versionOf(affine.name)) return;
-  const version = versionOf(affine.name);
-  weightImages.setWeights(await service.weights(affine.name, version));
-  weightsVersion = version;
-}
-
-/** Remove the shown predictions: they do not belong to the picture that is on the pad now. */
-function reset(message) {
-  shown = null;
-  for (const card of cards.values()) card.reset(message);
-  blank(find("#model-input"));
-  find("#model-input").setAttribute("aria-label", "No model input yet");
-  find("#time").textContent = "";
-  announce("");
-  readingView.hide();
-  occlusionMap.reset();
-  weightImages.setInk(null);
-  correction.offer(null);
-}
-
-/** Show a message for an error. If the error is temporary, wait and call `retry`. */
-async function handle(error, signal, retry) {
-  if (error instanceof service.Unreachable) {
-    warn("The server cannot be reached. Your picture is kept and will be sent again as soon as the server is back.");
-    if (!pad.isEmpty) reset("Waiting for the server");
-    await waitUntilReady(signal);
-  } else if (error instanceof service.ServiceError && error.isTemporary) {
-    warn(`The server is busy: ${error.message} Trying again.`);
-    if (!pad.isEmpty) reset("Waiting for the server");
-    await pause(error.retrySeconds * 1000);
-  } else if (error instanceof service.ServiceError && error.needsToken) {
-    reset("No prediction");
-    tokenForm.ask();
-    return warn("This server requires a token for predictions. Please enter it below.");
-  } else if (error instanceof service.ServiceError) {
-    reset("No prediction");
-    return warn(error.message);
-  } else {
-    throw error;
+async function sendCorrection(predictionId, label) {
+  try {
+    await service.correct(predictionId, label);
+    return null;
+  } catch (error) {
+    return problemText(error);
   }
-  if (!signal.aborted) await retry();
 }
 
-async function waitUntilReady(signal) {
-  do {
-    await pause(RETRY_MILLISECONDS);
-  } while (!signal.aborted && !(await service.isReady()));
+/** Show the empty pad, with the samples. */
+function showNothing() {
+  warn(null);
+  announce("");
+  hideAnswer();
+  answerView.hide();
 }
 
-const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+/** Remove what belongs to an earlier picture. */
+function hideAnswer() {
+  shown = null;
+  find("#details").hidden = true;
+  readingView.hide();
+  callView.hide();
+  explanation.reset();
+}
+
+/** Show an error that does not pass by itself, and return its message. */
+function fail(error, name, file) {
+  if (!(error instanceof service.ServiceError || error instanceof service.Unreachable)) throw error;
+  const message = problemText(error, name, file);
+  hideAnswer();
+  answerView.wait("No answer");
+  if (error.kind === "unauthenticated") tokenForm.ask();
+  warn(message);
+  return message;
+}
 
 /** Tell screen readers a message. */
 function announce(message) {
   find("#status").textContent = message;
 }
 
-/** Show a message above the predictions, or none for null. */
+/** Show a message above the answer, or none for null. */
 function warn(message) {
   const notice = find("#notice");
   notice.hidden = message === null;
@@ -221,57 +209,120 @@ function describeTime(answers) {
   const times = answers.map(({ milliseconds }) => milliseconds);
   if (times.includes(null)) return "";
   const list = new Intl.ListFormat("en-GB").format(times.map((time) => time.toFixed(1)));
-  return `Server time: ${list} milliseconds.`;
+  return `The server took ${list} milliseconds.`;
 }
 
 function updateTools() {
+  const { drawing } = pad;
+  const isBlank = isEmpty(drawing);
   find("#undo").disabled = !pad.canUndo;
-  find("#clear").disabled = pad.isEmpty;
-  find("#invitation").hidden = !pad.isEmpty && pad.isShown;
-  find("#invitation").textContent = pad.isEmpty ? "Draw here" : "This browser cannot show the picture";
+  find("#clear").disabled = isBlank;
+  find("#eraser").disabled = !drawing.strokes.length;
+  if (!drawing.strokes.length) useEraser(false);
+  find("#samples").hidden = !isBlank;
+  find("#invitation").hidden = !isBlank && drawing.picture?.bitmap !== null;
+  find("#invitation").textContent = isBlank ? "Draw here: a digit, or a number" : "Your browser cannot show this picture. The models can read it.";
 }
 
-async function usePicture(picture) {
-  const { blob, bitmap } = await picture;
-  pad.show(blob, bitmap);
+function useEraser(erases) {
+  pad.erases = erases;
+  find("#eraser").setAttribute("aria-pressed", erases);
 }
 
-/** Show how accurate the served models are. */
-async function showReport(signal) {
-  try {
-    const [metrics] = await Promise.all([service.metrics(), loadClassifiers()]);
-    find("#report").replaceChildren(...makeReport(metrics, classifiers));
-    find("#report").removeAttribute("aria-busy");
-    await loadWeights((name) => metrics[name].version);
-    if (pad.isEmpty) warn(null);
-  } catch (error) {
-    await handle(error, signal, () => showReport(signal));
+/** Put a picture on the pad, unless something else is asked before it is ready. */
+async function takePicture(file, name) {
+  const signal = supersede();
+  const picture = await prepare(file, name);
+  if (!signal.aborted) pad.show(fromPicture(picture));
+}
+
+/** Read several pictures, one after the other, into the table of this session. The first is on the pad, too. */
+async function takePictures(files) {
+  if (files.length === 1) return takePicture(files[0]);
+  const taken = files.slice(0, MAX_FILES);
+  const { signal } = new AbortController(); // nothing aborts it: people may draw meanwhile
+  for (const [index, file] of taken.entries()) {
+    sessionTable.progress = `Reading picture ${index + 1} of ${taken.length}.`;
+    const drawing = fromPicture(await prepare(file));
+    try {
+      session.add(drawing, await persist(() => ask(drawing.picture.blob, signal), signal, warn));
+    } catch (error) {
+      session.addProblem(drawing, problemText(error, file.name, file));
+    }
+    if (!index) sessionTable.reveal();
   }
+  sessionTable.progress = files.length > MAX_FILES ? `Only the first ${MAX_FILES} of ${files.length} pictures were read.` : "";
 }
 
-pad.addEventListener("change", predict);
+async function goBack(drawing) {
+  const { picture } = drawing;
+  const signal = supersede();
+  const restored = picture ? { ...drawing, picture: await prepare(picture.blob, picture.name) } : drawing;
+  if (signal.aborted) return;
+  pad.show(restored);
+  find(".drawing").scrollIntoView({ block: "start" });
+}
+
+/** Open the picture in the fragment of the address, if there is one. */
+async function openLink() {
+  const url = pictureIn(location.hash);
+  if (url) await takePicture(toFile(url), "Picture of the link");
+}
+
+async function copyLink() {
+  const link = linkTo(shown.seen);
+  const isCopied = await copy(link);
+  if (!isCopied) history.replaceState(null, "", link);
+  find("#link").textContent = isCopied ? "Link copied" : "The link is in the address bar";
+  announce(find("#link").textContent);
+}
+
+/** Load how accurate the served models are, when the section is opened first. */
+async function showReport() {
+  if (!find("#accuracy").open || !find("#report").hasAttribute("aria-busy")) return;
+  const { signal } = new AbortController();
+  const [metrics] = await persist(() => Promise.all([service.metrics(), loadClassifiers()]), signal, warn);
+  find("#report").replaceChildren(...makeReport(metrics, classifiers));
+  find("#report").removeAttribute("aria-busy");
+  if (isEmpty(pad.drawing)) warn(null);
+}
+
+pad.addEventListener("change", answer);
 pad.addEventListener("begin", () => {
+  supersede();
   find("#invitation").hidden = true;
 });
-pad.addEventListener("pen", ({ detail }) => {
-  announce(`Pen ${detail}.`);
-});
+pad.addEventListener("pen", ({ detail }) => announce(`Pen ${detail}.`));
 find("#undo").addEventListener("click", () => pad.undo());
 find("#clear").addEventListener("click", () => pad.clear());
+find("#eraser").addEventListener("click", () => useEraser(!pad.erases));
 find("#pen").addEventListener("input", ({ target }) => {
   pad.penWidth = target.value / 100;
 });
+find("#link").addEventListener("click", copyLink);
 document.addEventListener("keydown", (event) => {
   if ((event.ctrlKey || event.metaKey) && !event.shiftKey && event.key.toLowerCase() === "z") {
     event.preventDefault();
     pad.undo();
   }
 });
-watchPictures([find("#choose"), find("#camera")], find(".sheet"), usePicture);
+watchPictures([find("#choose"), find("#camera")], find(".sheet"), takePictures);
+for (const button of document.querySelectorAll(".samples button")) {
+  const image = button.querySelector("img");
+  button.addEventListener("click", async () => takePicture(await (await fetch(image.src)).blob(), image.alt));
+}
+for (const link of document.querySelectorAll("nav a[href^='#']")) {
+  link.addEventListener("click", () => {
+    find(link.hash).open = true;
+  });
+}
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
   readingView.repaint();
+  explanation.repaint();
   if (shown) paintInk(find("#model-input"), shown.ink);
-  if (shown?.occlusion) occlusionMap.show(shown.occlusion, shown.ink);
-  weightImages.render();
 });
-showReport(new AbortController().signal);
+find("#accuracy").addEventListener("toggle", showReport);
+if (matchMedia("(min-width: 62rem)").matches) for (const id of ["#explanation", "#accuracy"]) find(id).open = true;
+addEventListener("hashchange", openLink);
+updateTools();
+openLink();
