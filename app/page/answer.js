@@ -2,15 +2,13 @@
 
 import { copy } from "./clipboard.js";
 import { aDigit, percent, reasonText } from "./format.js";
+import { announce } from "./notice.js";
 
 export class AnswerView {
   #element;
-  #announce;
 
-  /** `announce(message)` tells screen readers a message. */
-  constructor(element, announce) {
+  constructor(element) {
     this.#element = element;
-    this.#announce = announce;
     this.#find("button").addEventListener("click", () => this.#copy());
   }
 
@@ -30,14 +28,9 @@ export class AnswerView {
       ? `A question mark stands for a digit that is not clear: ${unclear} of ${digits.length}.`
       : `Each is at least ${percent(least.confidence)} sure.`;
     const rest = reading.truncated ? " The picture has more digits than these." : "";
-    this.#set(unclear ? "abstained" : "predicted", reading.text, `${digits.length} ${digits.length === 1 ? "digit" : "digits"}`, doubt + rest);
+    this.#set(unclear ? "abstained" : "predicted", reading.text, `${digits.length} ${digits.length === 1 ? "digit" : "digits"}.`, doubt + rest);
     this.#element.dataset.kind = "number";
     this.#find("button").hidden = false;
-  }
-
-  /** Show that there is no answer, and why. */
-  wait(message) {
-    this.#set("none", "–", message, "");
   }
 
   hide() {
@@ -59,7 +52,7 @@ export class AnswerView {
     if (!isCopied) getSelection().selectAllChildren(text);
     const message = isCopied ? "Copied." : "The browser does not allow copying. The number is selected: press Ctrl+C or ⌘C.";
     this.#find(".details").textContent = message;
-    this.#announce(message);
+    announce(message);
   }
 
   #find(selector) {

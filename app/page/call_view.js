@@ -2,18 +2,16 @@
 
 import { makeCalls } from "./calls.js";
 import { copy } from "./clipboard.js";
+import { announce } from "./notice.js";
 
 const MAX_BYTES = 12_000; // of a picture that is written into the code
 
 export class CallView {
   #element;
-  #announce;
   #call = null; // {picture, name, route, needsToken}
 
-  /** `announce(message)` tells screen readers a message. */
-  constructor(element, announce) {
+  constructor(element) {
     this.#element = element;
-    this.#announce = announce;
     element.addEventListener("toggle", () => this.#render());
   }
 
@@ -52,7 +50,7 @@ export class CallView {
       const isCopied = await copy(code);
       if (!isCopied) getSelection().selectAllChildren(text);
       button.textContent = isCopied ? "Copied" : "Selected";
-      this.#announce(isCopied ? "Copied." : "The code is selected: press Ctrl+C or ⌘C.");
+      announce(isCopied ? "Copied." : "The code is selected: press Ctrl+C or ⌘C.");
     });
     block.append(heading, button, text);
     return block;

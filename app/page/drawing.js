@@ -78,11 +78,13 @@ function paintStroke(context, { width, points }, side) {
   context.beginPath();
   context.arc(x * side, y * side, (width * side * pressure) / 2, 0, 2 * Math.PI); // a line without a length is no dot
   context.fill();
-  points.slice(1).forEach((point, index) => {
-    context.lineWidth = width * side * point.pressure;
+  const isEven = points.every((point) => point.pressure === pressure);
+  // One line has smooth edges, but a single width: with a pen, each piece is a line of its own.
+  const lines = isEven ? [points] : points.slice(1).map((point, index) => [points[index], point]);
+  for (const line of lines) {
+    context.lineWidth = width * side * line.at(-1).pressure;
     context.beginPath();
-    context.moveTo(points[index].x * side, points[index].y * side);
-    context.lineTo(point.x * side, point.y * side);
+    for (const point of line) context.lineTo(point.x * side, point.y * side);
     context.stroke();
-  });
+  }
 }

@@ -3,6 +3,7 @@
 import { blank, colour, mix, paint, SIDE } from "./raster.js";
 import { percent } from "./format.js";
 
+const INK = 0.45; // how strong the ink of the picture is
 const SMALL_DROP = 0.05; // of confidence: a smaller one is not marked
 
 export class OcclusionMap {
@@ -19,10 +20,11 @@ export class OcclusionMap {
   /** Show the service's `occlusion` of a picture over its `ink`, 784 numbers from 0 to 1. */
   show(occlusion, ink) {
     const drops = dropPerPixel(occlusion);
+    const strongest = Math.max(...drops, SMALL_DROP); // has the full colour, whatever the theme and the drop
     const [inkColour, dropColour] = [colour("ink-rgb"), colour("against-rgb")];
     paint(this.#canvas, (index) => {
-      const intensity = Math.sqrt(drops[index]); // the square root makes small drops visible
-      return [...mix(inkColour, dropColour, Math.min(1, intensity * 1.5)), Math.max(ink[index] * 0.35, intensity)];
+      const intensity = Math.sqrt(drops[index] / strongest); // the square root makes small drops visible
+      return [...mix(inkColour, dropColour, intensity), Math.max(ink[index] * INK, intensity)];
     });
     const largest = largestDrop(occlusion);
     const summary = summariseOcclusion(occlusion, largest);

@@ -17,44 +17,39 @@ export class SessionTable {
     element.querySelector(".download").addEventListener("click", () => this.#download());
   }
 
-  /** Unfold the table and bring it into view. */
-  reveal() {
+  /** Unfold the table, and show a message about files that are being read, or none for an empty text. */
+  showProgress(message) {
+    this.#element.querySelector(".progress").textContent = message;
+    if (!this.#element.hidden && this.#element.open) return;
     this.#element.hidden = false;
     this.#element.open = true;
-    this.#element.scrollIntoView({ block: "start" });
-  }
-
-  /** Show how many files have still to be read, or nothing for an empty text. */
-  set progress(text) {
-    this.#element.querySelector(".progress").textContent = text;
+    this.#element.scrollIntoView();
   }
 
   #render() {
     const { entries } = this.#session;
     this.#element.hidden = !entries.length;
     this.#element.querySelector(".count").textContent = entries.length;
-    const body = this.#element.querySelector("tbody");
-    body.replaceChildren(...entries.toReversed().map((entry) => this.#makeRow(entry)));
+    this.#element.querySelector("tbody").replaceChildren(...entries.map((entry) => this.#makeRow(entry)));
   }
 
   #makeRow(entry) {
     const row = document.createElement("tr");
-    const button = document.createElement("button");
-    button.type = "button";
-    button.className = "again";
+    const button = Object.assign(document.createElement("button"), { type: "button", className: "again" });
     button.setAttribute("aria-label", `Show ${entry.name} again`);
-    if (entry.seen) button.append(Object.assign(new Image(28, 28), { src: entry.seen, alt: "" }));
+    button.append(entry.seen ? Object.assign(new Image(28, 28), { src: entry.seen, alt: "" }) : "?");
     button.addEventListener("click", () => this.#open(entry.drawing));
     row.insertCell().append(button);
-    row.insertCell().append(Object.assign(document.createElement("span"), { textContent: entry.name, title: entry.name }));
     if (entry.problem) {
       Object.assign(row.insertCell(), { textContent: entry.problem, colSpan: 3, className: "problem" });
       return row;
     }
+    row.insertCell().textContent = entry.name;
     const answer = Object.assign(row.insertCell(), { textContent: entry.answer || "blank", className: "answer-cell" });
-    row.insertCell().textContent = entry.answer ? `${percent(entry.confidence)}${entry.abstained ? " not sure" : ""}` : "";
-    row.insertCell().textContent = correctionText(entry);
-    answer.classList.toggle("unsure", entry.abstained);
+    if (entry.corrections.size) answer.append(small(`corrected: ${correctionText(entry)}`));
+    const confidence = row.insertCell();
+    if (entry.answer) confidence.textContent = percent(entry.confidence);
+    if (entry.answer && entry.abstained) confidence.append(small("not sure"));
     return row;
   }
 
@@ -63,3 +58,5 @@ export class SessionTable {
     Object.assign(document.createElement("a"), { href, download: "digitserve.csv" }).click();
   }
 }
+
+const small = (text) => Object.assign(document.createElement("small"), { textContent: text });
