@@ -21,6 +21,13 @@ INK = """() => {
   return [inked.length, least(x), least(y), most(x), most(y)];
 }"""
 
+# Returns what can be tapped and is less than 44 pixels wide or high.
+TOO_SMALL = """() => {
+  const all = [...document.querySelectorAll("button, summary, .button, nav a, .pen input")];
+  const isSmall = ({ width, height }) => width && (width < 44 || height < 44);
+  return all.filter((element) => isSmall(element.getBoundingClientRect())).map((element) => element.outerHTML);
+}"""
+
 
 @pytest.mark.parametrize(("width", "height"), [(360, 740), (768, 1024)])
 @pytest.mark.parametrize("what", ["digit", "number"])
@@ -66,11 +73,7 @@ def test_everything_to_tap_is_large_enough_for_a_finger(browser: Browser, url: s
     expect(page.locator(".samples img").first).to_be_visible()
 
     def too_small() -> list[str]:
-        found: list[str] = page.evaluate(
-            "() => [...document.querySelectorAll('button, summary, .button, nav a, .pen input')].filter((element) => {"
-            " const { width, height } = element.getBoundingClientRect(); return width && (width < 44 || height < 44); })"
-            ".map((element) => element.outerHTML)"
-        )
+        found: list[str] = page.evaluate(TOO_SMALL)
         return found
 
     assert too_small() == []
