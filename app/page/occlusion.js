@@ -75,7 +75,7 @@ function largestDrop({ confidence, confidences, digits }) {
 }
 
 function summariseOcclusion({ digit, confidence }, { drop, remaining, digit: changed }) {
-  if (drop < SMALL_DROP) return `No single square is decisive: whichever is covered, the prediction stays ${digit}.`;
-  if (changed !== digit) return `With the marked square covered, the prediction changes from ${digit} to ${changed}.`;
-  return `Covering the marked square lowers the confidence in ${digit} most: from ${percent(confidence)} to ${percent(remaining)}.`;
+  if (drop < SMALL_DROP) return `No single square decides: whichever is covered, the answer stays ${digit}.`;
+  if (changed !== digit) return `With the marked square covered, the answer changes from ${digit} to ${changed}.`;
+  return `With the marked square covered, the model is only ${percent(remaining)} sure of ${digit}, and no longer ${percent(confidence)}.`;
 }

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Download, Page, expect
 
 from tests.app.page.browser import FORTY_TWO, SCRIBBLE, SEVEN, change_json, draw, wait_for_predictions
 from tests.test_examples import NODE
@@ -27,6 +27,12 @@ def rows(page: Page) -> list[str]:
 
 def open_session(page: Page) -> None:
     page.locator("#session summary").click()
+
+
+def read_csv(download: Download, folder: Path) -> list[dict[str, str]]:
+    download.save_as(folder / "a.csv")
+    with (folder / "a.csv").open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
 
 
 def test_each_drawing_has_one_row_and_can_be_shown_and_corrected_again(page: Page, tmp_path: Path) -> None:
@@ -56,8 +62,7 @@ def test_each_drawing_has_one_row_and_can_be_shown_and_corrected_again(page: Pag
     with page.expect_download() as download:
         page.get_by_role("button", name="Download as CSV").click()
     assert download.value.suggested_filename == "digitserve.csv"
-    download.value.save_as(tmp_path / "a.csv")
-    first, second = csv.DictReader((tmp_path / "a.csv").open(newline="", encoding="utf-8"))
+    first, second = read_csv(download.value, tmp_path)
     assert (first["picture"], first["answer"], first["correction"]) == ("Drawing 1", "42", "digit 2: 3")
     assert (second["answer"], second["abstained"], second["model"], second["problem"]) == ("7", "false", "convnet", "")
     assert float(second["confidence"]) > 0.9
@@ -95,8 +100,7 @@ def test_several_files_are_read_into_the_table(context: BrowserContext, url: str
     expect(page.locator("#invitation")).to_be_visible()  # the pad is free
     with page.expect_download() as download:
         page.get_by_role("button", name="Download as CSV").click()
-    download.value.save_as(tmp_path / "a.csv")
-    pictures = [row["picture"] for row in csv.DictReader((tmp_path / "a.csv").open(newline="", encoding="utf-8"))]
+    pictures = [row["picture"] for row in read_csv(download.value, tmp_path)]
     assert pictures == ["'=cmd().png", "notes.txt", 'a "7", b.png']  # no formula for a spreadsheet
     page.get_by_role("button", name='Show a "7", b.png again').click()
     expect(page.locator("#answer .text")).to_have_text("7")
