@@ -99,7 +99,8 @@ def pad(context: BrowserContext, url: str) -> Page:
     page = context.new_page()
     page.goto(url)
     page.evaluate(
-        "() => { const send = fetch; window.fetch = (path, options) => { if (!options?.body) return send(path, options);"
+        "() => { const send = fetch; window.fetch = (path, options) => {"
+        " if (!options?.body) return send(path, options);"
         " window.sent = options.body; return new Promise(() => {}); }; }"
     )
     return page
@@ -145,7 +146,11 @@ def test_a_picture_that_takes_long_to_open_does_not_replace_a_later_one(page: Pa
 
 def test_an_answer_that_comes_late_does_not_replace_a_later_one(page: Page) -> None:
     held: list[Route] = []
-    page.route("**/predict?*", lambda route: held.append(route), times=2)  # one for each model
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/predict?*", hold, times=2)  # one for each model
     with page.expect_request("**/predict?*"):
         draw(page, [(0.5, 0.2), (0.5, 0.8)])
     page.get_by_role("button", name="Clear").click()
