@@ -96,6 +96,7 @@ def main(folder: Path | None) -> None:
                 has_touch=size != WIDE,
                 is_mobile=size != WIDE,
             )
+            context.set_default_timeout(120_000)  # the machine may be busy
             page = context.new_page()
             page.goto(url)
             return page
@@ -115,5 +116,5 @@ def main(folder: Path | None) -> None:
 
 
 if __name__ == "__main__":
-    expect.set_options(timeout=30_000)
+    expect.set_options(timeout=120_000)
     main(Path(sys.argv[1]) if len(sys.argv) > 1 else None)
