@@ -1,16 +1,25 @@
 """The samples of the page."""
 
 import re
+from collections.abc import AsyncIterator
 
 import httpx
 import pytest
 from PIL import Image
 
 from tests.app.page.samples import FOLDER, SAMPLES
+from tests.conftest import Serve
 
 pytestmark = pytest.mark.anyio
 
 KILOBYTE = 1000
+
+
+@pytest.fixture(scope="module")
+async def client(serve: Serve) -> AsyncIterator[httpx.AsyncClient]:
+    """Return a client of a service that may take long: some samples are looked at twice, and a machine may be busy."""
+    async with serve(deadline_seconds=120) as client:
+        yield client
 
 
 def test_each_sample_is_on_the_page_and_small() -> None:
