@@ -1,263 +1,212 @@
-// Connects the parts of the page: sends each picture to the service, and shows the predictions.
+// Connects the parts of the page: asks the service about each drawing, and shows the answer.
 
 import { listClassifiers } from "./classifiers.js";
-import { CorrectionForm } from "./correction.js";
+import { EMPTY, fromPicture, isEmpty, toPictureFile } from "./drawing.js";
 import { toFile } from "./encode.js";
-import { OcclusionMap, WeightImages } from "./explanation.js";
+import { pictureIn } from "./link.js";
+import { problemText } from "./messages.js";
+import { announce, warn } from "./notice.js";
 import { Pad } from "./pad.js";
-import { watchPictures } from "./pictures.js";
-import { describePrediction, PredictionCard } from "./prediction.js";
-import { blank, loadInk, paintInk } from "./raster.js";
-import { ReadingView } from "./reading.js";
+import { prepare, watchPictures } from "./pictures.js";
+import { persist, recognise } from "./recognition.js";
 import { makeReport } from "./report.js";
+import { Result } from "./result.js";
 import * as service from "./service.js";
+import { Session } from "./session.js";
+import { SessionTable } from "./session_table.js";
 import { TokenForm } from "./token.js";
 
+const LINKED = "Picture of a link"; // its name
+const MAX_FILES = 50; // that are read at once
+const NEVER = new AbortController().signal; // of what nothing aborts
 const find = (selector) => document.querySelector(selector);
-const RETRY_MILLISECONDS = 1000;
 
 const pad = new Pad(find("#pad"));
-const occlusionMap = new OcclusionMap(find("#occlusion"), find("#patch"), find("#occlusion-summary"));
-const weightImages = new WeightImages(find("#weights"), find("#weights-summary"));
-const correction = new CorrectionForm(find("#correction"), service.correct);
-const readingView = new ReadingView(find("#reading"), { paint: (canvas) => pad.paintOn(canvas), open: openDigit, announce });
+const session = new Session();
+const sessionTable = new SessionTable(find("#session"), session, goBack);
+const result = new Result({
+  send: sendCorrection,
+  note: (drawing, label, index) => session.correct(drawing, label, index),
+  open: openDigit,
+});
 const tokenForm = new TokenForm(find("#token"), (token) => {
   service.useToken(token);
-  predict();
+  answer();
 });
 
 let loading = null; // the promise of the classifiers, once they are requested
 let classifiers = []; // those that are served, the default model first
-let cards = new Map(); // the card of each classifier, by its name
-let current = new AbortController(); // of the prediction in progress: a newer one aborts it
-let shown = null; // {ink, occlusion} of the shown prediction, to be painted again in other colours
-let weightsVersion = null; // the version whose weights are shown
+let current = new AbortController(); // of what was asked last: whatever is asked next aborts it
 
-/** Find out which classifiers the service has, and make a card for each. */
+/** Find out which classifiers the service has. */
 async function loadClassifiers() {
   loading ??= service.models();
   try {
     const found = listClassifiers(await loading);
     if (!found.length) throw new service.ServiceError({ detail: "No model is ready yet." }, 503, 1);
-    if (!classifiers.length) showClassifiers(found);
+    if (classifiers.length) return;
+    classifiers = found;
+    result.setClassifiers(found);
   } catch (error) {
     loading = null;
     throw error;
   }
 }
 
-function showClassifiers(found) {
-  classifiers = found;
-  cards = new Map(
-    found.map((classifier) => {
-      const element = find("#card").content.cloneNode(true).firstElementChild;
-      find("#cards").append(element);
-      return [classifier.name, new PredictionCard(element, classifier)];
-    }),
-  );
-  const affine = found.find(({ isAffine }) => isAffine);
-  find("#occlusion-title").textContent = `${found[0].title}: occlusion map`;
-  find("#weights-card").hidden = !affine;
-  if (affine) find("#weights-title").textContent = `${affine.title}: weights`;
-}
-
-/** Send the picture on the pad to all models, and show their predictions. */
-async function predict() {
-  const signal = supersede();
-  readingView.expire();
-  updateTools();
-  const picture = pad.picture();
-  if (!picture) {
-    warn(null);
-    return reset("Nothing drawn yet");
-  }
-  try {
-    await loadClassifiers();
-    const answers = await Promise.all(classifiers.map(({ name }) => service.predict(picture, name, signal)));
-    const { reading, problem } = await read(picture, answers[0].prediction, signal);
-    warn(problem);
-    if (reading) return readingView.show(reading);
-    readingView.hide();
-    await showPredictions(answers);
-    await showExplanations(picture, answers, signal);
-  } catch (error) {
-    if (!signal.aborted) await handle(error, signal, predict);
-  }
-}
-
-/** Abort what is in progress, and return the signal for what takes its place. */
+/** Abort what was asked before, and return the signal for what is asked now: answers keep the order of the questions. */
 function supersede() {
   current.abort();
   current = new AbortController();
   return current.signal;
 }
 
-/**
- * Read all digits of a picture, if the default model abstained from predicting one.
- *
- * Return `{reading, problem}`: a reading that says more than the prediction, or null, and a message for people, or null.
- */
-async function read(picture, { reason }, signal) {
-  if (reason === null || reason === "blank") return { reading: null, problem: null };
-  const isNumber = reason === "several_digits";
-  let problem = "The picture seems to show several digits, but none could be read.";
-  try {
-    const reading = await service.read(picture, classifiers[0].name, signal);
-    const digits = reading.lines.flatMap((line) => line.digits);
-    if (isNumber ? digits.length : digits.length > 1 && digits.some(({ abstained }) => !abstained)) return { reading, problem: null };
-  } catch (error) {
-    if (!(error instanceof service.ServiceError)) throw error;
-    problem = `The picture seems to show several digits, but they could not be read. ${error.message}`;
+/** Ask all models what is on the pad, and show their answers. */
+async function answer() {
+  const signal = supersede();
+  const { drawing } = pad;
+  result.expire();
+  updateTools(drawing);
+  if (drawing.picture?.name !== LINKED && pictureIn(location.hash)) history.replaceState(null, "", location.pathname);
+  if (isEmpty(drawing)) {
+    warn(null);
+    return result.hide();
   }
-  return { reading: null, problem: isNumber ? problem : null };
+  const picture = toPictureFile(drawing);
+  try {
+    const recognised = await ask(picture, signal, (message) => {
+      warn(message);
+      result.hide();
+    });
+    signal.throwIfAborted();
+    session.add(drawing, recognised);
+    warn(recognised.problem);
+    await result.show(picture, drawing, recognised, signal);
+  } catch (error) {
+    if (signal.aborted) return;
+    const problem = fail(error, drawing.picture?.name, picture);
+    if (drawing.picture) session.addProblem(drawing, problem);
+  }
 }
 
-/** Show the predictions for one digit of a reading: that of the default model, and those of the others for its image. */
-async function openDigit(digit, introduction) {
+/** Ask all models what is in a picture. `tell(message)` is called when that has to wait. */
+function ask(picture, signal, tell) {
+  const request = async () => {
+    await loadClassifiers();
+    return recognise(picture, classifiers.map(({ name }) => name), signal);
+  };
+  return persist(request, signal, tell);
+}
+
+/** Show another digit of a reading. */
+async function openDigit(show) {
   const signal = supersede();
   try {
-    const image = toFile(digit.seen);
-    const [{ name }, ...others] = classifiers;
-    const read = { prediction: { ...digit, model: name }, milliseconds: null };
-    const answers = [read, ...(await Promise.all(others.map((other) => service.predict(image, other.name, signal))))];
-    await showPredictions(answers, introduction);
-    await showExplanations(image, answers, signal);
+    await show(signal);
   } catch (error) {
-    if (!signal.aborted) await handle(error, signal, predict);
+    if (!signal.aborted) fail(error);
   }
 }
 
-/** Show the predictions of all models. For screen readers, `introduction` says of what. */
-async function showPredictions(answers, introduction = "") {
-  for (const { prediction } of answers) cards.get(prediction.model).show(prediction);
-  correction.offer(answers[0].prediction.prediction_id);
-  const ink = await loadInk(answers[0].prediction.seen);
-  shown = { ink, occlusion: null };
-  paintInk(find("#model-input"), ink);
-  find("#model-input").setAttribute("aria-label", "Your picture as the input of the models");
-  find("#time").textContent = describeTime(answers);
-  const sentences = answers.map(({ prediction }, index) => describePrediction(classifiers[index].title, prediction));
-  announce([introduction, ...sentences].join(" "));
+/** Show an error that does not pass by itself, and return its message. */
+function fail(error, name, file) {
+  const message = explain(error, name, file);
+  result.hide();
+  warn(message);
+  return message;
 }
 
-async function showExplanations(picture, answers, signal) {
-  weightImages.setInk(shown.ink);
-  const [occlusion] = await Promise.all([
-    service.explain(picture, classifiers[0].name, signal),
-    loadWeights((name) => answers.find(({ prediction }) => prediction.model === name).prediction.version),
-  ]);
-  if (signal.aborted) return;
-  shown.occlusion = occlusion;
-  occlusionMap.show(occlusion, shown.ink);
+/** Return the message for an error of the service, and ask for a token if it needs one. Other errors are bugs. */
+function explain(error, name, file) {
+  if (!(error instanceof service.ServiceError || error instanceof service.Unreachable)) throw error;
+  if (error.kind === "unauthenticated") tokenForm.ask();
+  return problemText(error, name, file);
 }
 
-/** Load the weights of the first affine classifier, if there is one. `versionOf` returns the version by the name. */
-async function loadWeights(versionOf) {
-  const affine = classifiers.find(({ isAffine }) => isAffine);
-  if (!affine || weightsVersion === versionOf(affine.name)) return;
-  const version = versionOf(affine.name);
-  weightImages.setWeights(await service.weights(affine.name, version));
-  weightsVersion = version;
-}
-
-/** Remove the shown predictions: they do not belong to the picture that is on the pad now. */
-function reset(message) {
-  shown = null;
-  for (const card of cards.values()) card.reset(message);
-  blank(find("#model-input"));
-  find("#model-input").setAttribute("aria-label", "No model input yet");
-  find("#time").textContent = "";
-  announce("");
-  readingView.hide();
-  occlusionMap.reset();
-  weightImages.setInk(null);
-  correction.offer(null);
-}
-
-/** Show a message for an error. If the error is temporary, wait and call `retry`. */
-async function handle(error, signal, retry) {
-  if (error instanceof service.Unreachable) {
-    warn("The server cannot be reached. Your picture is kept and will be sent again as soon as the server is back.");
-    if (!pad.isEmpty) reset("Waiting for the server");
-    await waitUntilReady(signal);
-  } else if (error instanceof service.ServiceError && error.isTemporary) {
-    warn(`The server is busy: ${error.message} Trying again.`);
-    if (!pad.isEmpty) reset("Waiting for the server");
-    await pause(error.retrySeconds * 1000);
-  } else if (error instanceof service.ServiceError && error.needsToken) {
-    reset("No prediction");
-    tokenForm.ask();
-    return warn("This server requires a token for predictions. Please enter it below.");
-  } else if (error instanceof service.ServiceError) {
-    reset("No prediction");
-    return warn(error.message);
-  } else {
-    throw error;
-  }
-  if (!signal.aborted) await retry();
-}
-
-async function waitUntilReady(signal) {
-  do {
-    await pause(RETRY_MILLISECONDS);
-  } while (!signal.aborted && !(await service.isReady()));
-}
-
-const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
-
-/** Tell screen readers a message. */
-function announce(message) {
-  find("#status").textContent = message;
-}
-
-/** Show a message above the predictions, or none for null. */
-function warn(message) {
-  const notice = find("#notice");
-  notice.hidden = message === null;
-  notice.textContent = message ?? "";
-}
-
-function describeTime(answers) {
-  const times = answers.map(({ milliseconds }) => milliseconds);
-  if (times.includes(null)) return "";
-  const list = new Intl.ListFormat("en-GB").format(times.map((time) => time.toFixed(1)));
-  return `Server time: ${list} milliseconds.`;
-}
-
-function updateTools() {
-  find("#undo").disabled = !pad.canUndo;
-  find("#clear").disabled = pad.isEmpty;
-  find("#invitation").hidden = !pad.isEmpty && pad.isShown;
-  find("#invitation").textContent = pad.isEmpty ? "Draw here" : "This browser cannot show the picture";
-}
-
-async function usePicture(picture) {
-  const { blob, bitmap } = await picture;
-  pad.show(blob, bitmap);
-}
-
-/** Show how accurate the served models are. */
-async function showReport(signal) {
+async function sendCorrection(predictionId, label) {
   try {
-    const [metrics] = await Promise.all([service.metrics(), loadClassifiers()]);
-    find("#report").replaceChildren(...makeReport(metrics, classifiers));
-    find("#report").removeAttribute("aria-busy");
-    await loadWeights((name) => metrics[name].version);
-    if (pad.isEmpty) warn(null);
+    await service.correct(predictionId, label);
+    return null;
   } catch (error) {
-    await handle(error, signal, () => showReport(signal));
+    return explain(error);
   }
 }
 
-pad.addEventListener("change", predict);
+/** Put a picture on the pad, unless something else is asked before it is ready. */
+async function takePicture(file, name) {
+  const signal = supersede();
+  const picture = await prepare(file, name);
+  if (!signal.aborted) pad.show(fromPicture(picture));
+}
+
+/** Put one file on the pad, or read several, one after the other, into the table of this session. */
+async function takeFiles(files) {
+  if (files.length === 1) return takePicture(files[0]);
+  const taken = files.slice(0, MAX_FILES);
+  for (const [index, file] of taken.entries()) {
+    sessionTable.showProgress(`Reading picture ${index + 1} of ${taken.length}.`);
+    const drawing = fromPicture(await prepare(file));
+    try {
+      session.add(drawing, await ask(drawing.picture.blob, NEVER, (message) => sessionTable.showProgress(message)));
+    } catch (error) {
+      session.addProblem(drawing, explain(error, file.name, file));
+    }
+  }
+  sessionTable.showProgress(files.length > MAX_FILES ? `The first ${MAX_FILES} of ${files.length} pictures were read.` : "");
+}
+
+/** Put an earlier drawing on the pad again. */
+async function goBack(drawing) {
+  const signal = supersede();
+  const { picture } = drawing;
+  const restored = picture ? { ...drawing, picture: await prepare(picture.blob, picture.name) } : drawing;
+  if (signal.aborted) return;
+  pad.show(restored);
+  find(".drawing").scrollIntoView();
+}
+
+/** Open the picture in the fragment of the address, if there is one. */
+async function openLink() {
+  const url = pictureIn(location.hash);
+  if (url) return takePicture(toFile(url), LINKED);
+  if (location.hash.startsWith("#picture=")) warn("The link is incomplete, so its picture cannot be shown.");
+}
+
+/** Show how accurate the served models are, once the section is open. */
+async function showReport() {
+  const report = find("#report");
+  if (!find("#accuracy").open || !report.hasAttribute("aria-busy")) return;
+  const [metrics] = await persist(() => Promise.all([service.metrics(), loadClassifiers()]), NEVER, (message) => {
+    report.textContent = message;
+  });
+  report.replaceChildren(...makeReport(metrics, classifiers));
+  report.removeAttribute("aria-busy");
+}
+
+function updateTools(drawing) {
+  const isBlank = isEmpty(drawing);
+  find("#undo").disabled = !pad.canUndo;
+  find("#clear").disabled = isBlank;
+  find("#eraser").disabled = !drawing.strokes.length;
+  if (!drawing.strokes.length) useEraser(false);
+  find("#samples").hidden = !isBlank;
+  find("#invitation").hidden = !isBlank && drawing.picture?.bitmap !== null;
+  find("#invitation").textContent = isBlank ? "Draw a digit or a number here" : "Your browser cannot show this file";
+}
+
+function useEraser(erases) {
+  pad.erases = erases;
+  find("#eraser").setAttribute("aria-pressed", erases);
+}
+
+pad.addEventListener("change", answer);
 pad.addEventListener("begin", () => {
+  supersede();
   find("#invitation").hidden = true;
 });
-pad.addEventListener("pen", ({ detail }) => {
-  announce(`Pen ${detail}.`);
-});
+pad.addEventListener("pen", ({ detail }) => announce(`Pen ${detail}.`));
 find("#undo").addEventListener("click", () => pad.undo());
 find("#clear").addEventListener("click", () => pad.clear());
+find("#eraser").addEventListener("click", () => useEraser(!pad.erases));
 find("#pen").addEventListener("input", ({ target }) => {
   pad.penWidth = target.value / 100;
 });
@@ -267,11 +216,18 @@ document.addEventListener("keydown", (event) => {
     pad.undo();
   }
 });
-watchPictures([find("#choose"), find("#camera")], find(".sheet"), usePicture);
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
-  readingView.repaint();
-  if (shown) paintInk(find("#model-input"), shown.ink);
-  if (shown?.occlusion) occlusionMap.show(shown.occlusion, shown.ink);
-  weightImages.render();
-});
-showReport(new AbortController().signal);
+watchPictures([find("#choose"), find("#camera")], find(".sheet"), takeFiles);
+for (const image of document.querySelectorAll(".samples img")) {
+  image.parentElement.addEventListener("click", async () => takePicture(await (await fetch(image.src)).blob(), image.alt));
+}
+for (const link of document.querySelectorAll("nav a[href^='#']")) {
+  link.addEventListener("click", () => {
+    find(link.hash).open = true;
+  });
+}
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => result.repaint());
+find("#accuracy").addEventListener("toggle", showReport);
+if (matchMedia("(min-width: 62rem)").matches) for (const id of ["#explanation", "#accuracy"]) find(id).open = true;
+addEventListener("hashchange", openLink);
+updateTools(EMPTY);
+openLink();

@@ -1,29 +1,28 @@
 // The drawing pad: strokes by mouse, finger, pen or keyboard, or a picture. Knows nothing of the service.
 
-import { encode } from "./encode.js";
+import { addStroke, EMPTY, isEmpty, paintDrawing } from "./drawing.js";
 
-const EXPORT_SIDE = 280; // of the PNG file, in pixels
-const PAINTED_SIDE = 1200; // the longer side of a painted copy, in pixels
 const KEY_STEP = 0.04; // of the pad's side
 const FINE_STEP = 0.01;
+const ERASER = 1.8; // its width, in widths of the pen
 const MOVES = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
-const EMPTY = { strokes: [], picture: null };
 
 /**
- * A canvas to draw on. It dispatches `begin` when a stroke begins, `change` when its content has changed, and `pen` with
+ * A canvas to draw on. It dispatches `begin` when a stroke begins, `change` when its drawing has changed, and `pen` with
  * `detail` "down" or "up" when the keyboard lowers or lifts the pen. All coordinates are shares of the pad's side.
  */
 export class Pad extends EventTarget {
   #canvas;
   #context;
   #history = [EMPTY];
-  #stroke = null; // the one in progress: {width, points: [{x, y, pressure}]}
+  #stroke = null; // the one in progress: {width, points: [{x, y, pressure}], erases}
   #pointer = null; // the id of the pointer that draws it
   #cursor = null; // the position of the keyboard's pen
 
   constructor(canvas) {
     super();
     this.penWidth = 0.08;
+    this.erases = false;
     this.#canvas = canvas;
     this.#context = canvas.getContext("2d");
     canvas.addEventListener("pointerdown", (event) => this.#pointerDown(event));
@@ -35,9 +34,13 @@ export class Pad extends EventTarget {
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#render());
   }
 
-  get isEmpty() {
-    const { strokes, picture } = this.#content;
-    return !strokes.length && !picture && !this.#stroke;
+  /** The drawing on the pad, without a stroke that is in progress. */
+  get drawing() {
+    return this.#history.at(-1);
+  }
+
+  get isDrawing() {
+    return this.#stroke !== null;
   }
 
   get canUndo() {
@@ -51,51 +54,12 @@ export class Pad extends EventTarget {
   }
 
   clear() {
-    if (!this.isEmpty) this.#push(EMPTY);
+    if (!isEmpty(this.drawing)) this.show(EMPTY);
   }
 
-  /** Whether the content is visible: a browser cannot show every file format that the server supports. */
-  get isShown() {
-    return this.#content.picture?.bitmap !== null;
-  }
-
-  /** Replace the content by a picture: its file, and its bitmap, or null if the browser cannot show it. */
-  show(blob, bitmap) {
-    this.#push({ strokes: [], picture: { blob, bitmap } });
-  }
-
-  /** Return the file to be sent: the picture's own, or a PNG of the strokes, black on white; null for an empty pad. */
-  picture() {
-    const { strokes, picture } = this.#content;
-    if (picture) return picture.blob;
-    if (!strokes.length) return null;
-    const canvas = document.createElement("canvas");
-    canvas.width = canvas.height = EXPORT_SIDE;
-    const context = canvas.getContext("2d");
-    context.fillStyle = "#fff";
-    context.fillRect(0, 0, EXPORT_SIDE, EXPORT_SIDE);
-    strokes.forEach((stroke) => drawStroke(context, stroke, EXPORT_SIDE, "#000"));
-    return encode(canvas, "image/png");
-  }
-
-  /** Paint the content on another canvas, which gets the proportions of the picture. */
-  paintOn(canvas) {
-    const { strokes, picture } = this.#content;
-    const { width, height } = picture?.bitmap ?? { width: 1, height: 1 };
-    const scale = PAINTED_SIDE / Math.max(width, height);
-    canvas.width = Math.max(1, Math.round(width * scale));
-    canvas.height = Math.max(1, Math.round(height * scale));
-    const context = canvas.getContext("2d");
-    if (picture?.bitmap) context.drawImage(picture.bitmap, 0, 0, canvas.width, canvas.height);
-    else strokes.forEach((stroke) => drawStroke(context, stroke, PAINTED_SIDE, getComputedStyle(this.#canvas).color));
-  }
-
-  get #content() {
-    return this.#history.at(-1);
-  }
-
-  #push(content) {
-    this.#history.push(content);
+  /** Put another drawing on the pad. */
+  show(drawing) {
+    this.#history.push(drawing);
     this.#changed();
   }
 
@@ -133,7 +97,8 @@ export class Pad extends EventTarget {
   }
 
   #beginStroke(point) {
-    this.#stroke = { width: this.penWidth, points: [point] };
+    const erases = this.erases && this.drawing.strokes.length > 0;
+    this.#stroke = { width: this.penWidth * (erases ? ERASER : 1), points: [point], erases };
     this.dispatchEvent(new Event("begin"));
     this.#render();
   }
@@ -141,7 +106,7 @@ export class Pad extends EventTarget {
   #endStroke() {
     const stroke = this.#stroke;
     this.#stroke = null;
-    this.#push({ strokes: [...this.#content.strokes, stroke], picture: null });
+    this.show(addStroke(this.drawing, stroke));
   }
 
   #keyDown(event) {
@@ -176,33 +141,12 @@ export class Pad extends EventTarget {
 
   #render() {
     const { width: side } = this.#canvas;
-    const { strokes, picture } = this.#content;
     const ink = getComputedStyle(this.#canvas).color;
     this.#context.clearRect(0, 0, side, side);
-    if (this.#stroke) [...strokes, this.#stroke].forEach((stroke) => drawStroke(this.#context, stroke, side, ink));
-    else if (picture?.bitmap) drawPicture(this.#context, picture.bitmap, side);
-    else strokes.forEach((stroke) => drawStroke(this.#context, stroke, side, ink));
-    if (this.#cursor) drawCursor(this.#context, this.#cursor, this.penWidth, side, ink, Boolean(this.#stroke));
+    const shown = this.#stroke ? addStroke(this.drawing, this.#stroke) : this.drawing;
+    paintDrawing(this.#context, shown, side, ink);
+    if (this.#cursor) drawCursor(this.#context, this.#cursor, this.penWidth, side, ink, this.isDrawing);
   }
-}
-
-function drawStroke(context, { width, points }, side, ink) {
-  context.lineCap = context.lineJoin = "round";
-  context.strokeStyle = ink;
-  points.forEach((point, index) => {
-    const from = points[Math.max(index - 1, 0)];
-    context.lineWidth = width * side * point.pressure;
-    context.beginPath();
-    context.moveTo(from.x * side, from.y * side);
-    context.lineTo(point.x * side, point.y * side);
-    context.stroke();
-  });
-}
-
-function drawPicture(context, bitmap, side) {
-  const scale = side / Math.max(bitmap.width, bitmap.height);
-  const [width, height] = [bitmap.width * scale, bitmap.height * scale];
-  context.drawImage(bitmap, (side - width) / 2, (side - height) / 2, width, height);
 }
 
 function drawCursor(context, { x, y }, penWidth, side, ink, isDown) {

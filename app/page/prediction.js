@@ -1,6 +1,6 @@
 // The card that shows the prediction of one model.
 
-import { percent, reasonText } from "./format.js";
+import { aDigit, percent, reasonText } from "./format.js";
 
 export class PredictionCard {
   #element;
@@ -22,27 +22,16 @@ export class PredictionCard {
   show({ digit, confidence, probabilities, abstained, reason }) {
     this.#element.dataset.state = abstained ? "abstained" : "predicted";
     this.#find(".digit").textContent = digit;
-    this.#find(".message").replaceChildren(
-      ...(abstained
-        ? [strong("Not sure"), `${reasonText(reason)} Best guess: ${digit} (${percent(confidence)}).`]
-        : [strong(percent(confidence, 2)), `confident that this is a ${digit}`]),
-    );
+    this.#find("strong").textContent = abstained ? "Not sure" : `${percent(confidence)} sure`;
+    this.#find(".details").textContent = abstained ? `Perhaps ${aDigit(digit)}: ${percent(confidence)}. ${reasonText(reason)}` : "";
     this.#setBars(probabilities, digit);
-  }
-
-  /** Remove the prediction, and show a message instead. */
-  reset(message) {
-    delete this.#element.dataset.state;
-    this.#find(".digit").textContent = "–";
-    this.#find(".message").textContent = message;
-    this.#setBars(Array(10).fill(0), -1);
   }
 
   #setBars(probabilities, predicted) {
     this.#rows.forEach(({ row, bar, share }, digit) => {
       row.classList.toggle("best", digit === predicted);
       bar.style.transform = `scaleX(${probabilities[digit]})`;
-      share.textContent = predicted < 0 ? "" : percent(probabilities[digit]);
+      share.textContent = percent(probabilities[digit]);
     });
   }
 
@@ -54,7 +43,7 @@ export class PredictionCard {
 /** Describe a prediction in a sentence, for screen readers. */
 export function describePrediction(name, { digit, confidence, abstained, reason }) {
   return abstained
-    ? `${name} is not sure. ${reasonText(reason)} Best guess: ${digit}.`
+    ? `${name} is not sure. ${reasonText(reason)} Perhaps ${aDigit(digit)}.`
     : `${name} predicts ${digit} with ${percent(confidence)} confidence.`;
 }
 
@@ -76,5 +65,3 @@ function element(tag, class_, text = "") {
   made.textContent = text;
   return made;
 }
-
-const strong = (text) => element("strong", "", text);

@@ -1,4 +1,4 @@
-// Shows all digits that were read in a picture: the number as text, and each digit in its box on the picture.
+// Shows each digit that was read in a picture, in a box on the picture.
 
 import { addArrowKeys } from "./focus.js";
 import { percent } from "./format.js";
@@ -7,28 +7,20 @@ export class ReadingView {
   #element;
   #paint;
   #open;
-  #announce;
   #isCurrent = false;
 
-  /**
-   * `paint(canvas)` paints the picture. `open(digit, introduction)` shows the prediction of one digit, and `introduction`
-   * says which one it is. `announce(message)` tells screen readers a message.
-   */
-  constructor(element, { paint, open, announce }) {
+  /** `paint(canvas)` paints the picture. `open(digit, index, introduction)` shows one digit; `introduction` says which. */
+  constructor(element, { paint, open }) {
     this.#element = element;
     this.#paint = paint;
     this.#open = open;
-    this.#announce = announce;
-    this.#find("button").addEventListener("click", () => this.#copy());
   }
 
   /** Show a reading with at least one digit, and open its first digit. */
   show(reading) {
     const digits = reading.lines.flatMap((line) => line.digits);
-    const boxes = digits.map((digit, index) => this.#makeBox(reading, digit, `Digit ${index + 1} of ${digits.length}`));
-    this.#find(".text").textContent = reading.text;
-    this.#find(".copied").textContent = "";
-    this.#find(".note").textContent = describeLimits(reading);
+    const name = (index) => `Digit ${index + 1} of ${digits.length}`;
+    const boxes = digits.map((digit, index) => this.#makeBox(reading, digit, index, name(index)));
     this.#find(".boxes").replaceChildren(...boxes);
     const rest = [...boxes];
     addArrowKeys(reading.lines.map((line) => rest.splice(0, line.digits.length)));
@@ -36,7 +28,7 @@ export class ReadingView {
     this.#isCurrent = true;
     this.#element.hidden = false;
     this.repaint();
-    this.#select(boxes[0], digits[0], `${describeReading(reading)} Digit 1 of ${digits.length}`);
+    this.#select(boxes[0], digits[0], 0, `${describeReading(reading)} ${name(0)}`);
   }
 
   /** Keep what is shown, but open no more digits of it: its picture has changed. */
@@ -60,13 +52,13 @@ export class ReadingView {
     style.maxWidth = `${(26 * width) / height}rem`;
   }
 
-  #makeBox({ width, height }, digit, name) {
+  #makeBox({ width, height }, digit, index, name) {
     const [left, top, boxWidth, boxHeight] = digit.box;
     const box = document.createElement("button");
     box.type = "button";
     box.dataset.text = digit.abstained ? "?" : digit.digit;
     box.setAttribute("aria-label", `${name}: ${describeDigit(digit)}`);
-    box.addEventListener("click", () => this.#select(box, digit, name));
+    box.addEventListener("click", () => this.#select(box, digit, index, name));
     const share = (length, whole) => `${(length / whole) * 100}%`;
     Object.assign(box.style, {
       left: share(left, width),
@@ -77,25 +69,11 @@ export class ReadingView {
     return box;
   }
 
-  #select(selected, digit, introduction) {
+  #select(selected, digit, index, introduction) {
     if (!this.#isCurrent) return;
     for (const box of this.#find(".boxes").children) box.setAttribute("aria-pressed", box === selected);
     this.#find(".selected").textContent = selected.getAttribute("aria-label");
-    this.#open(digit, `${introduction}.`);
-  }
-
-  async #copy() {
-    const text = this.#find(".text");
-    let message = "Copied.";
-    try {
-      await navigator.clipboard.writeText(text.textContent);
-    } catch {
-      // Browsers have no clipboard for a page that was not sent over HTTPS or by the same machine.
-      getSelection().selectAllChildren(text);
-      message = "The browser does not allow copying. The number is selected: press Ctrl+C or ⌘C.";
-    }
-    this.#find(".copied").textContent = message;
-    this.#announce(message);
+    this.#open(digit, index, `${introduction}.`);
   }
 
   #find(selector) {
@@ -103,15 +81,9 @@ export class ReadingView {
   }
 }
 
-const describeDigit = ({ digit, confidence, abstained }) => `${abstained ? "not sure, perhaps " : ""}${digit}, ${percent(confidence, 0)}`;
+const describeDigit = ({ digit, confidence, abstained }) => `${abstained ? "not sure, perhaps " : ""}${digit}, ${percent(confidence)}`;
 
 function describeReading({ lines }) {
   const texts = lines.map(({ text }) => [...text].map((letter) => (letter === "?" ? "unsure" : letter)).join(" "));
   return `The picture shows the digits ${texts.join("; ")}.`;
-}
-
-function describeLimits({ text, truncated }) {
-  const unsure = text.includes("?") ? "A question mark stands for a digit that is not reliable." : "";
-  const rest = truncated ? "The picture has more digits than these." : "";
-  return [unsure, rest].filter(Boolean).join(" ");
 }

@@ -2,10 +2,11 @@
 
 const TOKEN = "token"; // the key in the session storage, which the browser keeps until the tab is closed
 
-/** The service answered with an error status. `message` is the service's own text for people. */
+/** The service answered with an error status. `kind` is the name of the problem, and `message` the service's own text. */
 export class ServiceError extends Error {
   constructor(problem, status, retrySeconds) {
     super(problem.detail);
+    this.kind = problem.type?.split(":").at(-1);
     this.status = status;
     this.retrySeconds = retrySeconds;
   }
@@ -28,6 +29,9 @@ export class Unreachable extends Error {}
 export function useToken(token) {
   sessionStorage.setItem(TOKEN, token);
 }
+
+/** Whether requests have a token. */
+export const hasToken = () => sessionStorage.getItem(TOKEN) !== null;
 
 /** Return the prediction of one model for a picture: `{prediction, milliseconds}`, with the time in the server alone. */
 export async function predict(picture, model, signal) {

@@ -60,9 +60,10 @@ def draw(page: Page, points: Points) -> None:
 
 
 def wait_for_predictions(page: Page) -> None:
-    """Wait until both predictions and the occlusion map are shown."""
-    expect(page.locator(".prediction[data-state]")).to_have_count(2)
-    expect(page.locator("#occlusion-summary")).not_to_contain_text("Draw a digit")
+    """Wait until both predictions are shown, and the occlusion map, unless it is folded."""
+    expect(page.locator(".prediction[data-state]:visible")).to_have_count(2)
+    if page.locator("#explanation").get_attribute("open") is not None:
+        expect(page.locator("#occlusion-summary")).not_to_contain_text("Draw a digit")
 
 
 def change_json(page: Page, address: str, change: Callable[[dict[str, Any]], None]) -> None:

@@ -13,10 +13,12 @@ from tests.app.service import service
 from tests.app.tiny_finder import publish_finder
 from tests.conftest import newest
 
+expect.set_options(timeout=30_000)  # a machine that is busy with something else must not fail a test
+
 TITLES = {"convnet": "Convolutional network", "softmax": "Softmax regression"}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with two published classifiers, and a tiny finder that finds the digits of clean pictures."""
     folder = tmp_path_factory.mktemp("models")
@@ -34,7 +36,7 @@ def publish_copy(models: Path, name: str, title: str, original: str | None = Non
     (copy / "model.json").write_text(json.dumps(card | {"name": name, "title": title}))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def url(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Start a service with these models."""
     settings = {"MODELS_DIR": str(models), "FEEDBACK_DIR": str(tmp_path_factory.mktemp("service") / "feedback")}
@@ -42,7 +44,7 @@ def url(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
         yield address
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = launch(playwright)

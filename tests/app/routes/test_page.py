@@ -55,7 +55,7 @@ async def test_the_page_and_each_of_its_files_are_sent(client: httpx.AsyncClient
 
 async def test_no_code_is_inline_and_no_file_comes_from_another_site(client: httpx.AsyncClient) -> None:
     for path in PAGE.iterdir():
-        assert not ELSEWHERE.search(path.read_text()), path
+        assert path.suffix == ".webp" or not ELSEWHERE.search(path.read_text()), path
     policy = dict(part.split(" ", 1) for part in (await client.get("/")).headers["content-security-policy"].split("; "))
     assert policy["default-src"] == "'none'"
     assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == "'self'"
