@@ -4,9 +4,9 @@ ENV PYTHONUNBUFFERED=1 PATH=/opt/venv/bin:$PATH
 WORKDIR /srv/digitserve
 
 FROM base AS serve-packages
-COPY requirements/serve.txt .
+COPY requirements/image.txt .
 RUN python3 -m venv /opt/venv \
- && pip install --no-cache-dir --disable-pip-version-check --require-hashes -r serve.txt \
+ && pip install --no-cache-dir --disable-pip-version-check --require-hashes -r image.txt \
  # Only the CPU plugin (of Intel or of Arm) and the SavedModel reader of OpenVINO are used, and pip not at all.
  && find /opt/venv -name 'libopenvino_*' \
       ! -name 'libopenvino_*_cpu_plugin.so' ! -name '*tensorflow_frontend*' ! -name 'libopenvino_c.so*' -delete \
