@@ -118,10 +118,11 @@ def _detail(error: Exception, request: Request) -> str:
         )
     if isinstance(error, HTTPException):
         return f"{error.detail}: {request.method} {request.url.path}"
-    return _public_detail(error)
+    return public_detail(error)
 
 
-def _public_detail(error: Exception) -> str:
+def public_detail(error: Exception) -> str:
+    """Return the message of an error for the client. That of an unexpected error is not sent."""
     if isinstance(error, errors.ServiceError | PictureError):
         return str(error)
     return "An unexpected error. It has been logged with this request's id. Please report it with the id."
@@ -143,7 +144,7 @@ def error_response(error: Exception, scope: Scope, request_id: str, count: Calla
     problem_type = problem_type_of(error)
     count(problem_type.name)
     return problem_response(
-        create_problem(problem_type, _public_detail(error), instance=scope["path"], request_id=request_id)
+        create_problem(problem_type, public_detail(error), instance=scope["path"], request_id=request_id)
     )
 
 
