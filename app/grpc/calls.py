@@ -196,7 +196,7 @@ class CallHandling:
                 try:
                     request = method.request_type.FromString(data)
                 except DecodeError as error:
-                    message = f"The message is not a {method.request_type.DESCRIPTOR.full_name}: {error}."
+                    message = f"The message cannot be parsed as {method.request_type.DESCRIPTOR.full_name}: {error}."
                     raise MalformedRequest(message) from error
                 return await method.answer(request, call)
 

@@ -36,21 +36,22 @@ class HealthServicer:
             names = ", ".join(sorted(self._services - {""}))
             detail = f"There is no service '{request.service:.80}'. Leave the name empty, or take one of {names}."
             await context.abort(grpc.StatusCode.NOT_FOUND, detail)
-        return messages.HealthCheckResponse(status=self._status())
+        return self._response()
 
     async def watch(
         self, request: messages.HealthCheckRequest, _: Context
     ) -> AsyncIterator[messages.HealthCheckResponse]:
         """Send the status at once, and again whenever it has changed."""
+        unknown = messages.HealthCheckResponse(status=messages.HealthCheckResponse.SERVICE_UNKNOWN)
         sent = None
         while True:
-            known = request.service in self._services
-            status = self._status() if known else messages.HealthCheckResponse.SERVICE_UNKNOWN
-            if status != sent:
-                yield messages.HealthCheckResponse(status=status)
-                sent = status
+            response = self._response() if request.service in self._services else unknown
+            if response != sent:
+                yield response
+                sent = response
             await asyncio.sleep(WATCH_SECONDS)
 
-    def _status(self) -> messages.HealthCheckResponse.ServingStatus:
+    def _response(self) -> messages.HealthCheckResponse:
         is_ready = not self._catalogue.not_ready_reasons()
-        return messages.HealthCheckResponse.SERVING if is_ready else messages.HealthCheckResponse.NOT_SERVING
+        status = messages.HealthCheckResponse.SERVING if is_ready else messages.HealthCheckResponse.NOT_SERVING
+        return messages.HealthCheckResponse(status=status)
