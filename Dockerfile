@@ -37,6 +37,7 @@ COPY app app
 COPY models models
 USER digitserve
 ENV HOST=0.0.0.0 PORT=8000
-EXPOSE 8000
+# The second one is for GRPC_PORT=8001.
+EXPOSE 8000 8001
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s CMD ["python3", "-m", "app.healthcheck"]
 ENTRYPOINT ["python3", "-m", "app"]

@@ -122,7 +122,7 @@ def _check_grpc_port(port: int, info: ValidationInfo) -> int:
     if str(info.data.get("host", "")).startswith(UNIX):
         message = "gRPC is not served with HOST as a Unix socket: set HOST to an address, or leave out GRPC_PORT"
         raise ValueError(message)
-    if find_spec("grpc_health") is None or find_spec("grpc_reflection") is None:
+    if any(find_spec(package) is None for package in ("grpc", "grpc_health", "grpc_reflection")):
         message = "gRPC needs more packages: pip install '.[grpc]'"
         raise ValueError(message)
     return port

@@ -1,4 +1,4 @@
-"""Check the health of a running service with gRPC's own messages, as a load balancer does: `health_probe.py URL PICTURE PORT`."""
+"""Check the health of a running service, as a load balancer does: `health_probe.py URL PICTURE PORT`."""
 
 import sys
 

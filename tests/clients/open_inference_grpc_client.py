@@ -1,4 +1,4 @@
-"""Call a running service with the client of the protocol's working group: `open_inference_grpc_client.py URL PICTURE PORT`."""
+"""Call a running service with the working group's client: `open_inference_grpc_client.py URL PICTURE PORT`."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Call a running service with tritonclient over gRPC, with and without asyncio: `triton_grpc_client.py URL PICTURE PORT`."""
+"""Call a running service with tritonclient over gRPC: `triton_grpc_client.py URL PICTURE PORT`."""
 
 import asyncio
 import queue

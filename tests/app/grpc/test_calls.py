@@ -12,13 +12,18 @@ from structlog.testing import LogCapture
 from app.errors import Overloaded, UnknownModel
 from app.grpc.calls import Access, Call, CallHandling
 from app.grpc.open_inference import SERVICE
-from app.grpc.stubs.inference_pb2 import ModelReadyRequest, ModelReadyResponse, ModelStreamInferResponse
+from app.grpc.stubs.inference_pb2 import (
+    ModelInferRequest,
+    ModelReadyRequest,
+    ModelReadyResponse,
+    ModelStreamInferResponse,
+)
 from app.observability.metrics import ServiceMetrics
 from app.observability.request_log import RequestLog
 from app.settings import Settings
 from app.web.concurrency_limit import ConcurrencyLimit
 from imaging import UnreadablePicture
-from tests.app.grpc.stubs import Stub
+from tests.app.grpc.calling import Stub
 
 pytestmark = pytest.mark.anyio
 
@@ -151,7 +156,7 @@ async def test_the_concurrency_limit_refuses_a_call_before_its_message_is_receiv
     async with serving(fine, log, most_at_once=1) as service:
         occupying = service.channel.stream_unary("/inference.GRPCInferenceService/ModelReady")()
         await occupying.wait_for_connection()
-        while service.limit.overload_error() is None:
+        while service.limit.overload_error() is None:  # noqa: ASYNC110 - the call takes its place there
             await asyncio.sleep(0)
         await service.stub.refused("UNAVAILABLE", "The service is busy", "ModelReady")
         await occupying.write(b"")
@@ -198,7 +203,7 @@ async def test_a_call_that_the_client_gives_up_is_cancelled(log: LogCapture, *, 
             ended.set()
 
     async with serving(wait, log) as service:
-        call = asyncio.create_task(service.stub("ModelReady", timeout=0.2 if by_deadline else 30))
+        call = asyncio.create_task(service.stub("ModelReady", seconds=0.2 if by_deadline else 30))
         await is_waiting.wait()
         if not by_deadline:
             call.cancel()
@@ -212,9 +217,9 @@ async def test_a_call_that_the_client_gives_up_is_cancelled(log: LogCapture, *, 
 
 
 async def test_an_error_in_a_stream_does_not_end_it(log: LogCapture) -> None:
-    async def answer(request: Any, _: Call) -> ModelStreamInferResponse:
+    async def answer(request: ModelInferRequest, _: Call) -> ModelStreamInferResponse:
         if request.model_name == "nobody":
-            raise UnknownModel("nobody", [])
+            raise UnknownModel(request.model_name, [])
         return ModelStreamInferResponse()
 
     async with serving(answer, log, method="ModelStreamInfer") as service:

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.anyio
 IMAGES = {"name": "images", "datatype": "UINT8", "shape": [1, 28, 28]}
 
 
-async def members_of(**request: Any) -> tuple[dict[str, Any], bytes]:
+async def members_of(**request: object) -> tuple[dict[str, Any], bytes]:
     members, rest = await to_members(ModelInferRequest(**request))
     return members, bytes(rest)
 

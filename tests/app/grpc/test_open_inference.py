@@ -8,7 +8,7 @@ import pytest
 from app.grpc.open_inference import SERVICE
 from app.grpc.stubs.inference_pb2 import ModelInferRequest, ModelInferResponse, ModelStreamInferResponse
 from imaging import preprocess_picture
-from tests.app.grpc.stubs import Stub
+from tests.app.grpc.calling import Stub
 from tests.conftest import newest
 
 pytestmark = pytest.mark.anyio
@@ -26,7 +26,7 @@ def image(seven: bytes) -> np.ndarray:
     return preprocess_picture(seven).image
 
 
-def tensor(image: np.ndarray, count: int = 1, **changes: Any) -> dict[str, Any]:
+def tensor(image: np.ndarray, count: int = 1, **changes: object) -> dict[str, Any]:
     raw = np.repeat(image[np.newaxis], count, axis=0).tobytes()
     member = {"name": "images", "datatype": "UINT8", "shape": [count, 28, 28], **changes}
     return {"model_name": "convnet", "inputs": [member], "raw_input_contents": [raw]}

@@ -1,5 +1,3 @@
-from typing import Any
-
 import grpc
 import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
@@ -17,7 +15,7 @@ SERVICES = {
 }
 
 
-async def ask(channel: grpc.aio.Channel, version: str, **members: Any) -> ServerReflectionResponse:
+async def ask(channel: grpc.aio.Channel, version: str, **members: object) -> ServerReflectionResponse:
     call = channel.stream_stream(
         f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo",
         ServerReflectionRequest.SerializeToString,

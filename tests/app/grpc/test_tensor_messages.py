@@ -10,12 +10,12 @@ from app.grpc.tensor_messages import from_example, from_examples, from_tensor, t
 pytestmark = pytest.mark.anyio
 
 
-def tensor(dtype: str, *shape: int, **members: Any) -> messages.TensorProto:
+def tensor(dtype: str, *shape: int, **members: object) -> messages.TensorProto:
     sizes = {"dim": [{"size": size} for size in shape]}
     return messages.TensorProto(dtype=messages.DataType.Value(dtype), tensor_shape=sizes, **members)
 
 
-async def convert(tensor: messages.TensorProto) -> Any:
+async def convert(tensor: messages.TensorProto) -> np.ndarray | list[bytes]:
     return await from_tensor(tensor, "images", max_repeated=2)
 
 
@@ -95,7 +95,7 @@ async def test_an_output_is_a_tensor_of_floats() -> None:
     assert [dim.size for dim in found.tensor_shape.dim] == [2, 10]
 
 
-def example(**features: Any) -> messages.Example:
+def example(**features: object) -> messages.Example:
     return messages.Example(features={"feature": features})
 
 

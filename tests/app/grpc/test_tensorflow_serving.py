@@ -8,7 +8,7 @@ import pytest
 from app.grpc.stubs import tensorflow_serving_pb2 as messages
 from app.grpc.tensorflow_serving import MODEL_SERVICE, PREDICTION_SERVICE
 from imaging import preprocess_picture
-from tests.app.grpc.stubs import Stub
+from tests.app.grpc.calling import Stub
 from tests.conftest import newest
 
 pytestmark = pytest.mark.anyio
@@ -32,7 +32,7 @@ def image(seven: bytes) -> np.ndarray:
     return preprocess_picture(seven).image
 
 
-def tensor(dtype: int, shape: tuple[int, ...], **members: Any) -> dict[str, Any]:
+def tensor(dtype: int, shape: tuple[int, ...], **members: object) -> dict[str, Any]:
     return {"dtype": dtype, "tensor_shape": {"dim": [{"size": size} for size in shape]}, **members}
 
 

@@ -1,10 +1,9 @@
 """Clients for the services, from their definitions."""
 
-from typing import Any
-
 import grpc
 import pytest
 from google.protobuf.descriptor import ServiceDescriptor
+from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 
@@ -15,7 +14,9 @@ class Stub:
         self._channel = channel
         self._service = service
 
-    async def __call__(self, method_name: str, /, *, metadata: Any = None, timeout: float = 30, **members: Any) -> Any:  # noqa: ASYNC109
+    async def __call__(
+        self, method_name: str, /, *, metadata: object = None, seconds: float = 30, **members: object
+    ) -> Message:
         method = self._service.methods_by_name[method_name]
         request = GetMessageClass(method.input_type)(**members)
         call = self._channel.unary_unary(
@@ -23,9 +24,9 @@ class Stub:
             type(request).SerializeToString,
             GetMessageClass(method.output_type).FromString,
         )
-        return await call(request, metadata=metadata, timeout=timeout)
+        return await call(request, metadata=metadata, timeout=seconds)
 
-    async def refused(self, code: str, words: str, method_name: str, /, **members: Any) -> None:
+    async def refused(self, code: str, words: str, method_name: str, /, **members: object) -> None:
         """Call a method, and expect an error."""
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await self(method_name, **members)
