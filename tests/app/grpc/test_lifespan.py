@@ -61,11 +61,14 @@ async def test_the_end_finishes_calls_and_does_not_wait_for_idle_streams(workers
             await call.wait_for_connection()
             process.send_signal(signal.SIGTERM)
             assert (await watch.read()).status == HealthCheckResponse.NOT_SERVING
-            assert await watch.read() is grpc.aio.EOF  # the drain period is over, and no calls are accepted
+            with pytest.raises(grpc.aio.AioRpcError):  # when the drain period is over, no calls are accepted
+                while True:
+                    await Stub(channel, SERVICE)("ServerLive")
             await call.write(REQUEST)
             await call.done_writing()
             assert ModelInferResponse.FromString(await call).outputs
             assert await stream.code() is not grpc.StatusCode.OK
+            assert await watch.code() is not grpc.StatusCode.OK
         assert process.wait(30) == 0
 
 
