@@ -6,8 +6,8 @@ one request message is registered as one with a stream of them: of all others, g
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from enum import Enum
 from functools import partial
 from http import HTTPStatus
@@ -190,42 +190,36 @@ class CallHandling:
             self._idle.set()
 
     async def _answer_admitted(self, method: _Method, headers: Headers, receive: _Receive, call: Call) -> Message:
-        with self._admitted(method.access, headers):
-            data = await receive()
-            with self._buffered(len(data)):
-                try:
-                    request = method.request_type.FromString(data)
-                except DecodeError as error:
-                    message = f"The message cannot be parsed as {method.request_type.DESCRIPTOR.full_name}: {error}."
-                    raise MalformedRequest(message) from error
-                return await method.answer(request, call)
-
-    @contextmanager
-    def _admitted(self, access: Access, headers: Headers) -> Iterator[None]:
-        """Take a place in the concurrency limit. Raises the error if there is none, or the token is missing."""
-        if access is Access.READ:
-            yield
-            return
-        error = self._limit.overload_error() or self._policy.check_headers(headers, is_admin=access is Access.ADMIN)
-        if error:
+        """Answer a message if its token is correct and there is a place in the concurrency limit."""
+        if method.access is Access.READ:
+            return await self._answer_buffered(method, await receive(), call)
+        is_admin = method.access is Access.ADMIN
+        if error := self._limit.overload_error() or self._policy.check_headers(headers, is_admin=is_admin):
             raise error
         self._limit.acquire()
         try:
-            yield
+            return await self._answer_buffered(method, await receive(), call)
         finally:
             self._limit.release()
 
-    @contextmanager
-    def _buffered(self, count: int) -> Iterator[None]:
-        """Hold the bytes of a message. Raises Overloaded if all messages together have too many."""
-        if self._buffered_bytes + count > self._max_buffered_bytes:
+    async def _answer_buffered(self, method: _Method, data: bytes, call: Call) -> Message:
+        """Answer a message, unless all messages together have too many bytes."""
+        if self._buffered_bytes + len(data) > self._max_buffered_bytes:
             message = "The service is busy: it holds as many bytes of messages as it may. Try again in a second."
             raise Overloaded(message)
-        self._buffered_bytes += count
+        self._buffered_bytes += len(data)
         try:
-            yield
+            return await method.answer(_parse(method.request_type, data), call)
         finally:
-            self._buffered_bytes -= count
+            self._buffered_bytes -= len(data)
+
+
+def _parse(request_type: type[Message], data: bytes) -> Message:
+    try:
+        return request_type.FromString(data)
+    except DecodeError as error:
+        message = f"The message cannot be parsed as {request_type.DESCRIPTOR.full_name}: {error}."
+        raise MalformedRequest(message) from error
 
 
 def _no_trace(*_: object) -> AbstractContextManager[object]:

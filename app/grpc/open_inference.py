@@ -6,7 +6,7 @@ from google.protobuf.json_format import ParseDict
 
 from app.errors import MalformedRequest, ServiceError
 from app.grpc.calls import Access, Answer, Call
-from app.grpc.infer_messages import to_members, to_outputs
+from app.grpc.infer_messages import add_outputs, to_members
 from app.grpc.parts import Parts
 from app.grpc.stubs import inference_pb2 as messages
 from app.protocols.open_inference import models
@@ -109,13 +109,14 @@ class OpenInferenceServicer:
             parsed = await parse_message(*await to_members(request), max_files=predictor.max_files)
             outputs, tensors = await write_outputs(parsed, await scoring.score(parsed.inputs))
         call.answered_by = loaded.card.name, loaded.card.version
-        return messages.ModelInferResponse(
+        response = messages.ModelInferResponse(
             model_name=loaded.card.name,
             model_version=str(loaded.card.version),
             id=request.id,
-            outputs=to_outputs(outputs),
             raw_output_contents=tensors,
         )
+        add_outputs(response, outputs)
+        return response
 
     async def stream_infer(self, request: messages.ModelInferRequest, call: Call) -> messages.ModelStreamInferResponse:
         """Score the images or pictures of one message of a stream."""

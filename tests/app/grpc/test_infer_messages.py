@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from app.errors import MalformedRequest
-from app.grpc.infer_messages import NUMBERS_IN_STEP, to_array, to_members, to_outputs
-from app.grpc.stubs.inference_pb2 import ModelInferRequest
+from app.grpc.infer_messages import NUMBERS_IN_STEP, add_outputs, to_array, to_members
+from app.grpc.stubs.inference_pb2 import ModelInferRequest, ModelInferResponse
 
 pytestmark = pytest.mark.anyio
 
@@ -91,5 +91,7 @@ async def test_a_long_field_is_converted_in_steps() -> None:
 
 
 def test_outputs_have_no_data_of_their_own() -> None:
-    [message] = to_outputs([{"name": "logits", "datatype": "FP32", "shape": (2, 10), "parameters": {}}])
+    response = ModelInferResponse()
+    add_outputs(response, [{"name": "logits", "datatype": "FP32", "shape": (2, 10), "parameters": {}}])
+    [message] = response.outputs
     assert (message.name, message.datatype, list(message.shape)) == ("logits", "FP32", [2, 10])

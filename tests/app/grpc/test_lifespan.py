@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import grpc
@@ -28,30 +27,36 @@ REQUEST = ModelInferRequest(
 ).SerializeToString()
 
 
-async def connections(port: int, count: int) -> AsyncIterator[grpc.aio.Channel]:
-    """Yield channels, each with a connection of its own."""
-    for _ in range(count):
-        options = [("grpc.use_local_subchannel_pool", 1)]
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=options) as channel:
-            yield channel
+def connect(port: int) -> grpc.aio.Channel:
+    """Return a channel with a connection of its own."""
+    return grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=[("grpc.use_local_subchannel_pool", 1)])
+
+
+async def until_refused(channel: grpc.aio.Channel) -> None:
+    """Call the service until it accepts no more calls."""
+    while True:
+        try:
+            await Stub(channel, SERVICE)("ServerLive")
+        except grpc.aio.AioRpcError:
+            return
 
 
 async def test_connections_and_commands_reach_all_workers() -> None:
     port = free_port()
     with service(WORKERS="2", GRPC_PORT=str(port)):
-        first = await anext(aiter(connections(port, 1)))
         for action, is_ready in (("Unload", False), ("Load", True)):
-            await Stub(first, SERVICE)(f"RepositoryModel{action}", model_name="softmax")
-            async for channel in connections(port, 20):  # the chance that one worker gets all is one to half a million
-                assert (await Stub(channel, SERVICE)("ModelReady", name="softmax")).ready is is_ready
-        await first.close()
+            async with connect(port) as channel:
+                await Stub(channel, SERVICE)(f"RepositoryModel{action}", model_name="softmax")
+            for _ in range(20):  # the chance that all reach one worker is one to half a million
+                async with connect(port) as channel:
+                    assert (await Stub(channel, SERVICE)("ModelReady", name="softmax")).ready is is_ready
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
 async def test_the_end_finishes_calls_and_does_not_wait_for_idle_streams(workers: str) -> None:
     port = free_port()
     with service(WORKERS=workers, GRPC_PORT=str(port), DRAIN_SECONDS="1", SHUTDOWN_SECONDS="60") as (process, _):
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        async with connect(port) as channel:
             watch = HealthStub(channel).Watch(HealthCheckRequest())
             assert (await watch.read()).status == HealthCheckResponse.SERVING
             stream = channel.stream_stream(f"/{SERVICE.full_name}/ModelStreamInfer")()
@@ -61,9 +66,7 @@ async def test_the_end_finishes_calls_and_does_not_wait_for_idle_streams(workers
             await call.wait_for_connection()
             process.send_signal(signal.SIGTERM)
             assert (await watch.read()).status == HealthCheckResponse.NOT_SERVING
-            with pytest.raises(grpc.aio.AioRpcError):  # when the drain period is over, no calls are accepted
-                while True:
-                    await Stub(channel, SERVICE)("ServerLive")
+            await until_refused(channel)  # when the drain period is over
             await call.write(REQUEST)
             await call.done_writing()
             assert ModelInferResponse.FromString(await call).outputs
