@@ -4,9 +4,9 @@ ENV PYTHONUNBUFFERED=1 PATH=/opt/venv/bin:$PATH
 WORKDIR /srv/digitserve
 
 FROM base AS serve-packages
-COPY requirements/tracing.txt .
+COPY requirements/image.txt .
 RUN python3 -m venv /opt/venv \
- && pip install --no-cache-dir --disable-pip-version-check --require-hashes -r tracing.txt \
+ && pip install --no-cache-dir --disable-pip-version-check --require-hashes -r image.txt \
  # Only the CPU plugin (of Intel or of Arm) and the SavedModel reader of OpenVINO are used, and pip not at all.
  && find /opt/venv -name 'libopenvino_*' \
       ! -name 'libopenvino_*_cpu_plugin.so' ! -name '*tensorflow_frontend*' ! -name 'libopenvino_c.so*' -delete \
@@ -37,6 +37,7 @@ COPY app app
 COPY models models
 USER digitserve
 ENV HOST=0.0.0.0 PORT=8000
-EXPOSE 8000
+# The second one is for GRPC_PORT=8001.
+EXPOSE 8000 8001
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s CMD ["python3", "-m", "app.healthcheck"]
 ENTRYPOINT ["python3", "-m", "app"]

@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CLIENTS := $(VENV)/clients
 
-.PHONY: help serve test check attack train retrain tutorial bench requirements screenshot clean
+.PHONY: help serve test check attack train retrain tutorial bench requirements stubs screenshot clean
 
 help:            ## List the targets
 	@awk -F ':.*## *' '/^[a-z]+:.*##/ { printf "%-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -112,8 +112,16 @@ requirements:    ## Compile requirements/*.txt (needs uv)
 	$(COMPILE) pyproject.toml --all-extras --output-file requirements/dev.txt
 	$(COMPILE) pyproject.toml --constraint requirements/dev.txt --output-file requirements/serve.txt
 	$(COMPILE) pyproject.toml --constraint requirements/dev.txt --extra tracing --output-file requirements/tracing.txt
+	$(COMPILE) pyproject.toml --constraint requirements/dev.txt --extra grpc --extra tracing --output-file requirements/image.txt
 	$(COMPILE) pyproject.toml --constraint requirements/dev.txt --extra train --output-file requirements/train.txt
 	$(COMPILE) requirements/clients.in --override requirements/clients-overrides.txt --output-file requirements/clients.txt
+
+# The generated code registers its messages in a pool of its own, app/grpc/stubs/pool.py says why.
+STUBS := app/grpc/stubs
+stubs: $(VENV)/dev  ## Generate the code for the messages of gRPC from the .proto files
+	$(BIN)/python -m grpc_tools.protoc --proto_path=. --python_out=. --pyi_out=. $(STUBS)/*.proto
+	sed -i -e 's/^from google.protobuf import descriptor_pool as _descriptor_pool/from app.grpc.stubs.pool import POOL/' \
+	  -e 's/_descriptor_pool\.Default()/POOL/' $(STUBS)/*_pb2.py
 
 clean:           ## Remove the environment and all caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

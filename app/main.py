@@ -5,7 +5,7 @@ The lifespan opens files, starts threads and loads models; at the end it release
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI
@@ -139,9 +139,24 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         tasks = [group.create_task(observability.request_log.run()), group.create_task(preprocessor.warm_up())]
         # No connection is accepted before this: other workers, if there are any, answer meanwhile.
         await state.repository.wait_for_first_refresh(seconds=_START_SECONDS)
+        if settings.grpc_port is not None:
+            await stack.enter_async_context(_serve_grpc(app))
         yield {"upload_seconds": settings.upload_seconds}
         for task in tasks:
             task.cancel()
+
+
+def _serve_grpc(app: FastAPI) -> AbstractAsyncContextManager[None]:
+    from app.grpc.lifespan import serve_grpc  # noqa: PLC0415 - its packages are optional
+    from app.grpc.parts import Parts  # noqa: PLC0415
+
+    state, observability = app.state, app.state.observability
+    return serve_grpc(
+        Parts(state.settings, state.repository, state.tensor_predictor, state.statistics),
+        observability.request_log,
+        state.admission_control.limit,
+        observability.tracing and observability.tracing.trace_call,
+    )
 
 
 def _is_monitoring(scope: Scope) -> bool:

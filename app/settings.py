@@ -6,7 +6,16 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, AnyHttpUrl, BeforeValidator, DirectoryPath, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    AnyHttpUrl,
+    BeforeValidator,
+    DirectoryPath,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
@@ -109,6 +118,16 @@ def _check_tracing(address: AnyHttpUrl) -> AnyHttpUrl:
     return address
 
 
+def _check_grpc_port(port: int, info: ValidationInfo) -> int:
+    if str(info.data.get("host", "")).startswith(UNIX):
+        message = "gRPC is not served with HOST as a Unix socket: set HOST to an address, or leave out GRPC_PORT"
+        raise ValueError(message)
+    if any(find_spec(package) is None for package in ("grpc", "grpc_health", "grpc_reflection")):
+        message = "gRPC needs more packages: pip install '.[grpc]'"
+        raise ValueError(message)
+    return port
+
+
 def _check_engine(engine: EngineKind) -> EngineKind:
     if engine == "tensorflow" and find_spec("tensorflow") is None:
         message = "TensorFlow is not installed: pip install '.[train]', or take 'openvino'"
@@ -129,6 +148,14 @@ class Settings(BaseSettings):
         ),
     ] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535, description="TCP port, 0 to 65535. 0 selects a free port.")] = 8000
+    grpc_port: Annotated[
+        Annotated[int, AfterValidator(_check_grpc_port)] | None,
+        Field(
+            ge=1,
+            le=65535,
+            description="TCP port for the protocols of other model servers over gRPC, 1 to 65535. Default: no gRPC.",
+        ),
+    ] = None
     workers: Annotated[
         int,
         Field(

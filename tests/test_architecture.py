@@ -20,6 +20,7 @@ TOP = {"__main__", "healthcheck", "main"}
 ROOMS = {
     "server": {"main", "feedback", "observability", "prediction", "model_repository", "inference", "routes", "web"},
     "routes": {"feedback", "model_repository", "observability", "prediction", "protocols", "web"},
+    "grpc": {"inference", "model_repository", "observability", "protocols", "web"},
     "protocols": {"inference", "model_repository", "observability", "prediction"},
     "prediction": {"feedback", "inference", "model_repository", "observability"},
     "model_repository": {"inference", "observability"},
@@ -27,7 +28,7 @@ ROOMS = {
     "feedback": set(),
     "web": set(),
     "observability": set(),
-    "main": {"feedback", "model_repository", "observability", "prediction", "protocols", "routes", "web"},
+    "main": {"feedback", "grpc", "model_repository", "observability", "prediction", "protocols", "routes", "web"},
     "__main__": {"server"},
 }
 """The rooms that each room imports, besides itself and the base."""
@@ -36,6 +37,7 @@ IMAGE_LIBRARIES = {"cv2", "PIL", "pillow_heif"}
 DRAWING = ("training/data/pages/", "training/data/printed_symbols.py")
 """They may import them too: they draw, the reverse of reading, and `imaging` has nothing to draw with."""
 
+GRPC = {"grpc", "grpc_health", "grpc_reflection", "google"}
 HTTP = {"fastapi", "fastapi_offline", "starlette", "multipart"}
 HTTP_ROOMS = {"server", "routes", "web", "main"}
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
@@ -79,6 +81,8 @@ def test_a_module_imports_only_what_its_package_and_room_may(path: Path) -> None
     assert imported & set(PACKAGES) <= PACKAGES[package]
     if package != "app" or room_of(path) not in HTTP_ROOMS:
         assert not imported & HTTP
+    if package != "app" or room_of(path) != "grpc":
+        assert not imported & GRPC
     if package != "app" or room_of(path) != "server":
         assert "uvicorn" not in imported
     if package != "imaging" and not name.startswith(DRAWING):
@@ -117,9 +121,10 @@ def test_every_module_has_a_test_file_of_its_own() -> None:
         "lifespan.py",
         "middleware.py",
         "observers.py",
+        "parts.py",
         "schemas.py",
     }  # tested where they are used
     for path in MODULES:
         name = path.relative_to(ROOT)
-        if path.name not in plain | {"__init__.py"}:
+        if path.name not in plain | {"__init__.py"} and not path.stem.endswith("_pb2"):
             assert (ROOT / "tests" / name.parent / f"test_{path.stem}.py").exists(), f"no test of {name}"

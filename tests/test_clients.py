@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.app.grpc.conftest import free_port
 from tests.app.service import service
 from tests.conftest import newest
 
@@ -25,16 +26,19 @@ KNOWN = {
 
 
 @pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    with service(WORKERS="1", ACCESS_LOG="false") as (_, url):
-        yield url
+def addresses() -> Iterator[tuple[str, str]]:
+    """Return the URL of a service, and its port for gRPC."""
+    port = str(free_port())
+    with service(WORKERS="1", ACCESS_LOG="false", GRPC_PORT=port) as (_, url):
+        yield url, port
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
-def test_the_client_library_works(url: str, script: Path) -> None:
+def test_the_client_library_works(addresses: tuple[str, str], script: Path) -> None:
     if not PYTHON.exists():
         pytest.fail("The clients are not installed. `make .venv/clients/installed` does it, and `make test` too.")
-    command = [PYTHON, script, url, ROOT / "docs" / "seven.png"]
+    url, port = addresses
+    command = [PYTHON, script, url, ROOT / "docs" / "seven.png", port]
     outcome = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)  # noqa: S603
     assert outcome.returncode == 0, outcome.stderr[-3000:]
 

@@ -6,10 +6,10 @@ ended, and its span becomes a child of the request's span.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
-from opentelemetry import context, trace
+from opentelemetry import context, propagate, trace
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, OTELResourceDetector, Resource
@@ -65,6 +65,28 @@ class Tracing:
         """Return the id of the current request's trace, or None if it is not exported."""
         span = trace.get_current_span().get_span_context()
         return format_trace_id(span.trace_id) if span.trace_flags.sampled else None
+
+    @contextmanager
+    def trace_call(self, path: str, headers: Iterable[tuple[bytes, bytes]], request_id: str) -> Iterator[None]:
+        """Create the span of a gRPC call, which continues the trace of the client, within the context.
+
+        Args:
+            path: `/<service>/<method>`.
+            headers: the metadata of the call.
+            request_id: of the call.
+
+        """
+        parent = propagate.extract({name.decode(): value.decode("latin-1") for name, value in headers})
+        service, _, method = path[1:].partition("/")
+        attributes = {"rpc.system": "grpc", "rpc.service": service, "rpc.method": method}
+        with self._tracer.start_as_current_span(
+            path[1:],
+            parent,
+            kind=trace.SpanKind.SERVER,
+            attributes={**attributes, "digitserve.request_id": request_id},
+            record_exception=False,
+        ):
+            yield
 
     def trace_batch(self, waits: Iterable[tuple[object, float]], images: int, seconds: float) -> None:
         """Add the spans of a batch to the requests whose images it contains.

@@ -90,7 +90,7 @@ async def images_from_numbers(data: object, datatype: Datatype, shape: tuple[int
     return await (_from_whole_numbers(numbers) if datatype == "UINT8" else _from_unit_interval(numbers))
 
 
-async def images_from_rows(rows: Sequence[Any] | Numbers, member: str, *, advice: str) -> Images:
+async def images_from_rows(rows: Sequence[Any] | Numbers, member: str, *, advice: str, exact: bool = False) -> Images:
     """Convert parsed JSON without a datatype and a shape into images.
 
     Each image is decided for itself, as JSON does not tell 1 from 1.0: if no value is above 1, the values are ink from
@@ -100,6 +100,7 @@ async def images_from_rows(rows: Sequence[Any] | Numbers, member: str, *, advice
         rows: one image for each element: 28 rows of 28 numbers, also with an axis of one channel, or 784 numbers.
         member: the name of the rows in the request, for messages.
         advice: what to do if an image is a string.
+        exact: whether all values are known to be ink from 0 to 255: the rows are an array of uint8.
 
     Raises:
         MalformedRequest: if there is no row, a row has another shape, or a value is out of range.
@@ -113,7 +114,11 @@ async def images_from_rows(rows: Sequence[Any] | Numbers, member: str, *, advice
     numbers = _to_numbers(rows, advice)
     if numbers.shape[1:] not in _ROW_SHAPES:
         raise _row_shape_error(numbers.shape, member, advice)
-    images = await _from_untyped(numbers.reshape(len(rows), _PIXELS), member)
+    images = (
+        numbers.astype(np.uint8, copy=False)
+        if exact
+        else await _from_untyped(numbers.reshape(len(rows), _PIXELS), member)
+    )
     return images.reshape(len(rows), *IMAGE_SHAPE)
 
 

@@ -17,9 +17,9 @@ from app.errors import (
 )
 from app.model_repository.catalogue import ModelCatalogue
 from app.model_repository.repository import ModelRepository
-from app.model_repository.versions import LATEST, Loaded
+from app.model_repository.versions import Loaded
 from app.protocols.json_object import parse_object, short_repr
-from app.protocols.open_inference import schemas
+from app.protocols.open_inference import models, schemas
 from app.protocols.open_inference.metadata import (
     describe_configuration,
     describe_index,
@@ -59,11 +59,6 @@ _ADMIN = (
     NotReady("Model 'convnet' is loaded in this worker. Another worker has not followed within 5 seconds."),
 )
 """Examples of errors for requests to load or unload a model."""
-_NEWEST = "-1"
-"""The version in a path that means the newest one, as clients of Triton send it."""
-_MAX_BATCH_SIZE = 1024
-"""What the configuration says. A request may have more images, if its body is short enough."""
-_BYTES_OF_IMAGE_IN_JSON = 8 * 28 * 28
 
 Endpoint = Callable[..., Any]
 
@@ -121,9 +116,7 @@ async def live() -> dict[str, bool]:
 )
 async def ready(request: Request, response: Response) -> dict[str, bool]:
     """Respond with 503 until every required model has been loaded and verified, but for those that were unloaded."""
-    catalogue: ModelCatalogue = request.app.state.catalogue
-    unloaded = {name for name, versions in catalogue.models.items() if versions.is_unloaded}
-    is_ready = not catalogue.not_ready_reasons().keys() - unloaded
+    is_ready = models.is_ready(request.app.state.catalogue)
     response.status_code = 200 if is_ready else 503
     return {"ready": is_ready}
 
@@ -157,13 +150,7 @@ async def openapi(request: Request) -> dict[str, Any]:
 )
 async def statistics(request: Request) -> dict[str, Any]:
     """Return the counts and times of the `/v1` and `/v2` requests that have been answered since the service started."""
-    catalogue: ModelCatalogue = request.app.state.catalogue
-    versions = [
-        (name, version.number)
-        for name, versions in catalogue.models.items()
-        for version in versions
-        if version.state == "ready"
-    ]
+    versions = models.all_ready_versions(request.app.state.catalogue)
     return describe_statistics(request.app.state.statistics, versions)
 
 
@@ -195,10 +182,11 @@ async def model_configuration(request: Request) -> dict[str, Any]:
     """Return the configuration in Triton's format."""
     settings: Settings = request.app.state.settings
     loaded = _find(request)
-    versions = _ready_versions(request, loaded)
-    max_batch_size = max(1, min(_MAX_BATCH_SIZE, settings.max_body_bytes // _BYTES_OF_IMAGE_IN_JSON))
     return describe_configuration(
-        loaded.card.name, engine=settings.engine, versions=versions, max_batch_size=max_batch_size
+        loaded.card.name,
+        engine=settings.engine,
+        versions=_ready_versions(request, loaded),
+        max_batch_size=models.max_batch_size(settings.max_body_bytes),
     )
 
 
@@ -234,8 +222,7 @@ async def infer(request: Request) -> Response:
     """
     body_reader: BodyReader = request.app.state.body_reader
     tensor_predictor: TensorPredictor = request.app.state.tensor_predictor
-    catalogue: ModelCatalogue = request.app.state.catalogue
-    loaded = catalogue.find(*_parse_path(request))
+    loaded = models.find(request.app.state.catalogue, *_parse_path(request))
     async with body_reader.read(request) as body:
         with tensor_predictor.begin(loaded) as scoring:
             inference = await parse_request(
@@ -319,33 +306,14 @@ async def _parse_options(request: Request) -> dict[str, Any]:
 
 def _find(request: Request) -> Loaded:
     """Find the version in the path, of a model of any task."""
-    catalogue: ModelCatalogue = request.app.state.catalogue
-    return catalogue.find_any(*_parse_path(request))
+    return models.find_any(request.app.state.catalogue, *_parse_path(request))
 
 
-def _parse_path(request: Request) -> tuple[str, int | None, str | None]:
-    """Return the model, the version and the label in a path.
-
-    Raises:
-        UnknownModel: if there is no such model, whatever its version is.
-        MalformedRequest: if the version is neither a positive integer nor -1.
-
-    """
-    name, version = request.path_params["model"], request.path_params.get("version")
-    if version is None or version == _NEWEST:
-        return name, None, LATEST if version else None
-    catalogue: ModelCatalogue = request.app.state.catalogue
-    if name not in catalogue.models:
-        catalogue.find_any(name)
-    if not (version.isascii() and version.isdecimal()) or len(version) > 18 or int(version) < 1:
-        message = f"The version is '{version[:40]}'. Expected a whole number, 1 or more, or -1 for the newest version."
-        raise MalformedRequest(message)
-    return name, int(version), None
+def _parse_path(request: Request) -> tuple[str, str]:
+    """Return the model and the version in a path; the version is empty if there is none."""
+    return request.path_params["model"], request.path_params.get("version", "")
 
 
 def _ready_versions(request: Request, loaded: Loaded) -> list[int]:
     """List the version in the path, or all versions of the model that are ready."""
-    if "version" in request.path_params:
-        return [loaded.card.version]
-    catalogue: ModelCatalogue = request.app.state.catalogue
-    return [version.number for version in catalogue.models[loaded.card.name] if version.state == "ready"]
+    return models.ready_versions(request.app.state.catalogue, loaded, _parse_path(request)[1])

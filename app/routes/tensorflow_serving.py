@@ -1,19 +1,18 @@
 """`/v1`: the REST API of TensorFlow Serving."""
 
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
-from app.errors import MalformedRequest, UnknownModel, UnknownServable, UnknownVersion, UnknownVersionLabel
+from app.errors import MalformedRequest
 from app.model_repository.catalogue import ModelCatalogue
 from app.model_repository.versions import Loaded, LoadedVersion
 from app.observability.metrics import ServiceMetrics
 from app.protocols.tensor_predictor import TensorPredictor
-from app.protocols.tensorflow_serving import schemas
+from app.protocols.tensorflow_serving import schemas, servables
 from app.protocols.tensorflow_serving.metadata import describe_metadata, describe_status
 from app.protocols.tensorflow_serving.requests import parse_classify, parse_predict
 from app.protocols.tensorflow_serving.responses import write_classify, write_predict
@@ -125,15 +124,7 @@ async def regress(request: Request) -> Response:
 @_model_route("GET", "", "Get the states of versions", _UNKNOWN_LABEL, *_FIND, response=schemas.ServableStatus)
 async def status(request: Request) -> dict[str, Any]:
     """Return the states of all versions of a model, or of the version in the path."""
-    catalogue: ModelCatalogue = request.app.state.catalogue
-    name, number, label = _parse_path(request)
-    is_default = "version" in request.path_params and number is None
-    if label is not None or (is_default and catalogue.default_version(name)):
-        number = _find_any(request).card.version
-    known = catalogue.models.get(name, ())
-    versions = [each for each in known if each.number == number or (number is None and each.state != "not_loaded")]
-    if not versions:
-        raise UnknownServable(name, number, label)
+    versions = servables.list_versions(request.app.state.catalogue, *_parse_path(request))
     return describe_status(versions)
 
 
@@ -179,39 +170,23 @@ def _malformed_request(request: Request) -> MalformedRequest:
 
 
 def _parse_path(request: Request) -> tuple[str, int | None, str | None]:
-    """Return the model, the version and the label in a path. The version is None for 0, the default of ovmsclient."""
+    """Return the model, the version and the label in a path."""
     name, version, label = (request.path_params.get(part) for part in ("model", "version", "label"))
     if ":" in f"{name}{version}{label}":  # such as GET of `:predict`
         raise _malformed_request(request)
     if version is not None and not _VERSION.fullmatch(version):
         raise _malformed_request(request)
-    return str(name), int(version or 0) or None, label
+    return str(name), None if version is None else int(version), label
 
 
 def _find(request: Request) -> LoadedVersion:
     """Find the version in the path, of a classifier."""
-    catalogue: ModelCatalogue = request.app.state.catalogue
-    with _worded_as_servable(request):
-        return catalogue.find(*_parse_path(request))
+    return servables.find(request.app.state.catalogue, *_parse_path(request))
 
 
 def _find_any(request: Request) -> Loaded:
     """Find the version in the path, of a model of any task."""
-    catalogue: ModelCatalogue = request.app.state.catalogue
-    with _worded_as_servable(request):
-        return catalogue.find_any(*_parse_path(request))
-
-
-@contextmanager
-def _worded_as_servable(request: Request) -> Iterator[None]:
-    """Turn the errors for unknown models, versions and labels into those of TensorFlow Serving."""
-    try:
-        yield
-    except UnknownVersionLabel as error:
-        message = f"Unrecognized servable version label: {_parse_path(request)[2]}. {error}"
-        raise MalformedRequest(message) from error
-    except (UnknownModel, UnknownVersion) as error:
-        raise UnknownServable(*_parse_path(request)) from error
+    return servables.find_any(request.app.state.catalogue, *_parse_path(request))
 
 
 def _json_response(request: Request, loaded: LoadedVersion, body: bytes) -> Response:

@@ -142,7 +142,7 @@ def _serve(settings: Settings) -> None:
         server_header=False,
         timeout_graceful_shutdown=settings.shutdown_seconds,
     )
-    with _listen(settings) as listener:
+    with _listen(settings) as listener, _reserve_grpc_port(settings):
         structlog.get_logger().info("serving", url=_url(listener.getsockname()), workers=settings.workers)
         if settings.workers > 1:
             supervisor = Supervisor(config, sockets=[listener])
@@ -160,6 +160,20 @@ def _serve(settings: Settings) -> None:
             sys.exit(1)
 
 
+@contextmanager
+def _reserve_grpc_port(settings: Settings) -> Iterator[None]:
+    """Hold the port that each worker opens for itself, so that no other program gets it while workers start."""
+    if settings.grpc_port is None:
+        yield
+        return
+    # Another program could share the port with a socket that has SO_REUSEPORT. Without it, the port is found in use.
+    _open_port(settings.host, settings.grpc_port, "GRPC_PORT").close()
+    with _create_socket(settings.host) as reserved:
+        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        reserved.bind((settings.host, settings.grpc_port))
+        yield
+
+
 def _url(address: str | tuple[str, int]) -> str:
     """Return the URL of an address of a socket. IPv6 addresses need brackets (RFC 3986, section 3.2.2)."""
     if isinstance(address, str):
@@ -172,7 +186,7 @@ def _url(address: str | tuple[str, int]) -> str:
 def _listen(settings: Settings) -> Iterator[socket.socket]:
     """Open the port. All workers share this socket, so connections in its backlog survive the death of a worker."""
     if not settings.host.startswith(UNIX):
-        with _open_port(settings) as listener:
+        with _open_port(settings.host, settings.port, "PORT") as listener:
             yield listener
         return
     path = Path(settings.host.removeprefix(UNIX))
@@ -211,16 +225,21 @@ def _remove_abandoned_socket(path: Path) -> None:
             path.unlink()
 
 
-def _open_port(settings: Settings) -> socket.socket:
-    listener = socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET, socket.SOCK_STREAM)
+def _open_port(host: str, port: int, setting: str) -> socket.socket:
+    listener = _create_socket(host)
     try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((settings.host, settings.port))
+        listener.bind((host, port))
         listener.listen()  # from now on no other program can open the port
     except OSError as error:
         listener.close()
         sys.exit(
-            f"Port {settings.port} of {settings.host} cannot be opened: {error.strerror}. "
-            "If another program uses it, stop that program or set PORT to another number."
+            f"Port {port} of {host} cannot be opened: {error.strerror}. "
+            f"If another program uses it, stop that program or set {setting} to another number."
         )
     return listener
+
+
+def _create_socket(host: str) -> socket.socket:
+    created = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    created.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    return created

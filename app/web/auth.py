@@ -7,7 +7,7 @@ from programs on this machine and from its own page. All paths are treated alike
 
 import hmac
 import ipaddress
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
@@ -20,6 +20,9 @@ from app.web import problems
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 ADMIN_PREFIX = "/v2/repository/models/"
 """The paths of requests to load or unload a model."""
+
+Headers = Sequence[tuple[bytes, bytes]]
+"""The names, in lower case, and values of headers, as in an ASGI scope."""
 
 
 class AccessPolicy:
@@ -36,13 +39,23 @@ class AccessPolicy:
         """Return the error if a request is not allowed, or None."""
         if scope["method"] in _SAFE_METHODS:
             return None
-        if not scope["path"].lower().startswith(ADMIN_PREFIX):
+        return self.check_headers(scope["headers"], is_admin=scope["path"].lower().startswith(ADMIN_PREFIX))
+
+    def check_headers(self, headers: Headers, *, is_admin: bool) -> ServiceError | None:
+        """Return the error if a request that needs a token is not allowed, or None.
+
+        Args:
+            headers: of the request.
+            is_admin: whether it loads or unloads a model.
+
+        """
+        if not is_admin:
             if self._predict_token is not None:
-                return _check_token(scope, self._predict_token, "PREDICT_TOKEN")
-            return _check_origin(scope, self._allowed_origins) if self._is_local else None
+                return _check_token(headers, self._predict_token, "PREDICT_TOKEN")
+            return _check_origin(headers, self._allowed_origins) if self._is_local else None
         if self._admin_token is not None:
-            return _check_token(scope, self._admin_token, "ADMIN_TOKEN")
-        return _check_origin(scope, is_admin=True) if self._is_local else LoadingForbidden(self._host)
+            return _check_token(headers, self._admin_token, "ADMIN_TOKEN")
+        return _check_origin(headers, is_admin=True) if self._is_local else LoadingForbidden(self._host)
 
 
 class AuthMiddleware:
@@ -61,7 +74,7 @@ class AuthMiddleware:
 
 
 def _check_origin(
-    scope: Scope, allowed: Collection[str] = frozenset(), *, is_admin: bool = False
+    headers: Headers, allowed: Collection[str] = frozenset(), *, is_admin: bool = False
 ) -> CrossOriginRequest | None:
     """Refuse a request from a page whose origin is neither this service's own nor allowed.
 
@@ -69,32 +82,32 @@ def _check_origin(
     origin (RFC 6454), and a page cannot leave it out. With DNS rebinding, the page has the origin of the service, but
     its host is not a loopback address.
     """
-    header = _header(scope, b"origin")
+    header = _header(headers, b"origin")
     if not header:
         return None
     origin = header.decode("latin-1")
-    if origin in allowed or ANY_ORIGIN in allowed or _is_same_origin(origin, scope):
+    if origin in allowed or ANY_ORIGIN in allowed or _is_same_origin(origin, headers):
         return None
     return CrossOriginRequest(origin, is_admin=is_admin)
 
 
-def _is_same_origin(origin: str, scope: Scope) -> bool:
+def _is_same_origin(origin: str, headers: Headers) -> bool:
     try:
         page = urlsplit(origin)
     except ValueError:
         return False
-    return page.netloc == _header(scope, b"host").decode("latin-1") and _is_loopback(page.hostname or "")
+    return page.netloc == _header(headers, b"host").decode("latin-1") and _is_loopback(page.hostname or "")
 
 
-def _header(scope: Scope, name: bytes) -> bytes:
-    for key, value in scope["headers"]:
+def _header(headers: Headers, name: bytes) -> bytes:
+    for key, value in headers:
         if key == name:
-            return bytes(value)
+            return value
     return b""
 
 
-def _check_token(scope: Scope, expected: bytes, setting: str) -> Unauthenticated | None:
-    sent = _header(scope, b"authorization")
+def _check_token(headers: Headers, expected: bytes, setting: str) -> Unauthenticated | None:
+    sent = _header(headers, b"authorization")
     scheme, _, token = sent.partition(b" ")
     # Compared in constant time: the duration must not tell how much of a guessed token is correct.
     if scheme.lower() == b"bearer" and hmac.compare_digest(token.strip(), expected):

@@ -10,6 +10,9 @@ from app.settings import Settings, describe_errors
     ("name", "value", "allowed"),
     [
         ("PORT", "99999", "0 to 65535"),
+        ("GRPC_PORT", "0", "1 to 65535"),
+        ("GRPC_PORT", "65536", "1 to 65535"),
+        ("GRPC_PORT", "on", "1 to 65535"),
         ("WORKERS", "none", "1 to 256"),
         ("MODELS_DIR", "/no/such/folder", "must exist"),
         ("DEFAULT_MODEL", "../secret", "Model for requests"),
@@ -81,6 +84,25 @@ def test_a_pin_that_is_no_pair_of_name_and_number_stops_the_start(monkeypatch: p
         f"MODEL_VERSIONS={value!r} is not valid: Value error, '{value}' is not of the form"
     )
     assert "Expected: Pinned versions, served instead of the newest versions: `" in describe_errors(caught.value)
+
+
+@pytest.mark.parametrize("package", ["grpc", "grpc_health", "grpc_reflection"])
+def test_grpc_without_its_packages_stops_the_start(monkeypatch: pytest.MonkeyPatch, package: str) -> None:
+    monkeypatch.setenv("GRPC_PORT", "8001")
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(ValidationError) as caught:
+        Settings()
+    assert describe_errors(caught.value).startswith(
+        "GRPC_PORT='8001' is not valid: Value error, gRPC needs more packages: pip install '.[grpc]'"
+    )
+
+
+def test_grpc_beside_a_unix_socket_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRPC_PORT", "8001")
+    monkeypatch.setenv("HOST", "unix:/run/digits")
+    with pytest.raises(ValidationError) as caught:
+        Settings()
+    assert "GRPC_PORT='8001' is not valid: Value error, gRPC is not served with HOST" in describe_errors(caught.value)
 
 
 def test_an_engine_that_is_not_installed_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Parses an inference request: a JSON header that contains the tensors or is followed by them. Knows no models."""
+"""Parses an inference request: a header that contains the tensors or is followed by them. Knows no models."""
 
 import json
 import math
@@ -79,13 +79,29 @@ async def parse_request(body: bytes, header_length: str | None, *, max_files: in
     if length == 0 and header_length is not None:
         return await _parse_raw(body)
     header = await _parse_header(body[:length], has_length=header_length is not None)
+    return await parse_message(header, memoryview(body)[length:], max_files=max_files)
+
+
+async def parse_message(header: Mapping[str, Any], rest: memoryview, *, max_files: int) -> ParsedRequest:
+    """Parse the members of a request.
+
+    Args:
+        header: the members, as in JSON. Picture files may also be bytes, and numbers arrays.
+        rest: the binary data of the input, if it has the parameter `binary_data_size`.
+        max_files: the maximum number of picture files.
+
+    Raises:
+        MalformedRequest: if they do not follow the protocol; it names the member.
+        TooLarge: if there are more picture files.
+
+    """
     parameters = _request_parameters(header)
     id_ = header.get("id")
     if id_ is not None and not (isinstance(id_, str) and len(id_) <= MAX_ID_LENGTH):
         message = f"The member 'id' must be a string of at most {MAX_ID_LENGTH:,} characters."
         raise MalformedRequest(message)
     return ParsedRequest(
-        inputs=await _parse_inputs(header.get("inputs"), memoryview(body)[length:], max_files),
+        inputs=await _parse_inputs(header.get("inputs"), rest, max_files),
         outputs=_parse_outputs(header.get("outputs"), binary=_flag(parameters, "binary_data_output")),
         id=id_,
     )
@@ -210,7 +226,8 @@ async def _parse_files(
     check_count(count, max_files)
     if raw is not None:
         return decode_bytes_tensor(raw, count)
-    return [await decode_base64(text) for text in _flatten_texts(tensor.get("data"), count)]
+    elements = _flatten_texts(tensor.get("data"), count)
+    return [element if isinstance(element, bytes) else await decode_base64(element) for element in elements]
 
 
 def _flatten_texts(data: object, count: int) -> list[object]:

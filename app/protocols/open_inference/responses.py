@@ -23,17 +23,21 @@ class EncodedResponse(NamedTuple):
 
 async def write_response(card: Card, request: ParsedRequest, scores: Scores) -> EncodedResponse:
     """Write the response with the scores of a version. Long responses are written in pieces."""
-    tensors: list[bytes] = []
     header: dict[str, Any] = {"model_name": card.name, "model_version": str(card.version)}
     if request.id is not None:
         header["id"] = request.id
-    header["outputs"] = [
-        await _write_output(output, getattr(scores, output.name), tensors) for output in request.outputs
-    ]
+    header["outputs"], tensors = await write_outputs(request, scores)
     text = orjson.dumps(header, option=orjson.OPT_SERIALIZE_NUMPY)
     if not tensors:
         return EncodedResponse(text, None)
     return EncodedResponse(b"".join([text, *tensors]), len(text))
+
+
+async def write_outputs(request: ParsedRequest, scores: Scores) -> tuple[list[dict[str, Any]], list[bytes]]:
+    """Return the members of each output, and the tensors of the binary outputs in their order."""
+    tensors: list[bytes] = []
+    outputs = [await _write_output(output, getattr(scores, output.name), tensors) for output in request.outputs]
+    return outputs, tensors
 
 
 async def _write_output(output: ParsedOutput, values: NDArray[np.float32], tensors: list[bytes]) -> dict[str, Any]:
@@ -58,12 +62,12 @@ async def _write_classes(
     pieces = ([text for row in classify(rows, classes) for text in row] for rows in split_rows(values))
     if not output.binary:
         return {**tensor, "data": await write_list(pieces)}
-    size = 0
+    encoded = []
     for texts in pieces:
-        tensors.append(encode_bytes_tensor([text.encode() for text in texts]))
-        size += len(tensors[-1])
+        encoded.append(encode_bytes_tensor([text.encode() for text in texts]))
         await asyncio.sleep(0)
-    return {**tensor, "parameters": {"binary_data_size": size}}
+    tensors.append(b"".join(encoded))
+    return {**tensor, "parameters": {"binary_data_size": len(tensors[-1])}}
 
 
 def classify(values: NDArray[np.float32], classes: int) -> list[list[str]]:

@@ -1,10 +1,11 @@
-"""Parses the bodies of `:predict` and `:classify`. Knows no models."""
+"""Parses requests to predict and to classify: JSON, and tensors that have types. Knows no models."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from app.errors import MalformedRequest, TooLarge
 from app.protocols.json_object import parse_object, short_repr
@@ -14,9 +15,12 @@ from app.protocols.tensor_predictor import Inputs
 from app.protocols.tensorflow_serving.metadata import CLASSIFY
 from app.protocols.tensors import images_from_rows
 
+_Value = TypeVar("_Value")
+
 _IMAGES, _FILES = "images", "image"
 """The names of the input: for numbers, and for picture files."""
 _ADVICE = 'A picture file is {"b64": "<base64>"}.'
+_TYPED = "Expected 'images', numbers, or 'image', picture files as DT_STRING."
 _NAMED = 'Expected {"images": <numbers>}, or {"image": {"b64": "<base64>"}} for a picture file.'
 
 
@@ -39,7 +43,7 @@ class ParsedPredict:
 
     inputs: Inputs
     signature: Signature
-    by_rows: bool
+    by_rows: bool = False
     """Whether the request has rows, `instances`, and not columns, `inputs`."""
 
 
@@ -52,7 +56,7 @@ async def parse_predict(body: bytes, *, max_files: int) -> ParsedPredict:
 
     """
     content = await parse_object(body)
-    signature = _parse_signature(content)
+    signature = _find_signature(content.get("signature_name", ""))
     if ("instances" in content) == ("inputs" in content):
         message = "The body must have either 'instances', one for each image, or 'inputs', not both."
         raise MalformedRequest(message)
@@ -63,7 +67,43 @@ async def parse_predict(body: bytes, *, max_files: int) -> ParsedPredict:
             raise MalformedRequest(message)
         rows = rows if isinstance(rows, np.ndarray) else _unwrap_rows(rows, "instances")
         return ParsedPredict(await _parse_rows(rows, "instances", max_files), signature, by_rows=True)
-    return ParsedPredict(await _parse_columns(content["inputs"], max_files), signature, by_rows=False)
+    return ParsedPredict(await _parse_columns(content["inputs"], max_files), signature)
+
+
+async def parse_typed_predict(
+    inputs: Mapping[str, NDArray[Any] | list[bytes]],
+    signature_name: str,
+    output_filter: Iterable[str],
+    *,
+    max_files: int,
+) -> ParsedPredict:
+    """Parse a request whose inputs are arrays, with an axis of images, or picture files.
+
+    Images of type uint8 are ink from 0 to 255. In other types, each image is decided by its values, as in JSON.
+
+    Args:
+        inputs: the inputs by their names.
+        signature_name: empty for `serving_default`.
+        output_filter: the names of the outputs to return; empty for all.
+        max_files: the maximum number of picture files.
+
+    Raises:
+        MalformedRequest: if the signature has no such input or output, or the input does not fit.
+        TooLarge: if there are more picture files.
+
+    """
+    signature = _find_signature(signature_name)
+    names = list(output_filter) or list(signature.outputs)
+    if unknown := [name for name in names if name not in signature.outputs]:
+        message = f"There is no output {short_repr(unknown[0])}. The outputs are: {', '.join(signature.outputs)}."
+        raise MalformedRequest(message)
+    chosen = Signature({name: signature.outputs[name] for name in names})
+    rows = _unwrap(inputs, "inputs", _TYPED)
+    if isinstance(rows, list):
+        check_count(len(rows), max_files)
+        return ParsedPredict(rows, chosen)
+    exact = rows.dtype == np.uint8
+    return ParsedPredict(await images_from_rows(rows, "inputs", advice=_TYPED, exact=exact), chosen)
 
 
 async def parse_classify(body: bytes, *, max_files: int) -> Inputs:
@@ -75,8 +115,6 @@ async def parse_classify(body: bytes, *, max_files: int) -> Inputs:
 
     """
     content = await parse_object(body)
-    if content.get("signature_name") != CLASSIFY:
-        _parse_signature(content)
     examples = content.get("examples")
     if not isinstance(examples, list) or not all(isinstance(example, dict) for example in examples):
         message = (
@@ -87,6 +125,27 @@ async def parse_classify(body: bytes, *, max_files: int) -> Inputs:
     if not isinstance(context, dict):
         message = "The member 'context' must be an object with the features that all examples share."
         raise MalformedRequest(message)
+    return await parse_examples(examples, context, content.get("signature_name", ""), max_files=max_files)
+
+
+async def parse_examples(
+    examples: Sequence[Mapping[str, Any]], context: Mapping[str, Any], signature_name: object, *, max_files: int
+) -> Inputs:
+    """Parse the examples of a request to classify.
+
+    Args:
+        examples: the features of each, by their names. A picture file is base64 as in JSON, or bytes.
+        context: the features that all examples share.
+        signature_name: empty for the default.
+        max_files: the maximum number of picture files.
+
+    Raises:
+        MalformedRequest: if there is no such signature, no example, or a feature does not fit.
+        TooLarge: if there are more picture files, or more examples share a feature.
+
+    """
+    if signature_name != CLASSIFY:
+        _find_signature(signature_name)
     if context and len(examples) > max_files:  # a shared image is once in the body, and scored for each example
         message = (
             f"{len(examples):,} examples share the features in 'context'; at most {max_files:,} may. Give each example "
@@ -97,8 +156,8 @@ async def parse_classify(body: bytes, *, max_files: int) -> Inputs:
     return await _parse_rows(rows, "examples", max_files)
 
 
-def _parse_signature(content: Mapping[str, Any]) -> Signature:
-    name = content.get("signature_name", "") or "serving_default"
+def _find_signature(name: object) -> Signature:
+    name = name or "serving_default"
     if not isinstance(name, str) or name not in SIGNATURES:
         message = f"There is no signature {short_repr(name)}. The signatures are: {', '.join(SIGNATURES)}."
         raise MalformedRequest(message)
@@ -128,8 +187,8 @@ async def _decode_files(rows: list[Any]) -> list[bytes]:
         if not _is_file(row):
             message = "One image is a picture file, {'b64': ...}, and another is not. Send one kind in a request."
             raise MalformedRequest(message)
-    texts = {id(row): row["b64"] for row in rows}
-    files = {key: await decode_base64(text) for key, text in texts.items()}
+    distinct = {id(row): row for row in rows}
+    files = {key: row if isinstance(row, bytes) else await decode_base64(row["b64"]) for key, row in distinct.items()}
     return [files[id(row)] for row in rows]
 
 
@@ -158,17 +217,17 @@ def _unwrap_rows(rows: list[Any], member: str) -> list[Any]:
     return values
 
 
-def _unwrap(named: Mapping[str, Any], where: str) -> object:
+def _unwrap(named: Mapping[str, _Value], where: str, advice: str = _NAMED) -> _Value:
     """Return the value of {'images': value} or {'image': value}."""
     if not named.keys() & {_IMAGES, _FILES}:
         found = f" It has {short_repr(next(iter(named)))}." if named else ""
-        message = f"Missing named input: {_IMAGES} in {where}.{found} {_NAMED}"
+        message = f"Missing named input: {_IMAGES} in {where}.{found} {advice}"
         raise MalformedRequest(message)
     if len(named) > 1:
-        message = f"{where} has the inputs {short_repr(sorted(named))}. {_NAMED}"
+        message = f"{where} has the inputs {short_repr(sorted(named))}. {advice}"
         raise MalformedRequest(message)
     return next(iter(named.values()))
 
 
 def _is_file(value: object) -> bool:
-    return isinstance(value, dict) and value.keys() == {"b64"}
+    return isinstance(value, bytes) or (isinstance(value, dict) and value.keys() == {"b64"})

@@ -13,14 +13,17 @@ from app.protocols.tensorflow_serving.requests import ParsedPredict
 
 async def write_predict(request: ParsedPredict, scores: Scores) -> bytes:
     """Write rows or columns, as in the request. A single output has no name."""
-    outputs = {
-        name: np.ascontiguousarray(getattr(scores, source)) for name, source in request.signature.outputs.items()
-    }
+    outputs = select_outputs(request, scores)
     if request.by_rows and len(outputs) > 1:
         return orjson.dumps({"predictions": await write_list(_named_rows(outputs))})
     columns = {name: await write_list(split_rows(values)) for name, values in outputs.items()}
     key = "predictions" if request.by_rows else "outputs"
     return orjson.dumps({key: columns if len(columns) > 1 else next(iter(columns.values()))})
+
+
+def select_outputs(request: ParsedPredict, scores: Scores) -> dict[str, NDArray[np.float32]]:
+    """Return the outputs of the request's signature by their names, float32 (n, 10)."""
+    return {name: np.ascontiguousarray(getattr(scores, source)) for name, source in request.signature.outputs.items()}
 
 
 async def write_classify(scores: Scores) -> bytes:

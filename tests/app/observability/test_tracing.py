@@ -12,6 +12,8 @@ import httpx
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from app.observability.tracing import Tracing
 from tests.app.service import service
@@ -244,3 +246,23 @@ async def test_requests_succeed_without_a_collector(
     async with serve(otel_exporter_otlp_endpoint=endpoint) as client:
         answer: httpx.Response = await client.post("/predict", content=seven, headers={"content-type": "image/png"})
         assert answer.json()["digit"] == 7
+
+
+def test_a_call_continues_the_trace_of_the_client() -> None:
+    tracing, exporter = Tracing(), InMemorySpanExporter()
+    tracing.provider.add_span_processor(SimpleSpanProcessor(exporter))
+    headers = [(b"traceparent", TRACEPARENT.encode())]
+    with tracing.trace_call("/inference.GRPCInferenceService/ModelInfer", headers, "my-id"):
+        tracing.observe_preprocessing(0.1)
+    child, call = exporter.get_finished_spans()
+    assert call.name == "inference.GRPCInferenceService/ModelInfer"
+    assert call.attributes == {
+        "rpc.system": "grpc",
+        "rpc.service": "inference.GRPCInferenceService",
+        "rpc.method": "ModelInfer",
+        "digitserve.request_id": "my-id",
+    }
+    assert call.context is not None
+    assert f"{call.context.trace_id:032x}" == CLIENT_TRACE
+    assert child.parent is not None
+    assert child.parent.span_id == call.context.span_id
