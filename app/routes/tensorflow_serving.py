@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
-from app.errors import MalformedRequest
+from app.errors import MalformedRequest, UnknownServable
 from app.model_repository.catalogue import ModelCatalogue
 from app.model_repository.versions import Loaded, LoadedVersion
 from app.observability.metrics import ServiceMetrics
