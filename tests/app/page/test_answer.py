@@ -22,6 +22,32 @@ INK = """() => {
   return [inked.length, least(x), least(y), most(x), most(y)];
 }"""
 
+# Has large.png open only when `release` is called.
+HOLD_LARGE = """() => {
+  const open = createImageBitmap;
+  const opensLater = (file) => new Promise((resolve) => {
+    window.release = () => {
+      const opened = open(file);
+      resolve(opened);
+      return opened;
+    };
+  });
+  window.createImageBitmap = (file) => (file.name === "large.png" ? opensLater(file) : open(file));
+}"""
+
+# Opens large.png, and returns how many requests the page sends then.
+REQUESTS_AFTER_RELEASE = """async () => {
+  let count = 0;
+  const send = fetch;
+  window.fetch = (...call) => {
+    count += 1;
+    return send(...call);
+  };
+  await window.release();
+  await new Promise((resolve) => setTimeout(resolve));
+  return count;
+}"""
+
 # Returns what can be tapped and is less than 44 pixels wide or high.
 TOO_SMALL = """() => {
   const all = [...document.querySelectorAll("button, summary, .button, nav a, .pen input")];
@@ -126,11 +152,7 @@ def picture(type_: str, side: int) -> bytes:
 
 
 def test_a_picture_that_takes_long_to_open_does_not_replace_a_later_one(page: Page, seven: bytes) -> None:
-    page.evaluate(
-        "() => { const open = createImageBitmap; window.release = null;"
-        " window.createImageBitmap = (file) => file.name === 'large.png'"
-        " ? new Promise((resolve) => { window.release = () => resolve(open(file)); }) : open(file); }"
-    )
+    page.evaluate(HOLD_LARGE)
     files = [
         {"name": f"{name}.png", "mimeType": "image/png", "buffer": data}
         for name, data in (("large", picture("PNG", 900)), ("small", seven))
@@ -138,8 +160,7 @@ def test_a_picture_that_takes_long_to_open_does_not_replace_a_later_one(page: Pa
     for file in files:
         page.locator("#choose").set_input_files(file)
     expect(page.locator("#answer .text")).to_have_text("7")
-    page.evaluate("window.release()")
-    page.evaluate("new Promise((resolve) => setTimeout(resolve, 100))")
+    assert page.evaluate(REQUESTS_AFTER_RELEASE) == 0
     expect(page.locator("#answer .text")).to_have_text("7")
     expect(page.locator("#session .count")).to_have_text("1")
 
