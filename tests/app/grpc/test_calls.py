@@ -238,6 +238,7 @@ async def test_a_stream_without_the_token_ends(log: LogCapture) -> None:
     async with serving(fine, log, method="ModelStreamInfer", predict_token="secret") as service:
         call = service.channel.stream_stream("/inference.GRPCInferenceService/ModelStreamInfer")()
         await call.write(b"")
+        await call.done_writing()
         assert await call.code() is grpc.StatusCode.UNAUTHENTICATED
 
 
