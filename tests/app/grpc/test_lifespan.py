@@ -55,7 +55,8 @@ async def test_connections_and_commands_reach_all_workers() -> None:
 @pytest.mark.parametrize("workers", ["1", "2"])
 async def test_the_end_finishes_calls_and_does_not_wait_for_idle_streams(workers: str) -> None:
     port = free_port()
-    with service(WORKERS=workers, GRPC_PORT=str(port), DRAIN_SECONDS="1", SHUTDOWN_SECONDS="60") as (process, _):
+    settings = {"DRAIN_SECONDS": "1", "SHUTDOWN_SECONDS": "60", "ACCESS_LOG": "false"}  # nobody reads the log meanwhile
+    with service(WORKERS=workers, GRPC_PORT=str(port), **settings) as (process, _):
         async with connect(port) as channel:
             watch = HealthStub(channel).Watch(HealthCheckRequest())
             while (await watch.read()).status != HealthCheckResponse.SERVING:

@@ -420,7 +420,7 @@ def test_ctrl_c_during_training_publishes_nothing(tmp_path: Path) -> None:
     with subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True, env={**os.environ, "COLUMNS": "80"}) as process:  # noqa: S603 (ours)
         assert process.stderr
         seen = ""
-        while not re.search(r" [1-9]\d*/12500", seen) and (character := process.stderr.read(1)):
+        while not re.search(rf" [1-9]\d*/{CONVNET.iterations} ", seen) and (character := process.stderr.read(1)):
             seen += character
         process.send_signal(signal.SIGINT)
         rest = seen + process.stderr.read()
