@@ -25,8 +25,8 @@ UNAVOIDABLE = ("OpenAPI 3.1 support is still in beta", "schema name: null", "dat
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    feedback = str(tmp_path_factory.mktemp("feedback"))
-    with service(WORKERS="1", ACCESS_LOG="false", FEEDBACK_DIR=feedback, PREDICT_TOKEN=TOKEN) as (_, url):
+    settings = {"FEEDBACK_DIR": str(tmp_path_factory.mktemp("feedback")), "REQUIRED_MODELS": "convnet,finder"}
+    with service(WORKERS="1", ACCESS_LOG="false", PREDICT_TOKEN=TOKEN, **settings) as (_, url):
         yield url
 
 

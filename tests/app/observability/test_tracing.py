@@ -184,7 +184,8 @@ async def test_names_and_attributes_of_spans_follow_the_semantic_conventions(ser
 
 async def test_the_digits_of_a_picture_are_found_in_a_span_of_their_own(serve: Serve, seven: bytes) -> None:
     with collector() as server:
-        async with serve(otel_exporter_otlp_endpoint=server.endpoint) as client:
+        # Ready when the finder is.
+        async with serve(otel_exporter_otlp_endpoint=server.endpoint, required_models="convnet,finder") as client:
             assert (await client.post("/read", content=seven)).status_code == 200
         spans = by_name(server.spans())
     assert spans.keys() == {"POST /read", "read", "find", "queue", "inference"}
