@@ -101,7 +101,7 @@ def test_the_page_of_a_service_with_one_classifier_has_one_card(
     with service(WORKERS="1", ACCESS_LOG="false", **settings) as (_, url):
         page.goto(url)
         expect(page.locator("#report .tiles h3")).to_have_text([TITLES[name]])
-        expect(page.locator("#occlusion-title")).to_have_text(f"{TITLES[name]}: occlusion map")
+        expect(page.locator("#occlusion-title")).to_have_text(f"{TITLES[name]}: what matters in your picture")
         expect(page.locator("#weights-card")).to_be_visible(visible=has_weights)
         draw(page, SEVEN)
         expect(page.locator(".prediction h2")).to_have_text([TITLES[name]])
