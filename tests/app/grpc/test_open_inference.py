@@ -114,7 +114,7 @@ async def test_outputs_are_chosen(stub: Stub, image: np.ndarray) -> None:
 @pytest.mark.parametrize(
     ("changes", "code", "words"),
     [
-        ({"model_name": "nobody"}, "NOT_FOUND", "There is no model 'nobody'. Available models: convnet, softmax."),
+        ({"model_name": "nobody"}, "NOT_FOUND", "There is no model 'nobody'. Available models: convnet"),
         ({"model_name": "finder"}, "INVALID_ARGUMENT", "it does not classify images"),
         ({"model_version": "99"}, "NOT_FOUND", "has no version 99"),
         ({"model_version": "1.5"}, "INVALID_ARGUMENT", "Expected a whole number"),

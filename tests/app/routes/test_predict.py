@@ -104,7 +104,7 @@ BAD = {
     "truncated PNG": (draw_seven("PNG")[:200], "", "image/png", 422, "truncated"),
     "huge PNG": (huge_png(), "", "image/png", 413, "24,000,000"),
     "9 MiB": (bytes(9 * 1024**2), "", "image/png", 413, "8,388,608"),
-    "wrong model": (draw_seven("PNG"), "?model=perceptron", "image/png", 404, "convnet, softmax"),
+    "wrong model": (draw_seven("PNG"), "?model=perceptron", "image/png", 404, "convnet"),
     "version 99": (draw_seven("PNG"), "?version=99", "image/png", 404, "Available versions: "),
     "version x": (draw_seven("PNG"), "?version=x", "image/png", 400, "'version' is 'x'"),
     "version 0": (draw_seven("PNG"), "?version=0", "image/png", 400, "'version' is '0'"),
