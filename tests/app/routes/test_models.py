@@ -84,7 +84,7 @@ async def test_metrics_give_the_accuracy_on_the_test_set(client: httpx.AsyncClie
 @pytest.mark.parametrize(
     ("accept", "content_type"),
     [
-        ("", "application/json"),
+        ("", "text/plain; version=0.0.4; charset=utf-8"),
         ("*/*", "application/json"),
         ("application/json, text/plain, */*", "application/json"),
         ("application/json;q=1, text/plain;q=0.1", "application/json"),
@@ -207,7 +207,8 @@ async def test_a_request_to_classify_with_the_finder_names_the_classifiers(
     body = response.json()
     assert response.status_code == 400
     assert body.get("detail", body.get("error")) == (
-        "Model 'finder' finds digits in pictures; it does not classify images. Choose convnet or softmax."
+        "Model 'finder' finds digits in pictures; it does not classify images. "
+        "Choose convnet or convnet-large or softmax."
     )
     assert body.get("type", NOT_A_CLASSIFIER) == NOT_A_CLASSIFIER
 
