@@ -26,7 +26,7 @@ PREDICTION: tuple[Exception, ...] = (
     errors.MalformedRequest(
         "The query has a parameter 'modle', which is unknown. Did you mean 'model'? Known: model, version, seen."
     ),
-    errors.NotAClassifier("finder", ["convnet", "convnet-large", "softmax"]),
+    errors.NotAClassifier("finder", ["convnet", "softmax"]),
     *UNKNOWN,
     *NOT_READY,
     *POST,
