@@ -3,7 +3,7 @@ import pytest
 from app.web import example_errors
 from app.web.problems import INTERNAL, problem_type_of, public_detail
 
-EXAMPLES = {*example_errors.ALL, *example_errors.PREDICTION, example_errors.BODY_TOO_LARGE}
+EXAMPLES = [*example_errors.ALL, *example_errors.PREDICTION, example_errors.BODY_TOO_LARGE]
 
 
 @pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)
