@@ -254,7 +254,7 @@ def test_a_call_continues_the_trace_of_the_client() -> None:
     tracing.provider.add_span_processor(SimpleSpanProcessor(exporter))
     headers = [(b"traceparent", TRACEPARENT.encode())]
     with tracing.trace_call("/inference.GRPCInferenceService/ModelInfer", headers, "my-id"):
-        tracing.observe_preprocessing(0.1)
+        tracing.trace_stage("read", 0.1)
     child, call = exporter.get_finished_spans()
     assert call.name == "inference.GRPCInferenceService/ModelInfer"
     assert call.attributes == {
