@@ -116,7 +116,7 @@ async def test_a_service_under_a_prefix_answers_with_and_without_it(serve: Serve
             response = await client.post(f"{prefix}/predict/", content=seven)
             assert (response.status_code, response.json()["digit"]) == (200, 7)
             assert (await client.get(f"{prefix}/docs")).status_code == 200
-            assert "<title>" in (await client.get(f"{prefix}/")).text
+            assert "<title>" in (await client.get(f"{prefix}/", headers={"accept": "text/html"})).text
             docs = await client.get(f"{prefix}/docs/")
             assert docs.url.join(docs.headers["location"]).path == f"{prefix}/docs"
         redirect = await client.get("/team/digits")
