@@ -19,7 +19,7 @@ _MIN_SIMILARITY = 0.5
 
 VersionParameter = Annotated[
     int | None,
-    Field(ge=1, description="The version. By default the one in `MODEL_VERSIONS`, or else the newest."),
+    Field(examples=[6], ge=1, description="The version. By default the one in `MODEL_VERSIONS`, or else the newest."),
 ]
 
 
@@ -28,7 +28,9 @@ class ModelParameters(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    model: Annotated[str | None, Field(min_length=1, description="The model. By default `DEFAULT_MODEL`.")] = None
+    model: Annotated[
+        str | None, Field(min_length=1, description="The model. By default `DEFAULT_MODEL`.", examples=["convnet"])
+    ] = None
     version: VersionParameter = None
 
 
