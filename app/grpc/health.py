@@ -22,7 +22,7 @@ class HealthServicer:
         self._services = {"", *services}
 
     def handler(self) -> grpc.GenericRpcHandler:
-        """Create the handler. Calls are not recorded: they are as frequent as they are dull."""
+        """Create the handler. Calls are not logged or counted: load balancers repeat them every few seconds."""
         parse, write = messages.HealthCheckRequest.FromString, messages.HealthCheckResponse.SerializeToString
         handlers = {
             "Check": grpc.unary_unary_rpc_method_handler(self.check, parse, write),
