@@ -8,7 +8,7 @@ _SUPPORTED = "Supported: PNG, JPEG (MPO too), GIF, BMP, TIFF, WebP, HEIC, AVIF, 
 ALL: tuple[Exception, ...] = (errors.HeadTooLarge(65_536, 256), RuntimeError())
 """Of every request."""
 UNKNOWN: tuple[Exception, ...] = (
-    errors.UnknownModel("resnet", ["convnet", "softmax"]),
+    errors.UnknownModel("resnet", ["convnet", "convnet-large", "softmax"]),
     errors.UnknownVersion("convnet", 7, [4, 5, 6]),
 )
 """Of requests that name a model and a version."""
@@ -26,7 +26,7 @@ PREDICTION: tuple[Exception, ...] = (
     errors.MalformedRequest(
         "The query has a parameter 'modle', which is unknown. Did you mean 'model'? Known: model, version, seen."
     ),
-    errors.NotAClassifier("finder", ["convnet", "softmax"]),
+    errors.NotAClassifier("finder", ["convnet", "convnet-large", "softmax"]),
     *UNKNOWN,
     *NOT_READY,
     *POST,

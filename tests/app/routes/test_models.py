@@ -207,7 +207,8 @@ async def test_a_request_to_classify_with_the_finder_names_the_classifiers(
     body = response.json()
     assert response.status_code == 400
     assert body.get("detail", body.get("error")) == (
-        "Model 'finder' finds digits in pictures; it does not classify images. Choose convnet or softmax."
+        "Model 'finder' finds digits in pictures; it does not classify images. "
+        "Choose convnet or convnet-large or softmax."
     )
     assert body.get("type", NOT_A_CLASSIFIER) == NOT_A_CLASSIFIER
 
