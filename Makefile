@@ -27,7 +27,7 @@ test-training:
 test-service:
 	$(BIN)/pytest -m "not alone" $(addprefix --ignore=,$(TENSORFLOW_TESTS))
 
-TENSORFLOW_TESTS := tests/training $(wildcard tests/test_*.py)
+TENSORFLOW_TESTS := tests/training $(wildcard tests/test_*.py) tests/benchmarks/test_improvements.py tests/benchmarks/test_training.py
 
 check: lint      ## Check format, lint and types, and run the fast tests: about a minute
 	$(BIN)/pytest $(SIDE_BY_SIDE) -m "not slow"

@@ -44,8 +44,9 @@ def url(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
         yield address
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """Start a browser for one file of tests. Until its end, no other test can run an event loop: Playwright does."""
     with sync_playwright() as playwright:
         browser = launch(playwright)
         yield browser
