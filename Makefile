@@ -112,8 +112,10 @@ requirements:    ## Compile requirements/*.txt (needs uv)
 	$(COMPILE) pyproject.toml --all-extras --output-file requirements/dev.txt
 	$(COMPILE) pyproject.toml --constraint requirements/dev.txt --output-file requirements/serve.txt
 	$(COMPILE) pyproject.toml --constraint requirements/dev.txt --extra tracing --output-file requirements/tracing.txt
-	$(COMPILE) pyproject.toml --constraint requirements/dev.txt --extra grpc --extra tracing --output-file requirements/image.txt
-	$(COMPILE) pyproject.toml --constraint requirements/dev.txt --extra train --output-file requirements/train.txt
+	$(COMPILE) pyproject.toml --constraint requirements/dev.txt --extra grpc --extra s3 --extra tracing --output-file requirements/image.txt
+	$(COMPILE) pyproject.toml --constraint requirements/dev.txt --extra s3 --extra score --output-file requirements/score.txt
+	$(COMPILE) pyproject.toml --constraint requirements/dev.txt --extra ray --extra s3 --extra score --output-file requirements/ray.txt
+	$(COMPILE) pyproject.toml --constraint requirements/dev.txt --extra s3 --extra train --output-file requirements/train.txt
 	$(COMPILE) requirements/clients.in --override requirements/clients-overrides.txt --output-file requirements/clients.txt
 
 # The generated code registers its messages in a pool of its own, app/grpc/stubs/pool.py says why.

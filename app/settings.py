@@ -11,8 +11,10 @@ from pydantic import (
     AnyHttpUrl,
     BeforeValidator,
     DirectoryPath,
+    Discriminator,
     Field,
     SecretStr,
+    Tag,
     ValidationError,
     ValidationInfo,
 )
@@ -111,6 +113,10 @@ def _check_store_url(address: str) -> str:
     return address
 
 
+def _tag_models_dir(value: object) -> str:
+    return "url" if isinstance(value, str) and "://" in value else "folder"
+
+
 def _check_tracing(address: AnyHttpUrl) -> AnyHttpUrl:
     if find_spec("opentelemetry.sdk") is None:
         message = "traces need more packages: 'make serve' installs them, or pip install '.[tracing]'"
@@ -163,8 +169,20 @@ class Settings(BaseSettings):
         ),
     ] = Field(default_factory=_cores)
     models_dir: Annotated[
-        DirectoryPath, Field(description="Folder with the models, as `<name>/<version>/`. It must exist.")
+        Annotated[DirectoryPath, Tag("folder")] | Annotated[str, AfterValidator(_check_store_url), Tag("url")],
+        Discriminator(_tag_models_dir),
+        Field(
+            description="Folder with the models, as `<name>/<version>/`, which must exist, or the URL of such a folder "
+            "in an object store, such as `s3://bucket/models`."
+        ),
     ] = Path("models")
+    models_cache_dir: Annotated[
+        DirectoryPath | None,
+        Field(
+            description="Folder that keeps copies of the models of an object store, so that the service can start "
+            "without the store. It must exist. Default: a temporary folder."
+        ),
+    ] = None
     default_model: Annotated[
         Annotated[str, AfterValidator(_check_classifiers)],
         Field(

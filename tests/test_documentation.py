@@ -82,7 +82,7 @@ def test_compose_passes_on_every_setting_but_those_of_the_container_itself() -> 
     compose = (ROOT / "docker-compose.yml").read_text()
     passed = re.search(r"environment: \[(.*?)\]", compose, re.DOTALL)
     assert passed
-    of_the_container = {"HOST", "PORT", "MODELS_DIR"}
+    of_the_container = {"HOST", "PORT", "MODELS_DIR", "MODELS_CACHE_DIR"}
     assert {name.upper() for name in Settings.model_fields} - set(re.findall(r"\w+", passed[1])) == of_the_container
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from app.feedback.store import FeedbackStore
+from tests.s3 import s3_server
 from training.data.examples import NOT_A_DIGIT
 from training.data.feedback import is_feedback_store, load_feedback
 from training.data.sources import load_source
@@ -18,29 +19,11 @@ pytestmark = pytest.mark.anyio
 IMAGES = generate_digits(30, np.random.default_rng(0)).images
 
 
-@pytest.fixture
-def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Run a server with the API of S3, and yield the address of a bucket."""
-    from moto.server import ThreadedMotoServer  # noqa: PLC0415 (takes a second, which the fast suite must not)
-
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "testing")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    files = fsspec.filesystem("s3")
-    files.mkdir("corrections")
-    yield "s3://corrections"
-    server.stop()
-    files.clear_instance_cache()
-
-
 @pytest.fixture(params=["folder", "memory", pytest.param("s3", marks=pytest.mark.slow)])
-def address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+def address(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     if request.param == "s3":
-        yield f"{request.getfixturevalue('bucket')}/mine"
+        with s3_server(monkeypatch, "corrections") as (_, bucket):
+            yield f"{bucket}/mine"
     elif request.param == "folder":
         yield str(tmp_path / "mine")
     else:

@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import structlog
 
@@ -29,11 +30,13 @@ class ModelCatalogue:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self.folder = Path(settings.models_dir)
+        """The folder of models on disk."""
         self._models: dict[str, ModelVersions] = {}
         self._commands: Mapping[str, Command] = {}
         self._ready: dict[tuple[str, int | str | None], Loaded] = {}
         self._is_stopping = False
-        self.listing_error: str | None = f"{settings.models_dir} is still being read. Try again in a second."
+        self.listing_error: str | None = f"{self.folder} is still being read. Try again in a second."
         """Why the folder of models cannot be read; None if it can. The last list stays valid until then."""
 
     @property
@@ -135,7 +138,7 @@ class ModelCatalogue:
         """Say why a model has no version that is ready."""
         if name in self._models:
             return self._models[name].not_ready_reason(None)
-        return self.listing_error or f"There is no model '{name}' in {self._settings.models_dir}."
+        return self.listing_error or f"There is no model '{name}' in {self.folder}."
 
     def broken_reason(self, name: str) -> str | None:
         """Say why the folder of a model or its newest version cannot be served; None if they can."""
@@ -160,7 +163,7 @@ class ModelCatalogue:
     def _apply_to(self, name: str, scan: Scan) -> None:
         if name not in self._models:
             pinned = self._settings.model_versions.get(name)
-            directory = self._settings.models_dir / name
+            directory = self.folder / name
             self._models[name] = ModelVersions(directory, keep=self._settings.keep_versions, pinned=pinned)
         versions = self._models[name]
         for version in versions:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import structlog
 
@@ -28,6 +28,9 @@ from app.model_repository.versions import Loaded, LoadedFinder, LoadedVersion, V
 from app.observability.metrics import ServiceMetrics
 from app.settings import Settings
 
+if TYPE_CHECKING:
+    from app.model_repository.mirror import ModelMirror
+
 COMMAND_SECONDS = 30.0
 """How long a request to load or unload may wait. The command itself is carried out even if it takes longer."""
 FOLLOW_SECONDS = 8.0
@@ -41,16 +44,19 @@ _log = structlog.get_logger()
 class ModelRepository:
     """Loads and unloads the models of one folder, by `refresh` and by command."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a part of the service that a test can replace
         self,
         settings: Settings,
         metrics: ServiceMetrics,
         control: ModelControl,
         *,
+        mirror: "ModelMirror | None" = None,
         shadow: Shadow | None = None,
         tracer: BatchTracer | None = None,
     ) -> None:
+        """Prepare to serve the folder `MODELS_DIR` of the settings, which is that of the mirror if there is one."""
         self._settings = settings
+        self._mirror = mirror
         self._tracer = tracer
         self._metrics = metrics
         self._control = control
@@ -152,7 +158,9 @@ class ModelRepository:
 
     async def _command(self, name: str, action: Action) -> asyncio.Task[list[str]]:
         """Issue a command and carry it out; return the task that waits for the other workers."""
-        names = await self._loader.run_in_reader_thread(partial(list_models, self._settings.models_dir))
+        if self._mirror is not None:
+            await self._mirror.update()
+        names = await self._loader.run_in_reader_thread(partial(list_models, self.catalogue.folder))
         if name not in names:
             raise UnknownModel(name, names)
         try:
@@ -190,13 +198,11 @@ class ModelRepository:
     async def _scan(self) -> None:
         tried = [version.directory for version in self.catalogue.versions() if version.fingerprint is not None]
         try:
-            found = await self._loader.run_in_reader_thread(
-                partial(scan, self._settings.models_dir, self._control, tried)
-            )
+            found = await self._loader.run_in_reader_thread(partial(scan, self.catalogue.folder, self._control, tried))
         except NotReady as error:
             self.catalogue.listing_error = str(error)
             raise
-        self.catalogue.listing_error = None
+        self.catalogue.listing_error = self._mirror.error if self._mirror is not None else None
         self.catalogue.apply(found)
 
     async def _load(self, version: Version) -> None:

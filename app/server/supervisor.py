@@ -90,6 +90,8 @@ def _check_default_model(settings: Settings) -> None:
     from app.model_repository.artefact import find_models, find_versions  # noqa: PLC0415
 
     folder = settings.models_dir
+    if not isinstance(folder, Path):
+        return  # the workers report what is missing in an object store, and take it when it is there
     with suppress(OSError, BrokenArtefact):
         if find_versions(folder / settings.default_model):
             return

@@ -44,6 +44,7 @@ from training.finder.recipe import DEFAULT_FINDER
 from training.folders import ensure_writable_folder
 from training.publishing import published_versions
 from training.publishing.artefacts import CARD, read_served_card
+from training.publishing.model_stores import open_models
 from training.publishing.published_versions import find_version, resolve_version
 from training.publishing.results import results_table
 from training.publishing.workspace import training_lock
@@ -91,7 +92,7 @@ def train(  # noqa: PLR0913, PLR0917 (one parameter for each option)
     also_share: Annotated[
         float | None, typer.Option(help=f"The share of --also in an epoch. [{describe_defaults('source_share')}]")
     ] = None,
-    models: ModelsFolder = Path("models"),
+    models: ModelsFolder = "models",
     mnist: MnistFolder = None,
     figures: Annotated[
         Path | None, typer.Option(help="Draw the training curves and the confusion matrix into this folder, as PNGs.")
@@ -140,17 +141,17 @@ def train(  # noqa: PLR0913, PLR0917 (one parameter for each option)
         classifiers = [name for name in names if name != FINDER]
         recipes = build_recipes(classifiers, recipe, seed=seed, without_teacher=without_teacher, **options)
         finder = build_recipe(seed=seed, pages=pages, batch_size=batch_size, learning_rate=learning_rate)
-        check_teachers(recipes, models)  # fails now and not after minutes of loading
         if figures:
             ensure_writable_folder(figures)
-        with training_lock(models):
+        with open_models(models, typer.echo) as folder, training_lock(folder):
+            check_teachers(recipes, folder)  # fails now and not after minutes of loading
             examples = load_mnist(mnist)
             sources = load_and_report_sources(also or [], examples)
             for name in names:
-                read_served_card(models, name)  # fails now and not after minutes of training
-            published = [train_and_publish(each, examples, sources, models, figures, force=force) for each in recipes]
+                read_served_card(folder, name)  # fails now and not after minutes of training
+            published = [train_and_publish(each, examples, sources, folder, figures, force=force) for each in recipes]
             if FINDER in names:
-                published.append(train_and_publish_finder(finder, examples, models, force=force))
+                published.append(train_and_publish_finder(finder, examples, folder, force=force))
     if not all(published):
         raise typer.Exit(1)
 
@@ -172,7 +173,7 @@ def evaluate(  # noqa: PLR0913 (one parameter for each option)
         bool, typer.Option("--corrupted", help="Evaluate on MNIST with fifteen corruptions instead.")
     ] = False,
     part: Annotated[Part | None, typer.Option(help="With --corrupted: the part of MNIST to corrupt. [test]")] = None,
-    models: ModelsFolder = Path("models"),
+    models: ModelsFolder = "models",
     mnist: MnistFolder = None,
 ) -> None:
     """Recompute the test report of an artefact and compare it with its model.json (exit code 1 if they differ)."""
@@ -188,8 +189,8 @@ def evaluate(  # noqa: PLR0913 (one parameter for each option)
         raise typer.BadParameter(msg)
     if is_finder(model):
         reject_options_of_classifiers({"--pictures": pictures, "--corrupted": corrupted})
-    with report_errors():
-        artefact = resolve_version(models, model) if version is None else find_version(models, model, version)
+    with report_errors(), open_models(models, typer.echo) as folder:
+        artefact = resolve_version(folder, model) if version is None else find_version(folder, model, version)
         import_tensorflow()
         from training import run
         from training.finder import run as finder_run
@@ -258,7 +259,7 @@ def compare(
         list[str] | None,
         typer.Option(metavar="SOURCE", help="Also compare on the held-out part of this source, as for train."),
     ] = None,
-    models: ModelsFolder = Path("models"),
+    models: ModelsFolder = "models",
     mnist: MnistFolder = None,
 ) -> None:
     """Compare the errors and the cost of two classifiers, or of two finders, as the promotion gate does."""
@@ -267,8 +268,8 @@ def compare(
         raise typer.BadParameter(msg)
     if is_finder(before):
         reject_options_of_classifiers({"--also": also})
-    with report_errors():
-        baseline, candidate = (resolve_version(models, reference) for reference in (before, after))
+    with report_errors(), open_models(models, typer.echo) as folder:
+        baseline, candidate = (resolve_version(folder, reference) for reference in (before, after))
         examples = load_mnist(mnist)
         held_out = concatenate([source.held_out for source in load_and_report_sources(also or [], examples)])
         import_tensorflow()
@@ -287,7 +288,7 @@ def compare(
 @app.command()
 def tune_thresholds(
     name: Annotated[str, typer.Argument(help="The classifier.")],
-    models: ModelsFolder = Path("models"),
+    models: ModelsFolder = "models",
     mnist: MnistFolder = None,
 ) -> None:
     """Choose the thresholds for abstention of the highest version again, and publish it with them as the next version.
@@ -297,13 +298,13 @@ def tune_thresholds(
     if is_finder(name):
         msg = f"The {FINDER} does not abstain. Expected {' or '.join(each.name for each in list_classifiers())}."
         raise typer.BadParameter(msg)
-    with report_errors(), training_lock(models):
-        find_version(models, name)  # fails now and not after seconds of loading
+    with report_errors(), open_models(models, typer.echo) as folder, training_lock(folder):
+        find_version(folder, name)  # fails now and not after seconds of loading
         examples = load_mnist(mnist)
         import_tensorflow()
         from training import run
 
-        published, table = run.tune_thresholds(name, models, examples)
+        published, table = run.tune_thresholds(name, folder, examples)
         for line in table:
             typer.echo(line)
         typer.echo(f"Published {published}" if published else "No other thresholds have a lower cost.")
@@ -312,12 +313,12 @@ def tune_thresholds(
 @app.command()
 def rollback(
     name: Annotated[str, typer.Argument(help="The model.")],
-    models: ModelsFolder = Path("models"),
+    models: ModelsFolder = "models",
 ) -> None:
     """Withdraw the highest version of a model, so that the next lower version is served."""
-    with report_errors():
-        highest = find_version(models, name)
-        served = published_versions.rollback(models, name)
+    with report_errors(), open_models(models, typer.echo) as folder:
+        highest = find_version(folder, name)
+        served = published_versions.rollback(folder, name)
         undo = f"python -m training promote {name} {highest.name} --models {models}"
         typer.echo(f"Served: {served}. To undo: {undo}")
 
@@ -326,18 +327,18 @@ def rollback(
 def promote(
     name: Annotated[str, typer.Argument(help="The model.")],
     version: Annotated[int, typer.Argument(help="The version to serve.")],
-    models: ModelsFolder = Path("models"),
+    models: ModelsFolder = "models",
 ) -> None:
     """Make a version the served one: restore it if it was withdrawn, and withdraw all higher versions."""
-    with report_errors():
-        typer.echo(f"Served: {published_versions.promote(models, name, version)}")
+    with report_errors(), open_models(models, typer.echo) as folder:
+        typer.echo(f"Served: {published_versions.promote(folder, name, version)}")
 
 
 @app.command()
-def results(models: ModelsFolder = Path("models")) -> None:
+def results(models: ModelsFolder = "models") -> None:
     """Print a Markdown table of the results of all published versions."""
-    with report_errors():
-        for line in results_table(models):
+    with report_errors(), open_models(models, typer.echo) as folder:
+        for line in results_table(folder):
             typer.echo(line)
 
 

@@ -73,7 +73,12 @@ Models = Annotated[
     ),
 ]
 ModelsFolder = Annotated[
-    Path, typer.Option("--models", help="The folder of artefacts, in the layout that models/README.md describes.")
+    str,
+    typer.Option(
+        "--models",
+        help="The folder of artefacts, in the layout that models/README.md describes, or the URL of such a folder in "
+        "an object store, such as s3://bucket/models.",
+    ),
 ]
 MnistFolder = Annotated[
     Path | None,
