@@ -28,6 +28,9 @@ RUN mkdir -p /cache/digitserve/mnist && chmod 1777 /cache/digitserve/mnist
 ENTRYPOINT ["sh", "-c", "exec setpriv --reuid=$(stat -c %u models) --regid=$(stat -c %g models) --clear-groups python3 -m training train \"$@\"", "train"]
 
 FROM base AS serve
+LABEL org.opencontainers.image.title="Digitserve" \
+      org.opencontainers.image.description="Classifies handwritten digits in pictures, over HTTP and gRPC; with models" \
+      org.opencontainers.image.licenses="MIT"
 RUN useradd --system --uid 10001 --no-create-home digitserve \
  # A volume that is mounted here takes its owner from it.
  && install --directory --owner=digitserve /feedback
