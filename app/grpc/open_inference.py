@@ -7,7 +7,7 @@ from google.protobuf.json_format import ParseDict
 from app.errors import MalformedRequest, ServiceError
 from app.grpc.calls import Access, Answer, Call
 from app.grpc.infer_messages import add_outputs, to_members
-from app.grpc.parts import Parts
+from app.grpc.parts import BATCH_ITERATIONS, Parts
 from app.grpc.stubs import inference_pb2 as messages
 from app.protocols.open_inference import models
 from app.protocols.open_inference.metadata import (
@@ -105,7 +105,7 @@ class OpenInferenceServicer:
         """Score images or pictures."""
         predictor = self._parts.tensor_predictor
         loaded = models.find(self._catalogue, request.model_name, request.model_version)
-        with predictor.begin(loaded) as scoring:
+        with predictor.begin(loaded, iterations=BATCH_ITERATIONS) as scoring:
             parsed = await parse_message(*await to_members(request), max_files=predictor.max_files)
             outputs, tensors = await write_outputs(parsed, await scoring.score(parsed.inputs))
         call.answered_by = loaded.card.name, loaded.card.version

@@ -7,6 +7,12 @@ from app.observability.statistics import Statistics
 from app.protocols.tensor_predictor import TensorPredictor
 from app.settings import Settings
 
+BATCH_ITERATIONS = 10
+"""How long a batch waits for more images, in iterations of the event loop: see `Batcher.score`.
+
+gRPC delivers the parts of a call in several iterations, mixed with those of other calls. With 16 calls at a time, a
+batch has 2.5 images on average, and 1.1 after two iterations."""
+
 
 class Parts(NamedTuple):
     """The same as behind the routes."""

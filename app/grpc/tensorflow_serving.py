@@ -7,7 +7,7 @@ from google.protobuf.json_format import ParseDict
 
 from app.errors import MalformedRequest
 from app.grpc.calls import Access, Answer, Call
-from app.grpc.parts import Parts
+from app.grpc.parts import BATCH_ITERATIONS, Parts
 from app.grpc.stubs import tensorflow_serving_pb2 as messages
 from app.grpc.stubs.pool import POOL
 from app.grpc.tensor_messages import from_example, from_examples, from_tensor, to_tensor
@@ -49,7 +49,7 @@ class TensorFlowServingServicer:
         """Score images or picture files."""
         spec = request.model_spec
         loaded = servables.find(self._catalogue, *_parse_spec(spec))
-        with self._predictor.begin(loaded) as scoring:
+        with self._predictor.begin(loaded, iterations=BATCH_ITERATIONS) as scoring:
             limit = self._predictor.max_files
             inputs = {
                 name: await from_tensor(tensor, name, max_repeated=limit) for name, tensor in request.inputs.items()
@@ -67,7 +67,7 @@ class TensorFlowServingServicer:
         """Return the probability of every digit for each example."""
         spec = request.model_spec
         loaded = servables.find(self._catalogue, *_parse_spec(spec))
-        with self._predictor.begin(loaded) as scoring:
+        with self._predictor.begin(loaded, iterations=BATCH_ITERATIONS) as scoring:
             shared = request.input.example_list_with_context
             examples = await from_examples(request.input.example_list.examples or shared.examples)
             context = from_example(shared.context, "context")

@@ -1,7 +1,7 @@
 """Collects images of concurrent requests into batches for one engine. Knows no HTTP, no models and no metrics.
 
 There is no timer. Whenever the engine is idle, it scores the images that wait, at most the largest batch at a time. So
-a single image waits for two iterations of the event loop at most, and under load a batch consists of the images that
+a single image waits for a few iterations of the event loop at most, and under load a batch consists of the images that
 arrived during the last run.
 """
 
@@ -43,6 +43,12 @@ class BatchTracer(Protocol):
         """Record a batch: the trace context and the wait of each job, the number of images, and the time it took."""
 
 
+ITERATIONS = 2
+"""How long a batch waits for more images if the engine is idle, in iterations of the event loop.
+
+The HTTP requests that arrived with the first one are parsed in the same iteration, and requests that arrived during it
+in the next one."""
+
 BatchCallback = Callable[[int, float, bool], None]
 """Takes the number of images in a batch, how long the engine took, and whether it is the first call for this batch."""
 
@@ -68,7 +74,7 @@ class Batcher:
         self._tracer = tracer
         self._jobs: deque[_Job] = deque()
         self._waiting = 0  # images in _jobs
-        self._is_busy = False  # a batch runs, or starts in one of the next two iterations of the event loop
+        self._is_busy = False  # a batch runs, or starts in one of the next iterations of the event loop
         self._is_closed = False
         self.on_scored: Callable[[Images, Scores], None] | None = None
         """Called with images and their scores when they have been scored."""
@@ -81,10 +87,13 @@ class Batcher:
         """Whether the engine runs on the event loop. No other task runs during a batch then, so no deadline applies."""
         return self._thread is None
 
-    async def score(self, images: Images, *, on_batch: BatchCallback | None = None) -> Scores:
+    async def score(
+        self, images: Images, *, on_batch: BatchCallback | None = None, iterations: int = ITERATIONS
+    ) -> Scores:
         """Score uint8 images of shape (n, 28, 28), n >= 1, in batches with the images of other callers.
 
-        `on_batch` is called for each batch that has scored some of them, before this method returns.
+        `on_batch` is called for each batch that has scored some of them, before this method returns. `iterations` is
+        for callers whose requests arrive in another rhythm than those over HTTP.
 
         Cancelling the caller removes its images from the queue. The other callers of its batch are not affected.
 
@@ -96,9 +105,9 @@ class Batcher:
         """
         self._check_capacity(len(images))
         if len(images) <= LARGEST_BATCH:
-            return await self._enqueue(images, on_batch)
+            return await self._enqueue(images, on_batch, iterations)
         parts = [images[start : start + LARGEST_BATCH] for start in range(0, len(images), LARGEST_BATCH)]
-        return Scores.concatenate(await asyncio.gather(*(self._enqueue(part, on_batch) for part in parts)))
+        return Scores.concatenate(await asyncio.gather(*(self._enqueue(part, on_batch, iterations) for part in parts)))
 
     async def score_in_turns(self, images: Images) -> Scores:
         """Score any number of images, n >= 1, one batch after the other, so that the images of others go in between.
@@ -138,7 +147,7 @@ class Batcher:
             message = f"The queue is full: {self._waiting} images are waiting. Try again in a second."
             raise Overloaded(message)
 
-    def _enqueue(self, images: Images, on_batch: BatchCallback | None) -> asyncio.Future[Scores]:
+    def _enqueue(self, images: Images, on_batch: BatchCallback | None, iterations: int) -> asyncio.Future[Scores]:
         loop = asyncio.get_running_loop()
         trace_context = None if self._tracer is None else self._tracer.current_context()
         job = _Job(images, loop.create_future(), time.perf_counter(), trace_context, on_batch)
@@ -146,10 +155,15 @@ class Batcher:
         self._waiting += len(images)
         if not self._is_busy:
             self._is_busy = True
-            # Two iterations of the event loop later: the requests that arrived with this one are parsed in the same
-            # iteration, and requests that arrived during it in the next one.
-            loop.call_soon(loop.call_soon, self._run)
+            loop.call_soon(self._run_after, iterations - 1)
         return job.scores
+
+    def _run_after(self, iterations: int) -> None:
+        """Start a batch after some more iterations of the event loop."""
+        if iterations:
+            asyncio.get_running_loop().call_soon(self._run_after, iterations - 1)
+        else:
+            self._run()
 
     def _run(self) -> None:
         """Start a batch of the jobs that wait, if there are any."""

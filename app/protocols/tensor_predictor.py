@@ -3,11 +3,13 @@
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 import numpy as np
 
 from app.deadline import Deadline
 from app.errors import MalformedRequest
+from app.inference.batching import ITERATIONS
 from app.inference.engines import LARGEST_BATCH, Images
 from app.inference.scores import Scores
 from app.model_repository.versions import LoadedVersion
@@ -44,13 +46,14 @@ class TensorPredictor:
         """The maximum number of picture files in a request."""
 
     @contextmanager
-    def begin(self, loaded: LoadedVersion) -> Iterator["ScoringRequest"]:
+    def begin(self, loaded: LoadedVersion, *, iterations: int = ITERATIONS) -> Iterator["ScoringRequest"]:
         """Begin a request: within the context it is parsed, its inputs are scored once, and the response is written.
 
         At the end of the context the request is counted: as a success with the durations of these stages, or as a
-        failure if its inputs could not be scored. A request that cannot be parsed is not counted.
+        failure if its inputs could not be scored. A request that cannot be parsed is not counted. `iterations` is that
+        of `Batcher.score`.
         """
-        request = ScoringRequest(loaded, self._preprocess, self._deadline)
+        request = ScoringRequest(loaded, self._preprocess, self._deadline, iterations)
         version = loaded.card.name, loaded.card.version
         try:
             yield request
@@ -76,8 +79,13 @@ class ScoringRequest:
     """One request to one version, and how long its stages took."""
 
     def __init__(
-        self, loaded: LoadedVersion, preprocess: Callable[[Sequence[bytes]], Awaitable[Images]], deadline: Deadline
+        self,
+        loaded: LoadedVersion,
+        preprocess: Callable[[Sequence[bytes]], Awaitable[Images]],
+        deadline: Deadline,
+        iterations: int,
     ) -> None:
+        self._iterations = iterations
         self._loaded = loaded
         self._preprocess = preprocess
         self._deadline = deadline
@@ -106,13 +114,10 @@ class ScoringRequest:
         return self.scores
 
     async def _score_in_parts(self, images: Images) -> Scores:
-        batcher = self._loaded.batcher
+        score = partial(self._loaded.batcher.score, on_batch=self._add_execution, iterations=self._iterations)
         if len(images) <= _CHUNK_IMAGES:
-            return await batcher.score(images, on_batch=self._add_execution)
-        parts = [
-            await batcher.score(images[start : start + _CHUNK_IMAGES], on_batch=self._add_execution)
-            for start in range(0, len(images), _CHUNK_IMAGES)
-        ]
+            return await score(images)
+        parts = [await score(images[start : start + _CHUNK_IMAGES]) for start in range(0, len(images), _CHUNK_IMAGES)]
         return Scores.concatenate(parts)
 
     def _add_execution(self, images: int, seconds: float, is_first: bool) -> None:  # noqa: FBT001 - a callback

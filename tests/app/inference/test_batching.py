@@ -103,6 +103,19 @@ async def test_images_that_arrive_one_turn_of_the_loop_later_join_the_batch() ->
     assert engine.batches == [2]
 
 
+@pytest.mark.parametrize(("iterations", "batches"), [(10, [2]), (2, [1, 1])])
+async def test_a_batch_waits_for_as_many_turns_of_the_loop_as_its_first_caller_says(
+    iterations: int, batches: list[int]
+) -> None:
+    engine = Brightness()
+    async with batcher(engine) as queue:
+        first = asyncio.create_task(queue.score(image(1), iterations=iterations))
+        for _ in range(8):
+            await asyncio.sleep(0)
+        await asyncio.gather(first, queue.score(image(2)))
+    assert engine.batches == batches
+
+
 async def test_full_batches_run_in_one_turn_of_the_loop() -> None:
     engine = Brightness()
     async with batcher(engine) as queue:
