@@ -7,9 +7,12 @@ FROM base AS serve-packages
 COPY requirements/image.txt .
 RUN python3 -m venv /opt/venv \
  && pip install --no-cache-dir --disable-pip-version-check --require-hashes -r image.txt \
- # Only the CPU plugin (of Intel or of Arm) and the SavedModel reader of OpenVINO are used, and pip not at all.
- && find /opt/venv -name 'libopenvino_*' \
+ # Of OpenVINO, only the CPU plugin (of Intel or of Arm) and the reader of SavedModels are used; of AWS, S3 and the sign-in;
+ # and no tests. pip is not used at all.
+ && find /opt/venv \( -name 'libopenvino_*' -o -path '*/openvino/libs/cache.json' \) \
       ! -name 'libopenvino_*_cpu_plugin.so' ! -name '*tensorflow_frontend*' ! -name 'libopenvino_c.so*' -delete \
+ && find /opt/venv -path '*/botocore/data/*' -prune -type d ! -name s3 ! -name sts ! -name 'sso*' ! -name signin -exec rm -r {} + \
+ && find /opt/venv -type d \( -name tests -o -path '*/openvino/include' \) -prune -exec rm -r {} + \
  && pip uninstall --quiet --yes pip setuptools
 
 FROM base AS train-packages
