@@ -26,5 +26,5 @@ async def ready(request: Request) -> Health:
     """Respond with 503 until every required model has been loaded and verified."""
     catalogue: ModelCatalogue = request.app.state.catalogue
     if reasons := catalogue.not_ready_reasons():
-        raise NotReady(" ".join(reasons.values()))
+        raise NotReady(" ".join(dict.fromkeys(reasons.values())))
     return Health(status="ready")
