@@ -92,8 +92,8 @@ def list_variants() -> list[Variant]:
     """List the variants. From the lesson's convnet on, each has all that the one before has."""
     scheduled = replace(LESSON_CONVNET, warmup=200)
     augmented = replace(scheduled, augmentation=AffineAugmentation(rotation=10, scale=0.1, shear=0.2, shift=1.5))
-    longer = replace(augmented, iterations=12_500)
-    taught = replace(longer, distillation=Distillation(teacher="convnet", temperature=2.0, share=1.0))
+    taught = replace(augmented, distillation=Distillation(teacher="convnet", temperature=2.0, share=1.0))
+    longer = replace(taught, iterations=12_500)
     return [
         Variant("the affine map", SOFTMAX, lambda _seed: build_affine()),
         Variant("a convnet with strides", LESSON_CONVNET, build_strided_convnet),
@@ -101,8 +101,8 @@ def list_variants() -> list[Variant]:
         Variant("+ batch normalisation", LESSON_CONVNET, NormalisedConvnet),
         Variant("+ a learning rate that falls to 0", scheduled, NormalisedConvnet),
         Variant("+ affine augmentation", augmented, NormalisedConvnet),
-        Variant("+ 12,500 iterations", longer, NormalisedConvnet),
         Variant("+ a teacher", taught, NormalisedConvnet),
+        Variant("+ 12,500 iterations", longer, NormalisedConvnet),
     ]
 
 
