@@ -357,6 +357,18 @@ def test_the_page_asks_for_a_token_that_the_server_requires(context: BrowserCont
         assert digits(page) == ["7", "7"]
 
 
+def test_the_page_works_behind_a_proxy_with_a_prefix(context: BrowserContext, models: Path) -> None:
+    page = context.new_page()
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.url) if not request.url.startswith("data:") else None)
+    with service(WORKERS="1", ROOT_PATH="/team/digits", MODELS_DIR=str(models)) as (_, url):
+        page.goto(f"{url}/team/digits/")
+        expect(page.locator("#report .tiles")).to_be_visible()
+        draw(page, SEVEN)
+        assert digits(page) == ["7", "7"]
+    assert [request for request in requests if not request.startswith((f"{url}/team/digits/", "blob:"))] == []
+
+
 def test_the_page_waits_for_a_server_that_cannot_be_reached(context: BrowserContext, models: Path) -> None:
     page = context.new_page()
     with service(WORKERS="1", MODELS_DIR=str(models)) as (_, url):
