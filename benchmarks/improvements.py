@@ -133,7 +133,8 @@ def tabulate(runs: Sequence[dict[str, Any]]) -> list[str]:
         cells = []
         for part in ("validation", "test"):
             errors = [100 * (1 - each[part]) for each in rows]
-            cells.append(f"{np.mean(errors):.2f} % ({min(errors):.2f} to {max(errors):.2f})")
+            spread = f" ({min(errors):.2f} to {max(errors):.2f})" if len(errors) > 1 else ""
+            cells.append(f"{np.mean(errors):.2f} %{spread}")
         lines.append(f"| {name} | {rows[0]['iterations']:,} | {len(rows)} | {' | '.join(cells)} |")
     return lines
 
