@@ -203,14 +203,14 @@ class Settings(BaseSettings):
         dict[str, Annotated[int, Field(ge=1)]],
         NoDecode,
         BeforeValidator(_split_pairs),
-        Field(description="Pinned versions, served instead of the newest versions: `convnet:6,softmax:3`."),
+        Field(description="Pinned versions, served instead of the newest versions: `convnet:7,softmax:3`."),
     ] = Field(default_factory=dict)
     shadow: Annotated[
         Annotated[str, AfterValidator(_check_classifiers)] | None,
         Field(
             pattern=r"^[a-z0-9_-]+:[a-z0-9_-]+(@([1-9][0-9]*|stable|latest))?$",
             description="Shadow model, as `<served>:<shadow>`. The shadow also classifies the images of the served "
-            "model, and differences are counted: `softmax:convnet`, `convnet:convnet@latest`, `convnet:convnet@6`.",
+            "model, and differences are counted: `softmax:convnet`, `convnet:convnet@latest`, `convnet:convnet@7`.",
         ),
     ] = None
     engine: Annotated[

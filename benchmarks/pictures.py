@@ -169,7 +169,7 @@ def main() -> None:
     parser.add_argument("table", type=Path, nargs="?", help="a CSV of labelled pictures")
     parser.add_argument("--rendered", type=int, metavar="N", help="MNIST test digits to draw under each condition")
     parser.add_argument("--mnist", type=Path, help="the folder with MNIST's four files, for --rendered")
-    parser.add_argument("--model", type=Path, default=Path("models/convnet/6"), help="default: %(default)s")
+    parser.add_argument("--model", type=Path, default=Path("models/convnet/7"), help="default: %(default)s")
     parser.add_argument("--no-ablation", action="store_true", help="measure only with all steps")
     arguments = parser.parse_args()
     if (arguments.table is None) == (arguments.rendered is None) or bool(arguments.rendered) != bool(arguments.mnist):

@@ -199,15 +199,16 @@ CONVNET = replace(
     CONVNET_LARGE,
     model="convnet",
     learning_rate=2e-3,
-    iterations=15_000,
+    iterations=20_000,
+    batch_size=200,
     corrupted_accuracy_threshold=0.97,
     worst_corruption_threshold=0.9,
     convolutions=(
         # The first layers have a stride of 2: memory traffic of larger feature maps costs more time than arithmetic.
-        ConvolutionShape(40, width=5, stride=2),  # [B, 28, 28, 1] -> [B, 12, 12, 40]
+        ConvolutionShape(32, width=5, stride=2),  # [B, 28, 28, 1] -> [B, 12, 12, 32]
         ConvolutionShape(64, stride=2),  # -> [B, 5, 5, 64]
-        ConvolutionShape(64),  # -> [B, 3, 3, 64]
-        ConvolutionShape(96),  # -> [B, 1, 1, 96]
+        ConvolutionShape(96),  # -> [B, 3, 3, 96]
+        ConvolutionShape(128),  # -> [B, 1, 1, 128]
     ),
     distillation=Distillation(teacher="convnet-large", temperature=2.0, share=1.0),
 )

@@ -19,7 +19,7 @@ _MIN_SIMILARITY = 0.5
 
 VersionParameter = Annotated[
     int | None,
-    Field(examples=[6], ge=1, description="The version. By default the one in `MODEL_VERSIONS`, or else the newest."),
+    Field(examples=[7], ge=1, description="The version. By default the one in `MODEL_VERSIONS`, or else the newest."),
 ]
 
 
