@@ -1,0 +1,103 @@
+"""Scores chunks on a Ray cluster, with Ray Data: one task reads the source, and a pool of actors scores the chunks.
+
+The actors write the parts of the table, so all machines need the same models, and must reach the pictures and the table
+under the same addresses. Imported only if it is used: Ray is optional.
+"""
+
+import logging
+import pickle
+from collections.abc import Container, Generator, Iterator
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import ray
+from numpy.typing import NDArray
+from ray.data import ActorPoolStrategy, DataContext, Datasource, ReadTask
+from ray.data.block import BlockMetadata
+
+from app.score.chunks import Chunk, Scored, divide
+from app.score.errors import ScoringError
+from app.score.job import Job
+from app.score.parts import PartScorer
+from app.score.sources import open_source
+
+Batch = dict[str, NDArray[Any]]
+"""Arrays by the names of columns. They are read-only: they lie in the memory that the processes of a machine share."""
+
+
+def score_on_ray(job: Job, done: Container[int], address: str, actors: int | None) -> Generator[Scored]:
+    """Score the chunks that are not done, and write their parts. Yields each chunk when its part is written.
+
+    Args:
+        job: the job.
+        done: the numbers of the chunks whose parts are written.
+        address: of the cluster.
+        actors: how many processes score; None for one on each CPU of the cluster.
+
+    Raises:
+        ScoringError: if there is no such cluster, or its processes fail.
+
+    """
+    try:
+        ray.init(address, log_to_driver=False, logging_level=logging.WARNING)
+        logging.getLogger("ray.data").setLevel(logging.WARNING)
+    except Exception as error:  # Ray has many
+        message = f"There is no Ray cluster at {address}: {error}"
+        raise ScoringError(message) from error
+    try:
+        context = DataContext.get_current()
+        context.enable_progress_bars = False
+        context.print_on_execution_start = False
+        context.target_max_block_size = 1  # a block for each chunk, or one actor would get all of them
+        chunks = ray.data.read_datasource(_ChunkSource(job, done), num_cpus=0, override_num_blocks=1)
+        size = actors or int(ray.cluster_resources()["CPU"])  # type: ignore[no-untyped-call]
+        scored = chunks.map_batches(
+            _Actor,
+            fn_constructor_args=[job],
+            batch_size=1,
+            batch_format="numpy",
+            compute=ActorPoolStrategy(size=size, max_tasks_in_flight_per_actor=2),
+        )
+        for row in scored.iter_rows():
+            yield Scored(int(row["number"]), int(row["pictures"]), bool(row["is_earlier"]))
+    finally:
+        ray.shutdown()
+
+
+class _Actor:
+    """Scores chunks in one process, with models that are loaded once."""
+
+    def __init__(self, job: Job) -> None:
+        self._scorer = PartScorer(job)
+
+    def __call__(self, batch: Batch) -> Batch:
+        scored = [self._score(pickle.loads(pickled)) for pickled in batch["chunk"]]  # noqa: S301 - from `_ChunkSource`
+        return {name: np.array(column) for name, column in zip(Scored._fields, zip(*scored, strict=True), strict=True)}
+
+    def _score(self, chunk: Chunk) -> Scored:
+        if not chunk.is_done:
+            self._scorer.write(chunk)
+        return Scored(chunk.number, len(chunk.pictures), chunk.is_done)
+
+
+class _ChunkSource(Datasource):
+    """The chunks of a source, pickled, each as a row."""
+
+    def __init__(self, job: Job, done: Container[int]) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._job = job
+        self._done = done
+
+    def estimate_inmemory_data_size(self) -> int | None:
+        return None
+
+    def get_read_tasks(self, *_: object, **__: object) -> list[ReadTask]:
+        metadata = BlockMetadata(num_rows=None, size_bytes=None, input_files=None, exec_stats=None)
+        return [ReadTask(self._read, metadata)]
+
+    def _read(self) -> Iterator[pa.Table]:
+        job = self._job
+        source = open_source(job.source, column=job.column, max_bytes=job.settings.max_body_bytes, excluded=job.out)
+        for chunk in divide(source, self._done):
+            yield pa.table({"chunk": [pickle.dumps(chunk)]})

@@ -1,0 +1,64 @@
+"""Opens a source of pictures by its address. Decodes no pictures."""
+
+import re
+
+from fsspec import AbstractFileSystem
+from fsspec.core import url_to_fs
+
+from app.score.archives import ParquetSource, TarSource
+from app.score.chunks import Source
+from app.score.errors import ScoringError
+from app.score.files import FileSource
+
+_TAR = re.compile(r"\.(tar|tar\.(gz|bz2|xz)|tgz|tbz2|txz)$", re.IGNORECASE)
+_PARQUET = re.compile(r"\.(parquet|pq)$", re.IGNORECASE)
+
+
+def file_system(address: str) -> tuple[AbstractFileSystem, str]:
+    """Return the file system of a path or a URL, and the address there.
+
+    Raises:
+        ScoringError: if there is no such file system, or its package is not installed.
+
+    """
+    try:
+        files, path = url_to_fs(address, use_listings_cache=False)
+    except (ImportError, ValueError) as error:
+        message = f"{address} has no file system: {error}."
+        raise ScoringError(message) from error
+    return files, str(path)
+
+
+def open_source(address: str, *, column: str | None, max_bytes: int, excluded: str) -> Source:
+    """Open a folder, a pattern, a tar file, a Parquet file or a picture.
+
+    Args:
+        address: a path or a URL.
+        column: the column of a Parquet file with the pictures; None for the usual names.
+        max_bytes: the most bytes of a picture.
+        excluded: the address of the table, which may lie within the folder.
+
+    Raises:
+        ScoringError: if there are no pictures, or they cannot be listed.
+
+    """
+    files, path = file_system(address)
+    out_files, out_path = file_system(excluded)
+    try:
+        if files.isfile(path) and _TAR.search(path):
+            return TarSource(files, path, max_bytes=max_bytes)
+        if files.isfile(path) and _PARQUET.search(path):
+            return ParquetSource(files, path, column=column)
+        source = FileSource(files, path, excluded=out_path if out_files == files else None)
+    except ScoringError:
+        raise
+    except Exception as error:  # each file system has errors of its own
+        message = f"{address} cannot be listed: {error}."
+        raise ScoringError(message) from error
+    if not source.count:
+        message = (
+            f"{address} has no pictures. Expected a folder with files, a pattern that matches some, a tar file or a "
+            "Parquet file."
+        )
+        raise ScoringError(message)
+    return source

@@ -1,0 +1,38 @@
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from app.score.errors import ScoringError
+from tests.app.score.conftest import MakeJob
+from tests.app.score.test_command import start
+
+pytestmark = pytest.mark.slow
+
+
+def test_the_table_is_that_of_a_run_without_ray(folder: Path, tmp_path: Path, seven: bytes) -> None:
+    for number in range(1100):  # more than a chunk
+        (folder / f"copy-{number:04}.png").write_bytes(b"x" if number % 2 else b"")
+    tables = []
+    for name, options in (("local", ()), ("ray", ("--ray", "local", "--processes", 1))):
+        out = tmp_path / f"{name}.parquet"
+        program = start(folder, "--out", out, *options)
+        output, errors = program.communicate(timeout=120)
+        assert program.returncode == 0, errors
+        assert "1,104 rows, 1,102 of them errors" in output
+        tables.append(pq.read_table(out).replace_schema_metadata())
+    assert tables[0].equals(tables[1])
+
+
+def test_a_cluster_that_does_not_answer_is_an_error(make_job: MakeJob, monkeypatch: pytest.MonkeyPatch) -> None:
+    import ray  # noqa: PLC0415 - takes a second
+
+    from app.score.ray_data import score_on_ray  # noqa: PLC0415
+
+    def refuse(*_: object, **__: object) -> None:
+        message = "refused"
+        raise ConnectionError(message)
+
+    monkeypatch.setattr(ray, "init", refuse)
+    with pytest.raises(ScoringError, match=r"There is no Ray cluster at ray://head:10001: refused"):
+        list(score_on_ray(make_job("pictures"), (), "ray://head:10001", None))
