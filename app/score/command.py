@@ -116,7 +116,7 @@ def _absolute(address: str) -> str:
 
 def _run(job: Job, options: argparse.Namespace) -> Summary | None:
     """Score what has not been scored yet; return what is in the table, or None if it was complete."""
-    source = open_source(job.source, column=job.column, max_bytes=job.settings.max_body_bytes, excluded=job.out)
+    source = open_source(job)
     identity = job.identity | {"pictures": source.fingerprint}
     output = Output(job.out)
     done = output.begin(identity)

@@ -33,7 +33,7 @@ def score_in_processes(job: Job, chunks: Iterable[Chunk], processes: int) -> Gen
         ScoringError: if a process dies without a picture.
 
     """
-    pool = _Pool(job, processes)
+    pool = Pool(job, processes)
     try:
         for chunk in chunks:  # the next one is read while the processes work
             if chunk.is_done:
@@ -52,7 +52,7 @@ def score_in_processes(job: Job, chunks: Iterable[Chunk], processes: int) -> Gen
         pool.close()
 
 
-class _Pool:
+class Pool:
     """Executors of one process each, and the chunks that they score."""
 
     def __init__(self, job: Job, processes: int) -> None:

@@ -15,11 +15,12 @@ import ray
 from numpy.typing import NDArray
 from ray.data import ActorPoolStrategy, DataContext, Datasource, ReadTask
 from ray.data.block import BlockMetadata
+from ray.exceptions import RayError
 
 from app.score.chunks import Chunk, Scored, divide
 from app.score.errors import ScoringError
 from app.score.job import Job
-from app.score.parts import PartScorer
+from app.score.processes import Pool
 from app.score.sources import open_source
 
 Batch = dict[str, NDArray[Any]]
@@ -41,44 +42,53 @@ def score_on_ray(job: Job, done: Container[int], address: str, actors: int | Non
     """
     try:
         ray.init(address, log_to_driver=False, logging_level=logging.WARNING)
-        logging.getLogger("ray.data").setLevel(logging.WARNING)
+        logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # what fails is raised
     except Exception as error:  # Ray has many
         message = f"There is no Ray cluster at {address}: {error}"
         raise ScoringError(message) from error
     try:
-        context = DataContext.get_current()
-        context.enable_progress_bars = False
-        context.print_on_execution_start = False
-        context.target_max_block_size = 1  # a block for each chunk, or one actor would get all of them
-        chunks = ray.data.read_datasource(_ChunkSource(job, done), num_cpus=0, override_num_blocks=1)
-        size = actors or int(ray.cluster_resources()["CPU"])  # type: ignore[no-untyped-call]
-        scored = chunks.map_batches(
-            _Actor,
-            fn_constructor_args=[job],
-            batch_size=1,
-            batch_format="numpy",
-            compute=ActorPoolStrategy(size=size, max_tasks_in_flight_per_actor=2),
-        )
-        for row in scored.iter_rows():
+        for row in _score(job, done, actors).iter_rows():
             yield Scored(int(row["number"]), int(row["pictures"]), bool(row["is_earlier"]))
+    except RayError as error:
+        message = f"A process of the Ray cluster failed: {str(error).strip().splitlines()[-1]}"
+        raise ScoringError(message) from error
     finally:
         ray.shutdown()
 
 
+def _score(job: Job, done: Container[int], actors: int | None) -> Any:  # noqa: ANN401 - Ray has no types
+    """Return the chunks as rows of a Ray dataset, which are scored when they are iterated over."""
+    context = DataContext.get_current()
+    context.enable_progress_bars = False
+    context.print_on_execution_start = False
+    context.target_max_block_size = 1  # a block for each chunk, or one actor would get all of them
+    chunks = ray.data.read_datasource(_ChunkSource(job, done), num_cpus=0, override_num_blocks=1)
+    size = actors or int(ray.cluster_resources()["CPU"])  # type: ignore[no-untyped-call]
+    return chunks.map_batches(
+        _Actor,
+        fn_constructor_args=[job],
+        batch_size=1,
+        batch_format="numpy",
+        compute=ActorPoolStrategy(size=size, max_tasks_in_flight_per_actor=2),
+    )
+
+
 class _Actor:
-    """Scores chunks in one process, with models that are loaded once."""
+    """Scores chunks in a process of its own: Ray would repeat what crashes an actor again and again."""
 
     def __init__(self, job: Job) -> None:
-        self._scorer = PartScorer(job)
+        self._pool = Pool(job, 1)
 
     def __call__(self, batch: Batch) -> Batch:
         scored = [self._score(pickle.loads(pickled)) for pickled in batch["chunk"]]  # noqa: S301 - from `_ChunkSource`
         return {name: np.array(column) for name, column in zip(Scored._fields, zip(*scored, strict=True), strict=True)}
 
     def _score(self, chunk: Chunk) -> Scored:
-        if not chunk.is_done:
-            self._scorer.write(chunk)
-        return Scored(chunk.number, len(chunk.pictures), chunk.is_done)
+        if chunk.is_done:
+            return Scored(chunk.number, len(chunk.pictures), is_earlier=True)
+        self._pool.begin(chunk)
+        (scored,) = self._pool.finish()
+        return scored
 
 
 class _ChunkSource(Datasource):
@@ -97,7 +107,5 @@ class _ChunkSource(Datasource):
         return [ReadTask(self._read, metadata)]
 
     def _read(self) -> Iterator[pa.Table]:
-        job = self._job
-        source = open_source(job.source, column=job.column, max_bytes=job.settings.max_body_bytes, excluded=job.out)
-        for chunk in divide(source, self._done):
+        for chunk in divide(open_source(self._job), self._done):
             yield pa.table({"chunk": [pickle.dumps(chunk)]})

@@ -2,7 +2,7 @@
 
 import asyncio
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -37,6 +37,8 @@ Row = dict[str, Any]
 
 _NO_DEADLINE = 1e9
 """In seconds. Nobody waits for an answer."""
+_BATCH_BYTES = 1024**2
+"""The files of a batch. The pixels of 32 photographs would take 40 MB more than those of four."""
 
 
 class Scorer:
@@ -116,11 +118,23 @@ class Scorer:
         pictures = [file for file in files if isinstance(file, bytes)]
         answer, job = (self._reader.read_several if self._job.read else self._predictor.predict_several), self._job
         outcomes: list[Prediction | Reading | Exception] = []
-        for start in range(0, len(pictures), LARGEST_BATCH):
-            batch = pictures[start : start + LARGEST_BATCH]
+        for batch in _batches(pictures):
             outcomes += await answer(batch, job.model, job.version, seen=False)
         remaining = iter(outcomes)
         return [_row(next(remaining) if isinstance(file, bytes) else file) for file in files]
+
+
+def _batches(files: Iterable[bytes]) -> Iterator[list[bytes]]:
+    """Yield files in batches of at most LARGEST_BATCH files and _BATCH_BYTES, or of one file."""
+    batch, size = list[bytes](), 0
+    for file in files:
+        if batch and (len(batch) == LARGEST_BATCH or size + len(file) > _BATCH_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(file)
+        size += len(file)
+    if batch:
+        yield batch
 
 
 def _row(outcome: Prediction | Reading | Exception) -> Row:

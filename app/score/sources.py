@@ -9,6 +9,7 @@ from app.score.archives import ParquetSource, TarSource
 from app.score.chunks import Source
 from app.score.errors import ScoringError
 from app.score.files import FileSource
+from app.score.job import Job
 
 _TAR = re.compile(r"\.(tar|tar\.(gz|bz2|xz)|tgz|tbz2|txz)$", re.IGNORECASE)
 _PARQUET = re.compile(r"\.(parquet|pq)$", re.IGNORECASE)
@@ -29,35 +30,29 @@ def file_system(address: str) -> tuple[AbstractFileSystem, str]:
     return files, str(path)
 
 
-def open_source(address: str, *, column: str | None, max_bytes: int, excluded: str) -> Source:
-    """Open a folder, a pattern, a tar file, a Parquet file or a picture.
-
-    Args:
-        address: a path or a URL.
-        column: the column of a Parquet file with the pictures; None for the usual names.
-        max_bytes: the most bytes of a picture.
-        excluded: the address of the table, which may lie within the folder.
+def open_source(job: Job) -> Source:
+    """Open the folder, pattern, tar file, Parquet file or picture of a job. The table may lie within the folder.
 
     Raises:
         ScoringError: if there are no pictures, or they cannot be listed.
 
     """
-    files, path = file_system(address)
-    out_files, out_path = file_system(excluded)
+    files, path = file_system(job.source)
+    out_files, out_path = file_system(job.out)
     try:
         if files.isfile(path) and _TAR.search(path):
-            return TarSource(files, path, max_bytes=max_bytes)
+            return TarSource(files, path, max_bytes=job.settings.max_body_bytes)
         if files.isfile(path) and _PARQUET.search(path):
-            return ParquetSource(files, path, column=column)
+            return ParquetSource(files, path, column=job.column)
         source = FileSource(files, path, excluded=out_path if out_files == files else None)
     except ScoringError:
         raise
     except Exception as error:  # each file system has errors of its own
-        message = f"{address} cannot be listed: {error}."
+        message = f"{job.source} cannot be listed: {error}."
         raise ScoringError(message) from error
     if not source.count:
         message = (
-            f"{address} has no pictures. Expected a folder with files, a pattern that matches some, a tar file or a "
+            f"{job.source} has no pictures. Expected a folder with files, a pattern that matches some, a tar file or a "
             "Parquet file."
         )
         raise ScoringError(message)

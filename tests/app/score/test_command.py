@@ -2,9 +2,11 @@ import random
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import fsspec
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
@@ -73,6 +75,38 @@ def test_a_killed_run_goes_on_and_each_row_is_there_once(folder: Path, tmp_path:
     assert list(table["path"]) == sorted(str(path.relative_to(folder)) for path in folder.rglob("*.png"))
     assert table["digit"].fillna(-1).value_counts().to_dict() == {7: 6002, -1: 2}
     assert not parts.exists()
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Run a server with the API of S3, and yield the address of a bucket."""
+    from moto.server import ThreadedMotoServer  # noqa: PLC0415 - takes a second
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    fsspec.filesystem("s3").mkdir("scoring")
+    yield "s3://scoring"
+    server.stop()
+    fsspec.filesystem("s3").clear_instance_cache()
+
+
+@pytest.mark.slow
+def test_pictures_and_table_may_be_in_a_bucket(folder: Path, bucket: str) -> None:
+    files = fsspec.filesystem("s3")
+    files.put(f"{folder}/", "scoring/pictures/", recursive=True)
+    program = start(f"{bucket}/pictures", "--out", f"{bucket}/results.parquet", "--processes", 1)
+    output, errors = program.communicate(timeout=60)
+    assert (program.returncode, errors) == (0, "")
+    assert "4 rows, 2 of them errors" in output
+    with fsspec.open(f"{bucket}/results.parquet") as file:
+        assert pq.read_table(file)["path"].to_pylist() == ["a.png", "more/b.png", "more/broken.png", "z.png"]
+    files.invalidate_cache()
+    assert sorted(files.ls("scoring", detail=False)) == ["scoring/pictures", "scoring/results.parquet"]
 
 
 def _wait_for_end(processes: list[str]) -> None:
