@@ -6,6 +6,8 @@ from importlib.util import find_spec
 if __name__ == "__main__":
     if missing := [package for package in ("pyarrow", "tqdm") if find_spec(package) is None]:
         sys.exit(f"python -m app.score needs more packages, {' and '.join(missing)}: pip install '.[score]'")
-    from app.score.command import main
-
+    try:
+        from app.score.command import main
+    except KeyboardInterrupt:  # within the first second
+        sys.exit(130)
     sys.exit(main())

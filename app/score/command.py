@@ -19,7 +19,7 @@ from app.score.job import Job, choose_versions
 from app.score.output import Output, Summary
 from app.score.processes import score_in_processes
 from app.score.progress import progress
-from app.score.sources import open_source
+from app.score.sources import no_pictures, open_source
 from app.settings import Settings, describe_errors
 
 _STOPPED = 130
@@ -128,8 +128,8 @@ def _run(job: Job, options: argparse.Namespace) -> Summary | None:
             count = max(count, chunk.number + 1)
             update(chunk.pictures, earlier=chunk.is_earlier)
     if not count:
-        message = f"{job.source} has no pictures."
-        raise ScoringError(message)
+        output.discard()
+        raise no_pictures(job)
     return output.join(count, identity)
 
 

@@ -68,7 +68,7 @@ class Output:
     def _begin(self, identity: Mapping[str, Any]) -> set[int] | None:
         exists = self._files.exists(self._path)
         if exists and self._read_identity() == identity:
-            self._remove_parts()
+            self.discard()
             return None
         if self._files.exists(f"{self._parts}/{_RUN}"):
             found = json.loads(self._files.cat_file(f"{self._parts}/{_RUN}"))
@@ -112,7 +112,7 @@ class Output:
         try:
             with self._replaced_whole() as path:
                 summary = self._join(count, identity, path)
-            self._remove_parts()
+            self.discard()
         except ScoringError:
             raise
         except Exception as error:  # each file system has errors of its own
@@ -165,12 +165,15 @@ class Output:
                 yield Path(folder) / "joined.parquet"
                 self._files.put_file(f"{folder}/joined.parquet", self._path)
 
-    def _remove_parts(self) -> None:
+    def discard(self) -> None:
+        """Remove the parts."""
         if self._files.exists(self._parts):
             self._files.rm(self._parts, recursive=True)
 
 
 def _differences(found: Mapping[str, Any], identity: Mapping[str, Any]) -> str:
     """Describe in what two runs differ; empty if in nothing."""
-    keys = [key for key in identity if found.get(key) != identity[key]]
-    return "; ".join(f"{key} was {found.get(key)}, and is {identity[key]}" for key in keys)
+    changed = [key for key in identity if found.get(key) != identity[key]]
+    if changed == ["pictures"]:
+        return "the pictures have changed"
+    return "; ".join(f"{key} was {found.get(key)}, and is {identity[key]}" for key in changed)

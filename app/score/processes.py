@@ -5,9 +5,12 @@ Each process has an executor of its own, so it is known which chunk was in a pro
 
 import logging
 import multiprocessing
+import signal
+import threading
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from functools import cache
 
 import structlog
@@ -39,10 +42,10 @@ def score_in_processes(job: Job, chunks: Iterable[Chunk], processes: int) -> Gen
             if chunk.is_done:
                 yield Scored(chunk.number, len(chunk.pictures), is_earlier=True)
                 continue
-            if not pool.idle:
+            if pool.is_full:
                 yield from pool.finish()
             pool.begin(chunk)
-        while pool.running:
+        while pool.is_busy:
             yield from pool.finish()
     except BaseException:
         for process in multiprocessing.active_children():
@@ -56,39 +59,57 @@ class Pool:
     """Executors of one process each, and the chunks that they score."""
 
     def __init__(self, job: Job, processes: int) -> None:
+        """Take the largest number of processes. Each is started when it is needed."""
         self._job = job
-        self.idle = [_start(job) for _ in range(processes)]
-        self.running: dict[Future[None], tuple[ProcessPoolExecutor, Chunk]] = {}
+        self._processes = processes
+        self._idle: list[ProcessPoolExecutor] = []
+        self._running: dict[Future[None], tuple[ProcessPoolExecutor, Chunk]] = {}
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no process can begin another chunk."""
+        return len(self._running) == self._processes
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a chunk is being scored."""
+        return bool(self._running)
 
     def begin(self, chunk: Chunk) -> None:
-        """Have an idle process score a chunk."""
-        executor = self.idle.pop()
-        self.running[executor.submit(_write, chunk)] = executor, chunk
+        """Have a process score a chunk."""
+        executor = self._idle.pop() if self._idle else _start(self._job)
+        self._running[executor.submit(_write, chunk)] = executor, chunk
 
     def finish(self) -> Iterator[Scored]:
-        """Wait until a chunk is scored. Yields it, and all others that are scored by then."""
-        for future in wait(self.running, return_when=FIRST_COMPLETED).done:
-            executor, chunk = self.running.pop(future)
+        """Wait until a chunk is scored. Yields it, and all others that are scored by then.
+
+        Raises:
+            ServiceError: if a model cannot be loaded.
+            ScoringError: if a process dies without a picture.
+
+        """
+        for future in wait(self._running, return_when=FIRST_COMPLETED).done:
+            executor, chunk = self._running.pop(future)
             try:
                 future.result()
             except BrokenProcessPool:
                 _score_one_by_one(self._job, chunk)
-                executor = _start(self._job)
-            self.idle.append(executor)
+            else:
+                self._idle.append(executor)
             yield Scored(chunk.number, len(chunk.pictures))
 
     def close(self) -> None:
         """Wait for the processes to end."""
-        for executor in [*self.idle, *(executor for executor, _ in self.running.values())]:
+        for executor in [*self._idle, *(executor for executor, _ in self._running.values())]:
             executor.shutdown(cancel_futures=True)
 
 
 def _score_one_by_one(job: Job, chunk: Chunk) -> None:
-    """Score each picture of a chunk in a process of its own if one of them kills the process. Write the part."""
+    """Score the pictures of a chunk, one of which kills its process. Write the part."""
     rows: list[Row] = []
     executor = None
     for picture in chunk.pictures:
-        executor = executor or _start(job, check=True)
+        executor = executor or _start(job, wait_until_loaded=True)
         try:
             rows += executor.submit(_score, [picture]).result()
         except BrokenProcessPool:
@@ -99,25 +120,37 @@ def _score_one_by_one(job: Job, chunk: Chunk) -> None:
     Output(job.out).write_part(chunk.number, make_table(job, chunk.pictures, rows))
 
 
-def _start(job: Job, *, check: bool = False) -> ProcessPoolExecutor:
-    """Start a process.
-
-    Args:
-        job: the job of the process.
-        check: whether to wait until its models are loaded.
+def _start(job: Job, *, wait_until_loaded: bool = False) -> ProcessPoolExecutor:
+    """Start a process, which loads the models.
 
     Raises:
-        ScoringError: if it has died by then.
+        ServiceError: if a model cannot be loaded, and it waits.
+        ScoringError: if the process dies meanwhile, and it waits.
 
     """
     executor = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=_initialise, initargs=(job,))
-    if check:
+    with _interrupts_ignored():
+        loading = executor.submit(_load_models)
+    if wait_until_loaded:
         try:
-            executor.submit(_load_models).result()
+            loading.result()
         except BrokenProcessPool as error:
             message = "A process died while it loaded the models. Is there enough memory? Try fewer --processes."
             raise ScoringError(message) from error
     return executor
+
+
+@contextmanager
+def _interrupts_ignored() -> Iterator[None]:
+    """Ignore Ctrl-C in the processes that are started within the context: a terminal sends it to all of them."""
+    if threading.current_thread() is not threading.main_thread():  # no other thread may change it
+        yield
+        return
+    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)
 
 
 def _initialise(job: Job) -> None:

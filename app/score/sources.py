@@ -40,20 +40,26 @@ def open_source(job: Job) -> Source:
     files, path = file_system(job.source)
     out_files, out_path = file_system(job.out)
     try:
+        source: Source
         if files.isfile(path) and _TAR.search(path):
-            return TarSource(files, path, max_bytes=job.settings.max_body_bytes)
-        if files.isfile(path) and _PARQUET.search(path):
-            return ParquetSource(files, path, column=job.column)
-        source = FileSource(files, path, excluded=out_path if out_files == files else None)
+            source = TarSource(files, path, max_bytes=job.settings.max_body_bytes)
+        elif files.isfile(path) and _PARQUET.search(path):
+            source = ParquetSource(files, path, column=job.column)
+        else:
+            source = FileSource(files, path, excluded=out_path if out_files == files else None)
     except ScoringError:
         raise
     except Exception as error:  # each file system has errors of its own
         message = f"{job.source} cannot be listed: {error}."
         raise ScoringError(message) from error
-    if not source.count:
-        message = (
-            f"{job.source} has no pictures. Expected a folder with files, a pattern that matches some, a tar file or a "
-            "Parquet file."
-        )
-        raise ScoringError(message)
+    if source.count == 0:
+        raise no_pictures(job)
     return source
+
+
+def no_pictures(job: Job) -> ScoringError:
+    """Return the error of a source without pictures."""
+    return ScoringError(
+        f"{job.source} has no pictures. Expected a folder with files, a pattern that matches some, a tar file or a "
+        "Parquet file."
+    )

@@ -1,6 +1,7 @@
 import random
 import subprocess
 import sys
+import tarfile
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import fsspec
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -55,7 +57,7 @@ def test_a_killed_run_goes_on_and_each_row_is_there_once(folder: Path, tmp_path:
     out = tmp_path / "results.parquet"
     parts = Path(f"{out}.parts")
     written = 0
-    for _ in range(3):
+    for _ in range(2):
         program = start(folder, "--out", out, "--processes", 2)
         deadline = time.monotonic() + 60
         while len(list(parts.glob("part-*"))) <= written and not out.exists() and time.monotonic() < deadline:
@@ -133,12 +135,16 @@ def run(*arguments: object) -> int:
         (["{tmp}", "--out", "{tmp}/a.parquet", "--models-dir", "{tmp}/none"], "MODELS_DIR='{tmp}/none' is not valid"),
         (["foo://a", "--out", "{tmp}/a.parquet"], "foo://a has no file system: "),
         (["{tmp}/a.tar", "--out", "{tmp}/a.parquet"], "a.tar cannot be read: "),
+        (["{tmp}/empty.tar", "--out", "{tmp}/a.parquet"], "empty.tar has no pictures. "),
+        (["{tmp}/empty.parquet", "--out", "{tmp}/a.parquet"], "empty.parquet has no pictures. "),
     ],
 )
 def test_what_cannot_be_done_is_one_line_and_status_2(
     arguments: list[str], message: str, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (folder / "a.tar").write_bytes(b"no")
+    tarfile.open(folder / "empty.tar", "w").close()
+    pq.write_table(pa.table({"bytes": pa.array([], pa.binary())}), folder / "empty.parquet")
     assert run(*(each.format(tmp=folder) for each in arguments)) == 2
     output, errors = capsys.readouterr()
     assert output == ""

@@ -63,6 +63,8 @@ def test_another_run_does_not_go_on_with_them(address: str) -> None:
     Output(address).begin(RUN)
     with pytest.raises(ScoringError, match=r"parts of another run: model was convnet, and is softmax\. Repeat"):
         Output(address).begin({**RUN, "model": "softmax"})
+    with pytest.raises(ScoringError, match="parts of another run: the pictures have changed"):
+        Output(address).begin({**RUN, "pictures": "2"})
 
 
 def test_a_complete_table_is_not_made_again(address: str) -> None:
@@ -82,7 +84,7 @@ def test_a_run_that_was_killed_before_it_removed_the_parts_is_complete(
     output.begin(RUN)
     output.write_part(0, part("a"))
     with monkeypatch.context() as patch:
-        patch.setattr(Output, "_remove_parts", lambda _: None)
+        patch.setattr(Output, "discard", lambda _: None)
         output.join(1, RUN)
     files, path = fsspec.url_to_fs(address)
     assert files.exists(f"{path}.parts")
