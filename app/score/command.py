@@ -25,12 +25,13 @@ from app.settings import Settings, describe_errors
 _STOPPED = 130
 """The exit status after Ctrl-C, as shells have it."""
 
+_SECRETS = dict.fromkeys(("predict_token", "admin_token", "feedback_key"))
+"""No other process needs them, nor another machine."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Score as the arguments say; those of the command line by default. Returns the exit status."""
     options = _parse(arguments)
-    # One thread for each process, which OpenCV reads when it is loaded.
-    os.environ["OPENCV_FOR_THREADS_NUM"] = "1"
     started = time.monotonic()
     try:
         job = _job(options)
@@ -80,7 +81,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--ray",
         metavar="ADDRESS",
-        help="score on this Ray cluster, such as ray://host:10001; 'local' starts one on this machine",
+        help="score on this Ray cluster: 'auto' on a machine of the cluster, host:port, or 'local' to start one here",
     )
     options = parser.parse_args(arguments)
     if options.processes is not None and options.processes < 1:
@@ -100,7 +101,7 @@ def _job(options: argparse.Namespace) -> Job:
     return Job(
         source=_absolute(options.source),
         out=_absolute(options.out),
-        settings=settings.model_copy(update={"models_dir": settings.models_dir.absolute()}),
+        settings=settings.model_copy(update={"models_dir": settings.models_dir.absolute(), **_SECRETS}),
         model=model,
         version=versions[model],
         versions=versions,

@@ -5,6 +5,7 @@ Each process has an executor of its own, so it is known which chunk was in a pro
 
 import logging
 import multiprocessing
+import os
 import signal
 import threading
 from collections.abc import Generator, Iterable, Iterator
@@ -64,6 +65,7 @@ class Pool:
         self._processes = processes
         self._idle: list[ProcessPoolExecutor] = []
         self._running: dict[Future[None], tuple[ProcessPoolExecutor, Chunk]] = {}
+        os.environ["OPENCV_FOR_THREADS_NUM"] = "1"  # OpenCV reads it when the processes load it: each has a core
 
     @property
     def is_full(self) -> bool:
@@ -158,9 +160,8 @@ def _initialise(job: Job) -> None:
     global _job  # noqa: PLW0603 - set once, before the first task
     _job = job
     initialise_process()
-    structlog.configure(
-        wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL)
-    )  # it goes to the terminal
+    # The log would go to the terminal. What fails is raised.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
 
 
 _job: Job

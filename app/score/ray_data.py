@@ -6,6 +6,8 @@ under the same addresses. Imported only if it is used: Ray is optional.
 
 import logging
 import pickle
+import re
+import socket
 from collections.abc import Container, Generator, Iterator
 from typing import Any
 
@@ -26,6 +28,9 @@ from app.score.sources import open_source
 Batch = dict[str, NDArray[Any]]
 """Arrays by the names of columns. They are read-only: they lie in the memory that the processes of a machine share."""
 
+_HOST_AND_PORT = re.compile(r"(?:ray://)?([^/:]+):(\d{1,5})")
+_CONNECT_SECONDS = 10.0
+
 
 def score_on_ray(job: Job, done: Container[int], address: str, actors: int | None) -> Generator[Scored]:
     """Score the chunks that are not done, and write their parts. Yields each chunk when its part is written.
@@ -40,12 +45,7 @@ def score_on_ray(job: Job, done: Container[int], address: str, actors: int | Non
         ScoringError: if there is no such cluster, or its processes fail.
 
     """
-    try:
-        ray.init(address, log_to_driver=False, logging_level=logging.WARNING)
-        logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # what fails is raised
-    except Exception as error:  # Ray has many
-        message = f"There is no Ray cluster at {address}: {error}"
-        raise ScoringError(message) from error
+    _connect(address)
     try:
         for row in _score(job, done, actors).iter_rows():
             yield Scored(int(row["number"]), int(row["pictures"]), bool(row["is_earlier"]))
@@ -54,6 +54,23 @@ def score_on_ray(job: Job, done: Container[int], address: str, actors: int | Non
         raise ScoringError(message) from error
     finally:
         ray.shutdown()
+
+
+def _connect(address: str) -> None:
+    """Connect to a cluster, or start one.
+
+    Raises:
+        ScoringError: if there is no such cluster.
+
+    """
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # what fails is raised
+    try:
+        if found := _HOST_AND_PORT.fullmatch(address):  # Ray would try it for minutes
+            socket.create_connection((found[1], int(found[2])), _CONNECT_SECONDS).close()
+        ray.init(address, log_to_driver=False, logging_level=logging.WARNING)
+    except Exception as error:  # Ray has many
+        message = f"There is no Ray cluster at {address}: {error}"
+        raise ScoringError(message) from error
 
 
 def _score(job: Job, done: Container[int], actors: int | None) -> Any:  # noqa: ANN401 - Ray has no types

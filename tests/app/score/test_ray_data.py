@@ -23,15 +23,9 @@ def test_the_rows_are_those_of_all_chunks_in_their_order(folder: Path, tmp_path:
     assert {row["path"]: row["digit"] for row in rows if not row["error"]} == {"a.png": 7, "more/b.png": 7}
 
 
-def test_a_cluster_that_does_not_answer_is_an_error(make_job: MakeJob, monkeypatch: pytest.MonkeyPatch) -> None:
-    import ray  # noqa: PLC0415 - takes a second
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1"])
+def test_a_cluster_that_does_not_answer_is_an_error(make_job: MakeJob, address: str) -> None:
+    from app.score.ray_data import score_on_ray  # noqa: PLC0415 - Ray takes a second
 
-    from app.score.ray_data import score_on_ray  # noqa: PLC0415
-
-    def refuse(*_: object, **__: object) -> None:
-        message = "refused"
-        raise ConnectionError(message)
-
-    monkeypatch.setattr(ray, "init", refuse)
-    with pytest.raises(ScoringError, match=r"There is no Ray cluster at ray://head:10001: refused"):
-        list(score_on_ray(make_job("pictures"), (), "ray://head:10001", None))
+    with pytest.raises(ScoringError, match=f"There is no Ray cluster at {address}: .*refused"):
+        list(score_on_ray(make_job("pictures"), (), address, None))
