@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CLIENTS := $(VENV)/clients
 
-.PHONY: help serve test check attack train retrain tutorial bench requirements stubs screenshot clean
+.PHONY: help serve score test check attack train retrain tutorial bench requirements stubs screenshot clean
 
 help:            ## List the targets
 	@awk -F ':.*## *' '/^[a-z]+:.*##/ { printf "%-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -14,6 +14,10 @@ TRACES := $(OTEL_EXPORTER_OTLP_ENDPOINT)$(OTEL_EXPORTER_OTLP_TRACES_ENDPOINT)
 
 serve: $(VENV)/$(if $(TRACES),tracing,serve)  ## Start the service
 	$(BIN)/python -m app
+
+score: $(VENV)/score  ## Score pictures offline: SOURCE=pictures OUT=results.parquet
+	$(if $(and $(SOURCE),$(OUT)),,$(error Name the pictures and the table: make score SOURCE=pictures OUT=results.parquet))
+	$(BIN)/python -m app.score '$(SOURCE)' --out '$(OUT)'
 
 test: lint browser prometheus java $(CLIENTS)/installed  ## Check format, lint and types, and run all tests (downloads TensorFlow and MNIST)
 	$(MAKE) --no-print-directory --jobs=2 test-service test-training

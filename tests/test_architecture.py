@@ -30,6 +30,7 @@ ROOMS = {
     "observability": set(),
     "main": {"feedback", "grpc", "model_repository", "observability", "prediction", "protocols", "routes", "web"},
     "__main__": {"server"},
+    "score": {"inference", "model_repository", "observability", "prediction"},
 }
 """The rooms that each room imports, besides itself and the base."""
 
@@ -38,6 +39,7 @@ DRAWING = ("training/data/pages/", "training/data/printed_symbols.py")
 """They may import them too: they draw, the reverse of reading, and `imaging` has nothing to draw with."""
 
 GRPC = {"grpc", "grpc_health", "grpc_reflection", "google"}
+SCORING = {"pyarrow", "ray", "tqdm"}
 HTTP = {"fastapi", "fastapi_offline", "starlette", "multipart"}
 HTTP_ROOMS = {"server", "routes", "web", "main"}
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
@@ -83,6 +85,8 @@ def test_a_module_imports_only_what_its_package_and_room_may(path: Path) -> None
         assert not imported & HTTP
     if package != "app" or room_of(path) != "grpc":
         assert not imported & GRPC
+    if package == "app" and room_of(path) != "score":
+        assert not imported & SCORING
     if package != "app" or room_of(path) != "server":
         assert "uvicorn" not in imported
     if package != "imaging" and not name.startswith(DRAWING):

@@ -60,6 +60,19 @@ def test_serving_with_traces_installs_their_packages_first(setting: str, log: Pa
     assert started == "-m app"
 
 
+def test_scoring_installs_its_packages_and_passes_its_variables_on(log: Path) -> None:
+    assert install("score", (3, 14), log, "SOURCE=my pictures/*.png", "OUT=s3://b/r.parquet").returncode == 0
+    installed, started = log.read_text().splitlines()
+    assert "-r requirements/score.txt" in installed
+    assert started == "-m app.score my pictures/*.png --out s3://b/r.parquet"
+
+
+def test_scoring_needs_both_variables(log: Path) -> None:
+    done = install("score", (3, 14), log, "SOURCE=pictures")
+    assert done.returncode
+    assert "make score SOURCE=pictures OUT=results.parquet" in done.stderr
+
+
 def test_an_existing_environment_for_serving_is_refused(log: Path) -> None:
     install("serve", (3, 14), log)
     done = install("dev", (3, 13), log)

@@ -124,7 +124,7 @@ class Preprocessor:
             return []
         started = time.perf_counter()
         preprocessed = iter(preprocess_pictures(filter(None, pictures), max_pixels=self._max_pixels, cheap_only=True))
-        outcomes = [next(preprocessed) if data else _empty_file() for data in pictures]
+        outcomes = [next(preprocessed) if data else empty_file_error() for data in pictures]
         mean_seconds = (time.perf_counter() - started) / len(pictures)
         for outcome in outcomes:
             if not isinstance(outcome, ExpensivePicture):
@@ -153,7 +153,7 @@ class Preprocessor:
         if not is_cheap_to_decode(data):
             return await self._run_in_process(decode_scene, data)
         if not data:
-            raise _empty_file()
+            raise empty_file_error()
         started = time.perf_counter()
         scene = decode_scene(data, max_pixels=self._max_pixels)
         self._observer.observe_preprocessing(time.perf_counter() - started)
@@ -170,5 +170,6 @@ class Preprocessor:
         return outcome
 
 
-def _empty_file() -> MalformedRequest:
+def empty_file_error() -> MalformedRequest:
+    """Return the error of a picture without any bytes."""
     return MalformedRequest("The file is empty: 0 bytes. Send a picture.")
