@@ -58,7 +58,14 @@ class Program:
 
 
 @contextmanager
-def running(command: Sequence[str], *, folder: Path, environment: Mapping[str, str], log: Path) -> Iterator[Program]:
+def running(
+    command: Sequence[str],
+    *,
+    folder: Path,
+    environment: Mapping[str, str],
+    log: Path,
+    stdin: int = subprocess.DEVNULL,
+) -> Iterator[Program]:
     """Run a program within the context, with its output in `log`. Then end all of its processes."""
     token = uuid.uuid4().hex
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -67,7 +74,7 @@ def running(command: Sequence[str], *, folder: Path, environment: Mapping[str, s
             command,
             cwd=folder,
             env={**os.environ, **environment, _TOKEN: token},
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # so that Ctrl-C interrupts only this process, which then ends the program
@@ -94,6 +101,8 @@ def unwind_when_terminated() -> None:
 
 def _end(program: Program) -> None:
     """Terminate the started process, which should end the others. Kill the processes that are left."""
+    if program.process.stdin is not None:
+        program.process.stdin.close()
     program.process.terminate()
     try:
         program.process.wait(_TERMINATION_SECONDS)

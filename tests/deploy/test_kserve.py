@@ -44,7 +44,7 @@ def test_kserve_understands_every_field(tmp_path: Path) -> None:
     assert outcome.returncode == 0, outcome.stderr[-3000:]
     misspelt = tmp_path / "misspelt.yaml"
     misspelt.write_text(FILES[1].read_text().replace("storageUri", "storageUrl"))
-    assert "KServe understood" in read_with_kserve(misspelt).stderr
+    assert read_with_kserve(misspelt).stderr == "misspelt.yaml.spec.predictor.model.storageUrl is unknown\n"
 
 
 def test_the_service_uses_the_runtime(runtime: Object, predictor: Object) -> None:
