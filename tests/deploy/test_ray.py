@@ -1,22 +1,17 @@
 """The service on Ray Serve: two replicas on two nodes, which are groups of processes on this machine."""
 
 import asyncio
-import json
 import re
 import subprocess
 import sys
-import tempfile
-import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
 import pytest
 
-from benchmarks.processes import Program, running
-from benchmarks.ray_cluster import environment
-from tests.app.grpc.conftest import free_port
+from benchmarks.ray_cluster import RunningCluster, running_cluster
 from tests.app.service import ROOT
 from tests.conftest import Serve
 
@@ -28,43 +23,9 @@ CLIENTS = 8
 PNG = {"content-type": "image/png"}
 
 
-@dataclass(frozen=True)
-class RayCluster:
-    """A running cluster, and the address of its proxy."""
-
-    program: Program
-    url: str
-    folder: Path
-
-    def send(self, command: str) -> None:
-        """Send a command of `benchmarks.ray_cluster`."""
-        assert self.program.process.stdin
-        self.program.process.stdin.write(f"{command}\n".encode())
-        self.program.process.stdin.flush()
-
-    def states(self) -> list[dict[str, int]]:
-        """Return the states of the replicas so far, the newest at the end."""
-        return [json.loads(line) for line in self.program.log.read_text().splitlines() if line.startswith("{")]
-
-    async def wait_for(self, states: dict[str, int], *, seconds: float) -> None:
-        """Wait until the replicas have these states."""
-        end = time.monotonic() + seconds
-        while not self.states() or self.states()[-1] != states:
-            assert not self.program.has_ended(), self.program.log_tail()
-            assert time.monotonic() < end, f"{self.states()}\n{self.program.log_tail()}"
-            await asyncio.sleep(0.05)
-
-    def replicas(self) -> list[str]:
-        """Return the addresses of the replicas, as the proxy knows them."""
-        (configuration,) = self.folder.rglob("haproxy.cfg")
-        servers = re.findall(r"^\s*server SERVE_REPLICA\S+ ([\d.]+:\d+)", configuration.read_text(), re.MULTILINE)
-        return [f"http://{address}" for address in dict.fromkeys(servers)]
-
-
 @pytest.fixture(scope="module")
-async def cluster(anyio_backend: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RayCluster]:
-    """Return a cluster with two replicas that are ready."""
-    port, *others = free_port(), free_port(), free_port()
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCluster]:
+    """Return a cluster with two replicas that are ready, and a core for another one on each of its nodes."""
     settings = {
         "FEEDBACK_DIR": str(tmp_path_factory.mktemp("feedback")),
         "FEEDBACK_KEY": "secret",
@@ -73,23 +34,19 @@ async def cluster(anyio_backend: str, tmp_path_factory: pytest.TempPathFactory) 
         "MAX_BODY_BYTES": str(MAX_BODY_BYTES),
         "UPLOAD_SECONDS": "1",
     }
-    with (
-        tempfile.TemporaryDirectory() as folder,  # its path is short enough for sockets
-        running(
-            [sys.executable, "-m", "benchmarks.ray_cluster", "deploy.ray.application:Digitserve", "--port", str(port)],
-            folder=ROOT,
-            environment=settings | environment(Path(folder), others, first_replica_port=31_500),
-            log=tmp_path_factory.mktemp("ray") / "log",
-            stdin=subprocess.PIPE,
-        ) as program,
-    ):
-        cluster = RayCluster(program, f"http://127.0.0.1:{port}", Path(folder))
-        await cluster.wait_for({"RUNNING": 2}, seconds=240)
+    with running_cluster("deploy.ray.application:Digitserve", nodes=2, cores=2, settings=settings) as cluster:
         yield cluster
 
 
+def addresses_of_replicas(cluster: RunningCluster) -> list[str]:
+    """Return the addresses of the replicas, as the proxy knows them."""
+    (configuration,) = cluster.folder.rglob("haproxy.cfg")
+    servers = re.findall(r"^\s*server SERVE_REPLICA\S+ ([\d.]+:\d+)", configuration.read_text(), re.MULTILINE)
+    return [f"http://{address}" for address in dict.fromkeys(servers)]
+
+
 @pytest.fixture
-async def proxy(cluster: RayCluster) -> AsyncIterator[httpx.AsyncClient]:
+async def proxy(cluster: RunningCluster) -> AsyncIterator[httpx.AsyncClient]:
     """Return a client that opens a connection for each request, so that all replicas are reached."""
     async with httpx.AsyncClient(
         base_url=cluster.url, timeout=20, limits=httpx.Limits(max_keepalive_connections=0)
@@ -156,7 +113,7 @@ async def test_problems_are_those_of_the_service(proxy: httpx.AsyncClient, seven
     assert (unload.status_code, unload.json().keys()) == (403, {"error"})
 
 
-async def test_limits_of_time_and_concurrency_are_those_of_the_service(cluster: RayCluster) -> None:
+async def test_limits_of_time_and_concurrency_are_those_of_the_service(cluster: RunningCluster) -> None:
     host, _, port = cluster.url.removeprefix("http://").partition(":")
 
     async def send_a_part() -> bytes:
@@ -185,12 +142,14 @@ async def test_every_replica_accepts_the_corrections_of_predictions_of_all(
         assert correction.status_code == 200, correction.text
 
 
-async def test_metrics_are_those_of_one_replica(cluster: RayCluster, proxy: httpx.AsyncClient, seven: bytes) -> None:
+async def test_metrics_are_those_of_one_replica(
+    cluster: RunningCluster, proxy: httpx.AsyncClient, seven: bytes
+) -> None:
     async def predictions(address: str) -> float:
         text = (await proxy.get(f"{address}/metrics", headers={"accept": "text/plain"})).text
         return sum(map(float, re.findall(r"^digitserve_predictions_total{.*} (\S+)$", text, re.MULTILINE)))
 
-    first, second = cluster.replicas()
+    first, second = addresses_of_replicas(cluster)
     for _ in range(8):
         await proxy.post("/predict", content=seven, headers=PNG)
     await asyncio.sleep(0.3)  # values are at most a quarter of a second old
@@ -199,15 +158,15 @@ async def test_metrics_are_those_of_one_replica(cluster: RayCluster, proxy: http
     assert min(each) > 0
 
 
-async def test_a_killed_node_costs_no_answer(cluster: RayCluster, seven: bytes) -> None:
+async def test_a_killed_node_costs_no_answer(cluster: RunningCluster, seven: bytes) -> None:
     load, stop = Load(), asyncio.Event()
     running_load = asyncio.create_task(load.run(cluster.url, seven, stop))
     await asyncio.sleep(1)
     before = load.answers
     cluster.send("kill")
-    await cluster.wait_for({"RUNNING": 1, "STARTING": 1}, seconds=30)
+    await asyncio.to_thread(cluster.wait_for, {"RUNNING": 1, "STARTING": 1}, seconds=30)
     after = load.answers
-    await cluster.wait_for({"RUNNING": 2}, seconds=60)  # on the node that is left
+    await asyncio.to_thread(cluster.wait_for, {"RUNNING": 2}, seconds=60)  # on the node that is left
     stop.set()
     await running_load
     assert load.lost == []
@@ -215,12 +174,12 @@ async def test_a_killed_node_costs_no_answer(cluster: RayCluster, seven: bytes) 
     assert 0 < before < after < load.answers
 
 
-async def test_scaling_down_loses_nothing(cluster: RayCluster, seven: bytes) -> None:
+async def test_scaling_down_loses_nothing(cluster: RunningCluster, seven: bytes) -> None:
     load, stop = Load(), asyncio.Event()
     running_load = asyncio.create_task(load.run(cluster.url, seven, stop))
     await asyncio.sleep(0.5)
     cluster.send("scale 1")
-    await cluster.wait_for({"RUNNING": 1}, seconds=60)
+    await asyncio.to_thread(cluster.wait_for, {"RUNNING": 1}, seconds=60)
     before = load.answers
     await asyncio.sleep(0.5)
     stop.set()
