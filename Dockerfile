@@ -1,4 +1,4 @@
-# Two images from one file: `serve`, the default, without TensorFlow or a compiler, and `train`.
+# Three images from one file: `serve`, the default, without TensorFlow or a compiler, `ray` for a Ray cluster, and `train`.
 FROM docker.io/library/python:3.11-slim-bookworm AS base
 ENV PYTHONUNBUFFERED=1 PATH=/opt/venv/bin:$PATH
 WORKDIR /srv/digitserve
@@ -29,6 +29,27 @@ ENV XDG_CACHE_HOME=/cache MPLCONFIGDIR=/tmp
 RUN mkdir -p /cache/digitserve/mnist && chmod 1777 /cache/digitserve/mnist
 # It begins as root to step down to the owner of the mounted models/, who is then the owner of what it publishes.
 ENTRYPOINT ["sh", "-c", "exec setpriv --reuid=$(stat -c %u models) --regid=$(stat -c %g models) --clear-groups python3 -m training train \"$@\"", "train"]
+
+FROM base AS ray-packages
+COPY requirements/ray.txt .
+RUN python3 -m venv /opt/venv \
+ && pip install --no-cache-dir --disable-pip-version-check --require-hashes -r ray.txt \
+ && find /opt/venv -name 'libopenvino_*' \
+      ! -name 'libopenvino_*_cpu_plugin.so' ! -name '*tensorflow_frontend*' ! -name 'libopenvino_c.so*' -delete
+
+FROM base AS ray
+RUN useradd --system --uid 10001 --no-create-home digitserve \
+ # KubeRay starts Ray from a login shell, which has a PATH of its own.
+ && ln -s /opt/venv/bin/ray /opt/venv/bin/serve /usr/local/bin
+COPY --from=ray-packages /opt/venv /opt/venv
+COPY imaging imaging
+COPY app app
+COPY deploy/ray deploy/ray
+COPY models models
+USER digitserve
+# Processes of Ray import the application from here, wherever they are started.
+ENV PYTHONPATH=/srv/digitserve HOME=/tmp RAY_USAGE_STATS_ENABLED=0 \
+    RAY_SERVE_ENABLE_HA_PROXY=1 RAY_SERVE_THROUGHPUT_OPTIMIZED=1
 
 FROM base AS serve
 LABEL org.opencontainers.image.title="Digitserve" \

@@ -19,7 +19,7 @@ score: $(VENV)/score  ## Score pictures offline: SOURCE=pictures OUT=results.par
 	$(if $(and $(SOURCE),$(OUT)),,$(error Name the pictures and the table: make score SOURCE=pictures OUT=results.parquet))
 	$(BIN)/python -m app.score '$(SOURCE)' --out '$(OUT)'
 
-test: lint browser prometheus java $(CLIENTS)/installed  ## Check format, lint and types, and run all tests (downloads TensorFlow and MNIST)
+test: lint browser prometheus java kubectl $(CLIENTS)/installed  ## Check format, lint and types, and run all tests (downloads TensorFlow and MNIST)
 	$(MAKE) --no-print-directory --jobs=2 test-service test-training
 	$(BIN)/pytest -m alone
 
@@ -67,7 +67,7 @@ lint: $(VENV)/dev
 	$(BIN)/mypy
 
 # Programs for some tests. As root with apt-get, a Debian package is installed; otherwise as the recipe says.
-.PHONY: browser prometheus java
+.PHONY: browser prometheus java kubectl
 browser: $(VENV)/dev
 	@command -v chromium >/dev/null || $(call apt_install,chromium) || $(BIN)/playwright install chromium
 
@@ -78,6 +78,9 @@ prometheus:
 java:
 	@command -v java >/dev/null || $(call apt_install,default-jre-headless) || \
 	  echo "Without java on the PATH, the test of OpenAPI Generator's client is skipped."
+
+kubectl:
+	@command -v kubectl >/dev/null || echo "Without kubectl on the PATH, the tests of deploy/kubernetes are skipped."
 
 apt_install = { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get -q update && apt-get -qy install --no-install-recommends $(1); }
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.results import ServingResults, TrainingResults, median, ratios
-from benchmarks.servers import BATCH
+from benchmarks.servers import BATCH, EQUAL_ENGINES
 
 _MANY_CALLS = (
     "Decoding the PNG and running the network take much of the time, and no faster library for either was found. The "
@@ -29,6 +29,8 @@ _REFUSALS = (
     "and in the load generator, is not available for answers."
 )
 
+_EQUAL_ENGINE = 3.0
+"""How many times the rate of a peer that runs the model in the same engine."""
 OURS, ONE_WORKER, DO_NOTHING = "digitserve", "digitserve-one-worker", "do-nothing"
 
 
@@ -58,6 +60,7 @@ class Bar:
 def serving_bars(results: ServingResults) -> list[Bar]:
     """Return the bars of serving that were measured."""
     sources: tuple[Callable[[ServingResults], Iterator[Bar]], ...] = (
+        _against_equal_engines,
         _against_do_nothing,
         _against_peers,
         _ours_alone,
@@ -65,6 +68,15 @@ def serving_bars(results: ServingResults) -> list[Bar]:
         _overload,
     )
     return [bar for source in sources for bar in source(results) if bar.found]
+
+
+def _against_equal_engines(results: ServingResults) -> Iterator[Bar]:
+    for connections in (16, 64):
+        ours = results.rates(OURS, f"digit-raw-{connections}")
+        for peer in EQUAL_ENGINES:
+            best = results.fastest(peer, "digit", connections)
+            found = ratios(ours, results.rates(peer, best)) if best else []
+            yield Bar(f"raw, {connections} connections: rate / {results.labels.get(peer, peer)}", found, _EQUAL_ENGINE)
 
 
 def _against_do_nothing(results: ServingResults) -> Iterator[Bar]:

@@ -9,10 +9,11 @@ from matplotlib.figure import Figure
 
 from benchmarks.results import Overload, ServingResults, median
 from benchmarks.scenarios import CONNECTIONS
+from benchmarks.servers import PEER_SERVERS
 
-_SERVERS = ("do-nothing", "digitserve", "fastapi_tensorflow", "mlserver", "litserve", "bentoml", "ray")
+_SERVERS = ("do-nothing", "digitserve", *PEER_SERVERS)
 _PERCENTILES = (50.0, 75.0, 90.0, 95.0, 99.0, 99.9)
-_COLOURS = dict(zip(_SERVERS, mpl.color_sequences["tab10"], strict=False))
+_COLOURS = dict(zip(_SERVERS, mpl.color_sequences["tab20"], strict=False))
 
 
 def draw_serving(results: ServingResults, folder: Path) -> list[str]:

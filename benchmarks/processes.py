@@ -2,11 +2,12 @@
 
 import os
 import signal
+import socket
 import subprocess
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -58,7 +59,14 @@ class Program:
 
 
 @contextmanager
-def running(command: Sequence[str], *, folder: Path, environment: Mapping[str, str], log: Path) -> Iterator[Program]:
+def running(
+    command: Sequence[str],
+    *,
+    folder: Path,
+    environment: Mapping[str, str],
+    log: Path,
+    stdin: int = subprocess.DEVNULL,
+) -> Iterator[Program]:
     """Run a program within the context, with its output in `log`. Then end all of its processes."""
     token = uuid.uuid4().hex
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -67,7 +75,7 @@ def running(command: Sequence[str], *, folder: Path, environment: Mapping[str, s
             command,
             cwd=folder,
             env={**os.environ, **environment, _TOKEN: token},
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # so that Ctrl-C interrupts only this process, which then ends the program
@@ -77,6 +85,15 @@ def running(command: Sequence[str], *, folder: Path, environment: Mapping[str, s
         yield program
     finally:
         _end(program)
+
+
+def free_ports(count: int) -> list[int]:
+    """Return ports of 127.0.0.1 on which nothing listens."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
 
 
 def unwind_when_terminated() -> None:
@@ -94,6 +111,8 @@ def unwind_when_terminated() -> None:
 
 def _end(program: Program) -> None:
     """Terminate the started process, which should end the others. Kill the processes that are left."""
+    if program.process.stdin is not None:
+        program.process.stdin.close()
     program.process.terminate()
     try:
         program.process.wait(_TERMINATION_SECONDS)

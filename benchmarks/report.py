@@ -99,11 +99,11 @@ def _serving(results: ServingResults, folder: Path) -> str:
 
 def _method(results: ServingResults) -> str:
     return (
-        f"The model is {results.model}; the peers run it in TensorFlow {results.tensorflow}. The load generator is wrk "
-        f"{results.wrk} on the same machine, with one thread. The servers were measured alternately in "
-        f"{results.rounds} rounds, {results.seconds} s for each figure. Every figure is the median of the rounds, with "
-        f"the lowest and the highest value in brackets. The digit is a PNG of {results.picture_bytes['digit']} bytes, "
-        f"the drawing a PNG of {results.picture_bytes['drawing']:,} bytes."
+        f"The model is {results.model}; the peers run it in TensorFlow {results.tensorflow} or OpenVINO. The load "
+        f"generator is wrk {results.wrk} on the same machine, with one thread. The servers were measured alternately "
+        f"in {results.rounds} rounds, {results.seconds} s for each figure. Every figure is the median of the rounds, "
+        "with the lowest and the highest value in brackets. The digit is a PNG of "
+        f"{results.picture_bytes['digit']} bytes, the drawing a PNG of {results.picture_bytes['drawing']:,} bytes."
     )
 
 

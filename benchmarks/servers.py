@@ -163,6 +163,19 @@ def fastapi_tensorflow(saved_model: Path) -> Server:
     )
 
 
+def fastapi_openvino(saved_model: Path) -> Server:
+    """Start FastAPI with OpenVINO, without batching: the plain way to serve a model fast."""
+    uvicorn = "-m uvicorn serve:app --loop uvloop --http httptools --no-access-log --log-level warning --port {port}"
+    return Server(
+        name="fastapi_openvino",
+        label=f"FastAPI {pinned_version('fastapi_openvino', 'fastapi')} + OpenVINO, thirty lines",
+        routes={"raw": raw_route("/predict/raw"), "multipart": multipart_route()},
+        command=(str(prepare("fastapi_openvino") / "python"), *uvicorn.split(), "--workers", str(WORKERS)),
+        folder=PEERS / "fastapi_openvino",
+        environment=_peer_environment(saved_model),
+    )
+
+
 def litserve(saved_model: Path) -> Server:
     """Start LitServe, which takes uploads as forms with a part `request`."""
     return Server(
@@ -212,23 +225,52 @@ def mlserver(saved_model: Path) -> Server:
 
 
 def ray_serve(saved_model: Path) -> Server:
-    """Start Ray Serve on a local Ray cluster of its own."""
+    """Start Ray Serve on a local Ray cluster of its own, with HAProxy and for throughput."""
     return Server(
         name="ray",
         label=f"Ray Serve {pinned_version('ray', 'ray')}",
         routes={"raw": raw_route()},
         command=(str(prepare("ray") / "python"), "serve.py"),
         folder=PEERS / "ray",
-        environment={**_peer_environment(saved_model), "RAY_USAGE_STATS_ENABLED": "0"},
+        environment={
+            **_peer_environment(saved_model),
+            "RAY_USAGE_STATS_ENABLED": "0",
+            "RAY_SERVE_ENABLE_HA_PROXY": "1",
+            "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
+        },
     )
 
 
-PEER_SERVERS: Mapping[str, Callable[[Path], Server]] = {
+def with_openvino(build: Callable[[Path], Server]) -> Callable[[Path], Server]:
+    """Return a function that makes a peer with the engine of this service instead of TensorFlow."""
+
+    def build_with_openvino(saved_model: Path) -> Server:
+        server = build(saved_model)
+        return replace(
+            server,
+            name=f"{server.name}{OPENVINO}",
+            label=f"{server.label.removesuffix(' + TensorFlow')} + OpenVINO",
+            environment={**server.environment, "ENGINE": "openvino"},
+        )
+
+    return build_with_openvino
+
+
+OPENVINO = "_with_openvino"
+"""The end of the name of a peer with the engine of this service."""
+_WITH_TENSORFLOW: Mapping[str, Callable[[Path], Server]] = {
     "fastapi_tensorflow": fastapi_tensorflow,
     "litserve": litserve,
     "bentoml": bentoml,
     "mlserver": mlserver,
     "ray": ray_serve,
+}
+EQUAL_ENGINES = ("fastapi_openvino", *(f"{name}{OPENVINO}" for name in _WITH_TENSORFLOW))
+"""The peers that run the model in the engine of this service."""
+PEER_SERVERS: Mapping[str, Callable[[Path], Server]] = {
+    "fastapi_openvino": fastapi_openvino,
+    **{f"{name}{OPENVINO}": with_openvino(build) for name, build in _WITH_TENSORFLOW.items()},
+    **_WITH_TENSORFLOW,
 }
 """The function that makes each peer from the folder of a SavedModel. It may raise PeerUnavailableError."""
 
@@ -236,6 +278,7 @@ PEER_SERVERS: Mapping[str, Callable[[Path], Server]] = {
 def _peer_environment(saved_model: Path) -> dict[str, str]:
     return {
         "MODEL_DIR": str(saved_model.absolute()),
+        "ENGINE": "tensorflow",
         "PORT": "{port}",
         "WORKERS": str(WORKERS),
         "PYTHONPATH": str(PEERS),

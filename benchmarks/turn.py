@@ -1,9 +1,8 @@
 """One server's turn: start it, wait until its answers are correct, and stop it. Generates no load."""
 
-import socket
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,7 +87,7 @@ def take_turn(server: Server, picture: Picture) -> Iterator[Turn]:
 
     Raises PeerUnavailableError if it does not start.
     """
-    ports = _free_ports(3)
+    ports = processes.free_ports(3)
     names = {"port": ports[0], "second_port": ports[1], "third_port": ports[2]}
     command = [part.format_map(names) for part in server.command]
     environment = {key: value.format_map(names) for key, value in server.environment.items()}
@@ -148,11 +147,3 @@ def _check(server: Server, client: httpx.Client, url: str, shape: Shape, picture
             f"{expected.digit} {expected.probabilities.round(3)}."
         )
         raise WrongAnswerError(message)
-
-
-def _free_ports(count: int) -> list[int]:
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]

@@ -113,9 +113,15 @@ def test_the_top_of_app_holds_nothing_else() -> None:
     assert modules == BASE | TOP | {"__init__"}
 
 
-def test_benchmarks_are_imported_by_nobody() -> None:
+def test_benchmarks_and_deployments_are_imported_by_nobody() -> None:
     for path in MODULES:
-        assert "benchmarks" not in top_level(path)
+        assert not {"benchmarks", "deploy"} & top_level(path)
+
+
+def test_deployments_use_the_application_and_its_settings_alone() -> None:
+    for path in (ROOT / "deploy").rglob("*.py"):
+        found = {name.rpartition(".")[0] for name in imports(path) if name.split(".")[0] in {*PACKAGES, "benchmarks"}}
+        assert found <= {"app.main", "app.settings"}
 
 
 def test_every_module_has_a_test_file_of_its_own() -> None:

@@ -181,4 +181,6 @@ def _return_memory() -> None:
 
 def _lower_priority() -> None:
     if sys.platform == "linux":  # the only system on which a thread has its own priority
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
+        thread = threading.get_native_id()
+        # Only root may raise a priority, and the whole service may have been started with a lower one.
+        os.setpriority(os.PRIO_PROCESS, thread, max(_NICENESS, os.getpriority(os.PRIO_PROCESS, thread)))

@@ -6,6 +6,7 @@ from fastapi import Request
 from starlette.requests import ClientDisconnect
 
 from app.errors import RequestTooSlow, TooLarge
+from app.settings import Settings
 
 
 async def read_body(request: Request, limit: int) -> bytes:
@@ -24,7 +25,8 @@ async def read_body(request: Request, limit: int) -> bytes:
     content_length = request.headers.get("content-length", "0")
     if content_length.isdecimal() and int(content_length) > limit:
         raise _too_large(limit)
-    seconds = request.scope.get("state", {}).get("upload_seconds")  # from the lifespan state
+    settings: Settings = request.app.state.settings  # not from the lifespan state: Ray Serve passes none
+    seconds = settings.upload_seconds
     try:
         async with asyncio.timeout(seconds):
             return await _read_chunks(request, limit)

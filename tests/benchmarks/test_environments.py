@@ -19,6 +19,12 @@ def test_every_server_among_the_peers_runs_the_same_tensorflow() -> None:
     assert len({pinned_version(peer, "tensorflow") for peer in peers}) == 1
 
 
+def test_every_server_among_the_peers_runs_the_openvino_of_the_service() -> None:
+    served = (environments.ROOT / "requirements" / "serve.txt").read_text()
+    for peer in ("fastapi_openvino", "fastapi_tensorflow", "litserve", "bentoml", "mlserver", "ray"):
+        assert f"\nopenvino=={pinned_version(peer, 'openvino')} " in served
+
+
 def test_do_nothing_has_the_versions_of_the_service() -> None:
     served = (environments.ROOT / "requirements" / "serve.txt").read_text()
     for package in ("fastapi", "starlette", "uvicorn", "uvloop", "httptools", "pydantic"):

@@ -3,6 +3,8 @@ import pytest
 from benchmarks import payloads, servers
 from benchmarks.environments import ROOT
 from benchmarks.servers import (
+    EQUAL_ENGINES,
+    OPENVINO,
     PEER_SERVERS,
     digitserve,
     digitserve_in_bfloat16,
@@ -18,6 +20,18 @@ def test_every_peer_gets_its_port_and_its_model(name: str) -> None:
     assert server.environment["MODEL_DIR"] == str(ROOT / "models" / "convnet" / "1")
     assert server.folder.is_dir()
     assert not server.normalises
+
+
+def test_each_peer_has_a_row_with_the_engine_of_the_service() -> None:
+    built = [PEER_SERVERS[name](ROOT / "models" / "convnet" / "1") for name in PEER_SERVERS]
+    assert [server.name for server in built] == list(PEER_SERVERS)
+    assert len({server.label for server in built}) == len(built)
+    engines = {server.name: server.environment["ENGINE"] for server in built if server.name not in EQUAL_ENGINES}
+    assert set(engines.values()) == {"tensorflow"}
+    for server in built:
+        if server.name.endswith(OPENVINO):
+            assert server.environment["ENGINE"] == "openvino"
+            assert server.name.removesuffix(OPENVINO) in engines
 
 
 def test_a_variant_has_a_name_and_scenarios_of_its_own() -> None:

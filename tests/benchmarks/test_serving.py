@@ -23,7 +23,7 @@ def test_only_the_chosen_servers_are_measured(serving: ServingResults) -> None:
     models = ROOT / "models"
     chosen = choose_servers(models, models / "convnet" / "1", ["digitserve", "ray"], serving)
     assert [server.name for server in chosen] == ["digitserve", "ray"]
-    assert len(choose_servers(models, models / "convnet" / "1", [], serving)) == 10
+    assert len(choose_servers(models, models / "convnet" / "1", [], serving)) == 16
 
 
 def test_a_peer_that_cannot_be_installed_is_left_out_with_its_reason(

@@ -10,7 +10,7 @@ import pytest
 import structlog
 
 from app.errors import BrokenArtefact
-from app.model_repository.loader import Loader, VerifiedEngine, VerifiedFinder, _return_memory
+from app.model_repository.loader import Loader, VerifiedEngine, VerifiedFinder, _lower_priority, _return_memory
 from app.settings import EngineKind
 from tests.app.tiny_finder import Darkness, card, compress, draw_pages, publish_finder
 
@@ -59,7 +59,22 @@ async def test_loading_has_a_lower_priority_than_inference() -> None:
     loader = Loader("openvino")
     loading = await loader._loading.run(lambda: os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
     await loader.close()
-    assert loading > os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    assert loading == max(10, os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have priorities of their own on Linux only")
+def test_a_service_with_a_lower_priority_keeps_it() -> None:
+    found, low = [], max(15, os.getpriority(os.PRIO_PROCESS, 0))
+
+    def run() -> None:
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), low)
+        _lower_priority()
+        found.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    assert found == [low]
 
 
 async def test_messages_of_openvino_are_logged(models_dir: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -3,13 +3,15 @@ import gzip
 import zlib
 
 import pytest
-from fastapi import FastAPI, Request
+from fastapi import Request
 from httpx import ASGITransport, AsyncClient
 
 from app.errors import DeadlineExceeded, MalformedRequest, TooLarge, UnsupportedBody
 from app.web import problems
 from app.web.decompression import BodyReader, decompress
+from tests.app.web.test_request_body import application
 
+APP = application()
 ENCODERS = {"gzip": gzip.compress, "deflate": zlib.compress}
 
 
@@ -42,7 +44,7 @@ def test_decompression_of_a_bomb_stops_at_the_limit() -> None:
 
 @pytest.mark.anyio
 async def test_the_content_encoding_selects_the_decompression() -> None:
-    app = FastAPI()
+    app = application()
     app.state.metrics = FakeMetrics()
     bodies = BodyReader(max_bytes=1000, deadline_seconds=10)
 
@@ -78,7 +80,8 @@ def sent(body: bytes, encoding: str = "identity") -> Request:
     async def receive() -> dict[str, object]:
         return {"type": "http.request", "body": body}
 
-    return Request({"type": "http", "headers": [(b"content-encoding", encoding.encode())]}, receive)
+    headers = [(b"content-encoding", encoding.encode())]
+    return Request({"type": "http", "headers": headers, "app": APP}, receive)
 
 
 @pytest.mark.anyio

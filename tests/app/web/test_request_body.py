@@ -1,11 +1,12 @@
 import asyncio
 
 import pytest
-from fastapi import Request
+from fastapi import FastAPI, Request
 from starlette.requests import ClientDisconnect
 from starlette.types import Message
 
 from app.errors import RequestTooSlow, TooLarge
+from app.settings import Settings
 from app.web.request_body import read_body
 
 pytestmark = pytest.mark.anyio
@@ -20,7 +21,14 @@ def request(*chunks: bytes, length: int | None = None, ends: bool = True) -> Req
         return messages.pop(0)
 
     headers = [] if length is None else [(b"content-length", str(length).encode())]
-    return Request({"type": "http", "method": "POST", "headers": headers}, receive)
+    return Request({"type": "http", "method": "POST", "headers": headers, "app": application()}, receive)
+
+
+def application(**settings: float) -> FastAPI:
+    """Create an application with these settings, as the server puts it into the scope of each request."""
+    app = FastAPI()
+    app.state.settings = Settings.model_validate(settings)
+    return app
 
 
 async def test_a_body_is_read_in_chunks() -> None:
@@ -50,7 +58,7 @@ async def test_a_body_that_is_not_received_in_time_is_too_slow() -> None:
         await asyncio.sleep(60)
         raise AssertionError
 
-    state = {"upload_seconds": 0.01}
-    scope = {"type": "http", "method": "POST", "headers": [(b"content-type", b"image/png")], "state": state}
+    app = application(upload_seconds=0.01)  # there may be no lifespan state
+    scope = {"type": "http", "method": "POST", "headers": [(b"content-type", b"image/png")], "app": app}
     with pytest.raises(RequestTooSlow, match=r"not received completely within 0\.01 seconds"):
         await read_body(Request(scope, receive), 1000)

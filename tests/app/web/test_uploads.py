@@ -10,6 +10,7 @@ from starlette.types import Message
 from app.errors import MalformedRequest, TooLarge, UnsupportedBody
 from app.web.uploads import read_picture, read_pictures
 from tests.app.turns import Steps
+from tests.app.web.test_request_body import application
 
 pytestmark = pytest.mark.anyio
 
@@ -27,7 +28,7 @@ def request(content_type: str, *chunks: bytes, length: int | None = None, encodi
     headers = [(b"content-type", content_type.encode()), (b"content-encoding", encoding.encode())]
     if length is not None:
         headers.append((b"content-length", str(length).encode()))
-    return Request({"type": "http", "method": "POST", "headers": headers}, receive)
+    return Request({"type": "http", "method": "POST", "headers": headers, "app": application()}, receive)
 
 
 def form(parts: Sequence[tuple[str, bytes]]) -> bytes:
