@@ -11,14 +11,17 @@ import fcntl
 import hashlib
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import structlog
 from fsspec.core import url_to_fs
 
+from app.errors import NotReady
 from app.model_repository.artefact import MAX_ENTRIES, MAX_VERSION_BYTES
 from app.model_repository.daemon_thread import DaemonThread
 from app.settings import Settings
@@ -54,13 +57,16 @@ class ModelMirror:
         self._root = root.rstrip("/")
         self._keep = settings.keep_versions + 1  # one more, which is served if the newest cannot be
         self._pinned = settings.model_versions
-        self._thread = DaemonThread("models-mirror")
         self._too_large: set[str] = set()
         folder.mkdir(parents=True, exist_ok=True)
         self.address = address
         self.folder = folder
         self.error: str | None = f"{address} has not been read yet. Try again in a few seconds."
         """Why the store cannot be read, in a sentence; None if it can."""
+
+    @cached_property
+    def _thread(self) -> DaemonThread:
+        return DaemonThread("models-mirror")
 
     async def run(self, *, every_seconds: float = EVERY_SECONDS) -> None:
         """Copy what is new at regular intervals, until cancelled. If that fails, the mirror stays as it is."""
@@ -160,6 +166,27 @@ class ModelMirror:
         for content in (self.folder / _FILES).iterdir():
             if content.name not in used:
                 shutil.rmtree(content, ignore_errors=True)
+
+
+@contextmanager
+def models_on_disk(settings: Settings) -> Iterator[Settings]:
+    """Yield settings whose models are in a folder: for an object store, of a copy that is removed at the end.
+
+    Raises:
+        NotReady: if the store cannot be read.
+
+    """
+    if isinstance(settings.models_dir, Path):
+        yield settings
+        return
+    with tempfile.TemporaryDirectory(prefix="digitserve-models-") as name:
+        mirror = ModelMirror(settings.models_dir, Path(name), settings)
+        try:
+            mirror.copy()
+        except Exception as error:  # the kind of store decides which library raises which errors
+            message = f"{settings.models_dir} cannot be read: {type(error).__name__}: {error}."
+            raise NotReady(message) from error
+        yield settings.model_copy(update={"models_dir": mirror.folder})
 
 
 def _by_name(versions: Mapping[str, object]) -> Iterator[tuple[str, list[int]]]:

@@ -7,12 +7,15 @@ import sys
 import time
 from collections.abc import Container, Generator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
 from app.errors import ServiceError
+from app.model_repository.mirror import models_on_disk
 from app.score.chunks import Scored, Source, divide
 from app.score.errors import ScoringError
 from app.score.job import Job, choose_versions
@@ -34,8 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parse(arguments)
     started = time.monotonic()
     try:
-        job = _job(options)
-        summary = _run(job, options)
+        job, identity = _job(options)
+        summary = _run(job, identity, options)
     except (ScoringError, ServiceError, OSError) as error:
         sys.stderr.write(f"Error: {error}\n")
         return 2
@@ -67,7 +70,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--version", type=int, metavar="N", help="of the model; default: the one that the service takes"
     )
-    parser.add_argument("--models-dir", type=Path, metavar="FOLDER", help="default: MODELS_DIR, models")
+    parser.add_argument("--models-dir", metavar="FOLDER", help="a folder or a URL; default: MODELS_DIR, models")
     parser.add_argument("--read", action="store_true", help="read all digits of each picture, as /read does")
     parser.add_argument(
         "--column", metavar="NAME", help="of a Parquet file, with the pictures; default: image or bytes"
@@ -91,23 +94,29 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
-def _job(options: argparse.Namespace) -> Job:
+def _job(options: argparse.Namespace) -> tuple[Job, dict[str, Any]]:
+    """Return the job, and everything that its rows depend on besides the pictures."""
     try:
         settings = Settings(**({"models_dir": options.models_dir} if options.models_dir else {}))
     except ValidationError as error:
         raise ScoringError(describe_errors(error)) from error
     model = options.model or settings.default_model
-    versions = choose_versions(settings, model, options.version)
-    return Job(
-        source=_absolute(options.source),
-        out=_absolute(options.out),
-        settings=settings.model_copy(update={"models_dir": settings.models_dir.absolute(), **_SECRETS}),
-        model=model,
-        version=versions[model],
-        versions=versions,
-        read=options.read,
-        column=options.column,
-    )
+    models = settings.models_dir.absolute() if isinstance(settings.models_dir, Path) else settings.models_dir
+    pinned = {**settings.model_versions, **({model: options.version} if options.version else {})}
+    settings = settings.model_copy(update={"models_dir": models, "model_versions": pinned, **_SECRETS})
+    with models_on_disk(settings) as on_disk:
+        versions = choose_versions(on_disk, model, options.version)
+        job = Job(
+            source=_absolute(options.source),
+            out=_absolute(options.out),
+            settings=on_disk,
+            model=model,
+            version=versions[model],
+            versions=versions,
+            read=options.read,
+            column=options.column,
+        )
+        return replace(job, settings=settings), job.identity
 
 
 def _absolute(address: str) -> str:
@@ -115,10 +124,10 @@ def _absolute(address: str) -> str:
     return address if "://" in address else os.path.abspath(address)  # noqa: PTH100 - a pattern may be no valid Path
 
 
-def _run(job: Job, options: argparse.Namespace) -> Summary | None:
+def _run(job: Job, identity: dict[str, Any], options: argparse.Namespace) -> Summary | None:
     """Score what has not been scored yet; return what is in the table, or None if it was complete."""
     source = open_source(job)
-    identity = job.identity | {"pictures": source.fingerprint}
+    identity |= {"pictures": source.fingerprint}
     output = Output(job.out)
     done = output.begin(identity)
     if done is None:

@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import imaging
@@ -33,7 +34,7 @@ class Job:
 
     @cached_property
     def identity(self) -> dict[str, Any]:
-        """Everything that the rows depend on, besides the pictures."""
+        """Everything that the rows depend on, besides the pictures. The models have to be in a folder."""
         return {
             "source": self.source,
             "column": self.column,
@@ -49,7 +50,7 @@ class Job:
 
     def _digest(self, name: str, version: int) -> str:
         """Return the beginning of the digest of a model card, which has the digests of the other files."""
-        card = self.settings.models_dir / name / str(version) / "model.json"
+        card = Path(self.settings.models_dir) / name / str(version) / "model.json"
         return hashlib.sha256(card.read_bytes()).hexdigest()[:16]
 
 
@@ -57,7 +58,7 @@ def choose_versions(settings: Settings, model: str, version: int | None) -> dict
     """Return the versions that answer: those that a service with these settings would take.
 
     Args:
-        settings: of the service.
+        settings: of the service, with the models in a folder.
         model: the classifier.
         version: of the classifier; None for the pinned or else the newest.
 
@@ -68,14 +69,14 @@ def choose_versions(settings: Settings, model: str, version: int | None) -> dict
         BrokenArtefact: if its card cannot be read.
 
     """
-    available = find_models(settings.models_dir)
+    available = find_models(Path(settings.models_dir))
     classifiers = [name for name in available if name != FINDER]
     if model == FINDER:
         raise NotAClassifier(model, classifiers)
     if model not in available:
         raise UnknownModel(model, classifiers)
     chosen = {model: _choose_version(settings, model, version)}
-    card = read_card(settings.models_dir / model / str(chosen[model]))
+    card = read_card(Path(settings.models_dir) / model / str(chosen[model]))
     needs_energies = isinstance(card, Card) and card.abstention.energy is None
     others = [settings.default_model] if needs_energies else []
     for name in (*others, FINDER):
@@ -85,10 +86,11 @@ def choose_versions(settings: Settings, model: str, version: int | None) -> dict
 
 
 def _choose_version(settings: Settings, name: str, version: int | None) -> int:
-    versions = find_versions(settings.models_dir / name)
+    directory = Path(settings.models_dir) / name
+    versions = find_versions(directory)
     version = version or settings.model_versions.get(name)
     if version is None and not versions:
-        message = f"{settings.models_dir / name} has no version. Train and publish one."
+        message = f"{directory} has no version. Train and publish one."
         raise BrokenArtefact(message)
     if version is not None and version not in versions:
         raise UnknownVersion(name, version, versions)

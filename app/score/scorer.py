@@ -3,7 +3,7 @@
 import asyncio
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -11,6 +11,7 @@ from app.inference.engines import LARGEST_BATCH
 from app.model_repository.artefact import find_models
 from app.model_repository.catalogue import ModelCatalogue
 from app.model_repository.control import ModelControl
+from app.model_repository.mirror import models_on_disk
 from app.model_repository.repository import ModelRepository
 from app.observability.metrics import ServiceMetrics
 from app.prediction.digit_search import DigitSearch
@@ -57,8 +58,10 @@ class Scorer:
         self._job = job
         self._runner = asyncio.Runner()
         self._resources = AsyncExitStack()
+        self._folders = ExitStack()
         try:
-            self._runner.run(self._load(job.settings.model_copy(update={"model_versions": job.versions})))
+            settings = job.settings.model_copy(update={"model_versions": job.versions})
+            self._runner.run(self._load(self._folders.enter_context(models_on_disk(settings))))
         except BaseException:
             self.close()
             raise
@@ -82,7 +85,7 @@ class Scorer:
         """
         with tempfile.TemporaryDirectory(prefix="digitserve-control-") as folder:
             control = ModelControl(Path(folder))
-            for name in set(find_models(settings.models_dir)) - self._job.versions.keys():
+            for name in set(find_models(Path(settings.models_dir))) - self._job.versions.keys():
                 control.issue(name, "unload")
             repository = ModelRepository(settings, metrics, control)
             self._resources.push_async_callback(repository.close)
@@ -95,6 +98,7 @@ class Scorer:
         """Free the models, and end the threads."""
         self._runner.run(self._resources.aclose())
         self._runner.close()
+        self._folders.close()
 
     def __enter__(self) -> Self:
         return self

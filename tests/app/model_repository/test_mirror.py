@@ -6,9 +6,10 @@ import fsspec
 import pytest
 from structlog.testing import capture_logs
 
+from app.errors import NotReady
 from app.model_repository import mirror
 from app.model_repository.artefact import find_models, find_versions, read_card
-from app.model_repository.mirror import ModelMirror
+from app.model_repository.mirror import ModelMirror, models_on_disk
 from app.settings import Settings
 from tests.conftest import publish
 
@@ -161,3 +162,25 @@ async def test_a_path_outside_the_store_is_not_written(store: fsspec.AbstractFil
         del store.find
     assert copy.error is None
     assert {path.name for path in tmp_path.iterdir()} == {"mirror", "models"}  # noqa: ASYNC240 - on the local disk
+
+
+@pytest.mark.usefixtures("store")
+def test_models_on_disk_are_a_copy_of_the_store_for_a_while(models_dir: Path) -> None:
+    with models_on_disk(Settings.model_validate({"models_dir": ADDRESS})) as settings:
+        folder = Path(settings.models_dir)
+        assert find_models(folder) == find_models(models_dir)
+        assert (folder / "convnet" / "1" / "saved_model.pb").is_file()
+    assert not folder.exists()
+
+
+def test_models_on_disk_are_those_of_a_folder(models_dir: Path) -> None:
+    with models_on_disk(Settings(models_dir=models_dir)) as settings:
+        assert settings.models_dir == models_dir
+
+
+def test_models_on_disk_need_a_store_that_can_be_read() -> None:
+    with (
+        pytest.raises(NotReady, match=r"memory://nothing cannot be read: FileNotFoundError: no model\.json"),
+        models_on_disk(Settings.model_validate({"models_dir": "memory://nothing"})),
+    ):
+        pass
