@@ -50,6 +50,8 @@ def test_every_pin_is_allowed(path: Path) -> None:
         ("serve", [""]),
         ("tracing", ["", "tracing"]),
         ("image", ["", "grpc", "tracing"]),
+        ("score", ["", "s3", "score"]),
+        ("ray", ["", "ray", "s3", "score"]),
         ("train", ["", "train"]),
         ("dev", [*DECLARED]),
     ],

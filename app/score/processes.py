@@ -160,6 +160,9 @@ def _initialise(job: Job) -> None:
     global _job  # noqa: PLW0603 - set once, before the first task
     _job = job
     initialise_process()
+    parent = multiprocessing.parent_process()
+    if parent is None or os.getppid() != parent.pid:  # killed before the process was set up to end with it
+        os._exit(1)
     # The log would go to the terminal. What fails is raised.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
 
