@@ -6,35 +6,37 @@ Ray builds the application in each replica, and runs its lifespan there. It pass
 import os
 
 from fastapi import FastAPI
+from pydantic import ValidationError
 from ray import serve
 
 from app.main import create_app
-from app.settings import Settings
+from app.settings import Settings, describe_errors
 
 
-class MissingFeedbackKey(Exception):
-    """Corrections are collected, and replicas have no key in common."""
-
-    def __init__(self, folder: str) -> None:
-        super().__init__(
-            f"FEEDBACK_DIR={folder!r} needs FEEDBACK_KEY: a correction can reach another replica than the prediction. "
-            "Set FEEDBACK_KEY to the same secret text for all replicas."
-        )
+class InvalidSettings(Exception):
+    """A replica cannot start with its environment variables. The message says which, and what is expected."""
 
 
 def create_replica_app() -> FastAPI:
     """Build the application of one replica from its environment variables.
 
     Raises:
-        MissingFeedbackKey: if `FEEDBACK_DIR` is set without `FEEDBACK_KEY`.
+        InvalidSettings: if a value is invalid, or `FEEDBACK_DIR` is set without `FEEDBACK_KEY`.
 
     """
     # A replica is one worker that other machines reach, whatever the environment says.
     os.environ |= {"HOST": "0.0.0.0", "WORKERS": "1"}  # noqa: S104 - Ray decides where it listens
     os.environ.setdefault("OPENCV_FOR_THREADS_NUM", "1")
-    settings = Settings()
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        raise InvalidSettings(describe_errors(error)) from None
     if settings.feedback_dir is not None and settings.feedback_key is None:
-        raise MissingFeedbackKey(settings.feedback_dir)
+        message = (
+            f"FEEDBACK_DIR={settings.feedback_dir!r} needs FEEDBACK_KEY: a correction can reach another replica than "
+            "the prediction. Set FEEDBACK_KEY to the same secret text for all replicas."
+        )
+        raise InvalidSettings(message)
     return create_app()
 
 

@@ -188,11 +188,20 @@ async def test_scaling_down_loses_nothing(cluster: RunningCluster, seven: bytes)
     assert 0 < before < load.answers
 
 
-def test_corrections_need_a_key_that_all_replicas_have(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("FEEDBACK_DIR", "{tmp_path}", "needs FEEDBACK_KEY"),
+        ("MODELS_DIR", "{tmp_path}/nowhere", "nowhere' is not valid"),
+    ],
+)
+def test_a_replica_with_invalid_settings_says_so(tmp_path: Path, name: str, value: str, message: str) -> None:
     build = "from deploy.ray.application import create_replica_app; create_replica_app()"
-    settings = {"PATH": "", "FEEDBACK_DIR": str(tmp_path), "RAY_USAGE_STATS_ENABLED": "0"}
+    settings = {"PATH": "", "RAY_USAGE_STATS_ENABLED": "0", name: value.format(tmp_path=tmp_path)}
     outcome = subprocess.run(  # noqa: S603
         [sys.executable, "-c", build], cwd=ROOT, env=settings, capture_output=True, text=True, timeout=60, check=False
     )
     assert outcome.returncode == 1
-    assert "needs FEEDBACK_KEY" in outcome.stderr
+    (line,) = outcome.stderr.strip().splitlines()[-1:]
+    assert line.startswith(f"deploy.ray.application.InvalidSettings: {name}=")
+    assert message in line
