@@ -20,24 +20,25 @@ score: $(VENV)/score  ## Score pictures offline: SOURCE=pictures OUT=results.par
 	$(BIN)/python -m app.score '$(SOURCE)' --out '$(OUT)'
 
 test: lint browser prometheus java kubectl $(CLIENTS)/installed  ## Check format, lint and types, and run all tests (downloads TensorFlow and MNIST)
-	$(MAKE) --no-print-directory --jobs=2 test-service test-training
+	$(MAKE) --no-print-directory --jobs=2 test-first test-second
 	$(BIN)/pytest -m alone
 
-# Two processes side by side: the tests that import TensorFlow, and all others.
-.PHONY: test-service test-training
-test-training:
-	$(BIN)/pytest -m "not alone" $(TENSORFLOW_TESTS)
+# Two processes side by side, of about the same length. All tests that import TensorFlow are in the first.
+.PHONY: test-first test-second
+test-first:
+	$(BIN)/pytest -m "not alone" $(FIRST_TESTS)
 
-test-service:
-	$(BIN)/pytest -m "not alone" $(addprefix --ignore=,$(TENSORFLOW_TESTS))
+test-second:
+	$(BIN)/pytest -m "not alone" $(addprefix --ignore=,$(FIRST_TESTS))
 
-TENSORFLOW_TESTS := tests/training $(wildcard tests/test_*.py) tests/benchmarks/test_improvements.py tests/benchmarks/test_training.py
+FIRST_TESTS := tests/training tests/deploy tests/app/score $(wildcard tests/test_*.py) \
+  $(addprefix tests/benchmarks/test_,improvements.py offline_scoring.py training.py)
 
 check: lint      ## Check format, lint and types, and run the fast tests: about a minute
 	$(BIN)/pytest $(SIDE_BY_SIDE) -m "not slow"
 
 # Bytecode is kept, whatever the environment says: the tests start Python a hundred times.
-test check test-service test-training: export PYTHONDONTWRITEBYTECODE :=
+test check test-first test-second: export PYTHONDONTWRITEBYTECODE :=
 
 # Two processes, each with whole files of tests. In the order of collection: it puts those with slow tests first.
 SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart=0
