@@ -20,6 +20,8 @@ from benchmarks.results import FOLDER, TrainingMeasurement, TrainingResults
 from training.data.mnist import Mnist, load_mnist
 from training.registry import find_classifier
 
+BATCH_SIZE = 100
+"""For all models, so that their figures can be compared."""
 STEPS = {"softmax": 500, "convnet": 100}
 """The number of steps in a stretch, for which one time is measured."""
 
@@ -91,7 +93,7 @@ def specification(model: str) -> dict[str, Any]:
     config = find_classifier(model).default_recipe
     return {
         "model": model,
-        "batch_size": config.batch_size,
+        "batch_size": BATCH_SIZE,
         "optimizer": config.optimizer,
         "learning_rate": config.learning_rate,
         "convolutions": [asdict(shape) for shape in config.convolutions],

@@ -25,7 +25,7 @@ def main() -> None:
     with np.load(spec["data"]) as data:
         examples = Examples(data["images"], data["labels"])
     classifier = find_classifier(spec["model"])
-    recipe = classifier.default_recipe
+    recipe = replace(classifier.default_recipe, batch_size=spec["batch_size"])
     if not spec["augmented"]:
         recipe = replace(recipe, augmentation=None, strong_augmentation=None)
     network = classifier.build(recipe)

@@ -22,7 +22,7 @@ _CHEAP_PADDING = 4
 
 Each graph takes a megabyte. Softmax takes 16 us for one image and 27 for 32, the convnet 65 and 1,330."""
 
-TOLERANCES: dict[EngineKind, float] = {"openvino": 1e-3, "openvino-bf16": 0.02, "tensorflow": 1e-3}
+TOLERANCES: dict[EngineKind, float] = {"openvino": 1e-3, "openvino-bf16": 0.04, "tensorflow": 1e-3}
 """How far probabilities may be from the recorded ones: another processor adds in another order."""
 
 Images = NDArray[np.uint8]
@@ -44,8 +44,9 @@ class OpenVINOEngine:
     Reusing a graph of a fixed shape costs nothing; a new shape for a dynamic graph costs milliseconds. So a batch is
     padded to the next size. Each graph has fixed buffers for its images and scores.
 
-    In bfloat16, which has 8 of the 24 significant bits of float32, a batch takes three fifths of the time. The digit of
-    every MNIST test image stays the same; a probability may differ by 0.02 from the one in float32.
+    In bfloat16, which has 8 of the 24 significant bits of float32, a batch takes three fifths of the time. Of MNIST's
+    test images, one gets another digit, of two that are almost equally probable; a probability may differ by 0.04 from
+    the one in float32.
     """
 
     # A batch of 32 takes less than 1 ms, and a single image less time than a hand-over to another thread.

@@ -58,4 +58,4 @@ def test_a_run_that_the_file_has_is_not_repeated(
     first, second = json.loads(out.read_text())
     assert first == known
     assert second["variant"] == "the convnet of the lesson"
-    assert "| the affine map | 2 | 1 | 50.00 % (50.00 to 50.00) | 75.00 %" in capsys.readouterr().out
+    assert "| the affine map | 2 | 1 | 50.00 % | 75.00 %" in capsys.readouterr().out

@@ -20,6 +20,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.alone, pytest.mark.anyio]
 MOST_AT_ONCE = 16
 MAX_BODY_BYTES = 100_000
 CLIENTS = 8
+PAUSE_SECONDS = 0.5
+"""The proxy needs a moment to learn that a node is gone."""
 PNG = {"content-type": "image/png"}
 
 
@@ -56,7 +58,7 @@ async def proxy(cluster: RunningCluster) -> AsyncIterator[httpx.AsyncClient]:
 
 @dataclass
 class Load:
-    """What clients have got that send one request after another, and repeat a failed one once."""
+    """What clients have got that send one request after another, and repeat a failed one once, after a pause."""
 
     answers: int = 0
     failures: list[str] = field(default_factory=list)
@@ -82,6 +84,7 @@ class Load:
                     self.answers += response.json()["digit"] == 7
                     break
                 failures.append(problem)
+                await asyncio.sleep(PAUSE_SECONDS)
 
 
 async def test_answers_are_those_of_the_service(proxy: httpx.AsyncClient, serve: Serve, seven: bytes) -> None:

@@ -58,4 +58,4 @@ def test_the_seed_determines_the_weights() -> None:
 def test_the_convnet_is_within_its_budget() -> None:
     network = build_normalised_convnet(CONVNET.convolutions, seed=1).for_inference()
     assert count_multiply_adds(network) <= 1_200_000  # so that serving is fast
-    assert count_parameters(network) <= 150_000
+    assert count_parameters(network) <= 200_000  # so that the artefact is small
