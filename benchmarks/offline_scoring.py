@@ -31,7 +31,7 @@ from app.model_repository.card import Card
 from app.prediction.digit_choice import doubtful_clusters
 from app.prediction.digit_finder import FoundDigit, divide_otherwise, find_digits
 from app.prediction.second_look import needs_second_look
-from benchmarks.environments import ROOT
+from benchmarks.environments import ROOT, prepare
 from benchmarks.finding import highest_version
 from benchmarks.processes import running, unwind_when_terminated
 from benchmarks.scenes.examples import TestDigits, read_test_digits
@@ -150,11 +150,11 @@ def measure_ceiling(kinds: Sequence[tuple[Sequence[bytes], int]], processes: int
     return [max(each) for each in zip(*times, strict=True)]
 
 
-def measure_program(name: str, folder: Path, processes: int, *options: str) -> Run:
-    """Run the program, and measure its time and its memory."""
+def measure_program(name: str, folder: Path, processes: int, *options: str, python: str = sys.executable) -> Run:
+    """Run the program with a Python interpreter, and measure its time and its memory."""
     out, log = folder.parent / f"{name}.parquet", folder.parent / f"{name}.log"
     command = [
-        sys.executable,
+        python,
         "-m",
         "app.score",
         str(folder),
@@ -209,7 +209,9 @@ def main() -> None:
         folder.mkdir()
         write_files(folder / "mnist", pngs, arguments.pngs, ".png")
         write_files(folder / "photographs", photographs, arguments.photographs, ".jpg")
-        runs.append(measure_program("app.score", folder, arguments.processes))
+        # What users install: with the development requirements, the program would need more memory.
+        python = str(prepare("digitserve-score", ROOT / "requirements" / "score.txt") / "python")
+        runs.append(measure_program("app.score", folder, arguments.processes, python=python))
         if not arguments.no_ray:
             runs.append(measure_program("app.score --ray local", folder, arguments.processes, "--ray", "local"))
     print_table(runs, arguments.pngs + arguments.photographs)

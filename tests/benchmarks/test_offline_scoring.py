@@ -33,6 +33,7 @@ def test_a_small_run_prints_the_table(
         (tmp_path / f"t10k-{name}-ubyte.gz").write_bytes(gzip.compress(content))
     options = ["--mnist", str(tmp_path), "--pngs", "40", "--photographs", "2", "--processes", "1", "--no-ray"]
     monkeypatch.setattr(sys, "argv", ["offline_scoring", *options])
+    monkeypatch.setattr(offline_scoring, "prepare", lambda *_: Path(sys.executable).parent)
     monkeypatch.setattr(offline_scoring, "unwind_when_terminated", lambda: None)
     monkeypatch.setenv("OPENCV_FOR_THREADS_NUM", "1")
     offline_scoring.main()
