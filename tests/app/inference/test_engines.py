@@ -83,7 +83,7 @@ def test_bfloat16_changes_a_digit_only_if_two_are_almost_equally_probable(name: 
     np.testing.assert_allclose(rounded, exact, atol=TOLERANCES["openvino-bf16"])
     second, first = np.sort(exact, axis=1)[:, -2:].T
     clear = first - second > 2 * TOLERANCES["openvino-bf16"]
-    assert clear.mean() > 0.99
+    assert clear.mean() > 0.98
     np.testing.assert_array_equal(rounded[clear].argmax(axis=1), exact[clear].argmax(axis=1))
 
 
