@@ -31,8 +31,8 @@ test-first:
 test-second:
 	$(BIN)/pytest -m "not alone" $(addprefix --ignore=,$(FIRST_TESTS))
 
-FIRST_TESTS := tests/training tests/deploy tests/app/score $(wildcard tests/test_*.py) \
-  $(addprefix tests/benchmarks/test_,improvements.py offline_scoring.py training.py)
+FIRST_TESTS := tests/training tests/deploy tests/monitoring tests/app/score $(wildcard tests/test_*.py) \
+  $(addprefix tests/benchmarks/test_,improvements.py offline_scoring.py publishing.py training.py)
 
 check: lint      ## Check format, lint and types, and run the fast tests: about a minute
 	$(BIN)/pytest $(SIDE_BY_SIDE) -m "not slow"
