@@ -60,8 +60,9 @@ def draw(page: Page, points: Points) -> None:
 
 
 def wait_for_predictions(page: Page) -> None:
-    """Wait until both predictions are shown, and the occlusion map, unless it is folded."""
-    expect(page.locator(".prediction[data-state]:visible")).to_have_count(2)
+    """Wait until the predictions of all classifiers are shown, and the occlusion map, unless it is folded."""
+    expect(page.locator(".prediction[data-state]:visible").first).to_be_visible()
+    expect(page.locator(".prediction:visible:not([data-state])")).to_have_count(0)
     if page.locator("#explanation").get_attribute("open") is not None:
         expect(page.locator("#occlusion-summary")).not_to_contain_text("Draw a digit")
 
