@@ -28,6 +28,8 @@ def s3_server(monkeypatch: pytest.MonkeyPatch, bucket: str) -> Iterator[tuple["T
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     files = fsspec.filesystem("s3")
     files.mkdir(bucket)
-    yield server, f"s3://{bucket}"
-    server.stop()
-    files.clear_instance_cache()
+    try:
+        yield server, f"s3://{bucket}"
+    finally:
+        server.stop()
+        files.clear_instance_cache()

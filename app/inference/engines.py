@@ -20,7 +20,7 @@ BATCH_SIZES = (1, 2, 4, 8, 16, LARGEST_BATCH)
 _CHEAP_PADDING = 4
 """The sizes between get a graph only if the largest batch takes more than this many times the time of one image.
 
-Each graph takes a megabyte. Softmax takes 16 us for one image and 27 for 32, the convnet 65 and 1,330."""
+Each graph takes a megabyte. Softmax takes 13 us for one image and 18 for 32, the convnet 36 and 550."""
 
 TOLERANCES: dict[EngineKind, float] = {"openvino": 1e-3, "openvino-bf16": 0.04, "tensorflow": 1e-3}
 """How far probabilities may be from the recorded ones: another processor adds in another order."""
@@ -49,7 +49,8 @@ class OpenVINOEngine:
     the one in float32.
     """
 
-    # A batch of 32 takes less than 1 ms, and a single image less time than a hand-over to another thread.
+    # A batch of 32 takes 0.6 ms with the convnet, and a single image less time than a hand-over to another thread. The
+    # large convnet takes 4 ms for 32 images, for which all other requests of the worker wait.
     runs_inline = True
 
     def __init__(self, directory: Path, *, precision: Precision = "f32") -> None:

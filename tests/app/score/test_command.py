@@ -16,6 +16,7 @@ from app.score import command
 from app.score.chunks import Scored
 from imaging import encode_png, preprocess_picture
 from tests.conftest import MODELS
+from tests.s3 import s3_server
 
 ROOT = MODELS.parent
 COLUMNS = ["path", "digit", "confidence", "abstained", "reason", "probabilities", "model", "version", "error"]
@@ -75,19 +76,8 @@ def test_a_killed_run_goes_on_and_each_row_is_there_once(folder: Path, tmp_path:
 @pytest.fixture
 def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Run a server with the API of S3, and yield the address of a bucket."""
-    from moto.server import ThreadedMotoServer  # noqa: PLC0415 - takes a second
-
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "testing")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    fsspec.filesystem("s3").mkdir("scoring")
-    yield "s3://scoring"
-    server.stop()
-    fsspec.filesystem("s3").clear_instance_cache()
+    with s3_server(monkeypatch, "scoring") as (_, address):
+        yield address
 
 
 @pytest.mark.slow
