@@ -2,7 +2,7 @@
 
 Two nodes of one core each are compared with one, with the same load for each node, and with a deployment as in Ray's
 documentation. Each node has a core of its own. The head, the proxy and the load generator share the cores with the
-nodes, so the requests for the comparison of nodes are batches, which keep the nodes busy for most of the time.
+nodes, so the nodes are compared by requests that keep them busy: batches, and photographs of a megapixel.
 """
 
 import json
@@ -24,7 +24,8 @@ from benchmarks.servers import BATCH
 
 _SERVICE = "deploy.ray.application:Digitserve"
 _PLAIN = "benchmarks.plain_ray:Digits"
-_BATCHES_PER_NODE = 4
+_LARGE_PER_NODE = 4
+"""The connections for each node with large requests."""
 _CONNECTIONS_PER_NODE = 16
 _WARM_UP_SECONDS = 2
 
@@ -76,8 +77,9 @@ def measure(variant: Variant, seconds: int) -> dict[str, float]:
         connections = variant.nodes * _CONNECTIONS_PER_NODE
         rates = {"single": drive(cluster, "/predict", payloads.raw(digit), connections, seconds)}
         if variant.deployment == _SERVICE:
+            connections = variant.nodes * _LARGE_PER_NODE
+            rates["photographs"] = drive(cluster, "/predict", payloads.raw(payloads.photo_jpeg()), connections, seconds)
             batch = payloads.multipart("file", [digit] * BATCH)
-            connections = variant.nodes * _BATCHES_PER_NODE
             rates["batches"] = BATCH * drive(cluster, "/predict/batch", batch, connections, seconds)
     return rates
 
@@ -105,9 +107,11 @@ def drive(cluster: RunningCluster, path: str, body: payloads.Body, connections: 
 
 def report(found: Figures) -> str:
     """Return the ratios of figures of the same round, with their targets."""
-    one, two = np.array(found["one node, batches"]), np.array(found["two nodes, batches"])
+    lines = []
+    for shape in ("photographs", "batches"):
+        one, two = np.array(found[f"one node, {shape}"]), np.array(found[f"two nodes, {shape}"])
+        lines += [_line(f"two nodes / twice one node ({shape})", two / (2 * one), 0.9)]
     ours = np.array(found["two nodes, single"])
-    lines = [_line("two nodes / twice one node (batches)", two / (2 * one), 0.9)]
     for name in ("plain, two nodes", "plain with HAProxy, two nodes"):
         lines += [_line(f"service / {name} (single)", ours / np.array(found[f"{name}, single"]), 3.0)]
     return "\n".join(lines)

@@ -50,7 +50,8 @@ class OpenVINOEngine:
     """
 
     # A batch of 32 takes 0.6 ms with the convnet, and a single image less time than a hand-over to another thread. The
-    # large convnet takes 4 ms for 32 images, for which all other requests of the worker wait.
+    # large convnet takes 4 ms for 32 images, for which all other requests of the worker wait. In a thread it has less
+    # than half of its rate, and the others wait as long.
     runs_inline = True
 
     def __init__(self, directory: Path, *, precision: Precision = "f32") -> None:
