@@ -48,7 +48,7 @@ def run_with_limits(
     initialise_process()
     started = time.perf_counter()
     outcome: T | PictureError
-    with _limited_time(seconds), _limited_memory(MAX_MEMORY_BYTES + len(data)):
+    with limited_time(seconds), _limited_memory(MAX_MEMORY_BYTES + len(data)):
         try:
             outcome = function(data, max_pixels=max_pixels)
         except MemoryError:
@@ -67,6 +67,8 @@ def initialise_process() -> None:
     The process gets a lower priority, ends with its worker, ignores Ctrl-C and writes nothing to standard error.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all processes; the worker ends this one
+    if sys.platform != "win32":
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # ends with its worker, also if that is killed
     devnull = os.open(os.devnull, os.O_WRONLY)
@@ -77,11 +79,11 @@ def initialise_process() -> None:
 
 
 @contextmanager
-def _limited_time(seconds: float) -> Iterator[None]:
-    if sys.platform == "win32":  # only the worker kills it then
+def limited_time(seconds: float) -> Iterator[None]:
+    """Let the system kill this process if it is still within the context after `seconds`; not on Windows."""
+    if sys.platform == "win32":
         yield
         return
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield

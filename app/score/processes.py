@@ -22,11 +22,14 @@ from app.score.errors import ScoringError
 from app.score.job import Job
 from app.score.output import Output
 from app.score.parts import PartScorer
-from app.score.scorer import Row
+from app.score.scorer import BATCH_SECONDS, Row
 from app.score.table import make_table
 
-CRASHED = "The picture crashes its decoder. Save it again, as a PNG, and send that."
-"""The error of a picture, in the words of the service."""
+CRASHED = (
+    f"The picture crashes its decoder, or takes more than {BATCH_SECONDS:.0f} seconds. Save it again, as a PNG, and "
+    "score that."
+)
+"""The error of a picture that kills its process twice."""
 
 
 def score_in_processes(job: Job, chunks: Iterable[Chunk], processes: int) -> Generator[Scored]:
@@ -107,7 +110,7 @@ class Pool:
 
 
 def _score_one_by_one(job: Job, chunk: Chunk) -> None:
-    """Score the pictures of a chunk, one of which kills its process. Write the part."""
+    """Score the pictures of a chunk, one of which kills its process or takes too long. Write the part."""
     rows: list[Row] = []
     executor = None
     for picture in chunk.pictures:

@@ -16,6 +16,7 @@ from app.model_repository.repository import ModelRepository
 from app.observability.metrics import ServiceMetrics
 from app.prediction.digit_search import DigitSearch
 from app.prediction.predictor import Predictor
+from app.prediction.preprocessing_process import limited_time
 from app.prediction.preprocessor import Preprocessor, empty_file_error
 from app.prediction.reader import Reader
 from app.prediction.second_look import SecondLook
@@ -30,6 +31,9 @@ from imaging import (
     decode_scene,
     preprocess_pictures,
 )
+
+BATCH_SECONDS = 120.0
+"""The longest time for a batch, which usually takes less than two seconds. Then the system kills the process."""
 
 T = TypeVar("T")
 
@@ -123,7 +127,8 @@ class Scorer:
         answer, job = (self._reader.read_several if self._job.read else self._predictor.predict_several), self._job
         outcomes: list[Prediction | Reading | Exception] = []
         for batch in _batches(pictures):
-            outcomes += await answer(batch, job.model, job.version, seen=False)
+            with limited_time(BATCH_SECONDS):
+                outcomes += await answer(batch, job.model, job.version, seen=False)
         remaining = iter(outcomes)
         return [_row(next(remaining) if isinstance(file, bytes) else file) for file in files]
 

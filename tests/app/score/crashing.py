@@ -1,11 +1,12 @@
-"""A job whose process dies when it reads a file with the content `crash`: it stands for a bug in a decoder."""
+"""A job whose process dies at a file with the content `crash`, and hangs at `hang`: for bugs in a decoder."""
 
 import os
+import time
 from collections.abc import Callable
 from dataclasses import fields
 from typing import Any
 
-from app.score import parts
+from app.score import parts, scorer
 from app.score.job import Job
 
 
@@ -25,5 +26,14 @@ def _restore(*values: Any) -> Job:  # noqa: ANN401
             os._exit(11)
         return files
 
+    preprocess = scorer.preprocess_pictures
+
+    def preprocess_or_hang(pictures: Any, **options: Any) -> Any:  # noqa: ANN401
+        if b"hang" in (pictures := list(pictures)):
+            time.sleep(600)
+        return preprocess(pictures, **options)
+
     parts.read_files = read_or_die
+    scorer.preprocess_pictures = preprocess_or_hang
+    scorer.BATCH_SECONDS = 4
     return CrashingJob(*values)

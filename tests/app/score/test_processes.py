@@ -36,14 +36,15 @@ def test_chunks_are_scored_and_written_but_those_that_are_done(make_job: MakeJob
     assert not Path(f"{job.out}.parts/part-00000001.parquet").exists()
 
 
-def test_a_picture_that_kills_its_process_is_a_row_with_an_error_and_the_others_are_scored(
-    make_job: MakeJob, seven: bytes
+@pytest.mark.parametrize("bug", [b"crash", b"hang"])
+def test_a_picture_that_ends_its_process_is_a_row_with_an_error_and_the_others_are_scored(
+    make_job: MakeJob, seven: bytes, bug: bytes
 ) -> None:
     job = make_job("memory://")
     job = CrashingJob(**{name: getattr(job, name) for name in Job.__dataclass_fields__})
     Output(job.out).begin({})
     chunks = [
-        Chunk(0, [picture("a", seven), picture("b", b"crash"), picture("c", seven)], is_done=False),
+        Chunk(0, [picture("a", seven), picture("b", bug), picture("c", seven)], is_done=False),
         Chunk(1, [picture("d", seven)], is_done=False),
     ]
     assert sorted(score_in_processes(job, chunks, 1)) == [Scored(0, 3), Scored(1, 1)]
