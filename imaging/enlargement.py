@@ -31,8 +31,13 @@ def undo_enlargement(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _is_enlarged(pixels: NDArray[np.uint8], factor: int) -> bool:
+    # The first and the last rows of the middle squares first: most pictures differ there. For an image of 28x28, the
+    # other checks take a tenth of the time of a request.
+    first = len(pixels) // 2 // factor * factor
+    if pixels[first].tobytes() != pixels[first + factor - 1].tobytes():
+        return False
     small = pixels[::factor, ::factor]
-    # The opposite corners of the squares first: most pictures differ there, and these are few pixels.
+    # Then the opposite corners of the squares.
     if not np.array_equal(small, pixels[factor - 1 :: factor, factor - 1 :: factor]):
         return False
     return np.array_equal(small.repeat(factor, axis=0).repeat(factor, axis=1), pixels)
