@@ -3,17 +3,26 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmarks.results import Overload, ServingResults, median
 from benchmarks.scenarios import CONNECTIONS
-from benchmarks.servers import PEER_SERVERS
+from benchmarks.servers import OPENVINO, PEER_SERVERS, WITH_TENSORFLOW
 
 _SERVERS = ("do-nothing", "digitserve", *PEER_SERVERS)
 _PERCENTILES = (50.0, 75.0, 90.0, 95.0, 99.0, 99.9)
-_COLOURS = dict(zip(_SERVERS, mpl.color_sequences["tab20"], strict=False))
+_COLOURS = {
+    "do-nothing": "grey",
+    "digitserve": "black",
+    "fastapi_openvino": "tab:orange",
+    "fastapi_tensorflow": "tab:purple",
+    "litserve": "tab:green",
+    "bentoml": "tab:brown",
+    "mlserver": "tab:red",
+    "ray": "tab:blue",
+}
+"""Of each server, with either engine."""
 
 
 def draw_serving(results: ServingResults, folder: Path) -> list[str]:
@@ -87,7 +96,6 @@ def _present(results: ServingResults) -> list[str]:
 def _line(axes: Axes, results: ServingResults, server: str, points: Sequence[tuple[float, float]]) -> None:
     horizontal, vertical = zip(*points, strict=True)
     width = 2.5 if server == "digitserve" else 1.2
-    style = "--" if server == "do-nothing" else "-"
-    axes.plot(
-        horizontal, vertical, style, marker="o", linewidth=width, color=_COLOURS[server], label=results.labels[server]
-    )
+    style = "--" if server == "do-nothing" else ":" if server in WITH_TENSORFLOW else "-"
+    colour = _COLOURS[server.removesuffix(OPENVINO)]
+    axes.plot(horizontal, vertical, style, marker="o", linewidth=width, color=colour, label=results.labels[server])

@@ -9,7 +9,7 @@ from textwrap import shorten
 import numpy as np
 
 from benchmarks import figures
-from benchmarks.bars import Bar, serving_bars, training_bars
+from benchmarks.bars import OURS, Bar, serving_bars, training_bars
 from benchmarks.environments import ROOT
 from benchmarks.machine import Machine
 from benchmarks.results import (
@@ -20,8 +20,10 @@ from benchmarks.results import (
     StagesResults,
     TrainingResults,
     median,
+    ratios,
 )
 from benchmarks.scenarios import pictures_in
+from benchmarks.servers import EQUAL_ENGINES
 
 PAGE = ROOT / "docs" / "benchmarks.md"
 _TEMPLATE = Path(__file__).parent / "report.md"
@@ -44,6 +46,7 @@ def write(page: Path = PAGE, folder: Path = FOLDER) -> None:
     bars = [*(serving_bars(serving) if serving else []), *(training_bars(training) if training else [])]
     parts = ServerPartsResults.load(folder)
     sections = {
+        "equal_engines": _equal_engines(serving) if serving else _missing("serving"),
         "bars": _bars(bars),
         "serving": _serving(serving, folder) if serving else _missing("serving"),
         "training": _training(training) if training else _missing("training"),
@@ -56,6 +59,28 @@ def write(page: Path = PAGE, folder: Path = FOLDER) -> None:
 
 def _missing(command: str) -> str:
     return f"Not measured yet: `python -m benchmarks.{command}`."
+
+
+def _equal_engines(results: ServingResults) -> str:
+    """Return a table of this service's rate as a multiple of each peer's with the same engine."""
+    columns = {
+        "1 connection": ("digit", 1),
+        "16": ("digit", 16),
+        "64": ("digit", 64),
+        "drawing, 16": ("drawing", 16),
+    }
+    rows = [
+        (results.labels[peer], *(_spread(_times(results, peer, *column)) for column in columns.values()))
+        for peer in EQUAL_ENGINES
+        if peer in results.labels
+    ]
+    return _table(("", *columns), rows)
+
+
+def _times(results: ServingResults, peer: str, picture: str, connections: int) -> list[float]:
+    """Return this service's rate as a multiple of a peer's in each round, both in their fastest formats."""
+    ours, theirs = (results.fastest(server, picture, connections) for server in (OURS, peer))
+    return ratios(results.rates(OURS, ours), results.rates(peer, theirs)) if ours and theirs else []
 
 
 def _bars(bars: Sequence[Bar]) -> str:

@@ -180,7 +180,7 @@ def litserve(saved_model: Path) -> Server:
     """Start LitServe, which takes uploads as forms with a part `request`."""
     return Server(
         name="litserve",
-        label=f"LitServe {pinned_version('litserve', 'litserve')}",
+        label=f"LitServe {pinned_version('litserve', 'litserve')} + TensorFlow",
         routes={"multipart": multipart_route(part="request")},
         command=(str(prepare("litserve") / "python"), "serve.py"),
         folder=PEERS / "litserve",
@@ -193,7 +193,7 @@ def bentoml(saved_model: Path) -> Server:
     serve = "-m bentoml serve serve:Digits --host 127.0.0.1 --port {port}"
     return Server(
         name="bentoml",
-        label=f"BentoML {pinned_version('bentoml', 'bentoml')}",
+        label=f"BentoML {pinned_version('bentoml', 'bentoml')} + TensorFlow",
         routes={"multipart": multipart_route(part="images", read_answer=lambda content: _read_answer(content[0]))},
         command=(str(prepare("bentoml") / "python"), *serve.split()),
         folder=PEERS / "bentoml",
@@ -209,7 +209,7 @@ def mlserver(saved_model: Path) -> Server:
     """Start MLServer, which takes the pixels as a tensor and needs three ports."""
     return Server(
         name="mlserver",
-        label=f"MLServer {pinned_version('mlserver', 'mlserver')}",
+        label=f"MLServer {pinned_version('mlserver', 'mlserver')} + TensorFlow",
         routes={"tensor": Route("/v2/models/digits/infer", payloads.tensor, _read_tensors)},
         command=(str(prepare("mlserver") / "mlserver"), "start", "."),
         folder=PEERS / "mlserver",
@@ -228,7 +228,7 @@ def ray_serve(saved_model: Path) -> Server:
     """Start Ray Serve on a local Ray cluster of its own, with HAProxy and for throughput."""
     return Server(
         name="ray",
-        label=f"Ray Serve {pinned_version('ray', 'ray')}",
+        label=f"Ray Serve {pinned_version('ray', 'ray')} + TensorFlow",
         routes={"raw": raw_route()},
         command=(str(prepare("ray") / "python"), "serve.py"),
         folder=PEERS / "ray",
@@ -258,19 +258,20 @@ def with_openvino(build: Callable[[Path], Server]) -> Callable[[Path], Server]:
 
 OPENVINO = "_with_openvino"
 """The end of the name of a peer with the engine of this service."""
-_WITH_TENSORFLOW: Mapping[str, Callable[[Path], Server]] = {
+WITH_TENSORFLOW: Mapping[str, Callable[[Path], Server]] = {
     "fastapi_tensorflow": fastapi_tensorflow,
     "litserve": litserve,
     "bentoml": bentoml,
     "mlserver": mlserver,
     "ray": ray_serve,
 }
-EQUAL_ENGINES = ("fastapi_openvino", *(f"{name}{OPENVINO}" for name in _WITH_TENSORFLOW))
+"""The function that makes each peer that runs the model in TensorFlow."""
+EQUAL_ENGINES = ("fastapi_openvino", *(f"{name}{OPENVINO}" for name in WITH_TENSORFLOW))
 """The peers that run the model in the engine of this service."""
 PEER_SERVERS: Mapping[str, Callable[[Path], Server]] = {
     "fastapi_openvino": fastapi_openvino,
-    **{f"{name}{OPENVINO}": with_openvino(build) for name, build in _WITH_TENSORFLOW.items()},
-    **_WITH_TENSORFLOW,
+    **{f"{name}{OPENVINO}": with_openvino(build) for name, build in WITH_TENSORFLOW.items()},
+    **WITH_TENSORFLOW,
 }
 """The function that makes each peer from the folder of a SavedModel. It may raise PeerUnavailableError."""
 

@@ -1,4 +1,4 @@
-"""Small results for the tests: two rounds of this service, of do-nothing and of one other server."""
+"""Small results for the tests: two rounds of this service, of do-nothing and of two other servers."""
 
 import sys
 from pathlib import Path
@@ -11,7 +11,13 @@ from benchmarks.machine import Machine
 from benchmarks.open_loop import PERCENTILES, Answers, OpenLoad
 from benchmarks.results import Measurement, Overload, ServingResults, Start, TrainingMeasurement, TrainingResults
 
-RATES = {"do-nothing": 1000.0, "digitserve": 500.0, "digitserve-one-worker": 250.0, "litserve": 50.0}
+RATES = {
+    "do-nothing": 1000.0,
+    "digitserve": 500.0,
+    "digitserve-one-worker": 250.0,
+    "fastapi_openvino": 125.0,
+    "litserve": 50.0,
+}
 
 
 @pytest.fixture(autouse=True)
