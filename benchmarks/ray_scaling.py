@@ -2,7 +2,7 @@
 
 Two nodes of one core each are compared with one, with the same load for each node, and with a deployment as in Ray's
 documentation. Each node has a core of its own. The head, the proxy and the load generator share the cores with the
-nodes, so the nodes are compared by requests that keep them busy: batches, and photographs of a megapixel.
+nodes, so the nodes are compared by requests that keep them busy: batches for either convnet.
 """
 
 import json
@@ -24,10 +24,11 @@ from benchmarks.servers import BATCH
 
 _SERVICE = "deploy.ray.application:Digitserve"
 _PLAIN = "benchmarks.plain_ray:Digits"
-_LARGE_PER_NODE = 4
-"""The connections for each node with large requests."""
+_BATCHES_PER_NODE = 4
 _CONNECTIONS_PER_NODE = 16
 _WARM_UP_SECONDS = 2
+_SHAPES = {"batches": "convnet", "batches, large convnet": "convnet-large"}
+"""The requests by which the nodes are compared, and the model of each."""
 
 Figures = Mapping[str, list[float]]
 
@@ -77,10 +78,11 @@ def measure(variant: Variant, seconds: int) -> dict[str, float]:
         connections = variant.nodes * _CONNECTIONS_PER_NODE
         rates = {"single": drive(cluster, "/predict", payloads.raw(digit), connections, seconds)}
         if variant.deployment == _SERVICE:
-            connections = variant.nodes * _LARGE_PER_NODE
-            rates["photographs"] = drive(cluster, "/predict", payloads.raw(payloads.photo_jpeg()), connections, seconds)
+            connections = variant.nodes * _BATCHES_PER_NODE
             batch = payloads.multipart("file", [digit] * BATCH)
-            rates["batches"] = BATCH * drive(cluster, "/predict/batch", batch, connections, seconds)
+            for name, model in _SHAPES.items():
+                path = f"/predict/batch?model={model}"
+                rates[name] = BATCH * drive(cluster, path, batch, connections, seconds)
     return rates
 
 
@@ -108,7 +110,7 @@ def drive(cluster: RunningCluster, path: str, body: payloads.Body, connections: 
 def report(found: Figures) -> str:
     """Return the ratios of figures of the same round, with their targets."""
     lines = []
-    for shape in ("photographs", "batches"):
+    for shape in _SHAPES:
         one, two = np.array(found[f"one node, {shape}"]), np.array(found[f"two nodes, {shape}"])
         lines += [_line(f"two nodes / twice one node ({shape})", two / (2 * one), 0.9)]
     ours = np.array(found["two nodes, single"])
