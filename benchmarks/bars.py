@@ -29,12 +29,12 @@ _REFUSALS = (
     "and in the load generator, is not available for answers."
 )
 _HAPROXY = (
-    "The target was set for the default of Ray Serve. It now runs with HAProxy and its flag for throughput, which make it "
-    "many times as fast."
+    "The target was set for the default of Ray Serve. It now runs with HAProxy and its flag for throughput, which make "
+    "it many times as fast."
 )
 _MORE_MODELS = (
-    "The target was set when a worker had two models. Now it has four: the large convnet takes 26 MB more, and the page "
-    "finder about as much. All four are loaded before the first answer."
+    "The target was set when a worker had two models. Now it has four: the large convnet takes 26 MB more, and the "
+    "page finder about as much. All four are loaded before the first answer."
 )
 
 OURS, ONE_WORKER, DO_NOTHING = "digitserve", "digitserve-one-worker", "do-nothing"
