@@ -1,5 +1,6 @@
 """The service as a process: its start, several workers, and a shutdown that finishes accepted requests."""
 
+import asyncio
 import json
 import os
 import signal
@@ -14,9 +15,10 @@ from pathlib import Path
 
 import httpx
 import pytest
+import uvloop
 
 from app.observability.metrics import FLUSH_SECONDS
-from app.server.supervisor import _open_unix_socket, _url
+from app.server.supervisor import ACCEPTED_AT_ONCE, _open_unix_socket, _url, duplicate
 from tests.app.service import ROOT, service
 
 
@@ -41,6 +43,30 @@ def test_a_port_in_use_stops_the_start() -> None:
         )
     assert process.returncode == 1
     assert process.stderr.decode().startswith(f"Port {port} of 127.0.0.1 cannot be opened: Address already in use.")
+
+
+def test_several_connections_are_accepted_in_one_iteration_of_the_event_loop() -> None:
+    accepted: list[asyncio.BaseTransport] = []
+
+    class Protocol(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            accepted.append(transport)
+
+    async def count_accepted(listener: socket.socket) -> int:
+        loop = asyncio.get_running_loop()
+        servers = [await loop.create_server(Protocol, sock=each) for each in duplicate(listener)]
+        clients = [socket.create_connection(listener.getsockname()) for _ in range(ACCEPTED_AT_ONCE)]
+        for _ in range(3):  # one to poll, one to accept and one to call the protocols
+            await asyncio.sleep(0)
+        for each in [*servers, *clients, *accepted]:
+            each.close()
+        return len(accepted)
+
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+    ):
+        assert runner.run(count_accepted(listener)) == ACCEPTED_AT_ONCE
 
 
 def test_the_logged_url_is_valid_for_ipv4_ipv6_and_unix_sockets() -> None:
