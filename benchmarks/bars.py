@@ -21,8 +21,8 @@ _GENERATOR = (
     "batches are half as large, and the network takes longer for each image of a smaller batch."
 )
 _WAIT = (
-    "No request is refused, so each request waits until the requests of all other connections are answered. Refusing "
-    "some requests would not help, because refused clients retry immediately."
+    "Few requests are refused, so each request waits until the requests of all other connections are answered. "
+    "Refusing more would not help, because refused clients retry immediately."
 )
 _REFUSALS = (
     "The same cores receive and refuse the requests above the limit. The time for refusals, much of it in the kernel "
@@ -35,6 +35,11 @@ _HAPROXY = (
 _MORE_MODELS = (
     "The target was set when a worker had two models. Now it has four: the large convnet takes 26 MB more, and the "
     "page finder about as much. All four are loaded before the first answer."
+)
+_STEP_CALLS = (
+    "Each step is a call from Python, in the loop that a student reads. Here, TensorFlow takes 400 us for a call of a "
+    "function that computes nothing, and as long for scaling a batch. The loop before it took many steps in one call. "
+    "Training softmax now takes 13 seconds instead of 3."
 )
 
 OURS, ONE_WORKER, DO_NOTHING = "digitserve", "digitserve-one-worker", "do-nothing"
@@ -160,7 +165,8 @@ def training_bars(results: TrainingResults) -> list[Bar]:
     for model, limit in (("softmax", 6.0), ("convnet", 1.15)):
         ours = results.steps_of(model, "training")
         found = ratios(results.steps_of(model, "keras"), ours)
-        bars.append(Bar(f"{model}: time of a step, keras fit / ours", found, limit))
+        obstacle = _STEP_CALLS if model == "softmax" else ""
+        bars.append(Bar(f"{model}: time of a step, keras fit / ours", found, limit, obstacle=obstacle))
         found = ratios(results.steps_of(model, "pytorch"), ours)
-        bars.append(Bar(f"{model}: time of a step, PyTorch / ours", found, 1.0))
+        bars.append(Bar(f"{model}: time of a step, PyTorch / ours", found, 1.0, obstacle=obstacle))
     return [bar for bar in bars if bar.found]
