@@ -36,6 +36,8 @@ _ENVIRONMENT = {
     "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "50",  # on a busy machine, the default of 5 seconds is too short
 }
 _POLL_SECONDS = 0.1
+_STATUS_SECONDS = 0.5
+"""The time between two questions for the states of the replicas, which take a fifth of that time."""
 _START_SECONDS = 240
 
 
@@ -185,7 +187,7 @@ def _on_cores(number: int, cores: int) -> Iterator[None]:
 def _lines(stream: IO[str]) -> Iterator[str]:
     """Yield the lines of a stream until its end, and an empty one whenever there is none for a while."""
     while True:
-        readable, _, _ = select.select([stream], [], [], _POLL_SECONDS)
+        readable, _, _ = select.select([stream], [], [], _STATUS_SECONDS)
         line = stream.readline() if readable else "\n"
         if not line:
             return

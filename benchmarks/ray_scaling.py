@@ -2,7 +2,7 @@
 
 Two nodes of one core each are compared with one, with the same load for each node, and with a deployment as in Ray's
 documentation. Each node has a core of its own. The head, the proxy and the load generator share the cores with the
-nodes, so the nodes are compared by requests that keep them busy: batches for either convnet.
+nodes, so the requests for the comparison of nodes are batches, which keep the nodes busy for most of the time.
 """
 
 import json
@@ -27,8 +27,6 @@ _PLAIN = "benchmarks.plain_ray:Digits"
 _BATCHES_PER_NODE = 4
 _CONNECTIONS_PER_NODE = 16
 _WARM_UP_SECONDS = 2
-_SHAPES = {"batches": "convnet", "batches, large convnet": "convnet-large"}
-"""The requests by which the nodes are compared, and the model of each."""
 
 Figures = Mapping[str, list[float]]
 
@@ -78,11 +76,9 @@ def measure(variant: Variant, seconds: int) -> dict[str, float]:
         connections = variant.nodes * _CONNECTIONS_PER_NODE
         rates = {"single": drive(cluster, "/predict", payloads.raw(digit), connections, seconds)}
         if variant.deployment == _SERVICE:
-            connections = variant.nodes * _BATCHES_PER_NODE
             batch = payloads.multipart("file", [digit] * BATCH)
-            for name, model in _SHAPES.items():
-                path = f"/predict/batch?model={model}"
-                rates[name] = BATCH * drive(cluster, path, batch, connections, seconds)
+            connections = variant.nodes * _BATCHES_PER_NODE
+            rates["batches"] = BATCH * drive(cluster, "/predict/batch", batch, connections, seconds)
     return rates
 
 
@@ -109,11 +105,9 @@ def drive(cluster: RunningCluster, path: str, body: payloads.Body, connections: 
 
 def report(found: Figures) -> str:
     """Return the ratios of figures of the same round, with their targets."""
-    lines = []
-    for shape in _SHAPES:
-        one, two = np.array(found[f"one node, {shape}"]), np.array(found[f"two nodes, {shape}"])
-        lines += [_line(f"two nodes / twice one node ({shape})", two / (2 * one), 0.9)]
+    one, two = np.array(found["one node, batches"]), np.array(found["two nodes, batches"])
     ours = np.array(found["two nodes, single"])
+    lines = [_line("two nodes / twice one node (batches)", two / (2 * one), 0.9)]
     for name in ("plain, two nodes", "plain with HAProxy, two nodes"):
         lines += [_line(f"service / {name} (single)", ours / np.array(found[f"{name}, single"]), 3.0)]
     return "\n".join(lines)
