@@ -89,7 +89,7 @@ class CallHandling:
         self._idle.set()
 
     async def wait_until_idle(self) -> None:
-        """Wait until no message is being answered."""
+        """Wait until no message is being answered, and all responses are sent."""
         await self._idle.wait()
 
     def service(
@@ -118,6 +118,9 @@ class CallHandling:
         return grpc.method_handlers_generic_handler(service.full_name, handlers)
 
     async def _handle(self, method: _Method, _: object, context: Context) -> bytes:
+        self._begin()
+        # Called when the response is sent. The type stubs expect a class instead of a function.
+        context.add_done_callback(lambda _: self._end())  # type: ignore[arg-type]
         response = await self._answer(method, context, partial(self._receive, context))
         if isinstance(response, _Refusal):
             await context.abort(response.code, response.detail)
@@ -128,12 +131,16 @@ class CallHandling:
     ) -> None:
         """Answer the messages of a stream one after the other. Only an error of the token ends the stream."""
         while (data := await context.read()) is not grpc.aio.EOF:
-            response = await self._answer(method, context, partial(_return, data))
-            if isinstance(response, _Refusal):
-                if response.code in _TOKEN_CODES:
-                    await context.abort(response.code, response.detail)
-                response = describe_error(response.detail)
-            await context.write(response.SerializeToString())
+            self._begin()
+            try:
+                response = await self._answer(method, context, partial(_return, data))
+                if isinstance(response, _Refusal):
+                    if response.code in _TOKEN_CODES:
+                        await context.abort(response.code, response.detail)
+                    response = describe_error(response.detail)
+                await context.write(response.SerializeToString())
+            finally:
+                self._end()
 
     async def _receive(self, context: Context) -> bytes:
         """Receive the only message of a call."""
@@ -158,7 +165,7 @@ class CallHandling:
         started = time.perf_counter()
         status: int = CLIENT_CLOSED_REQUEST  # if it is cancelled
         unexpected_error = None
-        self._begin()
+        self._request_log.begin()
         try:
             with self._trace(method.path, headers, request_id):
                 response = await self._answer_admitted(method, headers, receive, call)
@@ -173,7 +180,6 @@ class CallHandling:
             state["answered_by"] = call.answered_by
             return response
         finally:
-            self._end()
             seconds = time.perf_counter() - started
             self._request_log.end(
                 scope, request_id=request_id, status=status, seconds=seconds, unexpected_error=unexpected_error
@@ -182,7 +188,6 @@ class CallHandling:
     def _begin(self) -> None:
         self._in_progress += 1
         self._idle.clear()
-        self._request_log.begin()
 
     def _end(self) -> None:
         self._in_progress -= 1

@@ -20,16 +20,19 @@ from tests.app.service import ROOT, service
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
-REQUEST = ModelInferRequest(
-    model_name="convnet",
-    inputs=[{"name": "images", "datatype": "UINT8", "shape": [1, 28, 28]}],
-    raw_input_contents=[np.zeros((28, 28), np.uint8).tobytes()],
-).SerializeToString()
+
+def request(images: int) -> bytes:
+    return ModelInferRequest(
+        model_name="convnet",
+        inputs=[{"name": "images", "datatype": "UINT8", "shape": [images, 28, 28]}],
+        raw_input_contents=[np.zeros((images, 28, 28), np.uint8).tobytes()],
+    ).SerializeToString()
 
 
 def connect(port: int) -> grpc.aio.Channel:
-    """Return a channel with a connection of its own."""
-    return grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=[("grpc.use_local_subchannel_pool", 1)])
+    """Return a channel with a connection of its own, which receives a large message in many small pieces."""
+    options = {"grpc.use_local_subchannel_pool": 1, "grpc.http2.lookahead_bytes": 1024, "grpc.http2.bdp_probe": 0}
+    return grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=list(options.items()))
 
 
 async def until_refused(channel: grpc.aio.Channel) -> None:
@@ -62,14 +65,14 @@ async def test_the_end_finishes_calls_and_does_not_wait_for_idle_streams(workers
             while (await watch.read()).status != HealthCheckResponse.SERVING:
                 pass  # another worker was ready
             stream = channel.stream_stream(f"/{SERVICE.full_name}/ModelStreamInfer")()
-            await stream.write(REQUEST)
+            await stream.write(request(1))
             await stream.read()
             call = channel.stream_unary(f"/{SERVICE.full_name}/ModelInfer")()  # its message comes later
             await call.wait_for_connection()
             process.send_signal(signal.SIGTERM)
             assert (await watch.read()).status == HealthCheckResponse.NOT_SERVING
             await until_refused(channel)  # when the drain period is over
-            await call.write(REQUEST)
+            await call.write(request(4000))  # the response takes longer to send than to make
             await call.done_writing()
             assert ModelInferResponse.FromString(await call).outputs
             assert await stream.code() is not grpc.StatusCode.OK
