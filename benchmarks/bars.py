@@ -33,13 +33,12 @@ _HAPROXY = (
     "it many times as fast."
 )
 _MORE_MODELS = (
-    "The target was set when a worker had two models. Now it has four: the large convnet takes 26 MB more, and the "
-    "page finder about as much. All four are loaded before the first answer."
+    "The target was set when a worker had two models. Now it has four: also the large convnet and the page finder. All "
+    "are loaded before the first answer."
 )
 _STEP_CALLS = (
-    "Each step is a call from Python, in the loop that a student reads. Here, TensorFlow takes 400 us for a call of a "
-    "function that computes nothing, and as long for scaling a batch. The loop before it took many steps in one call. "
-    "Training softmax now takes 13 seconds instead of 3."
+    "In the loop that a student reads, Python draws each batch and calls TensorFlow for each step. These calls take "
+    "longer than the arithmetic of softmax. An earlier loop took many steps in one call."
 )
 
 OURS, ONE_WORKER, DO_NOTHING = "digitserve", "digitserve-one-worker", "do-nothing"

@@ -31,8 +31,8 @@ def undo_enlargement(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _is_enlarged(pixels: NDArray[np.uint8], factor: int) -> bool:
-    # The first and the last rows of the middle squares first: most pictures differ there. For an image of 28x28, the
-    # other checks take a tenth of the time of a request.
+    # The first and the last rows of the middle squares first: most pictures differ there. The other checks alone would
+    # take 8 % of the time of a request with an image of 28x28.
     first = len(pixels) // 2 // factor * factor
     if pixels[first].tobytes() != pixels[first + factor - 1].tobytes():
         return False

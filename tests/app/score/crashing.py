@@ -30,7 +30,7 @@ def _restore(*values: Any) -> Job:  # noqa: ANN401
 
     def preprocess_or_hang(pictures: Any, **options: Any) -> Any:  # noqa: ANN401
         if b"hang" in (pictures := list(pictures)):
-            time.sleep(600)
+            time.sleep(60)
         return preprocess(pictures, **options)
 
     parts.read_files = read_or_die
